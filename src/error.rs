@@ -1,0 +1,77 @@
+//! Everything that can stop a command before a host is contacted, and the exit codes.
+
+use crate::config::Diagnostic;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit codes of the `pystrano` program. The scripts end with the same numbers.
+pub mod exit {
+    /// A host failed after promotion had begun, and was put back.
+    pub const FAILED: u8 = 1;
+    /// The command line or the config is wrong; nothing was contacted.
+    pub const USAGE: u8 = 2;
+    /// Stopped before promotion; every host is as it was.
+    pub const STOPPED: u8 = 3;
+    /// A host could not be reached, and nothing was promoted.
+    pub const UNREACHABLE: u8 = 4;
+    /// Hosts differ from each other, or the state of one is not known.
+    pub const IN_DOUBT: u8 = 5;
+    /// Interrupted by the user. The process ends by SIGINT, which a shell shows as 130.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+#[derive(Debug)]
+pub enum Error {
+    /// The config has mistakes; all of them, in the order of the file.
+    Config(Vec<Diagnostic>),
+    /// The command line asks for something that cannot be: what, and what to do.
+    Usage { what: String, help: String },
+    /// A local file could not be read or written.
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// A template could not be rendered.
+    Render(askama::Error),
+}
+
+impl Error {
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(exit::USAGE)
+    }
+}
+
+impl From<askama::Error> for Error {
+    fn from(error: askama::Error) -> Self {
+        Error::Render(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Config(diagnostics) => {
+                for (index, diagnostic) in diagnostics.iter().enumerate() {
+                    if index > 0 {
+                        out.write_str("\n")?;
+                    }
+                    diagnostic.fmt(out)?;
+                }
+                Ok(())
+            }
+            Error::Usage { what, help } => write!(out, "{what}; {help}"),
+            Error::File {
+                action,
+                path,
+                source,
+            } => {
+                write!(out, "cannot {action} {}: {source}", path.display())
+            }
+            Error::Render(source) => write!(out, "cannot render a script: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,23 @@
+//! Compiles a YAML config into `setup.sh` and `deploy.sh` for each server, and runs them over ssh.
+
+mod cli;
+mod command;
+mod config;
+mod error;
+mod report;
+mod script;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    report::set_color(cli.color);
+    match command::run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            report::error(&error);
+            error.code()
+        }
+    }
+}

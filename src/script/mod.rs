@@ -1,0 +1,3 @@
+//! From a [`Server`](crate::config::Server) to the text of its scripts: pure, the same everywhere.
+
+mod escape;
