@@ -1,3 +1,41 @@
-//! From a [`Server`](crate::config::Server) to the text of its scripts: pure, the same everywhere.
+//! From a [`Server`] to the text of its scripts: pure, the same bytes on any machine.
 
+mod deploy;
 mod escape;
+
+use crate::config::Server;
+use crate::error::Error;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// Whether a script carries secret bytes. One without them refuses to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    Reveal,
+    Redact,
+}
+
+/// What stands where a secret was left out.
+const REDACTED: &str = "[redacted]";
+
+/// `deploy.sh`: deploy, rollback and status, run as the project user.
+pub fn deploy(server: &Server, secrets: Secrets) -> Result<String, Error> {
+    deploy::render(server, secrets)
+}
+
+/// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
+fn encode(bytes: &[u8], secrets: Secrets) -> String {
+    if secrets == Secrets::Redact {
+        return REDACTED.to_owned();
+    }
+    let text = STANDARD.encode(bytes);
+    let mut lines = String::with_capacity(text.len() + text.len() / 76);
+    let mut rest = text.as_str();
+    while rest.len() > 76 {
+        let (line, more) = rest.split_at(76);
+        lines.push_str(line);
+        lines.push('\n');
+        rest = more;
+    }
+    lines + rest
+}

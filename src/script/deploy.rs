@@ -1,0 +1,61 @@
+//! `deploy.sh`.
+
+use super::{REDACTED, Secrets, encode};
+use crate::config::{Framework, PackageManager, Server, VenvMode};
+use crate::error::Error;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "deploy.sh", config = "templates/askama.toml")]
+struct Deploy<'a> {
+    server: &'a Server,
+    redacted: bool,
+    release_venv: bool,
+    django: bool,
+    pip: bool,
+    /// What installs a dependency file that is no `uv.lock`.
+    installer: &'static str,
+    /// The dependencies are locked, and `uv sync` installs them.
+    uv_lock: bool,
+    /// A step runs with the variables of the env file.
+    needs_env: bool,
+    variables: Vec<(&'a str, &'a str)>,
+    env_base64: String,
+    static_files_command: Option<&'a str>,
+    migration_command: Option<&'a str>,
+}
+
+pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
+    let redacted = secrets == Secrets::Redact;
+    let django = server.framework == Framework::Django;
+    let pip = server.package_manager == PackageManager::Pip;
+    let needs_env = server.run_migrations || server.collect_static_files;
+    let env = server.env_file.as_deref();
+    let variables = match env {
+        Some(env) if needs_env => env
+            .variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), if redacted { REDACTED } else { value }))
+            .collect(),
+        _ => Vec::new(),
+    };
+    // Django has commands of its own for both steps.
+    let command = |runs, command: &'a Option<String>| -> Option<&'a str> {
+        command.as_deref().filter(|_| runs && !django)
+    };
+    Ok(Deploy {
+        server,
+        redacted,
+        release_venv: server.venv_mode == VenvMode::Release,
+        django,
+        pip,
+        installer: if pip { "pip install" } else { "uv pip install" },
+        uv_lock: !pip && server.dependency_file == "uv.lock",
+        needs_env,
+        variables,
+        env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
+        static_files_command: command(server.collect_static_files, &server.static_files_command),
+        migration_command: command(server.run_migrations, &server.migration_command),
+    }
+    .render()?)
+}
