@@ -1,7 +1,9 @@
 //! The only place, with `main`, that prints: results to stdout, talk to stderr.
 
 use crate::cli::Color;
+use crate::config::Diagnostic;
 use crate::error::Error;
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -26,7 +28,30 @@ fn set(name: &str, off: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != off)
 }
 
-/// The one error that ends the program.
+/// The one error that ends the program. The mistakes of a config stand first, each with its place.
 pub fn error(error: &Error) {
-    let _ = writeln!(std::io::stderr().lock(), "error: {error}");
+    let mut out = std::io::stderr().lock();
+    let _ = match error {
+        Error::Config(mistakes) => {
+            let count = match mistakes.len() {
+                1 => "1 mistake".to_owned(),
+                count => format!("{count} mistakes"),
+            };
+            writeln!(out, "{error}\nerror: {count} in the config")
+        }
+        _ => writeln!(out, "error: {error}"),
+    };
+}
+
+/// What works but should be looked at.
+pub fn warnings(warnings: &[Diagnostic]) {
+    let mut out = std::io::stderr().lock();
+    for warning in warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+}
+
+/// One line of a result, to stdout.
+pub fn result(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -1,13 +1,66 @@
 //! One file for each subcommand.
 
-use crate::cli::{Cli, Command};
+mod check;
+
+use crate::cli::{Cli, Command, Selection, Target};
+use crate::config::{self, Config};
 use crate::error::Error;
+use crate::report;
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs the subcommand; the exit code is that of the outcome.
 pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
-        Command::Check(_) => Ok(ExitCode::SUCCESS),
+        Command::Check(selection) => check::run(cli, selection),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The config of the selected app and environment, with the selected servers only. Warnings are
+/// printed.
+///
+/// # Errors
+/// No such config, its mistakes, or a selected host that it does not have.
+fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
+    let target = &selection.target;
+    let path = config_path(cli, target)?;
+    if !path.exists() {
+        return Err(Error::Usage {
+            what: format!("{} does not exist", config::shown_path(&path).display()),
+            help: format!(
+                "`pystrano init {} {}` writes one",
+                target.environment, target.app
+            ),
+        });
+    }
+    let mut config = config::load(&path)?;
+    report::warnings(&config.warnings);
+    config.select(&selection.hosts)?;
+    Ok(config)
+}
+
+/// `<deploy-config-dir>/<app>/<environment>/<config-file-name>`.
+///
+/// # Errors
+/// An app or environment that is not the name of one directory.
+fn config_path(cli: &Cli, target: &Target) -> Result<PathBuf, Error> {
+    for (kind, name) in [("environment", &target.environment), ("app", &target.app)] {
+        let mut components = Path::new(name).components();
+        let single = matches!(
+            (components.next(), components.next()),
+            (Some(Component::Normal(only)), None) if only == name.as_str()
+        );
+        if !single {
+            return Err(Error::Usage {
+                what: format!("{name:?} cannot be the name of an {kind}"),
+                help: "it names one directory: no `/`, `.` or `..`".to_owned(),
+            });
+        }
+    }
+    Ok(cli
+        .deploy_config_dir
+        .join(&target.app)
+        .join(&target.environment)
+        .join(&cli.config_file_name))
 }

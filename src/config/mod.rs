@@ -1,8 +1,12 @@
 //! From `deployment.yml` to checked [`Server`]s. The only module that reads files.
 
+mod diagnostic;
+
 use crate::error::Error;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use diagnostic::quoted;
+pub use diagnostic::{Diagnostic, shown_path};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A config file, read and checked, with every server resolved.
@@ -14,33 +18,55 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// One mistake or warning, at its place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
-    pub file: PathBuf,
-    /// 1-based.
-    pub line: usize,
-    /// 1-based, in characters.
-    pub column: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub help: String,
-    /// The line itself.
-    pub source: String,
-}
+impl Config {
+    /// Keeps the servers that `--host` names, each as HOST or HOST:PORT; without names, all.
+    ///
+    /// # Errors
+    /// A name that no server has.
+    pub fn select(&mut self, names: &[String]) -> Result<(), Error> {
+        let is = |server: &Server, name: &String| {
+            *name == server.host
+                || name
+                    .strip_prefix(&server.host)
+                    .and_then(|rest| rest.strip_prefix(':'))
+                    .is_some_and(|port| port == server.port.to_string())
+        };
+        if let Some(unknown) = names
+            .iter()
+            .find(|name| !self.servers.iter().any(|server| is(server, name)))
+        {
+            return Err(Error::Usage {
+                what: format!("no server is called {}", quoted(unknown)),
+                help: format!("the config has {}", self.names()),
+            });
+        }
+        if !names.is_empty() {
+            self.servers
+                .retain(|server| names.iter().any(|name| is(server, name)));
+        }
+        Ok(())
+    }
 
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}:{}:{}: {}; {}",
-            self.file.display(),
-            self.line,
-            self.column,
-            self.what,
-            self.help
-        )
+    /// The servers as `--host` takes them; the port only where the host alone is not enough.
+    fn names(&self) -> String {
+        const SHOWN: usize = 20;
+        let mut hosts: HashMap<&str, usize> = HashMap::new();
+        for server in &self.servers {
+            *hosts.entry(&server.host).or_default() += 1;
+        }
+        let mut names: Vec<String> = self
+            .servers
+            .iter()
+            .take(SHOWN)
+            .map(|server| match hosts[server.host.as_str()] {
+                1 => server.host.clone(),
+                _ => format!("{}:{}", server.host, server.port),
+            })
+            .collect();
+        if self.servers.len() > SHOWN {
+            names.push(format!("{} more", self.servers.len() - SHOWN));
+        }
+        names.join(", ")
     }
 }
 

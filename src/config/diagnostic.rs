@@ -1,0 +1,249 @@
+//! Mistakes and warnings, each at its place in a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use unicode_width::UnicodeWidthChar;
+
+/// One mistake or warning, at its place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub file: PathBuf,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub help: String,
+    /// The line itself; empty when it must not be shown.
+    pub source: String,
+}
+
+impl fmt::Display for Diagnostic {
+    /// `file:line:column: what; what to do`, then the line with a caret under the place.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}:{}:{}: {}; {}",
+            self.file.display(),
+            self.line,
+            self.column,
+            self.what,
+            self.help
+        )?;
+        if self.source.is_empty() {
+            return Ok(());
+        }
+        let (line, before) = excerpt(&self.source, self.column - 1);
+        write!(out, "\n    {line}\n    {:before$}^", "")
+    }
+}
+
+/// Terminal columns of a source line that are shown at most.
+const WIDTH: usize = 110;
+
+/// The part of a line around a character, fit for a terminal, and the columns before that character.
+fn excerpt(source: &str, place: usize) -> (String, usize) {
+    let cells: Vec<(char, usize)> = source
+        .chars()
+        .map(|character| match character {
+            '\t' => (' ', 1),
+            _ => match character.width() {
+                Some(width) => (character, width),
+                None => (char::REPLACEMENT_CHARACTER, 1),
+            },
+        })
+        .collect();
+    let width = |cells: &[(char, usize)]| cells.iter().map(|(_, width)| width).sum::<usize>();
+    let place = place.min(cells.len());
+    let mut start = 0;
+    while width(&cells[start..place]) > WIDTH / 2 && width(&cells) > WIDTH {
+        start += 1;
+    }
+    let mut end = cells.len();
+    while width(&cells[start..end]) > WIDTH {
+        end -= 1;
+    }
+    let cut = |cut: bool| if cut { "…" } else { "" };
+    let shown: String = cells[start..end].iter().map(|(shown, _)| shown).collect();
+    (
+        format!("{}{shown}{}", cut(start > 0), cut(end < cells.len())),
+        usize::from(start > 0) + width(&cells[start..place]),
+    )
+}
+
+/// A place in the config file, both 1-based, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// What is wrong with a value, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub what: String,
+    pub help: String,
+}
+
+impl Problem {
+    pub fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Problem {
+            what: what.into(),
+            help: help.into(),
+        }
+    }
+}
+
+/// A value as messages quote it: short, on one line, without control characters.
+pub fn quoted(value: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut shown: String = value.chars().take(LONGEST).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    format!(
+        "\"{}\"",
+        shown.escape_debug().to_string().replace("\\'", "'")
+    )
+}
+
+/// The text of a config file, to quote its lines.
+#[derive(Debug)]
+pub struct Source<'a> {
+    path: PathBuf,
+    lines: Vec<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(path: &Path, text: &'a str) -> Self {
+        Source {
+            path: shown_path(path),
+            lines: lines(text),
+        }
+    }
+
+    /// Where `text` is written from `start` up to the line of `end`; `start` when it is not there
+    /// in one piece.
+    pub fn find(&self, text: &str, start: Mark, end: Mark) -> Mark {
+        for number in start.line..=end.line.max(start.line) {
+            let Some(line) = self.lines.get(number - 1) else {
+                break;
+            };
+            let skipped = match number == start.line {
+                true => start.column - 1,
+                false => 0,
+            };
+            let from = line
+                .char_indices()
+                .nth(skipped)
+                .map_or(line.len(), |(index, _)| index);
+            if let Some(index) = line[from..].find(text) {
+                return Mark {
+                    line: number,
+                    column: line[..from + index].chars().count() + 1,
+                };
+            }
+        }
+        start
+    }
+
+    /// A diagnostic at a mark, which is moved into the text when it lies behind its end.
+    pub fn diagnostic(&self, mark: Mark, problem: Problem) -> Diagnostic {
+        let line = mark.line.clamp(1, self.lines.len());
+        let source = self.lines[line - 1];
+        let last = source.chars().count() + 1;
+        Diagnostic {
+            file: self.path.clone(),
+            line,
+            column: match line == mark.line {
+                true => mark.column.clamp(1, last),
+                false => last,
+            },
+            what: problem.what,
+            help: problem.help,
+            source: hide_credentials(source),
+        }
+    }
+}
+
+/// A path as messages print it: without a leading `./`.
+pub fn shown_path(path: &Path) -> PathBuf {
+    path.components()
+        .skip_while(|component| *component == Component::CurDir)
+        .collect()
+}
+
+/// The lines of a text, with the line breaks that the YAML parser counts.
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(end) = rest.find(['\n', '\r']) {
+        lines.push(&rest[..end]);
+        let width = match rest[end..].starts_with("\r\n") {
+            true => 2,
+            false => 1,
+        };
+        rest = &rest[end + width..];
+    }
+    if !rest.is_empty() || lines.is_empty() {
+        lines.push(rest);
+    }
+    lines
+}
+
+/// Where the password or token of a URL begins and ends, in bytes, if it has one.
+pub fn credentials(text: &str) -> Option<(usize, usize)> {
+    /// A user name as long as this is a token: nobody is called so.
+    const TOKEN: usize = 20;
+    let start = text.find("://")? + 3;
+    let end = text[start..]
+        .find(|c: char| c == '/' || c.is_whitespace())
+        .map_or(text.len(), |length| start + length);
+    let at = start + text[start..end].rfind('@')?;
+    match text[start..at].find(':') {
+        Some(colon) if start + colon + 1 < at => Some((start + colon + 1, at)),
+        None if at - start >= TOKEN => Some((start, at)),
+        _ => None,
+    }
+}
+
+/// The line with the passwords and tokens of its URLs as asterisks, of the same length.
+fn hide_credentials(line: &str) -> String {
+    let mut shown = line.to_owned();
+    let mut from = 0;
+    while let Some((start, end)) = credentials(&shown[from..]) {
+        let stars = "*".repeat(shown[from + start..from + end].chars().count());
+        shown.replace_range(from + start..from + end, &stars);
+        from += start + stars.len();
+    }
+    shown
+}
+
+/// Diagnostics in the order of the file, each once.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: BTreeMap<(PathBuf, usize, usize, String), Diagnostic>,
+}
+
+impl Findings {
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        let key = (
+            diagnostic.file.clone(),
+            diagnostic.line,
+            diagnostic.column,
+            diagnostic.what.clone(),
+        );
+        self.found.entry(key).or_insert(diagnostic);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub fn into_vec(self) -> Vec<Diagnostic> {
+        self.found.into_values().collect()
+    }
+}
