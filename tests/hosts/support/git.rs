@@ -1,0 +1,238 @@
+//! Repositories of the sample applications, served by a git daemon.
+
+use super::host::workspace;
+use super::{Output, free_port};
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The sample applications of tests/apps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum App {
+    /// Django on pip and gunicorn.
+    Django,
+    /// FastAPI on uv, Alembic and uvicorn.
+    FastApi,
+}
+
+impl App {
+    fn directory(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/apps")
+            .join(match self {
+                App::Django => "django",
+                App::FastApi => "fastapi",
+            })
+    }
+
+    /// The file that holds the version that the application answers with.
+    fn version_file(self) -> &'static str {
+        match self {
+            App::Django => "demo/__init__.py",
+            App::FastApi => "app/__init__.py",
+        }
+    }
+}
+
+/// A git repository with one commit of a sample application, version `v1`, on branch `main`.
+/// Commits are made at a fixed time by a fixed author, so equal content has equal SHAs.
+pub struct Repo {
+    pub app: App,
+    name: String,
+    directory: PathBuf,
+}
+
+impl Repo {
+    pub fn new(app: App) -> Repo {
+        static COUNT: AtomicUsize = AtomicUsize::new(1);
+        let name = format!("repo-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let directory = Daemon::the().base.join(&name);
+        let copied = Command::new("cp")
+            .arg("-R")
+            .args([&app.directory(), &directory])
+            .status();
+        assert!(copied.unwrap().success());
+        let repo = Repo {
+            app,
+            name,
+            directory,
+        };
+        repo.git(&["init", "--quiet", "--initial-branch=main"]);
+        repo.commit("The application");
+        repo
+    }
+
+    /// What `source_code_url` is set to.
+    pub fn url(&self) -> String {
+        format!("git://127.0.0.1:{}/{}", Daemon::the().port, self.name)
+    }
+
+    /// Commits version `version` of the application; its SHA.
+    pub fn release(&self, version: &str) -> String {
+        self.write(
+            self.app.version_file(),
+            &format!("VERSION = \"{version}\"\n"),
+        );
+        self.commit(version)
+    }
+
+    /// Writes a file of the working tree; [`Repo::commit`] makes it seen.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.directory.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Replaces text that must be in a file of the working tree.
+    #[track_caller]
+    pub fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.directory.join(path)).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    /// Commits the working tree; its SHA.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Takes the last commit away again.
+    pub fn undo(&self) {
+        self.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    }
+
+    /// Commits a migration that fails.
+    pub fn break_migration(&self) -> String {
+        match self.app {
+            App::Django => self.write(
+                "pages/migrations/0002_broken.py",
+                "from django.db import migrations\n\n\
+                 class Migration(migrations.Migration):\n    \
+                     dependencies = [(\"pages\", \"0001_initial\")]\n    \
+                     operations = [migrations.RunSQL(\"SELECT broken_migration\")]\n",
+            ),
+            App::FastApi => self.write(
+                "migrations/versions/0002_broken.py",
+                "from alembic import op\n\nrevision = \"0002\"\ndown_revision = \"0001\"\n\n\
+                 def upgrade() -> None:\n    op.execute(\"SELECT broken_migration\")\n",
+            ),
+        }
+        self.commit("A migration that fails")
+    }
+
+    /// Commits a static files step that fails.
+    pub fn break_static(&self) -> String {
+        match self.app {
+            App::Django => self.replace(
+                "demo/settings.py",
+                "STATIC_ROOT = BASE_DIR / \"staticfiles\"",
+                "STATIC_ROOT = \"/broken-static\"",
+            ),
+            App::FastApi => self.write("build_static.py", "raise SystemExit(\"broken-static\")\n"),
+        }
+        self.commit("A static files step that fails")
+    }
+
+    /// Commits a dependency that nobody publishes.
+    pub fn break_dependencies(&self) -> String {
+        match self.app {
+            App::Django => self.replace("requirements.txt", "idna==3.10", "idna==0.0.999"),
+            App::FastApi => self.replace("uv.lock", "version = 1\n", "version = 999\n"),
+        }
+        self.commit("A dependency that does not install")
+    }
+
+    /// Commits an application that does not start.
+    pub fn die_at_start(&self) -> String {
+        self.write(
+            self.app.version_file(),
+            "import sys\n\nVERSION = \"dead\"\nif \"manage.py\" not in sys.argv[0]:\n    \
+             sys.exit(\"broken-start\")\n",
+        );
+        self.commit("Dies at start")
+    }
+
+    /// Commits an application whose server is killed one second after it started.
+    pub fn die_after_a_second(&self) -> String {
+        let target = match self.app {
+            App::Django => "os.getppid()",
+            App::FastApi => "os.getpid()",
+        };
+        self.write(
+            self.app.version_file(),
+            &format!(
+                "import os\nimport sys\nimport threading\n\nVERSION = \"dying\"\n\
+                 if \"unicorn\" in sys.argv[0] or \"uvicorn\" in sys.argv[0]:\n    \
+                 threading.Timer(1, lambda: os.kill({target}, 9)).start()\n"
+            ),
+        );
+        self.commit("Dies after a second")
+    }
+
+    /// Runs git in the working tree; what it prints, without the last newline.
+    #[track_caller]
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .envs([
+                ("GIT_AUTHOR_NAME", "Ada"),
+                ("GIT_AUTHOR_EMAIL", "ada@example.com"),
+                ("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z"),
+                ("GIT_COMMITTER_NAME", "Ada"),
+                ("GIT_COMMITTER_EMAIL", "ada@example.com"),
+                ("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z"),
+            ])
+            .output()
+            .expect("git");
+        Output::from(output).expect(0).stdout.trim_end().to_owned()
+    }
+}
+
+/// One git daemon for the test process, which lives as long as its own standard input is open.
+struct Daemon {
+    base: PathBuf,
+    port: u16,
+    _keeper: Child,
+}
+
+impl Daemon {
+    fn the() -> &'static Daemon {
+        static DAEMON: LazyLock<Daemon> = LazyLock::new(|| {
+            let base = workspace().join("git");
+            fs::create_dir(&base).unwrap();
+            let port = free_port();
+            let keeper = Command::new("sh")
+                .arg("-c")
+                .arg(
+                    "\"$(git --exec-path)/git-daemon\" --export-all --reuseaddr \
+                     --listen=127.0.0.1 --port=\"$1\" --base-path=\"$2\" </dev/null & \
+                     read -r _; kill $!",
+                )
+                .args(["sh", &port.to_string()])
+                .arg(&base)
+                .stdin(Stdio::piped())
+                // It reports the connection that asks whether it listens.
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("sh");
+            while TcpStream::connect(("127.0.0.1", port)).is_err() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Daemon {
+                base,
+                port,
+                _keeper: keeper,
+            }
+        });
+        &DAEMON
+    }
+}

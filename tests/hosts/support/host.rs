@@ -1,0 +1,251 @@
+//! Debian hosts in containers of systemd-nspawn, which tests/hosts/boot keeps running.
+
+use super::ssh::client;
+use super::{Output, free_port, here};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+/// What is installed on a host before the test begins; tests/hosts/image builds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// systemd, sshd and sudo.
+    Bare,
+    /// Also all that `setup` installs and that the sample applications need, from local files.
+    Ready,
+}
+
+impl Image {
+    /// Its root directory, built first if it is missing.
+    fn directory(self) -> PathBuf {
+        static BUILT: Mutex<[Option<PathBuf>; 2]> = Mutex::new([None, None]);
+        let name = match self {
+            Image::Bare => "bare",
+            Image::Ready => "ready",
+        };
+        BUILT.lock().unwrap()[self as usize]
+            .get_or_insert_with(|| {
+                let output = Command::new(here().join("image"))
+                    .arg(name)
+                    .output()
+                    .map(Output::from)
+                    .expect("tests/hosts/image")
+                    .expect(0);
+                PathBuf::from(output.stdout.trim_end())
+            })
+            .clone()
+    }
+}
+
+/// The directory of this test process, for disks and keys. Those of dead processes are removed.
+pub fn workspace() -> &'static Path {
+    static WORKSPACE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let all = Image::Bare
+            .directory()
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .join("hosts");
+        fs::create_dir_all(&all).unwrap();
+        for entry in fs::read_dir(&all).unwrap().map(Result::unwrap) {
+            if !Path::new("/proc").join(entry.file_name()).exists() {
+                // Another test process may be removing the same one.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let mine = all.join(std::process::id().to_string());
+        // A process of the same number may have left it.
+        let _ = fs::remove_dir_all(&mine);
+        fs::create_dir(&mine).unwrap();
+        mine
+    });
+    &WORKSPACE
+}
+
+/// A running Debian host. Dropping it cuts its power and removes its disk.
+pub struct Host {
+    name: String,
+    image: PathBuf,
+    disk: PathBuf,
+    port: u16,
+    power: Option<Power>,
+}
+
+/// The process that keeps a host running until its standard input is closed.
+struct Power {
+    keeper: Child,
+    init: u32,
+}
+
+impl Host {
+    /// Boots a new host and waits until all its services run. Root can log in by ssh.
+    pub fn boot(image: Image) -> Host {
+        static COUNT: AtomicUsize = AtomicUsize::new(1);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pystrano-{}-{count}", std::process::id());
+        let disk = workspace().join(&name);
+        let port = free_port();
+
+        let ssh = disk.join("changes/root/.ssh");
+        let sshd = disk.join("changes/etc/ssh/sshd_config.d");
+        fs::create_dir_all(&ssh).unwrap();
+        fs::create_dir_all(&sshd).unwrap();
+        fs::write(ssh.join("authorized_keys"), &client().public_key).unwrap();
+        fs::write(
+            sshd.join("test.conf"),
+            format!("Port {port}\nListenAddress 127.0.0.1\n"),
+        )
+        .unwrap();
+
+        let mut host = Host {
+            name,
+            image: image.directory(),
+            disk,
+            port,
+            power: None,
+        };
+        host.power_on();
+        host
+    }
+
+    /// The port of its sshd on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Boots it again after [`Host::power_off`], with the disk it had.
+    pub fn power_on(&mut self) {
+        assert!(self.power.is_none(), "{} is running", self.name);
+        let mut keeper = Command::new("unshare")
+            .args(["--mount", "--propagation", "private"])
+            .arg(here().join("boot"))
+            .args([&self.image, &self.disk])
+            .arg(&self.name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare");
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let init = line
+            .trim_end()
+            .parse()
+            .expect("tests/hosts/boot prints a process id");
+        self.power = Some(Power { keeper, init });
+
+        let begin = Instant::now();
+        loop {
+            let state = self.exec("systemctl is-system-running --wait");
+            match state.stdout.trim_end() {
+                "running" => break,
+                "" | "offline" | "initializing" | "starting" => {
+                    assert!(
+                        begin.elapsed() < Duration::from_secs(60),
+                        "no boot:\n{state}"
+                    );
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                _ => panic!(
+                    "{}",
+                    self.exec("systemctl --failed --no-pager; journalctl -b | tail -50")
+                ),
+            }
+        }
+    }
+
+    /// Cuts the power: every process dies at once. The disk stays as it is.
+    pub fn power_off(&mut self) {
+        let mut power = self.power.take().expect("a running host");
+        drop(power.keeper.stdin.take());
+        power.keeper.wait().unwrap();
+    }
+
+    /// Runs a shell script as root, without ssh and without a login. Quick.
+    pub fn exec(&self, script: &str) -> Output {
+        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let process = Command::new("nsenter")
+            .args(["--target", &self.init().to_string()])
+            .args(["--mount", "--uts", "--ipc", "--pid", "--"])
+            .args([
+                "env",
+                "-i",
+                path,
+                "HOME=/root",
+                "LANG=C.UTF-8",
+                "sh",
+                "-c",
+                script,
+            ])
+            .stdin(Stdio::null())
+            .output();
+        process.expect("nsenter").into()
+    }
+
+    /// Runs a shell script as root, which must succeed; its standard output without the last newline.
+    #[track_caller]
+    pub fn root(&self, script: &str) -> String {
+        let output = self.exec(script).expect(0);
+        output.stdout.trim_end_matches('\n').to_owned()
+    }
+
+    /// Runs a command line by ssh in the login shell of `user`, with nothing on standard input.
+    pub fn ssh(&self, user: &str, command: &str) -> Output {
+        Command::new(&client().program)
+            .args([
+                "-T",
+                "-o",
+                "BatchMode=yes",
+                "-p",
+                &self.port.to_string(),
+                "-l",
+                user,
+            ])
+            .args(["--", "127.0.0.1", command])
+            .stdin(Stdio::null())
+            .output()
+            .expect("ssh")
+            .into()
+    }
+
+    /// A file of the host, as this process can open it. Links are followed as root of the machine,
+    /// so read with [`Host::read`] where they may lead out.
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.init()))
+    }
+
+    /// The bytes of a file of the host, as text.
+    #[track_caller]
+    pub fn read(&self, path: &str) -> String {
+        self.exec(&format!("cat -- '{path}'")).expect(0).stdout
+    }
+
+    /// Writes a file of the host as root, without following a link; directories are made.
+    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let file = self.path(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&file);
+        fs::File::create_new(&file)
+            .and_then(|mut file| file.write_all(bytes.as_ref()))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+
+    /// The process id of the host's init, on the machine.
+    pub fn init(&self) -> u32 {
+        self.power.as_ref().expect("a running host").init
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.power.is_some() {
+            self.power_off();
+        }
+        let _ = fs::remove_dir_all(&self.disk);
+    }
+}

@@ -1,0 +1,205 @@
+//! A deploy directory for sample applications on hosts, and runs of the program on it.
+
+use super::git::{App, Repo};
+use super::host::{Host, workspace};
+use super::ssh::client;
+use super::{Output, free_port, get};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// `deploy/demo/production/` with `deployment.yml`, and for the Nth server `N/demo.service` and
+/// `N/.env`. The application user is `deploy`, the project `/home/deploy/demo`.
+pub struct Project {
+    directory: PathBuf,
+    app: App,
+    common: BTreeMap<String, String>,
+    servers: Vec<BTreeMap<String, String>>,
+    /// The port that the application listens on, for each server.
+    pub ports: Vec<u16>,
+    /// Variables of the dotenv files beside `DATABASE`.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Project {
+    /// The application of `repo` on `hosts`; migrations run on the first.
+    pub fn new(repo: &Repo, hosts: &[&Host]) -> Project {
+        static COUNT: AtomicUsize = AtomicUsize::new(1);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = workspace().join(format!("project-{count}"));
+        let mut common = BTreeMap::from([
+            ("source_code_url".into(), repo.url()),
+            ("branch".into(), "main".into()),
+            ("project_root".into(), "demo".into()),
+            ("project_user".into(), "deploy".into()),
+            ("venv_dir".into(), ".venv".into()),
+            ("keep_releases".into(), "3".into()),
+            ("clone_depth".into(), "1".into()),
+            (
+                "secrets".into(),
+                "deploy/demo/production/secret-key.txt".into(),
+            ),
+        ]);
+        if repo.app == App::FastApi {
+            common.insert("framework".into(), "fastapi".into());
+            common.insert("package_manager".into(), "uv".into());
+            common.insert(
+                "static_files_command".into(),
+                "/home/deploy/.venv/bin/python build_static.py".into(),
+            );
+        }
+        let servers = (0..hosts.len()).map(|index| {
+            let own = format!("deploy/demo/production/{index}");
+            BTreeMap::from([
+                ("host".into(), "127.0.0.1".into()),
+                ("port".into(), hosts[index].port().to_string()),
+                ("run_migrations".into(), (index == 0).to_string()),
+                ("collect_static_files".into(), "true".into()),
+                ("env_file".into(), format!("{own}/.env")),
+                ("service_file".into(), format!("{own}/demo.service")),
+            ])
+        });
+        Project {
+            directory,
+            app: repo.app,
+            common,
+            servers: servers.collect(),
+            ports: hosts.iter().map(|_| free_port()).collect(),
+            env: BTreeMap::from([("GREETING".into(), "hello".into())]),
+        }
+    }
+
+    /// Sets a field of `common`.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.common.insert(key.into(), value.into());
+    }
+
+    /// Sets a field of the Nth server.
+    pub fn set_server(&mut self, index: usize, key: &str, value: &str) {
+        self.servers[index].insert(key.into(), value.into());
+    }
+
+    /// Removes a field everywhere.
+    pub fn unset(&mut self, key: &str) {
+        self.common.remove(key);
+        for server in &mut self.servers {
+            server.remove(key);
+        }
+    }
+
+    /// Sets `health_check_url` of every server to a path of its application.
+    pub fn check_health(&mut self, path: &str, timeout: u32) {
+        self.set("health_check_timeout", &timeout.to_string());
+        for index in 0..self.ports.len() {
+            let url = format!("http://127.0.0.1:{}{path}", self.ports[index]);
+            self.set_server(index, "health_check_url", &url);
+        }
+    }
+
+    /// Runs `pystrano COMMAND... production demo` (`words`: the command, then further arguments).
+    pub fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("pystrano").into()
+    }
+
+    /// Starts the same in the background, in a process group of its own, with its output piped.
+    pub fn start(&self, words: &[&str]) -> Child {
+        use std::os::unix::process::CommandExt;
+        self.command(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("pystrano")
+    }
+
+    /// The same, to be changed before it is run. Writes the configuration anew.
+    pub fn command(&self, words: &[&str]) -> Command {
+        self.save();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pystrano"));
+        command
+            .arg(words[0])
+            .args(["production", "demo"])
+            .args(&words[1..])
+            .current_dir(&self.directory)
+            .env("PYSTRANO_SSH", &client().program)
+            .env_remove("SSH_AUTH_SOCK")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The directory that commands run in; local paths of the configuration are relative to it.
+    pub fn directory(&self) -> &PathBuf {
+        &self.directory
+    }
+
+    /// Writes the configuration and the files that it names.
+    pub fn save(&self) {
+        let home = self.directory.join("deploy/demo/production");
+        fs::create_dir_all(&home).unwrap();
+        fs::write(home.join("deployment.yml"), self.configuration()).unwrap();
+        fs::write(home.join("secret-key.txt"), "the-secret-key-of-the-tests\n").unwrap();
+        for (index, port) in self.ports.iter().enumerate() {
+            let own = home.join(index.to_string());
+            fs::create_dir_all(&own).unwrap();
+            fs::write(own.join("demo.service"), self.unit(*port)).unwrap();
+            let mut env = String::from("DATABASE=/home/deploy/demo/shared/db.sqlite3\n");
+            for (name, value) in &self.env {
+                writeln!(env, "{name}={value}").unwrap();
+            }
+            fs::write(own.join(".env"), env).unwrap();
+        }
+    }
+
+    fn configuration(&self) -> String {
+        let quoted = |value: &String| serde_json::to_string(value).unwrap();
+        let mut text = String::from("config_version: 2\n\ncommon:\n");
+        for (key, value) in &self.common {
+            writeln!(text, "  {key}: {}", quoted(value)).unwrap();
+        }
+        text.push_str("\nservers:\n");
+        for server in &self.servers {
+            let fields = server
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", quoted(value)));
+            writeln!(text, "  - {}", fields.collect::<Vec<_>>().join("\n    ")).unwrap();
+        }
+        text
+    }
+
+    fn unit(&self, port: u16) -> String {
+        let (kind, server) = match self.app {
+            App::Django => (
+                "notify",
+                format!("gunicorn --bind 127.0.0.1:{port} demo.wsgi"),
+            ),
+            App::FastApi => ("exec", format!("uvicorn --port {port} app.main:app")),
+        };
+        format!(
+            "[Unit]\nDescription=Demo\nAfter=network.target\n\n\
+             [Service]\nType={kind}\nUser=deploy\nWorkingDirectory=/home/deploy/demo/current\n\
+             EnvironmentFile=/home/deploy/demo/shared/.env\n\
+             ExecStart=/home/deploy/.venv/bin/{server}\n\
+             KillMode=mixed\nTimeoutStopSec=5\n\n\
+             [Install]\nWantedBy=multi-user.target\n"
+        )
+    }
+
+    /// What the application of the Nth server answers at `/`; waits up to 10 s for an answer.
+    #[track_caller]
+    pub fn page(&self, index: usize) -> String {
+        let begin = Instant::now();
+        loop {
+            match get(self.ports[index], "/") {
+                Ok((200, body)) => return body,
+                other if begin.elapsed() > Duration::from_secs(10) => panic!("no page: {other:?}"),
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+}
