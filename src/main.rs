@@ -4,8 +4,10 @@ mod cli;
 mod command;
 mod config;
 mod error;
+mod fleet;
 mod report;
 mod script;
+mod ssh;
 
 use clap::Parser;
 use std::process::ExitCode;

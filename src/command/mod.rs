@@ -1,6 +1,11 @@
 //! One file for each subcommand.
 
 mod check;
+mod contact;
+mod deploy;
+mod rollback;
+mod setup;
+mod status;
 
 use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config};
@@ -13,6 +18,10 @@ use std::process::ExitCode;
 pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Check(selection) => check::run(cli, selection),
+        Command::Setup(arguments) => setup::run(cli, arguments),
+        Command::Deploy(arguments) => deploy::run(cli, arguments),
+        Command::Rollback(arguments) => rollback::run(cli, arguments),
+        Command::Status(arguments) => status::run(cli, arguments),
         _ => Ok(ExitCode::SUCCESS),
     }
 }

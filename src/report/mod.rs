@@ -1,5 +1,16 @@
 //! The only place, with `main`, that prints: results to stdout, talk to stderr.
 
+mod live;
+mod news;
+mod paint;
+mod plain;
+mod progress;
+mod summary;
+mod table;
+
+pub use news::{Ended, News, Summary};
+pub use progress::Report;
+
 use crate::cli::Color;
 use crate::config::Diagnostic;
 use crate::error::Error;
@@ -21,6 +32,16 @@ pub fn set_color(when: Color) {
         decide(std::io::stdout().is_terminal()),
         decide(std::io::stderr().is_terminal()),
     ));
+}
+
+/// Whether talk is colored.
+fn talk_is_colored() -> bool {
+    COLOR.get().is_some_and(|(_, stderr)| *stderr)
+}
+
+/// The time now, in UTC, formatted by `strftime`.
+pub fn utc(format: &str) -> String {
+    jiff::Timestamp::now().strftime(format).to_string()
 }
 
 /// Whether a switch of the environment is set: not empty, and not the value that turns it off.

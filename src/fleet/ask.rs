@@ -1,0 +1,81 @@
+//! What happens when a link was lost: the host is asked what became of it, never assumed to be well.
+
+use super::barrier::Stage;
+use super::host::{Errand, backoff};
+use super::{Fleet, Outcome};
+use crate::report::News;
+use crate::ssh::Closing;
+use std::time::{Duration, Instant};
+
+/// How long a host is asked that cannot be reached after its link was lost.
+const ASK_ABSENT: Duration = Duration::from_secs(60);
+/// How long a host is asked whose lock is still held.
+const ASK_BUSY: Duration = Duration::from_secs(900);
+
+impl Fleet<'_> {
+    pub(super) fn lost(&mut self, index: usize, reason: &str, tail: &[String]) {
+        let host = &mut self.hosts[index];
+        let step = host.step.as_deref();
+        let news = News::Lost { step, reason, tail };
+        self.report.news(index, &news);
+        let during = step.map_or_else(String::new, |step| format!(" in step {step}"));
+        host.trouble
+            .get_or_insert(format!("the connection was lost{during}: {reason}"));
+        if !self.job.action.promotes() {
+            self.over(index, Outcome::Failed);
+        } else if self.barrier.may_have_promoted(index) {
+            host.asked_since = Some(Instant::now());
+            self.queue_errand(index, Errand::Ask, Duration::ZERO);
+            let orders = self.barrier.asked(index);
+            self.carry(orders);
+        } else {
+            self.over(index, Outcome::Stopped);
+        }
+    }
+
+    pub(super) fn queue_errand(&mut self, index: usize, errand: Errand, pause: Duration) {
+        let host = &mut self.hosts[index];
+        if host.errand != errand {
+            host.errand = errand;
+            host.tries = 0;
+        }
+        self.queue.push((Instant::now() + pause, index));
+    }
+
+    /// The host said how it is, or could not be asked.
+    pub(super) fn answered(&mut self, index: usize, closing: Closing) {
+        let host = &mut self.hosts[index];
+        let asked = host
+            .asked_since
+            .map_or(Duration::ZERO, |since| since.elapsed());
+        let answered = matches!(closing, Closing::Ended { status: 0, .. });
+        let patience = if answered { ASK_BUSY } else { ASK_ABSENT };
+        if !answered || host.answer.is_busy() {
+            if asked < patience {
+                let pause = backoff(host.tries.min(4));
+                return self.queue_errand(index, Errand::Ask, pause);
+            }
+            return self.over(index, Outcome::Doubt);
+        }
+        let release = self
+            .job
+            .release
+            .as_deref()
+            .or(host.facts.release.as_deref());
+        let outcome = host.answer.outcome_of(release);
+        if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
+            self.put_back(index);
+        } else {
+            self.over(index, outcome);
+        }
+    }
+
+    /// It kept what the others gave up: the release before is put back there too.
+    pub(super) fn put_back(&mut self, index: usize) {
+        if self.hosts[index].facts.previous.is_some() {
+            self.queue_errand(index, Errand::PutBack, Duration::ZERO);
+        } else {
+            self.over(index, Outcome::Done);
+        }
+    }
+}

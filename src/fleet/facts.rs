@@ -1,0 +1,107 @@
+//! What a host says about itself.
+
+use super::outcome::Outcome;
+
+/// The facts of one session; `None` is what was not said, or is a `-`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The release of this deploy or rollback.
+    pub release: Option<String>,
+    pub commit: Option<String>,
+    /// The release that was current before.
+    pub previous: Option<String>,
+    pub current: Option<String>,
+    /// UTC.
+    pub since: Option<String>,
+    pub by: Option<String>,
+    /// The unit's name and its active state.
+    pub unit: Option<(String, String)>,
+    /// Other good releases, the oldest first.
+    pub releases: Vec<String>,
+    /// Who holds the lock, with what, since when.
+    pub lock: Option<String>,
+    /// A release that is not whole.
+    pub unfinished: Option<String>,
+    /// The last line of the log.
+    pub last: Option<String>,
+}
+
+impl Facts {
+    pub fn learn(&mut self, key: &str, value: &str) {
+        let known = || (!matches!(value, "" | "-")).then(|| value.to_owned());
+        match key {
+            "release" => {
+                self.releases.extend(known());
+                self.release = known();
+            }
+            "commit" => self.commit = known(),
+            "previous" => self.previous = known(),
+            "current" => self.current = known(),
+            "since" => self.since = known(),
+            "by" => self.by = known(),
+            "unit" => {
+                self.unit = value
+                    .split_once(' ')
+                    .map(|(name, state)| (name.to_owned(), state.to_owned()));
+            }
+            "lock" => self.lock = Some(value.to_owned()),
+            "unfinished" => self.unfinished = known(),
+            "last" => self.last = known(),
+            _ => {}
+        }
+    }
+
+    /// Whether a deploy or rollback is still at work there.
+    pub fn is_busy(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// What became of a deploy or rollback to `release`, from what `status` says afterwards.
+    pub fn outcome_of(&self, release: Option<&str>) -> Outcome {
+        let Some(release) = release else {
+            // The release is named before it is promoted.
+            return Outcome::Stopped;
+        };
+        let is_current = self.current.as_deref() == Some(release);
+        let log: Vec<_> = self
+            .last
+            .as_deref()
+            .unwrap_or_default()
+            .split(' ')
+            .collect();
+        let logged = match log[..] {
+            [_, of, .., result] if of == release => Some(result),
+            _ => None,
+        };
+        match (logged, is_current) {
+            (Some("deployed" | "rolled-back"), true) => Outcome::Done,
+            (Some("reverted"), false) => Outcome::Reverted,
+            (None, false) => Outcome::Stopped,
+            _ => Outcome::Doubt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_and_the_link_tell_what_became_of_a_release() {
+        for (current, last, outcome) in [
+            ("2", "T 2 abc me@here deployed", Outcome::Done),
+            ("2", "T 2 - me@here rolled-back", Outcome::Done),
+            ("1", "T 2 abc me@here reverted", Outcome::Reverted),
+            ("1", "T 1 abc me@here deployed", Outcome::Stopped),
+            ("1", "-", Outcome::Stopped),
+            ("2", "T 1 abc me@here deployed", Outcome::Doubt),
+            ("3", "T 2 abc me@here deployed", Outcome::Doubt),
+        ] {
+            let mut facts = Facts::default();
+            facts.learn("current", current);
+            facts.learn("last", last);
+            assert_eq!(facts.outcome_of(Some("2")), outcome, "{current} {last}");
+        }
+        assert_eq!(Facts::default().outcome_of(None), Outcome::Stopped);
+    }
+}

@@ -1,0 +1,93 @@
+//! One host of the fleet, and what it shares with others.
+
+use super::Facts;
+use crate::config::Server;
+use crate::ssh::{Redactor, Session};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Why a host is connected to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// The job.
+    Job,
+    /// To learn what became of it.
+    Ask,
+    /// To take it back, for it kept the release that the others gave up.
+    PutBack,
+}
+
+pub struct Host {
+    pub server: Arc<Server>,
+    pub redactor: Arc<Redactor>,
+    pub errand: Errand,
+    pub session: Option<Session>,
+    /// Whether its connection counts among those being opened.
+    pub opening: bool,
+    /// Connections tried for this errand.
+    pub tries: u32,
+    pub facts: Facts,
+    /// What it said when it was asked.
+    pub answer: Facts,
+    pub asked_since: Option<Instant>,
+    /// What went wrong, in one line.
+    pub trouble: Option<String>,
+    pub step: Option<String>,
+}
+
+impl Host {
+    fn new(server: Server, redactor: Arc<Redactor>) -> Self {
+        Host {
+            redactor,
+            server: Arc::new(server),
+            errand: Errand::Job,
+            session: None,
+            opening: false,
+            tries: 0,
+            facts: Facts::default(),
+            answer: Facts::default(),
+            asked_since: None,
+            trouble: None,
+            step: None,
+        }
+    }
+
+    /// One host for each server.
+    pub fn all(servers: Vec<Server>) -> Vec<Host> {
+        let mut redactors = Redactors::default();
+        servers
+            .into_iter()
+            .map(|server| {
+                let redactor = redactors.get(&server);
+                Host::new(server, redactor)
+            })
+            .collect()
+    }
+}
+
+/// One redactor for all servers with the same secrets.
+#[derive(Default)]
+struct Redactors(HashMap<Vec<usize>, Arc<Redactor>>);
+
+impl Redactors {
+    fn get(&mut self, server: &Server) -> Arc<Redactor> {
+        let env = server.env_file.iter().map(|env| Arc::as_ptr(env).addr());
+        let secrets = server
+            .secrets
+            .iter()
+            .map(|secret| Arc::as_ptr(secret).addr());
+        let made = self.0.entry(env.chain(secrets).collect());
+        Arc::clone(made.or_insert_with(|| Arc::new(Redactor::new(server))))
+    }
+}
+
+/// Doubles with each try, spread by half so that hosts dropped together do not come back together.
+pub fn backoff(tries: u32) -> Duration {
+    let mut random = [0; 2];
+    let spread = match getrandom::fill(&mut random) {
+        Ok(()) => u64::from(u16::from_ne_bytes(random)) * 1000 / u64::from(u16::MAX),
+        Err(_) => 500,
+    };
+    Duration::from_millis((250 << tries.min(5)) * (500 + spread) / 1000)
+}

@@ -1,0 +1,429 @@
+//! Many hosts as one: opens the sessions, carries words between them and the barrier, and asks
+//! where a link was lost.
+
+mod ask;
+mod barrier;
+mod facts;
+mod host;
+mod interrupt;
+mod outcome;
+
+pub use facts::Facts;
+pub use interrupt::die;
+pub use outcome::Outcome;
+
+use crate::config::Server;
+use crate::error::Error;
+use crate::report::{Ended, News, Report, Summary};
+use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
+use barrier::{Barrier, Stage};
+use host::{Errand, Host, backoff};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Seconds a host waits for a word before it goes its own way.
+const BARRIER: u32 = 3600;
+/// Tries to open one connection.
+const TRIES: u32 = 5;
+
+/// What is to be done, on all servers.
+pub struct Job {
+    pub action: Action,
+    pub release: Option<String>,
+    /// Connections being opened at a time.
+    pub jobs: usize,
+    pub verbose: bool,
+}
+
+impl Job {
+    /// The call that one of `servers` servers gets.
+    pub fn call(&self, servers: usize, nonce: String) -> Call {
+        Call {
+            action: self.action,
+            release: self.release.clone(),
+            nonce,
+            who: ssh::who(),
+            barrier: (self.action.promotes() && servers > 1).then_some(BARRIER),
+        }
+    }
+}
+
+/// The script that an action needs.
+pub fn script(
+    action: Action,
+    server: &Server,
+    secrets: crate::script::Secrets,
+) -> Result<String, Error> {
+    match action {
+        Action::Setup => Err(Error::Usage {
+            what: "setup is not there yet".to_owned(),
+            help: "use `deploy`".to_owned(),
+        }),
+        _ => crate::script::deploy(server, secrets),
+    }
+}
+
+/// Does the job on all servers. Gives the exit code, and what each host said.
+pub fn run(
+    job: &Job,
+    servers: Vec<Server>,
+    report: &mut Report,
+) -> Result<(u8, Vec<Facts>), Error> {
+    ssh::raise_limits(servers.len()).map_err(|room| Error::Usage {
+        what: format!(
+            "{} servers need more open files than the system allows",
+            servers.len()
+        ),
+        help: format!("raise `ulimit -Hn`, or name at most {room} servers with --host"),
+    })?;
+    // Bounded, so that hosts that print faster than we do are slowed down and not kept in memory.
+    let (inputs, inbox) = sync_channel(1024);
+    let interrupts = inputs.clone();
+    let watch = interrupt::Watch::new(move || {
+        let _ = interrupts.send(Input::Interrupt);
+    });
+    let _watch = watch.map_err(|source| Error::Usage {
+        what: format!("cannot listen for Ctrl-C: {source}"),
+        help: "try again with fewer programs running".to_owned(),
+    })?;
+    let mut fleet = Fleet::new(job, servers, report, inputs);
+    fleet.work(&inbox);
+    Ok(fleet.finish())
+}
+
+enum Input {
+    Host(usize, Message),
+    Interrupt,
+}
+
+struct Fleet<'a> {
+    job: &'a Job,
+    report: &'a mut Report,
+    inputs: SyncSender<Input>,
+    hosts: Vec<Host>,
+    /// Hosts to connect to, each not before its time.
+    queue: Vec<(Instant, usize)>,
+    opening: usize,
+    barrier: Barrier,
+    interrupted: bool,
+    began: Instant,
+}
+
+impl<'a> Fleet<'a> {
+    fn new(
+        job: &'a Job,
+        servers: Vec<Server>,
+        report: &'a mut Report,
+        inputs: SyncSender<Input>,
+    ) -> Self {
+        let began = Instant::now();
+        let together = job.action.promotes() && servers.len() > 1;
+        let migrates = |server: &Server| job.action == Action::Deploy && server.run_migrations;
+        let barrier = Barrier::new(together, servers.iter().map(migrates).collect());
+        let hosts = Host::all(servers);
+        report.begin(job.release.as_deref());
+        Fleet {
+            job,
+            report,
+            inputs,
+            queue: (0..hosts.len()).map(|host| (began, host)).collect(),
+            hosts,
+            opening: 0,
+            barrier,
+            interrupted: false,
+            began,
+        }
+    }
+
+    fn work(&mut self, inbox: &Receiver<Input>) {
+        loop {
+            self.open_due();
+            if self.barrier.is_over() {
+                return;
+            }
+            let due = self.queue.iter().map(|(due, _)| *due).min();
+            let due = due.filter(|_| self.opening < self.job.jobs);
+            let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let pause = [pause, self.report.pause()].into_iter().flatten().min();
+            match inbox.recv_timeout(pause.unwrap_or(Duration::from_secs(60))) {
+                Ok(Input::Host(host, message)) => self.heard(host, message),
+                Ok(Input::Interrupt) => self.interrupt(),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.report.tick();
+        }
+    }
+
+    /// Opens the connections whose time has come, as many at a time as may be.
+    fn open_due(&mut self) {
+        let now = Instant::now();
+        while self.opening < self.job.jobs {
+            let Some(at) = self.queue.iter().position(|(due, _)| *due <= now) else {
+                return;
+            };
+            let (_, host) = self.queue.remove(at);
+            self.open(host);
+        }
+    }
+
+    fn open(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        let nonce = ssh::nonce();
+        let mut call = self.job.call(self.barrier.len(), nonce.clone());
+        if host.errand != Errand::Job {
+            host.answer = Facts::default();
+            call.barrier = None;
+            (call.action, call.release) = match host.errand {
+                Errand::PutBack => (Action::Rollback, host.facts.previous.clone()),
+                _ => (Action::Status, None),
+            };
+        }
+        let server = Arc::clone(&host.server);
+        let action = call.action;
+        let dial = Dial {
+            program: ssh::program(),
+            arguments: call.arguments(&server),
+            nonce,
+            script: Box::new(move || script(action, &server, crate::script::Secrets::Reveal))
+                as Script,
+            redactor: Arc::clone(&host.redactor),
+            verbose: self.job.verbose,
+        };
+        let inputs = self.inputs.clone();
+        let tell = move |message| {
+            let _ = inputs.send(Input::Host(index, message));
+        };
+        host.tries += 1;
+        if host.errand == Errand::Job {
+            self.report.news(
+                index,
+                &News::Opening {
+                    again: host.tries > 1,
+                },
+            );
+        }
+        match Session::open(dial, tell) {
+            Ok(session) => {
+                host.session = Some(session);
+                host.opening = true;
+                self.opening += 1;
+            }
+            Err(error) => self.closed(
+                index,
+                Closing::Unstarted {
+                    reason: format!("cannot start a session: {error}"),
+                    reached: false,
+                    passing: false,
+                },
+            ),
+        }
+    }
+
+    fn heard(&mut self, index: usize, message: Message) {
+        match message {
+            Message::Output(line) => self.report.news(index, &News::Output { line: &line }),
+            Message::Event(event) => self.happened(index, event),
+            Message::Failed {
+                step,
+                status,
+                text,
+                tail,
+            } => {
+                if self.hosts[index].errand != Errand::Ask {
+                    self.hosts[index].trouble = Some(failure(&step, status, &text));
+                }
+                self.report.news(
+                    index,
+                    &News::Failed {
+                        step: &step,
+                        status,
+                        text: &text,
+                        tail: &tail,
+                    },
+                );
+            }
+            Message::Closed(closing) => {
+                self.opened(index);
+                self.hosts[index].session = None;
+                self.closed(index, closing);
+            }
+        }
+    }
+
+    fn opened(&mut self, index: usize) {
+        if std::mem::take(&mut self.hosts[index].opening) {
+            self.opening -= 1;
+        }
+    }
+
+    fn happened(&mut self, index: usize, event: Event) {
+        let host = &mut self.hosts[index];
+        if let (Errand::Ask, Event::Fact { key, value }) = (host.errand, &event) {
+            host.answer.learn(key, value);
+        }
+        if event == Event::Start {
+            self.opened(index);
+        }
+        if self.hosts[index].errand != Errand::Job {
+            return;
+        }
+        if let Some(news) = News::of(&event) {
+            self.report.news(index, &news);
+        }
+        let host = &mut self.hosts[index];
+        match event {
+            Event::Fact { key, value } => host.facts.learn(&key, &value),
+            Event::Step(step) => {
+                if step == "promote" {
+                    self.barrier.promotes_alone(index);
+                }
+                host.step = Some(step);
+            }
+            Event::Phase(phase) => {
+                let orders = self.barrier.reached(index, phase);
+                self.carry(orders);
+            }
+            Event::Start | Event::Done { .. } | Event::Fail { .. } | Event::End { .. } => {}
+        }
+    }
+
+    /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.
+    fn carry(&mut self, orders: Vec<(usize, Order)>) {
+        for (host, order) in &orders {
+            if let Some(session) = &self.hosts[*host].session {
+                session.order(*order);
+            }
+        }
+        for (host, order) in orders {
+            self.report.news(host, &News::Told { word: order.name() });
+            if order == Order::Stop {
+                let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
+                if let Some(at) = waiting {
+                    self.queue.remove(at);
+                    self.over(host, Outcome::Untouched);
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, index: usize, closing: Closing) {
+        match self.hosts[index].errand {
+            Errand::Job => self.job_closed(index, closing),
+            Errand::Ask => self.answered(index, closing),
+            Errand::PutBack => {
+                let outcome = match closing {
+                    Closing::Ended { status: 0, .. } => Outcome::Reverted,
+                    _ => Outcome::Doubt,
+                };
+                self.over(index, outcome);
+            }
+        }
+    }
+
+    fn job_closed(&mut self, index: usize, closing: Closing) {
+        match closing {
+            Closing::Ended { status, .. } => {
+                let outcome = Outcome::of(self.job.action, status);
+                if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
+                    self.put_back(index);
+                } else {
+                    self.over(index, outcome);
+                }
+            }
+            Closing::Unstarted {
+                reason,
+                reached,
+                passing,
+            } => {
+                let stopped = self.barrier.stage() == Stage::Stopping;
+                if passing && !stopped && self.hosts[index].tries < TRIES {
+                    let pause = backoff(self.hosts[index].tries);
+                    self.report.news(
+                        index,
+                        &News::Retry {
+                            reason: &reason,
+                            seconds: pause.as_secs_f32(),
+                        },
+                    );
+                    self.queue.push((Instant::now() + pause, index));
+                    return;
+                }
+                if stopped {
+                    return self.over(index, Outcome::Untouched);
+                }
+                self.report.news(
+                    index,
+                    &News::Unstarted {
+                        reached,
+                        reason: &reason,
+                    },
+                );
+                self.hosts[index].trouble =
+                    Some(reason.lines().last().unwrap_or_default().to_owned());
+                self.over(
+                    index,
+                    match (reached, self.job.action.promotes()) {
+                        (false, _) => Outcome::Unreachable,
+                        (true, true) => Outcome::Stopped,
+                        (true, false) => Outcome::Failed,
+                    },
+                );
+            }
+            Closing::Lost { reason, tail } => self.lost(index, &reason, &tail),
+        }
+    }
+
+    fn over(&mut self, index: usize, outcome: Outcome) {
+        self.report.news(index, &News::Over { outcome });
+        let orders = self.barrier.ended(index, outcome);
+        self.carry(orders);
+    }
+
+    fn interrupt(&mut self) {
+        if self.barrier.can_stop() {
+            self.interrupted = true;
+            self.report
+                .say("Interrupted: stopping before promotion; press Ctrl-C again to leave at once");
+            let orders = self.barrier.stop();
+            self.carry(orders);
+        } else if self.barrier.stage() != Stage::Stopping {
+            self.report.say("Interrupted, but promotion has begun: waiting for its end; press Ctrl-C again to leave at once");
+        }
+    }
+
+    fn finish(self) -> (u8, Vec<Facts>) {
+        let outcomes = self.barrier.outcomes().unwrap_or_default();
+        let code = outcome::exit_code(self.job.action, &outcomes, self.interrupted);
+        let ended = self
+            .hosts
+            .iter()
+            .zip(&outcomes)
+            .map(|(host, outcome)| Ended {
+                outcome: *outcome,
+                release: match outcome {
+                    Outcome::Done => self.job.release.clone().or(host.facts.release.clone()),
+                    Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
+                    _ => None,
+                },
+                commit: host.facts.commit.clone(),
+                trouble: host.trouble.clone(),
+            });
+        self.report.end(&Summary {
+            hosts: ended.collect(),
+            code,
+            elapsed: self.began.elapsed(),
+        });
+        (
+            code,
+            self.hosts.into_iter().map(|host| host.facts).collect(),
+        )
+    }
+}
+
+fn failure(step: &str, status: i32, text: &str) -> String {
+    match text {
+        "" => format!("{step} failed with exit status {status}"),
+        text => format!("{step} failed: {text}"),
+    }
+}

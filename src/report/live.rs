@@ -1,0 +1,272 @@
+//! The live view: one line for each host, redrawn in place.
+
+use super::news::News;
+use super::paint::{Paint, paint};
+use super::progress::write_talk;
+use crate::fleet::Outcome;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The lines of all hosts, and those that are on the screen now.
+pub struct Live {
+    rows: Vec<Row>,
+    began: Instant,
+    drawn: Option<Instant>,
+    /// The widths of the lines on the screen.
+    shown: Vec<usize>,
+}
+
+#[derive(Clone)]
+struct Row {
+    mark: Mark,
+    text: String,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Failed,
+    Running,
+    Connecting,
+    Held,
+    Queued,
+    Over,
+}
+
+impl Mark {
+    fn name(self) -> &'static str {
+        match self {
+            Mark::Failed => "failed",
+            Mark::Running => "at work",
+            Mark::Connecting => "connecting",
+            Mark::Held => "waiting",
+            Mark::Queued => "queued",
+            Mark::Over => "done",
+        }
+    }
+}
+
+impl Live {
+    /// Between two drawings.
+    pub const PAUSE: Duration = Duration::from_millis(100);
+
+    pub fn new(hosts: usize) -> Self {
+        let began = Instant::now();
+        let row = Row {
+            mark: Mark::Queued,
+            text: String::new(),
+            since: began,
+        };
+        Live {
+            rows: vec![row; hosts],
+            began,
+            drawn: None,
+            shown: Vec::new(),
+        }
+    }
+
+    pub fn learn(&mut self, host: usize, news: &News) {
+        let row = &mut self.rows[host];
+        let (mark, text) = match news {
+            News::Opening { .. } => (Mark::Connecting, String::new()),
+            News::Retry { reason, .. } => {
+                let reason = reason.lines().last().unwrap_or_default();
+                (Mark::Connecting, format!("again, after: {reason}"))
+            }
+            News::Start => (Mark::Running, String::new()),
+            News::Step { step } => (Mark::Running, (*step).to_owned()),
+            News::Phase { phase } => (Mark::Held, format!("{phase}, waits for the others")),
+            News::Told { word } => (Mark::Running, (*word).to_owned()),
+            News::Failed { step, status, .. } => (
+                Mark::Failed,
+                format!("{step} failed with exit status {status}"),
+            ),
+            News::Unstarted { reason, .. } => {
+                let reason = reason.lines().last().unwrap_or_default();
+                (Mark::Failed, reason.to_owned())
+            }
+            News::Lost { .. } => (Mark::Failed, "the connection was lost; asking".to_owned()),
+            News::Over {
+                outcome: Outcome::Done,
+            } => (Mark::Over, String::new()),
+            News::Over { .. } if row.mark == Mark::Failed => return,
+            News::Over { outcome } => (Mark::Over, format!("{outcome:?}").to_lowercase()),
+            News::Done { .. } | News::Fact { .. } | News::Output { .. } => return,
+        };
+        if row.mark == Mark::Failed && mark == Mark::Running {
+            return; // it goes back; what failed stays in view
+        }
+        *row = Row {
+            mark,
+            text,
+            since: Instant::now(),
+        };
+    }
+
+    /// Lines that stay, above those that move.
+    pub fn above(&mut self, text: &str) {
+        self.erase();
+        write_talk(text);
+        self.drawn = None;
+    }
+
+    /// Takes the lines off the screen.
+    pub fn erase(&mut self) {
+        let width = size().0;
+        let text = self.eraser(width);
+        self.shown.clear();
+        write_talk(&text);
+    }
+
+    /// Draws all that fits; not more often than each `PAUSE`.
+    pub fn draw(&mut self, labels: &[String], anyhow: bool) {
+        if !anyhow
+            && self
+                .drawn
+                .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
+        {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let (width, height) = size();
+        let mut text = self.eraser(width);
+        let lines = self.lines(labels, width, height);
+        self.shown = lines.iter().map(|(_, plain)| *plain).collect();
+        for (line, _) in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        write_talk(&text);
+    }
+
+    /// Goes to the first line on the screen and clears from there. A window that became narrower has
+    /// broken the lines, each into as many as its width now takes.
+    fn eraser(&self, width: usize) -> String {
+        let rows: usize = self
+            .shown
+            .iter()
+            .map(|shown| shown.div_ceil(width).max(1))
+            .sum();
+        match rows {
+            0 => String::new(),
+            rows => format!("\r\x1b[{rows}A\x1b[J"),
+        }
+    }
+
+    /// The lines, each with its width.
+    fn lines(&self, labels: &[String], width: usize, height: usize) -> Vec<(String, usize)> {
+        let now = Instant::now();
+        let room = height.saturating_sub(3).max(1);
+        // The last column stays free: some terminals break the line after it.
+        let width = width.saturating_sub(1).max(20);
+        let longest = labels.iter().map(|label| label.width()).max().unwrap_or(0);
+        let label_width = longest.min(width / 3);
+        let mut lines: Vec<_> = self
+            .in_view(room)
+            .into_iter()
+            .map(|host| self.line(host, &labels[host], label_width, width, now))
+            .collect();
+        let mut counts: BTreeMap<Mark, usize> = BTreeMap::new();
+        for row in &self.rows {
+            *counts.entry(row.mark).or_default() += 1;
+        }
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(mark, count)| format!("{count} {}", mark.name()))
+            .collect();
+        let hidden = match self.rows.len() - lines.len() {
+            0 => String::new(),
+            hidden => format!(" ({hidden} not shown)"),
+        };
+        let total = format!("{} servers{hidden}: {}", self.rows.len(), counts.join(", "));
+        let clock = clock(now - self.began);
+        let total = cut(&total, width - clock.len() - 1);
+        let gap = width - total.width() - clock.len();
+        lines.push((format!("{total}{:gap$}{clock}", ""), width));
+        lines
+    }
+
+    /// The hosts that have a line: the failed, then those at work for the longest, in config order.
+    fn in_view(&self, room: usize) -> Vec<usize> {
+        let mut hosts: Vec<usize> = (0..self.rows.len()).collect();
+        if hosts.len() > room {
+            hosts.sort_by_key(|host| (self.rows[*host].mark, self.rows[*host].since, *host));
+            hosts.truncate(room);
+            hosts.sort_unstable();
+        }
+        hosts
+    }
+
+    fn line(
+        &self,
+        host: usize,
+        label: &str,
+        label_width: usize,
+        width: usize,
+        now: Instant,
+    ) -> (String, usize) {
+        let row = &self.rows[host];
+        let (mark, color) = match row.mark {
+            Mark::Failed => ("✗", Paint::Bad),
+            Mark::Running | Mark::Connecting => ("•", Paint::Warning),
+            Mark::Held => ("=", Paint::Dim),
+            Mark::Queued => (" ", Paint::Dim),
+            Mark::Over => ("✓", Paint::Good),
+        };
+        let state = match (row.mark, row.text.as_str()) {
+            (Mark::Running, "") => "started",
+            (mark @ (Mark::Connecting | Mark::Queued | Mark::Over), "") => mark.name(),
+            (_, text) => text,
+        };
+        let clock = match row.mark {
+            Mark::Running | Mark::Connecting | Mark::Held => clock(now - row.since),
+            Mark::Failed | Mark::Queued | Mark::Over => String::new(),
+        };
+        let label = cut(label, label_width);
+        let pad = label_width - label.width();
+        let state = cut(state, width - label_width - 3 - clock.len() - 1);
+        let gap = width - label_width - 3 - state.width() - clock.len();
+        let line = format!(
+            "{label}{:pad$} {} {state}{:gap$}{clock}",
+            "",
+            paint(color, mark),
+            ""
+        );
+        (line, width)
+    }
+}
+
+/// `8.1s`, `12m03s`.
+fn clock(elapsed: Duration) -> String {
+    match elapsed.as_secs() {
+        0..60 => format!("{:.1}s", elapsed.as_secs_f32()),
+        seconds => format!("{}m{:02}s", seconds / 60, seconds % 60),
+    }
+}
+
+/// The text in at most so many columns, with a sign that there was more.
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += character.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        kept.push(character);
+    }
+    kept.push('…');
+    kept
+}
+
+/// Columns and lines of the terminal.
+fn size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}

@@ -1,0 +1,216 @@
+//! A command on its way over many hosts: gives each piece of news to the view that was asked for.
+
+use super::live::Live;
+use super::news::{Ended, News, Summary};
+use super::{plain, summary};
+use crate::ssh::Action;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Tells of one command; made before the first host is contacted.
+pub struct Report {
+    action: Action,
+    /// `<environment> <app>`, as the next command line needs it.
+    target: String,
+    labels: Vec<String>,
+    verbose: bool,
+    view: View,
+    began: Instant,
+}
+
+enum View {
+    /// A line for each step.
+    Plain,
+    /// A line for each host, in place.
+    Live(Live),
+    /// An object for each piece of news.
+    Json,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum General<'a> {
+    Begin {
+        action: &'static str,
+        release: Option<&'a str>,
+        hosts: &'a [String],
+        time: String,
+    },
+    Say {
+        text: &'a str,
+    },
+    Summary {
+        code: u8,
+        interrupted: bool,
+        hosts: Vec<Line<'a, &'a Ended>>,
+    },
+}
+
+/// An event with what all of them have.
+#[derive(Serialize)]
+pub(super) struct Line<'a, Content> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<&'a str>,
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+impl Report {
+    /// `labels` name the hosts, in the order of the config.
+    pub fn new(
+        action: Action,
+        target: String,
+        labels: Vec<String>,
+        verbose: bool,
+        json: bool,
+    ) -> Self {
+        let several = labels.len() > 1 && action != Action::Status;
+        let terminal = std::io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let view = if json {
+            View::Json
+        } else if several && terminal && !verbose {
+            View::Live(Live::new(labels.len()))
+        } else {
+            View::Plain
+        };
+        Report {
+            action,
+            target,
+            labels,
+            verbose,
+            view,
+            began: Instant::now(),
+        }
+    }
+
+    pub fn begin(&self, release: Option<&str>) {
+        if let View::Json = self.view {
+            self.json(
+                None,
+                General::Begin {
+                    action: self.action.name(),
+                    release,
+                    hosts: &self.labels,
+                    time: super::utc("%Y-%m-%dT%H:%M:%SZ"),
+                },
+            );
+        }
+    }
+
+    /// Something happened on a host.
+    pub fn news(&mut self, host: usize, news: &News) {
+        if let View::Json = self.view {
+            return self.json(Some(host), news);
+        }
+        let prefix = self.prefix(host);
+        let text = plain::lines(self.action, news, &prefix, self.verbose);
+        match &mut self.view {
+            View::Live(live) => {
+                live.learn(host, news);
+                // Good news has its place in the live lines; the rest stays on the screen.
+                if plain::is_trouble(news) && !text.is_empty() {
+                    live.above(&text);
+                }
+            }
+            View::Plain | View::Json => write_talk(&text),
+        }
+    }
+
+    /// A line for the person at the terminal.
+    pub fn say(&mut self, text: &str) {
+        match &mut self.view {
+            View::Json => self.json(None, General::Say { text }),
+            View::Live(live) => live.above(&format!("{text}\n")),
+            View::Plain => write_talk(&format!("{text}\n")),
+        }
+    }
+
+    /// How long nothing may be drawn.
+    pub fn pause(&self) -> Option<Duration> {
+        matches!(self.view, View::Live(_)).then_some(Live::PAUSE)
+    }
+
+    /// Draws what changed.
+    pub fn tick(&mut self) {
+        if let View::Live(live) = &mut self.view {
+            live.draw(&self.labels, false);
+        }
+    }
+
+    /// The last words: what is where now, how long it took, what to do next.
+    pub fn end(&mut self, ended: &Summary) {
+        match &mut self.view {
+            View::Json => {
+                let hosts = self.labels.iter().zip(&ended.hosts);
+                self.json(
+                    None,
+                    General::Summary {
+                        code: ended.code,
+                        interrupted: ended.code == crate::error::exit::INTERRUPTED,
+                        hosts: hosts
+                            .map(|(label, host)| Line {
+                                elapsed: None,
+                                host: Some(label),
+                                content: host,
+                            })
+                            .collect(),
+                    },
+                );
+            }
+            View::Live(live) => {
+                live.erase();
+                write_talk(&summary::text(
+                    self.action,
+                    &self.target,
+                    &self.labels,
+                    ended,
+                ));
+            }
+            View::Plain => {
+                write_talk(&summary::text(
+                    self.action,
+                    &self.target,
+                    &self.labels,
+                    ended,
+                ));
+            }
+        }
+    }
+
+    /// Writes one object to stdout.
+    pub(super) fn json(&self, host: Option<usize>, content: impl Serialize) {
+        let line = Line {
+            elapsed: Some((self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0),
+            host: host.map(|host| self.labels[host].as_str()),
+            content,
+        };
+        if let Ok(text) = serde_json::to_string(&line) {
+            super::result(text);
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self.view, View::Json)
+    }
+
+    pub(super) fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// What a line of this host begins with.
+    fn prefix(&self, host: usize) -> String {
+        if self.labels.len() == 1 {
+            return String::new();
+        }
+        format!("{} | ", self.labels[host])
+    }
+}
+
+/// Talk goes to stderr in one piece.
+pub(super) fn write_talk(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

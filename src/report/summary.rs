@@ -1,0 +1,144 @@
+//! The last words of a command.
+
+use super::news::{Ended, Summary};
+use super::paint::{Paint, paint};
+use crate::error::exit;
+use crate::fleet::Outcome;
+use crate::ssh::Action;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// So many hosts of a kind are named.
+const NAMED: usize = 8;
+
+/// What is where now, how long it took, and what to do next. Nothing for a `status` that went well.
+pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) -> String {
+    if action == Action::Status && ended.code == 0 {
+        return String::new();
+    }
+    let mut text = String::new();
+    let took = duration(ended.elapsed);
+    if ended.code == 0 {
+        let who = match labels {
+            [only] => only.clone(),
+            all => format!("{} servers", all.len()),
+        };
+        let done = match (action, releases(ended).as_slice()) {
+            (Action::Setup, _) => format!("Set up {who}"),
+            (Action::Deploy, [release]) => format!("Deployed {release} to {who}"),
+            (Action::Rollback, [release]) => format!("Rolled {who} back to {release}"),
+            (Action::Rollback, _) => format!("Rolled {who} back"),
+            _ => format!("Deployed to {who}"),
+        };
+        let _ = writeln!(text, "{} {done} in {took}", paint(Paint::Good, "✓"));
+        return text;
+    }
+    let _ = writeln!(
+        text,
+        "{} {} ({took})",
+        paint(Paint::Bad, "✗"),
+        heading(action, ended.code)
+    );
+    if labels.len() > 1 || ended.code == exit::IN_DOUBT {
+        for (state, hosts) in groups(action, labels, &ended.hosts) {
+            let _ = writeln!(text, "  {}: {state}", list(&hosts));
+        }
+    }
+    let _ = writeln!(text, "{}", next(action, ended.code, target));
+    text
+}
+
+fn heading(action: Action, code: u8) -> &'static str {
+    match (code, action.promotes()) {
+        (exit::FAILED, true) => "Failed after promotion: every server runs what it ran before",
+        (exit::FAILED, false) => "Not done on every server",
+        (exit::STOPPED, _) => "Stopped before promotion: every server is as it was",
+        (exit::UNREACHABLE, true) => {
+            "Stopped before promotion, for a server could not be reached: every server is as it was"
+        }
+        (exit::UNREACHABLE, false) => "A server could not be reached",
+        (exit::INTERRUPTED, true) => "Interrupted before promotion: every server is as it was",
+        (exit::INTERRUPTED, false) => "Interrupted",
+        _ => "Servers differ, or the state of one is not known",
+    }
+}
+
+fn next(action: Action, code: u8, target: &str) -> String {
+    let name = action.name();
+    match code {
+        exit::IN_DOUBT => {
+            format!("Next: `pystrano status {target}` shows what runs where; then {name} again")
+        }
+        exit::INTERRUPTED => format!("Next: `pystrano {name} {target}` begins anew"),
+        exit::UNREACHABLE => format!(
+            "Next: check that `ssh` gets there, then {name} again, or name the other servers with --host"
+        ),
+        _ => format!("Next: mend what failed, then {name} again"),
+    }
+}
+
+/// Hosts with the same to be said about them, in the order of the config.
+fn groups<'a>(
+    action: Action,
+    labels: &'a [String],
+    hosts: &[Ended],
+) -> Vec<(String, Vec<&'a str>)> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (label, host) in labels.iter().zip(hosts) {
+        let state = state(action, host);
+        match groups.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, group)) => group.push(label),
+            None => groups.push((state, vec![label])),
+        }
+    }
+    groups
+}
+
+fn state(action: Action, host: &Ended) -> String {
+    let release = host.release.as_deref();
+    let now = match (host.outcome, release) {
+        (Outcome::Done, Some(release)) => format!("runs {release}"),
+        (Outcome::Done, None) => "done".to_owned(),
+        (Outcome::Stopped, _) => "as it was".to_owned(),
+        (Outcome::Reverted, Some(release)) => format!("back to {release}"),
+        (Outcome::Reverted, None) => "back to what it ran before".to_owned(),
+        (Outcome::Failed, _) => format!("{} failed", action.name()),
+        (Outcome::Unreachable, _) => "unreachable".to_owned(),
+        (Outcome::Untouched, _) => "not contacted".to_owned(),
+        (Outcome::Doubt, _) => "not known, look at it".to_owned(),
+    };
+    match &host.trouble {
+        Some(trouble) => format!("{now}; {trouble}"),
+        None => now,
+    }
+}
+
+fn releases(ended: &Summary) -> Vec<&str> {
+    let mut releases: Vec<_> = ended
+        .hosts
+        .iter()
+        .filter_map(|host| host.release.as_deref())
+        .collect();
+    releases.sort_unstable();
+    releases.dedup();
+    releases
+}
+
+fn list(hosts: &[&str]) -> String {
+    if hosts.len() <= NAMED {
+        return hosts.join(", ");
+    }
+    format!(
+        "{} and {} more",
+        hosts[..NAMED].join(", "),
+        hosts.len() - NAMED
+    )
+}
+
+/// `8.1 s` or `12 min 3 s`.
+pub fn duration(elapsed: Duration) -> String {
+    match elapsed.as_secs() {
+        0..60 => format!("{:.1} s", elapsed.as_secs_f32()),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}

@@ -1,0 +1,144 @@
+//! The result of `status`.
+
+use super::Report;
+use crate::fleet::Facts;
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+/// Of a commit, so many characters are enough for a person.
+const SHORT: usize = 12;
+
+#[derive(Serialize)]
+struct Status<'a> {
+    event: &'static str,
+    current: Option<&'a str>,
+    commit: Option<&'a str>,
+    since: Option<&'a str>,
+    by: Option<&'a str>,
+    unit: Option<&'a str>,
+    unit_state: Option<&'a str>,
+    releases: &'a [String],
+    lock: Option<&'a str>,
+    unfinished: Option<&'a str>,
+    last: Option<&'a str>,
+}
+
+impl Report {
+    /// What each host said, to stdout: a table, or one object for each.
+    pub fn status(&self, answers: &[Facts]) {
+        if self.is_json() {
+            for (host, facts) in answers.iter().enumerate() {
+                self.json(Some(host), Status::of(facts));
+            }
+            return;
+        }
+        for line in table(self.labels(), answers) {
+            super::result(line);
+        }
+    }
+}
+
+impl<'a> Status<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        Status {
+            event: "status",
+            current: facts.current.as_deref(),
+            commit: facts.commit.as_deref(),
+            since: facts.since.as_deref(),
+            by: facts.by.as_deref(),
+            unit: facts.unit.as_ref().map(|(name, _)| name.as_str()),
+            unit_state: facts.unit.as_ref().map(|(_, state)| state.as_str()),
+            releases: &facts.releases,
+            lock: facts.lock.as_deref(),
+            unfinished: facts.unfinished.as_deref(),
+            last: facts.last.as_deref(),
+        }
+    }
+}
+
+fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
+    let head = [
+        "SERVER",
+        "RELEASE",
+        "COMMIT",
+        "SINCE",
+        "BY",
+        "UNIT",
+        "OTHER RELEASES",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(labels.iter().zip(answers).map(|(label, facts)| {
+        let text = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "-".to_owned());
+        let unit = facts.unit.as_ref();
+        [
+            label.clone(),
+            text(&facts.current),
+            text(&facts.commit).chars().take(SHORT).collect(),
+            text(&facts.since),
+            text(&facts.by),
+            unit.map_or_else(|| "-".to_owned(), |(name, state)| format!("{name} {state}")),
+            match facts.releases.as_slice() {
+                [] => "-".to_owned(),
+                releases => releases.join(" "),
+            },
+        ]
+    }));
+    let widths: Vec<usize> = (0..head.len())
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].width())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell}{:pad$}", "", pad = width - cell.width()));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        })
+        .collect();
+    for (label, facts) in labels.iter().zip(answers) {
+        if let Some(lock) = &facts.lock {
+            lines.push(format!("{label} is locked: {lock}"));
+        }
+        if let Some(unfinished) = &facts.unfinished {
+            lines.push(format!("{label} has an unfinished release: {unfinished}"));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_locks_are_told() {
+        let mut facts = Facts::default();
+        for (key, value) in [
+            ("current", "20260102030405"),
+            ("commit", "0123456789abcdef0123456789abcdef01234567"),
+            ("since", "2026-01-02T03:04:05Z"),
+            ("by", "me@here"),
+            ("unit", "web.service active"),
+            ("release", "20260101000000"),
+            ("lock", "you@there deploy 3"),
+        ] {
+            facts.learn(key, value);
+        }
+        let labels = ["höst".to_owned(), "a.example.com".to_owned()];
+        assert_eq!(
+            table(&labels, &[facts, Facts::default()]),
+            [
+                "SERVER         RELEASE         COMMIT        SINCE                 BY       UNIT                OTHER RELEASES",
+                "höst           20260102030405  0123456789ab  2026-01-02T03:04:05Z  me@here  web.service active  20260101000000",
+                "a.example.com  -               -             -                     -        -                   -",
+                "höst is locked: you@there deploy 3",
+            ]
+        );
+    }
+}

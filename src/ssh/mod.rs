@@ -1,0 +1,202 @@
+//! The only module that spawns: the system `ssh`, and one host's session over it.
+
+mod foreign;
+mod session;
+mod talk;
+mod wire;
+
+pub use foreign::{Redactor, harmless};
+pub use session::{Order, Session};
+pub use talk::{Closing, Message};
+pub use wire::{Event, Phase, State};
+
+use crate::config::Server;
+use crate::error::Error;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+/// What the script is asked to do; its first word, but for `setup`, which is a script of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Setup,
+    Deploy,
+    Rollback,
+    Status,
+}
+
+impl Action {
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Setup => "setup",
+            Action::Deploy => "deploy",
+            Action::Rollback => "rollback",
+            Action::Status => "status",
+        }
+    }
+
+    /// Whether the release that runs may be another one afterwards.
+    pub fn promotes(self) -> bool {
+        matches!(self, Action::Deploy | Action::Rollback)
+    }
+}
+
+/// One run of a script on one host: all that its command line says.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub action: Action,
+    pub release: Option<String>,
+    /// Marks the script's own lines and the words sent to it.
+    pub nonce: String,
+    /// `user@machine` of the controller, for the log on the host.
+    pub who: String,
+    /// Seconds the host waits for a word at a waiting point; `None` goes straight through.
+    pub barrier: Option<u32>,
+}
+
+impl Call {
+    /// The arguments of `ssh`. The remote command has only characters that mean nothing to any shell.
+    pub fn arguments(&self, server: &Server) -> Vec<String> {
+        let user = match self.action {
+            Action::Setup => &server.setup_user,
+            _ => &server.project_user,
+        };
+        let forward = self.action == Action::Deploy && server.forward_agent;
+        let mut arguments: Vec<String> = [
+            "-T",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=15",
+            "-o",
+            "ServerAliveInterval=15",
+            "-o",
+            "ServerAliveCountMax=3",
+            if forward { "-A" } else { "-a" },
+            "-p",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(server.port.to_string());
+        arguments.extend(["-l", user, "--", &server.host, &self.remote(user)].map(str::to_owned));
+        arguments
+    }
+
+    fn remote(&self, user: &str) -> String {
+        let mut command = match (self.action, user) {
+            (Action::Setup, user) if user != "root" => "exec sudo -n sh -s --".to_owned(),
+            _ => "exec sh -s --".to_owned(),
+        };
+        let mut word = |word: &str| {
+            command.push(' ');
+            command.push_str(word);
+        };
+        if self.action != Action::Setup {
+            word(self.action.name());
+        }
+        if let Some(release) = &self.release {
+            word(release);
+        }
+        word(&format!("nonce={}", self.nonce));
+        word(&format!("who={}", self.who));
+        if let Some(seconds) = self.barrier {
+            word(&format!("barrier={seconds}"));
+        }
+        command
+    }
+}
+
+/// The program that is run: `PYSTRANO_SSH`, or `ssh` found on `PATH`.
+pub fn program() -> OsString {
+    std::env::var_os("PYSTRANO_SSH")
+        .filter(|program| !program.is_empty())
+        .unwrap_or_else(|| "ssh".into())
+}
+
+/// 128 random bits in hex.
+pub fn nonce() -> String {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).expect("the system gives random bytes");
+    format!("{:032x}", u128::from_ne_bytes(bits))
+}
+
+/// Who runs this, as `user@machine` in letters that need no quoting.
+pub fn who() -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
+    let system = rustix::system::uname();
+    let machine = system.nodename().to_string_lossy();
+    format!("{}@{}", plain(&user), plain(&machine))
+}
+
+fn plain(text: &str) -> String {
+    text.chars()
+        .take(64)
+        .map(|character| match character {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => character,
+            _ => '_',
+        })
+        .collect()
+}
+
+/// Makes the script when it is wanted, so that no more are in memory than are being sent.
+pub type Script = Box<dyn FnOnce() -> Result<String, Error> + Send>;
+
+/// What a session needs to begin.
+pub struct Dial {
+    pub program: OsString,
+    pub arguments: Vec<String>,
+    pub nonce: String,
+    pub script: Script,
+    pub redactor: Arc<Redactor>,
+    /// Whether lines of output are wanted as they come.
+    pub verbose: bool,
+}
+
+/// Lets every host have its descriptors: the soft limit goes up to what `hosts` sessions take.
+/// The error is the number of sessions that fit where the hard limit is lower.
+pub fn raise_limits(hosts: usize) -> Result<(), u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// stdin, stdout, stderr and both ends of the order channel, and two while a child starts.
+    const EACH: u64 = 7;
+    const OTHERS: u64 = 32;
+    let wanted = hosts as u64 * EACH + OTHERS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let new = Rlimit {
+        current: Some(raised),
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, new) {
+        Ok(()) if raised >= wanted => Ok(()),
+        Ok(()) => Err(raised.saturating_sub(OTHERS) / EACH),
+        Err(_) => Err(limit.current.unwrap_or(0).saturating_sub(OTHERS) / EACH),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_made_of_plain_letters() {
+        assert_eq!(plain("DOMAIN\\José 'x'"), "DOMAIN_Jos___x_");
+        assert!(
+            who()
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "._@-".contains(letter))
+        );
+    }
+
+    #[test]
+    fn nonces_are_32_hex_digits_and_differ() {
+        let (one, two) = (nonce(), nonce());
+        assert_eq!(one.len(), 32);
+        assert!(one.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        assert_ne!(one, two);
+    }
+}

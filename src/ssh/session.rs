@@ -1,0 +1,348 @@
+//! One host's session: one child process and one thread that serves all its pipes.
+
+use super::Dial;
+use super::talk::{Closing, Message, Talk};
+use super::wire::Lines;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const STACK: usize = 256 * 1024;
+/// How long a host may clean up after it was told to stop.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long `ssh` may take to end when the script has, and from TERM to KILL.
+const LINGER: Duration = Duration::from_secs(2);
+/// How often a silent child is looked at: something else may hold its pipes open.
+const GLANCE: Duration = Duration::from_secs(5);
+
+/// A word for the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Order {
+    Migrate = b'm',
+    Go = b'g',
+    Keep = b'k',
+    Revert = b'r',
+    /// Ends the script's input: before promotion it cleans up and ends. A connection that is still being
+    /// opened is closed.
+    Stop = b's',
+}
+
+impl Order {
+    fn read(byte: u8) -> Option<Order> {
+        use Order::{Go, Keep, Migrate, Revert, Stop};
+        [Migrate, Go, Keep, Revert, Stop]
+            .into_iter()
+            .find(|order| *order as u8 == byte)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Migrate => "migrate",
+            Order::Go => "go",
+            Order::Keep => "keep",
+            Order::Revert => "revert",
+            Order::Stop => "stop",
+        }
+    }
+}
+
+/// The controller's end of a session.
+pub struct Session {
+    orders: UnixStream,
+}
+
+impl Session {
+    /// Starts a thread that runs one `ssh` and tells what it says; the last message is `Closed`.
+    pub fn open(dial: Dial, tell: impl Fn(Message) + Send + 'static) -> io::Result<Session> {
+        let (orders, inbox) = UnixStream::pair()?;
+        orders.set_nonblocking(true)?;
+        inbox.set_nonblocking(true)?;
+        thread::Builder::new().stack_size(STACK).spawn(move || {
+            let closing = serve(dial, inbox, &tell);
+            tell(Message::Closed(closing));
+        })?;
+        Ok(Session { orders })
+    }
+
+    /// Never blocks; after the end it does nothing.
+    pub fn order(&self, order: Order) {
+        let _ = (&self.orders).write(&[order as u8]);
+    }
+}
+
+fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
+    let unstarted = |reason| Closing::Unstarted {
+        reason,
+        reached: false,
+        passing: false,
+    };
+    let script = match (dial.script)() {
+        Ok(script) => script.into_bytes(),
+        Err(error) => return unstarted(error.to_string()),
+    };
+    let child = Command::new(&dial.program)
+        .args(&dial.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C at the terminal is for the controller; it tells the hosts.
+        .process_group(0)
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            let name = dial.program.display();
+            return unstarted(match error.kind() {
+                ErrorKind::NotFound => format!(
+                    "{name}: no such program; install the OpenSSH client, or name one in PYSTRANO_SSH"
+                ),
+                _ => format!("cannot run {name}: {error}"),
+            });
+        }
+    };
+    let mut link = Link {
+        stdin: child.stdin.take(),
+        stdout: child.stdout.take(),
+        stderr: child.stderr.take(),
+        orders: Some(orders),
+        pending: script,
+        sent: 0,
+        deadline: None,
+        killed: false,
+        talk: Talk::new(dial.nonce, dial.redactor, dial.verbose),
+        child,
+    };
+    link.run(tell);
+    link.close()
+}
+
+struct Link {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    orders: Option<UnixStream>,
+    /// Bytes for the host, of which `sent` are on their way.
+    pending: Vec<u8>,
+    sent: usize,
+    /// When a child that does not end is ended.
+    deadline: Option<Instant>,
+    killed: bool,
+    talk: Talk,
+}
+
+impl Link {
+    /// Serves the pipes until the host's output ends.
+    fn run(&mut self, tell: &dyn Fn(Message)) {
+        if let Err(error) = self.unblock() {
+            self.talk.ssh.push_back(error.to_string());
+            self.kill(Signal::KILL);
+            return;
+        }
+        let mut output = Lines::new(Some(&self.talk.nonce));
+        let mut words = Lines::new(None);
+        let mut buffer = vec![0; 16 * 1024];
+        while self.stdout.is_some() {
+            let Some(ready) = self.wait() else {
+                if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                    break;
+                }
+                continue;
+            };
+            if ready.orders {
+                self.obey();
+            }
+            if ready.stdin {
+                self.write();
+            }
+            if ready.stderr {
+                let ended = drain(self.stderr.as_mut(), &mut buffer, |bytes| {
+                    words.feed(bytes, |piece| self.talk.heard(piece, true, tell));
+                });
+                if ended {
+                    self.stderr = None;
+                }
+            }
+            if ready.stdout {
+                let ended = drain(self.stdout.as_mut(), &mut buffer, |bytes| {
+                    output.feed(bytes, |piece| self.talk.heard(piece, false, tell));
+                });
+                if ended {
+                    self.stdout = None;
+                }
+            }
+            if self.talk.end.is_some() && self.stdin.is_some() {
+                self.stdin = None;
+                self.deadline = Some(Instant::now() + LINGER);
+            }
+        }
+        output.finish(|piece| self.talk.heard(piece, false, tell));
+        self.last_words(&mut words, &mut buffer, tell);
+    }
+
+    /// Waits for ssh to end, and takes what it says until then.
+    fn last_words(&mut self, words: &mut Lines, buffer: &mut [u8], tell: &dyn Fn(Message)) {
+        self.stdin = None;
+        let deadline = Instant::now() + LINGER;
+        loop {
+            let ended = matches!(self.child.try_wait(), Ok(Some(_)) | Err(_));
+            drain(self.stderr.as_mut(), buffer, |bytes| {
+                words.feed(bytes, |piece| self.talk.heard(piece, true, tell));
+            });
+            if ended || Instant::now() >= deadline {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        words.finish(|piece| self.talk.heard(piece, true, tell));
+    }
+
+    fn unblock(&self) -> rustix::io::Result<()> {
+        fn set(descriptor: Option<impl AsFd>) -> rustix::io::Result<()> {
+            let Some(descriptor) = descriptor else {
+                return Ok(());
+            };
+            fcntl_setfl(&descriptor, fcntl_getfl(&descriptor)? | OFlags::NONBLOCK)
+        }
+        set(self.stdin.as_ref())?;
+        set(self.stdout.as_ref())?;
+        set(self.stderr.as_ref())
+    }
+
+    /// Blocks until something can be done; `None` when the time has come to look at the child.
+    fn wait(&mut self) -> Option<Ready> {
+        let now = Instant::now();
+        let mut patience = GLANCE;
+        if let Some(deadline) = self.deadline {
+            if deadline <= now {
+                self.kill(if self.killed {
+                    Signal::KILL
+                } else {
+                    Signal::TERM
+                });
+            }
+            patience = patience.min(deadline.saturating_duration_since(now));
+        }
+        let unsent = self.sent < self.pending.len();
+        let mut ready = Ready::default();
+        let mut polled = Vec::with_capacity(4);
+        let mut slots = Vec::with_capacity(4);
+        if let Some(stdout) = &self.stdout {
+            polled.push(PollFd::new(stdout, PollFlags::IN));
+            slots.push(&mut ready.stdout);
+        }
+        if let Some(stderr) = &self.stderr {
+            polled.push(PollFd::new(stderr, PollFlags::IN));
+            slots.push(&mut ready.stderr);
+        }
+        if let Some(orders) = &self.orders {
+            polled.push(PollFd::new(orders, PollFlags::IN));
+            slots.push(&mut ready.orders);
+        }
+        if let Some(stdin) = self.stdin.as_ref().filter(|_| unsent) {
+            polled.push(PollFd::new(stdin, PollFlags::OUT));
+            slots.push(&mut ready.stdin);
+        }
+        let timeout = Timespec::try_from(patience).ok();
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(0) | Err(_) => return None,
+            Ok(_) => {}
+        }
+        for (polled, slot) in polled.iter().zip(slots) {
+            *slot = !polled.revents().is_empty();
+        }
+        Some(ready)
+    }
+
+    fn obey(&mut self) {
+        let mut bytes = [0; 16];
+        let count = match self.orders.as_mut().map(|orders| orders.read(&mut bytes)) {
+            Some(Ok(0)) => {
+                self.orders = None;
+                return;
+            }
+            Some(Ok(count)) => count,
+            _ => return,
+        };
+        for order in bytes[..count].iter().filter_map(|byte| Order::read(*byte)) {
+            if order != Order::Stop {
+                let word = format!("{} {}\n", self.talk.nonce, order.name());
+                self.pending.extend_from_slice(word.as_bytes());
+                self.write();
+                continue;
+            }
+            self.stdin = None;
+            if self.talk.started {
+                self.deadline = Some(Instant::now() + GRACE);
+            } else {
+                self.kill(Signal::TERM);
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        let Some(stdin) = &mut self.stdin else {
+            return;
+        };
+        match stdin.write(&self.pending[self.sent..]) {
+            Ok(count) => self.sent += count,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.stdin = None,
+        }
+        if self.sent == self.pending.len() {
+            self.pending = Vec::new();
+            self.sent = 0;
+        }
+    }
+
+    /// Signals ssh and what it started; the next time with KILL.
+    fn kill(&mut self, signal: Signal) {
+        if let Ok(id) = i32::try_from(self.child.id())
+            && let Some(group) = Pid::from_raw(id)
+        {
+            let _ = kill_process_group(group, signal);
+        }
+        self.killed = true;
+        self.deadline = Some(Instant::now() + LINGER);
+    }
+
+    fn close(mut self) -> Closing {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.kill(Signal::KILL);
+        }
+        let status = self.child.wait();
+        self.talk.close(status)
+    }
+}
+
+#[derive(Default)]
+struct Ready {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+    orders: bool,
+}
+
+/// Reads what is there, one buffer at a time; true at the end of the stream.
+fn drain(source: Option<&mut impl Read>, buffer: &mut [u8], mut take: impl FnMut(&[u8])) -> bool {
+    let Some(source) = source else {
+        return true;
+    };
+    match source.read(buffer) {
+        Ok(0) => true,
+        Ok(count) => {
+            take(&buffer[..count]);
+            false
+        }
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+    }
+}

@@ -1,0 +1,218 @@
+//! What one session has said: its events, and the last lines of everything else.
+
+use super::wire::Piece;
+use super::{Event, Redactor, harmless};
+use std::collections::VecDeque;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+/// Last lines of output that are kept for a failure's report.
+const TAIL: usize = 20;
+
+/// What a session tells.
+#[derive(Debug)]
+pub enum Message {
+    Event(Event),
+    /// A step failed; with the last lines that it printed.
+    Failed {
+        step: String,
+        status: i32,
+        text: String,
+        tail: Vec<String>,
+    },
+    /// A line of foreign output, clean.
+    Output(String),
+    /// The session is over: the last message.
+    Closed(Closing),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    /// The script never began. `reached`: there was a login, but no script. `passing`: another try may do.
+    Unstarted {
+        reason: String,
+        reached: bool,
+        passing: bool,
+    },
+    /// It began, and the link was gone before its last line.
+    Lost { reason: String, tail: Vec<String> },
+    /// The script said that it has ended.
+    Ended { status: i32, outcome: String },
+}
+
+/// What has been said so far.
+pub struct Talk {
+    pub nonce: String,
+    redactor: Arc<Redactor>,
+    verbose: bool,
+    pub started: bool,
+    pub end: Option<(i32, String)>,
+    /// The last lines of the step's output.
+    tail: VecDeque<String>,
+    /// The last lines of ssh's own words.
+    pub ssh: VecDeque<String>,
+}
+
+impl Talk {
+    pub fn new(nonce: String, redactor: Arc<Redactor>, verbose: bool) -> Self {
+        Talk {
+            nonce,
+            redactor,
+            verbose,
+            started: false,
+            end: None,
+            tail: VecDeque::new(),
+            ssh: VecDeque::new(),
+        }
+    }
+
+    pub fn heard(&mut self, piece: Piece, from_ssh: bool, tell: &dyn Fn(Message)) {
+        match piece {
+            Piece::Output(bytes) => {
+                let line = self.redactor.clean(bytes);
+                if line.trim().is_empty() {
+                    return;
+                }
+                if self.verbose {
+                    tell(Message::Output(line.clone()));
+                }
+                let tail = if from_ssh {
+                    &mut self.ssh
+                } else {
+                    &mut self.tail
+                };
+                if tail.len() == TAIL {
+                    tail.pop_front();
+                }
+                tail.push_back(line);
+            }
+            Piece::Event(bytes) => match Event::parse(&harmless(bytes)) {
+                Some(event) => self.happened(event, tell),
+                None => self.heard(Piece::Output(bytes), from_ssh, tell),
+            },
+        }
+    }
+
+    fn happened(&mut self, mut event: Event, tell: &dyn Fn(Message)) {
+        if let Event::Done { text, .. } | Event::Fail { text, .. } = &mut event {
+            *text = self.redactor.clean(text.as_bytes());
+        }
+        if self.end.is_some() || (event == Event::Start) == self.started {
+            return;
+        }
+        match &event {
+            Event::Start => {
+                self.started = true;
+                self.tail.clear();
+            }
+            Event::Step(_) => self.tail.clear(),
+            Event::End { status, outcome } => self.end = Some((*status, outcome.clone())),
+            Event::Done { .. } | Event::Fact { .. } | Event::Phase(_) | Event::Fail { .. } => {}
+        }
+        tell(match event {
+            Event::Fail { step, status, text } => Message::Failed {
+                step,
+                status,
+                text,
+                tail: self.tail.drain(..).collect(),
+            },
+            event => Message::Event(event),
+        });
+    }
+
+    /// How the session ended, given how ssh did.
+    pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
+        if let Some((status, outcome)) = self.end {
+            return Closing::Ended { status, outcome };
+        }
+        let ended = match &status {
+            Ok(status) => format!("ssh ended with {status}"),
+            Err(error) => format!("ssh: {error}"),
+        };
+        let code = status.ok().and_then(|status| status.code());
+        let spoken: Vec<_> = self.ssh.into();
+        if self.started {
+            return Closing::Lost {
+                reason: spoken.last().cloned().unwrap_or(ended),
+                tail: self.tail.into(),
+            };
+        }
+        let reached = code.is_some_and(|code| code != 255);
+        let passing = !reached && is_passing(&spoken);
+        let said: Vec<_> = self.tail.into_iter().chain(spoken).collect();
+        Closing::Unstarted {
+            reason: match said.len() {
+                0 => ended,
+                count => said[count.saturating_sub(4)..].join("\n"),
+            },
+            reached,
+            passing,
+        }
+    }
+}
+
+/// Whether ssh's last words are those of a server that had too much to do, not of one that refuses.
+fn is_passing(words: &[String]) -> bool {
+    const PASSING: [&str; 5] = [
+        "Connection closed by",
+        "Connection reset by",
+        "kex_exchange_identification",
+        "ssh_exchange_identification",
+        "banner exchange",
+    ];
+    const FINAL: [&str; 6] = [
+        "Permission denied",
+        "Host key verification failed",
+        "IDENTIFICATION HAS CHANGED",
+        "Too many authentication failures",
+        "Received disconnect",
+        "No supported authentication methods",
+    ];
+    let any = |parts: &[&str]| {
+        words
+            .iter()
+            .any(|line| parts.iter().any(|part| line.contains(part)))
+    };
+    any(&PASSING) && !any(&FINAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_overloaded_server_is_tried_again() {
+        for (words, passing) in [
+            (
+                "kex_exchange_identification: Connection closed by remote host",
+                true,
+            ),
+            ("Connection closed by 10.0.0.1 port 22", true),
+            ("Connection reset by 10.0.0.1 port 22", true),
+            ("Connection timed out during banner exchange", true),
+            ("ssh: connect to host a port 22: Connection refused", false),
+            (
+                "ssh: connect to host a port 22: Connection timed out",
+                false,
+            ),
+            (
+                "ssh: Could not resolve hostname a: Name or service not known",
+                false,
+            ),
+            (
+                "deploy@a: Permission denied (publickey).\nConnection closed by a",
+                false,
+            ),
+            ("Host key verification failed.", false),
+            (
+                "Received disconnect from a: 2: Too many authentication failures\nConnection closed by a",
+                false,
+            ),
+        ] {
+            let words: Vec<_> = words.lines().map(str::to_owned).collect();
+            assert_eq!(is_passing(&words), passing, "{words:?}");
+        }
+    }
+}
