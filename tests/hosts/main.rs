@@ -1,4 +1,6 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
+mod first_deploy;
 mod harness;
+mod setup;
 mod support;

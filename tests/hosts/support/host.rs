@@ -69,7 +69,8 @@ pub fn workspace() -> &'static Path {
 /// A running Debian host. Dropping it cuts its power and removes its disk.
 pub struct Host {
     name: String,
-    image: PathBuf,
+    /// Directories below its own changes, separated by colons, the uppermost first.
+    layers: String,
     disk: PathBuf,
     port: u16,
     power: Option<Power>,
@@ -84,32 +85,40 @@ struct Power {
 impl Host {
     /// Boots a new host and waits until all its services run. Root can log in by ssh.
     pub fn boot(image: Image) -> Host {
+        let mut host = Host::new(image.directory().to_str().unwrap().to_owned());
+        host.power_on();
+        host
+    }
+
+    /// A new host with the disk that this one, which is off, has now; it is off too.
+    pub fn fork(&self) -> Host {
+        assert!(self.power.is_none(), "{} is running", self.name);
+        Host::new(format!("{}/changes:{}", self.disk.display(), self.layers))
+    }
+
+    fn new(layers: String) -> Host {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("pystrano-{}-{count}", std::process::id());
-        let disk = workspace().join(&name);
-        let port = free_port();
-
-        let ssh = disk.join("changes/root/.ssh");
-        let sshd = disk.join("changes/etc/ssh/sshd_config.d");
-        fs::create_dir_all(&ssh).unwrap();
-        fs::create_dir_all(&sshd).unwrap();
-        fs::write(ssh.join("authorized_keys"), &client().public_key).unwrap();
-        fs::write(
-            sshd.join("test.conf"),
-            format!("Port {port}\nListenAddress 127.0.0.1\n"),
-        )
-        .unwrap();
-
-        let mut host = Host {
-            name,
-            image: image.directory(),
-            disk,
-            port,
+        let host = Host {
+            disk: workspace().join(&name),
+            port: free_port(),
             power: None,
+            name,
+            layers,
         };
-        host.power_on();
+        host.prepare("/root/.ssh/authorized_keys", &client().public_key);
+        let sshd = format!("Port {}\nListenAddress 127.0.0.1\n", host.port);
+        host.prepare("/etc/ssh/sshd_config.d/test.conf", &sshd);
         host
+    }
+
+    /// Writes a file as root while the host is off.
+    pub fn prepare(&self, path: &str, text: &str) {
+        assert!(self.power.is_none(), "{} is running", self.name);
+        let file = self.disk.join("changes").join(&path[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
     }
 
     /// The port of its sshd on 127.0.0.1.
@@ -117,13 +126,14 @@ impl Host {
         self.port
     }
 
-    /// Boots it again after [`Host::power_off`], with the disk it had.
+    /// Boots a host that is off, with the disk it has.
     pub fn power_on(&mut self) {
         assert!(self.power.is_none(), "{} is running", self.name);
         let mut keeper = Command::new("unshare")
             .args(["--mount", "--propagation", "private"])
             .arg(here().join("boot"))
-            .args([&self.image, &self.disk])
+            .arg(&self.layers)
+            .arg(&self.disk)
             .arg(&self.name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,12 +10,15 @@
 //! project.page(0).contains("version=v1");               // what the application answers
 //! repo.release("v2");                                   // a commit that changes the version
 //! host.root("systemctl is-active demo");                // a root shell on the host
+//!
+//! let Deployed { host, repo, project } = deployed(App::Django);  // all of that, in a second
 //! ```
 //!
 //! All hosts and the tests share one network: every host has a port of its own for sshd
 //! ([`Host::port`]), every application one from [`free_port`]. Tests may run in parallel, in any
 //! number. Nothing is left running or mounted when the test process ends, however it ends.
 
+mod deployed;
 mod git;
 mod host;
 mod http;
@@ -23,6 +26,7 @@ mod output;
 mod project;
 mod ssh;
 
+pub use deployed::{Deployed, deployed};
 pub use git::{App, Repo};
 pub use host::{Host, Image};
 pub use http::{get, post};

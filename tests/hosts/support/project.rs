@@ -144,10 +144,10 @@ impl Project {
         fs::create_dir_all(&home).unwrap();
         fs::write(home.join("deployment.yml"), self.configuration()).unwrap();
         fs::write(home.join("secret-key.txt"), "the-secret-key-of-the-tests\n").unwrap();
-        for (index, port) in self.ports.iter().enumerate() {
+        for index in 0..self.ports.len() {
             let own = home.join(index.to_string());
             fs::create_dir_all(&own).unwrap();
-            fs::write(own.join("demo.service"), self.unit(*port)).unwrap();
+            fs::write(own.join("demo.service"), self.unit(index)).unwrap();
             let mut env = String::from("DATABASE=/home/deploy/demo/shared/db.sqlite3\n");
             for (name, value) in &self.env {
                 writeln!(env, "{name}={value}").unwrap();
@@ -172,7 +172,9 @@ impl Project {
         text
     }
 
-    fn unit(&self, port: u16) -> String {
+    /// The unit file of the Nth server.
+    pub fn unit(&self, index: usize) -> String {
+        let port = self.ports[index];
         let (kind, server) = match self.app {
             App::Django => (
                 "notify",
