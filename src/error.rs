@@ -2,7 +2,7 @@
 
 use crate::config::Diagnostic;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Exit codes of the `pystrano` program. The scripts end with the same numbers.
@@ -38,6 +38,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`: the error of doing `action` to the file.
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Error::File {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     pub fn code(&self) -> ExitCode {
         ExitCode::from(exit::USAGE)
     }

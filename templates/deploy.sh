@@ -82,7 +82,7 @@ utc_now() {
 # may outlive the shell keeps descriptor 9.
 take_lock() {
 	begin lock
-	[ -d "$releases" ] && [ -d "$shared" ] || die 3 "$root is not set up; run setup.sh first"
+	[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 	mkdir -p "$state"
 	touch "$state/lock"
 	exec 9>>"$state/lock"
@@ -94,6 +94,7 @@ take_lock() {
 	fi
 	printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
 	find_current
+	[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
 	recover
 	report ok "Locked $root"
 }
@@ -149,6 +150,12 @@ name_release() {
 	done
 	[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 }
+{%- if !server.secrets.is_empty() %}
+
+need_secret() {
+	[ -f "$shared/$1" ] || die 3 "there is no $shared/$1; run setup.sh first"
+}
+{%- endif %}
 
 # Whatever would stop the release later stops it now.
 check_host() {
@@ -159,7 +166,7 @@ check_host() {
 	[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 {%- endif %}
 {%- for secret in server.secrets %}
-	[ -f "$shared/"{{ secret.name }} ] || die 3 "there is no $shared/"{{ secret.name }}"; run setup.sh first"
+	need_secret {{ secret.name }}
 {%- endfor %}
 {%- if server.health_check.is_some() %}
 	command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
@@ -191,6 +198,7 @@ get_code() {
 	mkdir "$new/.pystrano"
 	: >"$new/.pystrano/unfinished"
 	printf '%s\n' "$commit" >"$new/.pystrano/commit"
+	printf '%s\n' "$current" >"$new/.pystrano/previous"
 	mv "$new" "$releases/$release"
 	report changed "Pulled {% if server.revision.is_some() %}$revision{% else if server.branch.is_some() %}branch $branch{% else %}the default branch{% endif %} at $(printf %.12s "$commit")"
 }
@@ -236,7 +244,7 @@ adopt() {
 
 # link_shared NAME: in place of what the repository may hold under that name.
 link_shared() {
-	rm -rf "$releases/$release/$1"
+	rm -rf "$releases/$release/${1:?}"
 	ln -s "../../shared/$1" "$releases/$release/$1"
 }
 
@@ -361,8 +369,10 @@ refresh_static_files() {
 {%- endif %}
 {%- if server.run_migrations %}
 
+# A migration that has begun is never cut short; this run stops after it.
 migrate() {
 	begin migrate
+	watch_controller "$$"
 {%- if migration_command.is_some() %}
 	with_env bash -c "$migration_command"
 {%- else if django %}
@@ -370,6 +380,7 @@ migrate() {
 {%- else %}
 	with_env "$venv/bin/alembic" upgrade head
 {%- endif %}
+	unwatch_controller
 	report changed 'Applied database migrations'
 }
 {%- endif %}
@@ -416,14 +427,15 @@ EOF
 # promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
 promote() {
 	begin promote
-	mkdir -p "$releases/$release/.pystrano"
-	printf '%s\n' "$current" >"$releases/$release/.pystrano/previous"
+	event "fact release $release"
+	event "fact commit $commit"
+	event "fact previous ${current:--}"
 	# The release must be on the disk before the link to it is: power may fail.
 	sync -f "$releases/$release"
 	# From here on this run ends what it began, alone if it must.
 	trap '' HUP INT PIPE TERM
 	stage=promoted
-	if switch_to "$release" && start_release && hear_verdict; then
+	if switch_to "$release"{{ start|safe }} && hear_verdict; then
 		log "$1"
 	else
 		go_back "$?"
@@ -436,16 +448,6 @@ switch_to() {
 		ln -s "releases/$1" "$state/current" &&
 		mv -f "$state/current" "$root/" &&
 		report changed "Promoted $1 to current"
-}
-
-start_release() {
-{%- if server.service.is_some() %}
-	restart && verify
-{%- else if server.health_check.is_some() %}
-	verify
-{%- else %}
-	: # there is no unit to restart
-{%- endif %}
 }
 {%- if server.service.is_some() %}
 
@@ -469,7 +471,7 @@ unit_holds() {
 	return 1
 }
 {%- endif %}
-{%- if server.service.is_some() || server.health_check.is_some() %}
+{%- if !start.is_empty() %}
 
 verify() {
 	begin verify
@@ -509,7 +511,7 @@ go_back() {
 	failed_step=$step
 	begin revert
 	if [ -n "$current" ]; then
-		if ! { switch_to "$current" && start_release; }; then
+		if ! { switch_to "$current"{{ start|safe }}; }; then
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
 	else
@@ -558,7 +560,10 @@ prune() {
 {%- if release_venv %}
 	prune_venvs || report warning 'Could not remove an unused virtualenv'
 {%- endif %}
-	report changed "Pruned $pruned old releases"
+	case $pruned in
+	0) report ok 'There is nothing to prune' ;;
+	*) report changed "Pruned $pruned old releases" ;;
+	esac
 }
 {%- endif %}
 
@@ -566,6 +571,7 @@ prune() {
 
 # hear sets $word; it fails at the end of the input and past the deadline.
 hear() {
+	# shellcheck disable=SC2016 # the inner shell reads the line
 	word=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
 	case $word in
 	"$nonce "*) word=${word#* } ;;
@@ -592,12 +598,12 @@ hear_verdict() {
 	fi
 }
 
-# A controller that goes away while a release is built takes the build with it.
+# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 watch_controller() {
 	[ -n "$nonce" ] || return 0
 	(
 		while IFS= read -r _; do :; done
-		kill -TERM 0
+		kill -TERM "$1"
 	) <&3 >/dev/null 2>&1 9>&- &
 	watcher=$!
 }
@@ -614,7 +620,7 @@ deploy() {
 	take_lock
 	name_release
 	check_host
-	watch_controller
+	watch_controller 0
 	stage=building
 	get_code
 {%- if server.env_file.is_some() %}
@@ -710,7 +716,7 @@ status() {
 		fact lock "$holder"
 	fi 2>/dev/null
 	[ -z "$last" ] || fact last "$last"
-	conclude 0 done ''
+	conclude 0 'done' ''
 }
 
 # ---- the run
@@ -741,6 +747,7 @@ conclude() {
 }
 
 # Every way out leads through here.
+# shellcheck disable=SC2317 # the trap calls it
 finish() {
 	status=$?
 	set +e
@@ -757,7 +764,7 @@ finish() {
 }
 
 main() {
-	action='' release='' barrier='' current='' commit=- stage=refusing
+	action='' release='' who='' barrier='' current='' commit=- stage=refusing
 	for word in "$@"; do
 		case $word in
 		nonce=*) nonce=${word#*=} ;;
@@ -785,7 +792,11 @@ main() {
 	[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
 	who=${who:-${SUDO_USER:-$user}@$(uname -n)}
 	stage=checking
-	"$action"
+	case $action in
+	deploy) deploy ;;
+	rollback) rollback ;;
+	status) status ;;
+	esac
 }
 
 {

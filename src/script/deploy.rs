@@ -23,6 +23,8 @@ struct Deploy<'a> {
     env_base64: String,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
+    /// What follows the switch to a release, as the rest of a list of commands.
+    start: &'static str,
 }
 
 pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
@@ -43,7 +45,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let command = |runs, command: &'a Option<String>| -> Option<&'a str> {
         command.as_deref().filter(|_| runs && !django)
     };
-    Ok(Deploy {
+    let script = Deploy {
         server,
         redacted,
         release_venv: server.venv_mode == VenvMode::Release,
@@ -56,6 +58,13 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
+        start: match (&server.service, &server.health_check) {
+            (Some(_), _) => " && restart && verify",
+            (None, Some(_)) => " && verify",
+            (None, None) => "",
+        },
     }
-    .render()?)
+    .render()?;
+    // Askama drops the last newline of a template.
+    Ok(script + "\n")
 }

@@ -1,8 +1,7 @@
 # ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
-nonce='' # marks the controller's events; empty when run by hand
-who=''   # who asked for this run
-step=''  # the step being run, for the last line
+nonce=''   # marks the controller's events; empty when run by hand
+step=start # the step being run
 reason=''  # why it failed, where that is known
 
 # event WORDS: one line to the controller.
