@@ -50,23 +50,28 @@ impl Config {
     /// The servers as `--host` takes them; the port only where the host alone is not enough.
     fn names(&self) -> String {
         const SHOWN: usize = 20;
+        let mut names = self.labels();
+        if names.len() > SHOWN {
+            names.truncate(SHOWN);
+            names.push(format!("{} more", self.servers.len() - SHOWN));
+        }
+        names.join(", ")
+    }
+
+    /// What each server is called in talk and results: its host, with the port only where the host
+    /// alone is not enough.
+    pub fn labels(&self) -> Vec<String> {
         let mut hosts: HashMap<&str, usize> = HashMap::new();
         for server in &self.servers {
             *hosts.entry(&server.host).or_default() += 1;
         }
-        let mut names: Vec<String> = self
-            .servers
+        self.servers
             .iter()
-            .take(SHOWN)
             .map(|server| match hosts[server.host.as_str()] {
                 1 => server.host.clone(),
                 _ => format!("{}:{}", server.host, server.port),
             })
-            .collect();
-        if self.servers.len() > SHOWN {
-            names.push(format!("{} more", self.servers.len() - SHOWN));
-        }
-        names.join(", ")
+            .collect()
     }
 }
 

@@ -218,3 +218,168 @@ impl Barrier {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// How a simulated host goes wrong.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Fault {
+        None,
+        Unreachable,
+        Build,
+        Migrate,
+        Verify,
+        /// The link is lost after the word to promote; the host is found promoted.
+        LostPromoted,
+        /// The same, and the host cannot be found at all.
+        LostForGood,
+    }
+
+    /// Hosts that do what they are told, in an order that `picks` decides. Gives the words that were
+    /// said, and the outcomes.
+    fn play(
+        migrates: &[bool],
+        faults: &[Fault],
+        picks: &[u8],
+    ) -> (Vec<(usize, Order)>, Vec<Outcome>) {
+        let mut barrier = Barrier::new(true, migrates.to_vec());
+        let mut said = Vec::new();
+        // What each host has been told and not yet answered; at first, to build.
+        let mut todo: Vec<(usize, Option<Order>)> =
+            (0..migrates.len()).map(|host| (host, None)).collect();
+        let mut picks = picks.iter().cycle();
+        while !todo.is_empty() {
+            let pick = usize::from(*picks.next().expect("a cycle")) % todo.len();
+            let (host, order) = todo.remove(pick);
+            let fault = faults[host];
+            let orders = match order {
+                None if fault == Fault::Unreachable => barrier.ended(host, Outcome::Unreachable),
+                None if fault == Fault::Build => barrier.ended(host, Outcome::Stopped),
+                None => barrier.reached(host, Phase::Ready),
+                Some(Order::Migrate) if fault == Fault::Migrate => {
+                    barrier.ended(host, Outcome::Stopped)
+                }
+                Some(Order::Migrate) => barrier.reached(host, Phase::Migrated),
+                Some(Order::Go) => match fault {
+                    Fault::Verify => barrier.ended(host, Outcome::Reverted),
+                    Fault::LostPromoted => {
+                        let mut orders = barrier.asked(host);
+                        orders.extend(barrier.ended(host, Outcome::Done));
+                        orders
+                    }
+                    Fault::LostForGood => {
+                        let mut orders = barrier.asked(host);
+                        orders.extend(barrier.ended(host, Outcome::Doubt));
+                        orders
+                    }
+                    _ => barrier.reached(host, Phase::Promoted),
+                },
+                Some(Order::Keep) => barrier.ended(host, Outcome::Done),
+                Some(Order::Revert) => barrier.ended(host, Outcome::Reverted),
+                Some(Order::Stop) => barrier.ended(host, Outcome::Stopped),
+            };
+            for (host, order) in orders {
+                if order == Order::Stop {
+                    todo.retain(|(other, _)| *other != host);
+                }
+                todo.push((host, Some(order)));
+                said.push((host, order));
+            }
+        }
+        (said, barrier.outcomes().expect("all hosts are done"))
+    }
+
+    fn fault() -> impl Strategy<Value = Fault> {
+        prop_oneof![
+            6 => Just(Fault::None),
+            1 => Just(Fault::Unreachable),
+            1 => Just(Fault::Build),
+            1 => Just(Fault::Migrate),
+            1 => Just(Fault::Verify),
+            1 => Just(Fault::LostPromoted),
+            1 => Just(Fault::LostForGood),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn all_or_nothing_in_any_order(
+            hosts in proptest::collection::vec((any::<bool>(), fault()), 2..7),
+            picks in proptest::collection::vec(any::<u8>(), 1..60),
+        ) {
+            let (migrates, faults): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
+            let (said, outcomes) = play(&migrates, &faults, &picks);
+            let told = |wanted| said.iter().filter(move |(_, order)| *order == wanted);
+            let built = faults.iter().all(|fault| !matches!(fault, Fault::Unreachable | Fault::Build));
+            let migrating: Vec<usize> = told(Order::Migrate).map(|(host, _)| *host).collect();
+            let broken = faults.iter().zip(&migrates).position(|(fault, migrates)| *migrates && *fault == Fault::Migrate);
+            // Migrations run once for each flagged host, in config order, up to the first that fails.
+            let flagged = (0..migrates.len()).filter(|host| migrates[*host]);
+            let due: Vec<usize> = flagged.take_while(|host| broken.is_none_or(|broken| *host <= broken)).collect();
+            prop_assert_eq!(&migrating, if built { &due } else { &migrating });
+            prop_assert!(built || migrating.is_empty());
+            // Nobody promotes unless all have built and migrated, and then all do, after that.
+            let promoted = built && broken.is_none();
+            prop_assert_eq!(told(Order::Go).count(), if promoted { faults.len() } else { 0 });
+            // One verdict for all; back if one failed.
+            let failed = faults.contains(&Fault::Verify);
+            prop_assert!(failed || told(Order::Revert).count() == 0);
+            prop_assert!(!(promoted && failed) || told(Order::Keep).count() == 0);
+            for (fault, outcome) in faults.iter().zip(&outcomes) {
+                let reverted = promoted && failed;
+                let expected = match fault {
+                    Fault::LostForGood if promoted => Outcome::Doubt,
+                    Fault::LostPromoted if promoted => Outcome::Done,
+                    _ if reverted => Outcome::Reverted,
+                    _ if promoted => Outcome::Done,
+                    Fault::Unreachable if *outcome == Outcome::Unreachable => Outcome::Unreachable,
+                    _ => Outcome::Stopped,
+                };
+                prop_assert_eq!(*outcome, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_that_lost_its_link_at_the_verdict_counts_as_promoted() {
+        let mut barrier = Barrier::new(true, vec![false, false]);
+        for host in 0..2 {
+            barrier.reached(host, Phase::Ready);
+        }
+        assert!(barrier.reached(0, Phase::Promoted).is_empty());
+        assert!(barrier.may_have_promoted(0));
+        assert!(barrier.asked(0).is_empty());
+        let keep = [(0, Order::Keep), (1, Order::Keep)];
+        assert_eq!(barrier.reached(1, Phase::Promoted), keep);
+    }
+
+    #[test]
+    fn words_out_of_turn_change_nothing() {
+        let mut barrier = Barrier::new(true, vec![true, false]);
+        for phase in [Phase::Migrated, Phase::Promoted] {
+            assert!(barrier.reached(0, phase).is_empty());
+        }
+        barrier.reached(1, Phase::Ready);
+        assert!(barrier.reached(1, Phase::Ready).is_empty());
+        assert_eq!(barrier.reached(0, Phase::Ready), [(0, Order::Migrate)]);
+        assert!(barrier.reached(1, Phase::Promoted).is_empty());
+        assert!(barrier.can_stop());
+        let go = [(0, Order::Go), (1, Order::Go)];
+        assert_eq!(barrier.reached(0, Phase::Migrated), go);
+        assert!(!barrier.can_stop());
+    }
+
+    #[test]
+    fn alone_there_are_no_words() {
+        let mut barrier = Barrier::new(false, vec![true]);
+        assert!(barrier.may_have_promoted(0));
+        assert!(barrier.can_stop());
+        barrier.promotes_alone(0);
+        assert!(!barrier.can_stop());
+        assert!(barrier.ended(0, Outcome::Done).is_empty());
+        assert_eq!(barrier.outcomes(), Some(vec![Outcome::Done]));
+    }
+}
