@@ -56,10 +56,7 @@ pub fn script(
     secrets: crate::script::Secrets,
 ) -> Result<String, Error> {
     match action {
-        Action::Setup => Err(Error::Usage {
-            what: "setup is not there yet".to_owned(),
-            help: "use `deploy`".to_owned(),
-        }),
+        Action::Setup => crate::script::setup(server, secrets),
         _ => crate::script::deploy(server, secrets),
     }
 }

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod escape;
+mod setup;
 
 use crate::config::Server;
 use crate::error::Error;
@@ -21,6 +22,11 @@ const REDACTED: &str = "[redacted]";
 /// `deploy.sh`: deploy, rollback and status, run as the project user.
 pub fn deploy(server: &Server, secrets: Secrets) -> Result<String, Error> {
     deploy::render(server, secrets)
+}
+
+/// `setup.sh`: prepares a server, run as root.
+pub fn setup(server: &Server, secrets: Secrets) -> Result<String, Error> {
+    setup::render(server, secrets)
 }
 
 /// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.

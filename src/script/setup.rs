@@ -1,0 +1,298 @@
+//! `setup.sh`.
+
+use super::{Secrets, encode};
+use crate::config::{KnownHost, PackageManager, Server, VenvMode};
+use crate::error::Error;
+use askama::Template;
+use std::fmt::Write;
+
+#[derive(Template)]
+#[template(path = "setup.sh", config = "templates/askama.toml")]
+struct Setup<'a> {
+    server: &'a Server,
+    redacted: bool,
+    release_venv: bool,
+    uv: bool,
+    /// Separated by spaces.
+    packages: String,
+    known_hosts: &'a [KnownHost],
+    scans: bool,
+    pins: bool,
+    unit: Option<Unit<'a>>,
+    secrets: Vec<SecretText<'a>>,
+}
+
+struct Unit<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// Path of the file with the sudo rule.
+    sudo_file: String,
+    /// The user and the unit as sudoers wants them written.
+    sudo_user: String,
+    sudo_unit: String,
+}
+
+struct SecretText<'a> {
+    name: &'a str,
+    /// Base64.
+    text: String,
+}
+
+pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
+    let known_hosts = &server.ssh_known_hosts;
+    let is_scan = |host: &KnownHost| matches!(host, KnownHost::Scan { .. });
+    let script = Setup {
+        server,
+        redacted: secrets == Secrets::Redact && !server.secrets.is_empty(),
+        release_venv: server.venv_mode == VenvMode::Release,
+        uv: server.package_manager == PackageManager::Uv,
+        packages: packages(server).join(" "),
+        known_hosts,
+        scans: known_hosts.iter().any(is_scan),
+        pins: !known_hosts.iter().all(is_scan),
+        unit: server.service.as_deref().map(|service| Unit {
+            name: &service.unit,
+            text: &service.text,
+            sudo_file: sudo_file(&server.project_user, &service.unit),
+            sudo_user: sudoers_word(&server.project_user),
+            sudo_unit: sudoers_word(&service.unit),
+        }),
+        secrets: server
+            .secrets
+            .iter()
+            .map(|secret| SecretText {
+                name: &secret.name,
+                text: encode(&secret.bytes, secrets),
+            })
+            .collect(),
+    }
+    .render()?;
+    // Askama drops the last newline of a template.
+    Ok(script + "\n")
+}
+
+/// What the steps and the deploys need, then what the config asks for, each once.
+fn packages(server: &Server) -> Vec<&str> {
+    let mut packages = vec!["python3", "python3-venv", "python3-pip", "git"];
+    if server.health_check.is_some() {
+        packages.extend(["curl", "ca-certificates"]);
+    }
+    if server.service.is_some() {
+        packages.push("sudo");
+    }
+    if !server.ssh_known_hosts.is_empty() || is_ssh(&server.source_code_url) {
+        packages.push("openssh-client");
+    }
+    for package in &server.system_packages {
+        if !packages.contains(&package.as_str()) {
+            packages.push(package);
+        }
+    }
+    packages
+}
+
+/// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
+fn is_ssh(url: &str) -> bool {
+    match url.split_once("://") {
+        Some((scheme, _)) => scheme.ends_with("ssh"),
+        None => url
+            .split_once(':')
+            .is_some_and(|(host, _)| !host.contains('/')),
+    }
+}
+
+/// Path of the file with the rule of one user and one unit. sudo passes over names with a dot,
+/// so a dot is written `+`; whatever else could make two names one is written `%XX`.
+fn sudo_file(user: &str, unit: &str) -> String {
+    let mut path = "/etc/sudoers.d/pystrano-".to_owned();
+    for (part, end) in [(user, ","), (unit, "")] {
+        for byte in part.bytes() {
+            match byte {
+                b'.' => path.push('+'),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b':' => {
+                    path.push(byte.into());
+                }
+                _ => write!(path, "%{byte:02X}").expect("a String takes all"),
+            }
+        }
+        path.push_str(end);
+    }
+    path
+}
+
+/// One word of a sudoers rule, with nothing in it that sudo would read as more than itself.
+fn sudoers_word(text: &str) -> String {
+    let mut word = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_' | '.') {
+            word.push('\\');
+        }
+        word.push(character);
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Framework, HealthCheck, Secret, Service};
+    use std::sync::Arc;
+
+    fn server() -> Server {
+        Server {
+            name: "app1.example.com".to_owned(),
+            host: "app1.example.com".to_owned(),
+            port: 22,
+            setup_user: "root".to_owned(),
+            project_user: "deploy".to_owned(),
+            project_root: "/home/deploy/apps/example".to_owned(),
+            source_code_url: "git@github.com:example/example.git".to_owned(),
+            branch: Some("main".to_owned()),
+            revision: None,
+            clone_depth: Some(1),
+            framework: Framework::Django,
+            package_manager: PackageManager::Pip,
+            venv_dir: "/home/deploy/.venv".to_owned(),
+            venv_mode: VenvMode::Shared,
+            dependency_file: "requirements.txt".to_owned(),
+            dependency_install_command: None,
+            run_migrations: true,
+            collect_static_files: true,
+            migration_command: None,
+            static_files_command: None,
+            keep_releases: Some(5),
+            system_packages: vec!["libpq-dev".to_owned(), "git".to_owned()],
+            ssh_known_hosts: Vec::new(),
+            env_file: None,
+            service: None,
+            secrets: Vec::new(),
+            forward_agent: true,
+            health_check: None,
+        }
+    }
+
+    fn full_server() -> Server {
+        Server {
+            package_manager: PackageManager::Uv,
+            ssh_known_hosts: vec![
+                KnownHost::Scan {
+                    host: "git.example.com".to_owned(),
+                    port: None,
+                },
+                KnownHost::Pinned("h ssh-ed25519 AAAA".to_owned()),
+            ],
+            service: Some(Arc::new(Service {
+                unit: "gunicorn.service".to_owned(),
+                text: "[Service]\nExecStart=/bin/echo 'it''s' $HOME\n".to_owned(),
+            })),
+            secrets: vec![Arc::new(Secret {
+                name: "key.txt".to_owned(),
+                bytes: b"canary".to_vec(),
+            })],
+            health_check: Some(HealthCheck {
+                url: "http://127.0.0.1:8000/".to_owned(),
+                timeout: 30,
+            }),
+            ..server()
+        }
+    }
+
+    fn revealed(server: &Server) -> String {
+        render(server, Secrets::Reveal).expect("a script")
+    }
+
+    #[track_caller]
+    fn has(script: &str, line: &str) {
+        assert!(script.lines().any(|each| each == line), "{line}\n{script}");
+    }
+
+    #[test]
+    fn packages_are_named_once_and_follow_the_config() {
+        has(
+            &revealed(&server()),
+            "packages='python3 python3-venv python3-pip git openssh-client libpq-dev'",
+        );
+        has(
+            &revealed(&full_server()),
+            "packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client libpq-dev'",
+        );
+    }
+
+    #[test]
+    fn only_an_ssh_repository_needs_an_ssh_client() {
+        for (url, ssh) in [
+            ("git@github.com:example/example.git", true),
+            ("ssh://git@example.com:2222/example.git", true),
+            ("git+ssh://example.com/example.git", true),
+            ("https://example.com/example.git", false),
+            ("git://example.com:9418/example", false),
+            ("file:///srv/example", false),
+            ("/srv/git:example", false),
+        ] {
+            assert_eq!(is_ssh(url), ssh, "{url}");
+        }
+    }
+
+    #[test]
+    fn two_rules_never_share_a_file_and_sudo_reads_each() {
+        let names = [
+            ("deploy", "gunicorn.service"),
+            ("deploy", "gunicorn+service"),
+            ("deploy,gunicorn", "service"),
+            ("deploy.gunicorn", "service"),
+            ("deploy", "gunicorn_service"),
+            ("deploy", "app@1.service"),
+            ("deploy", "a%2Bb.service"),
+            ("deploy", "a+b.service"),
+        ]
+        .map(|(user, unit)| sudo_file(user, unit));
+        assert_eq!(names[0], "/etc/sudoers.d/pystrano-deploy,gunicorn+service");
+        for (index, name) in names.iter().enumerate() {
+            assert!(
+                !name["/etc/sudoers.d/".len()..].contains(['.', '~', '/']),
+                "{name}"
+            );
+            assert!(!names[index + 1..].contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn sudoers_takes_every_name_for_itself() {
+        assert_eq!(sudoers_word("gunicorn.service"), "gunicorn.service");
+        assert_eq!(
+            sudoers_word(r"a\x2db:c@1*.service"),
+            r"a\\x2db\:c\@1\*.service"
+        );
+    }
+
+    #[test]
+    fn a_script_has_no_step_that_the_config_does_not_ask_for() {
+        let script = revealed(&server());
+        for word in [
+            "systemctl",
+            "visudo",
+            "ssh-keyscan",
+            "base64",
+            "bin/uv",
+            "refuse()",
+        ] {
+            assert!(!script.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_makes_the_script_refuse() {
+        let script = render(&full_server(), Secrets::Redact).expect("a script");
+        assert!(
+            !script.contains(&encode(b"canary", Secrets::Reveal)),
+            "{script}"
+        );
+        has(&script, "[redacted]");
+        has(&script, "\trefuse");
+        // Without secrets there is nothing to leave out.
+        assert_eq!(
+            render(&server(), Secrets::Redact).expect("a script"),
+            revealed(&server())
+        );
+    }
+}
