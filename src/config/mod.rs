@@ -1,10 +1,20 @@
 //! From `deployment.yml` to checked [`Server`]s. The only module that reads files.
 
 mod diagnostic;
+mod dotenv;
+mod files;
+mod relations;
+mod resolve;
+mod rules;
+mod settings;
+mod yaml;
 
 use crate::error::Error;
-use diagnostic::quoted;
 pub use diagnostic::{Diagnostic, shown_path};
+use diagnostic::{Findings, Source, quoted};
+use files::Files;
+use resolve::Resolver;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -117,20 +127,23 @@ pub struct Server {
     pub health_check: Option<HealthCheck>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Framework {
     Django,
     FastApi,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PackageManager {
     Pip,
     Uv,
 }
 
 /// Whether releases share one virtualenv, or dependencies follow the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum VenvMode {
     Shared,
     Release,
@@ -176,10 +189,45 @@ pub struct HealthCheck {
 }
 
 /// Reads and checks the config of one app and environment. All mistakes come back at once.
+///
+/// # Errors
+/// The file cannot be read, or has mistakes.
 pub fn load(path: &Path) -> Result<Config, Error> {
-    Err(Error::File {
+    let bytes = std::fs::read(path).map_err(|source| Error::File {
         action: "read",
         path: path.to_owned(),
-        source: std::io::ErrorKind::Unsupported.into(),
-    })
+        source,
+    })?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Error> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let source = Source::new(path, text);
+    let mut errors = Findings::default();
+    let mut warnings = Findings::default();
+    let mut files = Files::default();
+    let mut servers = Vec::new();
+    if let Some((tree, root)) = yaml::parse(text, &source, &mut errors) {
+        let mut resolver = Resolver {
+            tree: &tree,
+            source: &source,
+            errors: &mut errors,
+            warnings: &mut warnings,
+            files: &mut files,
+            addresses: HashMap::new(),
+        };
+        servers = resolver.servers(root);
+    }
+    for warning in files.warnings {
+        warnings.add(warning);
+    }
+    match errors.is_empty() {
+        true => Ok(Config {
+            servers,
+            warnings: warnings.into_vec(),
+        }),
+        false => Err(Error::Config(errors.into_vec())),
+    }
 }

@@ -1,0 +1,202 @@
+//! The local files that a config names, each read once and shared.
+
+use super::diagnostic::{Diagnostic, Problem, quoted, shown_path};
+use super::{EnvFile, Secret, Service, dotenv, rules};
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Files of one kind by their path in the config.
+type Known<T> = HashMap<String, Result<Arc<T>, Problem>>;
+
+#[derive(Default)]
+pub struct Files {
+    env_files: Known<EnvFile>,
+    services: Known<Service>,
+    secrets: Known<Secret>,
+    /// About the files themselves, at their own lines.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Files {
+    pub fn env_file(&mut self, path: &str) -> Result<Arc<EnvFile>, Problem> {
+        let warnings = &mut self.warnings;
+        remember(&mut self.env_files, path, || env_file(path, warnings))
+    }
+
+    pub fn service(&mut self, path: &str) -> Result<Arc<Service>, Problem> {
+        remember(&mut self.services, path, || {
+            let unit = file_name(path)?;
+            let bytes = read(path)?;
+            rules::unit(&unit)?;
+            let text = utf8(path, bytes)?;
+            Ok(Service { unit, text })
+        })
+    }
+
+    pub fn secret(&mut self, path: &str) -> Result<Arc<Secret>, Problem> {
+        remember(&mut self.secrets, path, || {
+            let name = file_name(path)?;
+            let bytes = read(path)?;
+            rules::secret_name(&name)?;
+            Ok(Secret { name, bytes })
+        })
+    }
+}
+
+fn remember<T>(
+    known: &mut Known<T>,
+    path: &str,
+    read: impl FnOnce() -> Result<T, Problem>,
+) -> Result<Arc<T>, Problem> {
+    if let Some(result) = known.get(path) {
+        return result.clone();
+    }
+    let result = read().map(Arc::new);
+    known.insert(path.to_owned(), result.clone());
+    result
+}
+
+fn env_file(path: &str, warnings: &mut Vec<Diagnostic>) -> Result<EnvFile, Problem> {
+    let text = utf8(path, read(path)?)?;
+    let dotenv = dotenv::parse(&text);
+    // The lines are not shown: they may hold a secret.
+    let mut warn = |line: usize, what: String, help: &str| {
+        warnings.push(Diagnostic {
+            file: shown_path(Path::new(path)),
+            line,
+            column: 1,
+            what,
+            help: help.to_owned(),
+            source: String::new(),
+        });
+    };
+    for line in dotenv.skipped {
+        warn(
+            line,
+            "this line is not understood and skipped".to_owned(),
+            "write NAME=value, and close every quote",
+        );
+    }
+    let mut variables = Vec::new();
+    for variable in dotenv.values {
+        if !is_name(&variable.name) {
+            warn(
+                variable.line,
+                format!("a shell cannot export {}", quoted(&variable.name)),
+                "the commands run without it; use letters, digits and `_`",
+            );
+        } else if RESERVED.contains(&variable.name.as_str()) {
+            warn(
+                variable.line,
+                format!("shells keep {} for themselves", variable.name),
+                "the commands run without it; choose another name",
+            );
+        } else if let Some(value) = variable.value {
+            variables.push((variable.name, value));
+        }
+    }
+    Ok(EnvFile {
+        bytes: text.into_bytes(),
+        variables,
+    })
+}
+
+/// Variables that a shell sets itself, or that it refuses to have set.
+const RESERVED: [&str; 27] = [
+    "BASHOPTS",
+    "BASHPID",
+    "BASH_ARGC",
+    "BASH_ARGV",
+    "BASH_CMDS",
+    "BASH_LINENO",
+    "BASH_SOURCE",
+    "BASH_SUBSHELL",
+    "BASH_VERSINFO",
+    "DIRSTACK",
+    "EGID",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "FUNCNAME",
+    "GID",
+    "GROUPS",
+    "IFS",
+    "LINENO",
+    "OPTIND",
+    "PPID",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SRANDOM",
+    "UID",
+    "_",
+];
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> Result<String, Problem> {
+    rules::line(path)?;
+    match Path::new(path).file_name().and_then(|name| name.to_str()) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(not_a_file(path)),
+    }
+}
+
+fn not_a_file(path: &str) -> Problem {
+    Problem::new(
+        format!("{} is not a regular file", quoted(path)),
+        "name a file",
+    )
+}
+
+/// A regular file's bytes. Paths are relative to the directory the command runs in.
+fn read(path: &str) -> Result<Vec<u8>, Problem> {
+    rules::line(path)?;
+    let problem = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound if path.starts_with('~') => Problem::new(
+            format!("the local file {} does not exist", quoted(path)),
+            "`~` is not expanded; write the whole path",
+        ),
+        ErrorKind::NotFound => Problem::new(
+            format!("the local file {} does not exist", quoted(path)),
+            "create it, or correct the path, which starts from the directory you are in",
+        ),
+        _ => Problem::new(
+            format!("the local file {} cannot be read: {error}", quoted(path)),
+            "make it readable for you",
+        ),
+    };
+    if !std::fs::metadata(path).map_err(problem)?.is_file() {
+        return Err(not_a_file(path));
+    }
+    std::fs::read(path).map_err(problem)
+}
+
+/// The bytes as text without NUL.
+fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+    let line = |end: usize, bytes: &[u8]| bytes[..end].iter().filter(|b| **b == b'\n').count() + 1;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = line(error.utf8_error().valid_up_to(), error.as_bytes());
+        Problem::new(
+            format!("{} is not UTF-8 in its line {line}", quoted(path)),
+            "save it as UTF-8",
+        )
+    })?;
+    match text.find('\0') {
+        None => Ok(text),
+        Some(place) => Err(Problem::new(
+            format!(
+                "{} has a NUL character in its line {}",
+                quoted(path),
+                line(place, text.as_bytes())
+            ),
+            "leave it out",
+        )),
+    }
+}

@@ -1,0 +1,201 @@
+//! Mistakes that only show when several fields are looked at together.
+
+use super::diagnostic::{Problem, credentials, quoted};
+use super::resolve::{Resolver, Scope};
+use super::settings::{Depth, Settings};
+use super::{Framework, VenvMode};
+
+/// Checks the fields of one server against each other.
+pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
+    address(resolver, scope, settings, port);
+    paths(resolver, scope, settings);
+    framework(resolver, scope, settings);
+    source_code(resolver, scope, settings);
+    if settings.health_check_timeout.is_some() && settings.health_check_url.is_none() {
+        resolver.warn(
+            resolver.mark(scope, "health_check_timeout"),
+            Problem::new(
+                "`health_check_timeout` has no effect without `health_check_url`",
+                "add the address to check",
+            ),
+        );
+    }
+}
+
+fn address(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
+    let (Some(host), Some(port)) = (&settings.host, port) else {
+        return;
+    };
+    let mark = match scope.entry("host") {
+        Some(_) => resolver.mark(scope, "host"),
+        None => scope.at,
+    };
+    let first = *resolver
+        .addresses
+        .entry((host.to_lowercase(), port))
+        .or_insert(scope.at);
+    if first != scope.at {
+        // A host under `common` is written once: then the entries of the servers are the places.
+        let mark = if mark > scope.at { mark } else { scope.at };
+        resolver.error(
+            mark,
+            Problem::new(
+                format!("the server {host}:{port} is listed twice"),
+                format!("remove it here or on line {}", first.line),
+            ),
+        );
+    }
+}
+
+fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
+    for (field, path) in [
+        ("project_root", &settings.project_root),
+        ("venv_dir", &settings.venv_dir),
+    ] {
+        if path.as_ref().is_some_and(|path| path.starts_with("~")) {
+            resolver.warn(
+                resolver.mark(scope, field),
+                Problem::new(
+                    format!("`~` is not expanded in `{field}`"),
+                    "leave it out: the path starts from the user's home",
+                ),
+            );
+        }
+    }
+    let (Some(user), Some(root), Some(venv)) = (
+        &settings.project_user,
+        &settings.project_root,
+        &settings.venv_dir,
+    ) else {
+        return;
+    };
+    let root = absolute(user, root);
+    let venv = absolute(user, venv);
+    let mark = resolver.mark(scope, "venv_dir");
+    let own = ["releases", "current", "shared", ".pystrano"]
+        .into_iter()
+        .find(|own| is_inside(&venv, &format!("{root}/{own}")));
+    if venv == root {
+        resolver.error(
+            mark,
+            Problem::new(
+                "`venv_dir` is the same directory as `project_root`",
+                "give the virtualenv a directory of its own",
+            ),
+        );
+    } else if let Some(own) = own {
+        resolver.error(
+            mark,
+            Problem::new(
+                format!("`venv_dir` lies in the project's `{own}`, which deploys manage"),
+                "name a directory outside of it",
+            ),
+        );
+    }
+    if settings.venv_mode != Some(VenvMode::Release) {
+        return;
+    }
+    if venv != root && is_inside(&root, &venv) {
+        resolver.error(
+            mark,
+            Problem::new(
+                "`project_root` lies inside `venv_dir`, which is a link with `venv_mode: release`",
+                "name another directory for the virtualenv",
+            ),
+        );
+    }
+    for (field, command) in [
+        (
+            "dependency_install_command",
+            &settings.dependency_install_command,
+        ),
+        ("migration_command", &settings.migration_command),
+        ("static_files_command", &settings.static_files_command),
+    ] {
+        if command
+            .as_ref()
+            .is_some_and(|command| command.contains(&format!("{venv}/")))
+        {
+            resolver.warn(
+                resolver.mark(scope, field),
+                Problem::new(
+                    format!(
+                        "`{field}` names {}, which belongs to the current release",
+                        quoted(&venv)
+                    ),
+                    "write the program's name alone: the new release's virtualenv is first in PATH",
+                ),
+            );
+        }
+    }
+}
+
+/// A path of a config on the host: under the user's home unless it is absolute; no empty or `.` parts.
+pub fn absolute(user: &str, path: &str) -> String {
+    let whole = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/home/{user}/{path}"),
+    };
+    let parts = whole.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.fold(String::new(), |path, part| path + "/" + part)
+}
+
+/// Whether a path is a directory or lies in it.
+fn is_inside(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn framework(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
+    if settings.framework == Some(Framework::FastApi) {
+        if settings.collect_static_files == Some(true) && settings.static_files_command.is_none() {
+            resolver.error(
+                resolver.mark(scope, "collect_static_files"),
+                Problem::new(
+                    "`static_files_command` is missing: FastAPI has no command of its own",
+                    "add it, or write `collect_static_files: false`",
+                ),
+            );
+        }
+        return;
+    }
+    for (field, command) in [
+        ("migration_command", &settings.migration_command),
+        ("static_files_command", &settings.static_files_command),
+    ] {
+        if command.is_some() {
+            resolver.warn(
+                resolver.mark(scope, field),
+                Problem::new(
+                    format!("`{field}` has no effect with Django"),
+                    "remove it, or write `framework: fastapi`",
+                ),
+            );
+        }
+    }
+}
+
+fn source_code(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
+    if settings
+        .source_code_url
+        .as_deref()
+        .is_some_and(|url| credentials(url).is_some())
+    {
+        resolver.warn(
+            resolver.mark(scope, "source_code_url"),
+            Problem::new(
+                "the password in `source_code_url` can be seen in the host's list of processes",
+                "use an ssh address with a deploy key or a forwarded agent",
+            ),
+        );
+    }
+    if settings.clone_depth == Some(Depth::Unclear) {
+        resolver.warn(
+            resolver.mark(scope, "clone_depth"),
+            Problem::new(
+                "`clone_depth` is not a number: the whole history is cloned",
+                "write 0 if that is meant",
+            ),
+        );
+    }
+}

@@ -1,0 +1,563 @@
+//! From the tree of a config to its servers: `common` under each of them, every value checked.
+
+use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
+use super::files::Files;
+use super::relations;
+use super::rules::{self, Verdict};
+use super::settings::{self, Depth, Settings};
+use super::yaml::{Entry, Id, Kind, Tree};
+use super::{EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service};
+use serde_yaml::{Mapping, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const VERSION: i64 = 2;
+const KEEP_RELEASES: i64 = 5;
+const HEALTH_CHECK_TIMEOUT: i64 = 30;
+const SECTIONS: [&str; 3] = ["config_version", "common", "servers"];
+const REQUIRED: [&str; 5] = [
+    "host",
+    "source_code_url",
+    "project_root",
+    "project_user",
+    "venv_dir",
+];
+/// Fields for which `false` is a value. For all others it means "not set".
+const FLAGS: [&str; 4] = [
+    "run_migrations",
+    "collect_static_files",
+    "forward_agent",
+    "clone_depth",
+];
+
+pub struct Resolver<'a> {
+    pub tree: &'a Tree,
+    pub source: &'a Source<'a>,
+    pub errors: &'a mut Findings,
+    pub warnings: &'a mut Findings,
+    pub files: &'a mut Files,
+    /// Where each host and port stands first.
+    pub addresses: HashMap<(String, u16), Mark>,
+}
+
+/// The fields of `common` or of a server, those with mistakes left out.
+#[derive(Default)]
+struct Layer<'a> {
+    entries: Vec<&'a Entry>,
+    values: Mapping,
+}
+
+/// Where the fields of one server are written.
+pub struct Scope<'a> {
+    pub at: Mark,
+    own: &'a [&'a Entry],
+    common: &'a [&'a Entry],
+}
+
+impl<'a> Scope<'a> {
+    pub fn entry(&self, field: &str) -> Option<&'a Entry> {
+        let named = |entry: &&&Entry| entry.key == field;
+        self.own
+            .iter()
+            .find(named)
+            .or_else(|| self.common.iter().find(named))
+            .copied()
+    }
+}
+
+impl<'a> Resolver<'a> {
+    /// The servers in the order of the file. They count only if no error was found.
+    pub fn servers(&mut self, root: Id) -> Vec<Server> {
+        let tree = self.tree;
+        let Kind::Map(entries) = &tree[root].kind else {
+            self.error(
+                tree[root].start,
+                Problem::new(
+                    format!("the file holds {}", tree.describe(root)),
+                    "write `common:` and `servers:`",
+                ),
+            );
+            return Vec::new();
+        };
+        let section = |name: &str| entries.iter().find(|entry| entry.key == name);
+        self.sections(entries);
+        let common = match section("common") {
+            Some(entry) => self.common(entry),
+            None => Layer::default(),
+        };
+        let version = section("config_version").or_else(|| {
+            let mut common = common.entries.iter().copied();
+            common.find(|entry| entry.key == "config_version")
+        });
+        self.version(version, tree[root].start);
+        let Some(list) = section("servers") else {
+            self.error(
+                tree[root].start,
+                Problem::new(
+                    "there is no `servers` list",
+                    "add `servers:` with `- host:`",
+                ),
+            );
+            return Vec::new();
+        };
+        let Kind::List(items) = &tree[list.value].kind else {
+            let what = format!("`servers` is {}", tree.describe(list.value));
+            self.error(
+                list.key_mark,
+                Problem::new(what, "write a list: one `- host:` for each server"),
+            );
+            return Vec::new();
+        };
+        if items.is_empty() {
+            self.error(
+                list.key_mark,
+                Problem::new("`servers` is empty", "add `- host:` for each server"),
+            );
+        }
+        let mut missing = HashMap::new();
+        let servers = items
+            .iter()
+            .filter_map(|item| self.server(*item, &common, &mut missing))
+            .collect();
+        self.missing(missing, items.len());
+        servers
+    }
+
+    pub fn error(&mut self, mark: Mark, problem: Problem) {
+        self.errors.add(self.source.diagnostic(mark, problem));
+    }
+
+    pub fn warn(&mut self, mark: Mark, problem: Problem) {
+        self.warnings.add(self.source.diagnostic(mark, problem));
+    }
+
+    /// Where the value of a field stands; the server's place for a field that is not written.
+    pub fn mark(&self, scope: &Scope, field: &str) -> Mark {
+        scope
+            .entry(field)
+            .map_or(scope.at, |entry| self.value_mark(entry))
+    }
+
+    fn value_mark(&self, entry: &Entry) -> Mark {
+        match self.tree[entry.value].kind {
+            Kind::Null => entry.key_mark,
+            _ => self.tree[entry.value].start,
+        }
+    }
+
+    /// Where an item of a list field stands.
+    fn item_mark(&self, scope: &Scope, field: &str, item: &str) -> Mark {
+        let Some(entry) = scope.entry(field) else {
+            return scope.at;
+        };
+        let node = &self.tree[entry.value];
+        if let Kind::List(items) = &node.kind {
+            for id in items {
+                if matches!(&self.tree[*id].kind, Kind::Text(text) if text.trim() == item) {
+                    return self.tree[*id].start;
+                }
+            }
+        }
+        self.source.find(item, node.start, node.end)
+    }
+
+    fn sections(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if SECTIONS.contains(&entry.key.as_str()) || entry.key.starts_with("x-") {
+                continue;
+            }
+            let help = match Settings::fields().contains(&entry.key.as_str()) {
+                true => "move it under `common:` or under a server".to_owned(),
+                false => suggestion(&entry.key, &SECTIONS),
+            };
+            let what = format!("unknown key {}", quoted(&entry.key));
+            self.error(entry.key_mark, Problem::new(what, help));
+        }
+    }
+
+    fn version(&mut self, entry: Option<&Entry>, start: Mark) {
+        let help = "review the fields against the documentation, then write `config_version: 2`";
+        let Some((entry, text)) = entry.and_then(|entry| match &self.tree[entry.value].kind {
+            Kind::Null => None,
+            Kind::Text(text) if text.trim().is_empty() => None,
+            Kind::Text(text) => Some((entry, text.as_str())),
+            _ => Some((entry, "")),
+        }) else {
+            return self.warn(start, Problem::new("`config_version` is missing", help));
+        };
+        let mark = self.value_mark(entry);
+        match settings::integer(text) {
+            None => self.error(
+                mark,
+                Problem::new(
+                    "`config_version` is not a number",
+                    "write `config_version: 2`",
+                ),
+            ),
+            Some(version) if version < VERSION => self.warn(
+                mark,
+                Problem::new(
+                    format!("this config is written for version {version}"),
+                    help,
+                ),
+            ),
+            Some(VERSION) => {}
+            Some(version) => self.error(
+                mark,
+                Problem::new(
+                    format!("`config_version` {version} is newer than this program"),
+                    "install a newer pystrano, or write a version 2 config",
+                ),
+            ),
+        }
+    }
+
+    fn common(&mut self, entry: &'a Entry) -> Layer<'a> {
+        match self.tree[entry.value].kind {
+            Kind::Null => Layer::default(),
+            Kind::Map(_) => self.layer(entry.value, true),
+            _ => {
+                let what = format!("`common` is {}", self.tree.describe(entry.value));
+                let help = "write its fields under it, indented";
+                self.error(entry.key_mark, Problem::new(what, help));
+                Layer::default()
+            }
+        }
+    }
+
+    /// The fields of a mapping. Unknown keys and values of the wrong type are reported.
+    fn layer(&mut self, id: Id, is_common: bool) -> Layer<'a> {
+        let tree = self.tree;
+        let mut layer = Layer::default();
+        let Kind::Map(entries) = &tree[id].kind else {
+            return layer;
+        };
+        for entry in entries {
+            if entry.key.starts_with("x-") {
+                continue;
+            }
+            if entry.key == "config_version" && is_common {
+                layer.entries.push(entry);
+                continue;
+            }
+            if !Settings::fields().contains(&entry.key.as_str()) {
+                let what = format!("unknown key {}", quoted(&entry.key));
+                let help = suggestion(&entry.key, Settings::fields());
+                self.error(entry.key_mark, Problem::new(what, help));
+                continue;
+            }
+            let mark = self.value_mark(entry);
+            let value = self.value(entry.value);
+            let one = Mapping::from_iter([(entry.key.as_str().into(), value.clone())]);
+            layer.entries.push(entry);
+            match serde_yaml::from_value::<Settings>(one.into()) {
+                Ok(_) => layer.values.insert(entry.key.as_str().into(), value),
+                Err(error) => {
+                    let text = error.to_string();
+                    let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
+                    let what = format!("`{}`: {what}", entry.key);
+                    self.error(mark, Problem::new(what, help));
+                    continue;
+                }
+            };
+            if matches!(tree[entry.value].kind, Kind::Bool(false))
+                && !FLAGS.contains(&entry.key.as_str())
+            {
+                let what = format!("an unquoted no, off or false leaves `{}` unset", entry.key);
+                let help = "put quotes around it, or leave the value out";
+                self.warn(mark, Problem::new(what, help));
+            }
+        }
+        layer
+    }
+
+    /// A node for serde, as deep as a field can be: lists inside lists keep nothing.
+    fn value(&self, id: Id) -> Value {
+        let flat = |id: Id| match &self.tree[id].kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(_) => Value::Sequence(Vec::new()),
+            Kind::Map(_) => Value::Mapping(Mapping::new()),
+        };
+        match &self.tree[id].kind {
+            Kind::List(items) => items.iter().map(|item| flat(*item)).collect(),
+            _ => flat(id),
+        }
+    }
+
+    fn server(
+        &mut self,
+        id: Id,
+        common: &Layer<'a>,
+        missing: &mut HashMap<&'static str, Vec<Mark>>,
+    ) -> Option<Server> {
+        let at = self.tree[id].start;
+        if !matches!(self.tree[id].kind, Kind::Map(_)) {
+            let what = format!("a server is {}", self.tree.describe(id));
+            self.error(at, Problem::new(what, "write `- host: …`"));
+            return None;
+        }
+        let own = self.layer(id, false);
+        let mut values = common.values.clone();
+        values.extend(own.values);
+        let settings: Settings = serde_yaml::from_value(values.into()).unwrap_or_default();
+        let scope = Scope {
+            at,
+            own: &own.entries,
+            common: &common.entries,
+        };
+        for (field, value) in [
+            ("host", &settings.host),
+            ("source_code_url", &settings.source_code_url),
+            ("project_root", &settings.project_root),
+            ("project_user", &settings.project_user),
+            ("venv_dir", &settings.venv_dir),
+        ] {
+            // A field whose type is wrong is written, and was reported.
+            let reported = scope.entry(field).is_some_and(|entry| {
+                matches!(
+                    self.tree[entry.value].kind,
+                    Kind::List(_) | Kind::Map(_) | Kind::Bool(true)
+                )
+            });
+            if value.is_none() && !reported {
+                missing.entry(field).or_default().push(at);
+            }
+        }
+        self.check_texts(&scope, &settings);
+        let numbers = self.numbers(&scope, &settings);
+        let lists = self.lists(&scope, &settings);
+        relations::check(self, &scope, &settings, numbers.port);
+        build(settings, numbers, lists)
+    }
+
+    fn missing(&mut self, missing: HashMap<&'static str, Vec<Mark>>, servers: usize) {
+        for (field, marks) in missing {
+            let everywhere = servers > 1 && marks.len() == servers && field != "host";
+            let problem = match everywhere {
+                true => Problem::new(
+                    format!("`{field}` is missing for every server"),
+                    "add it under `common:`",
+                ),
+                false => Problem::new(format!("`{field}` is missing"), required_help(field)),
+            };
+            let count = if everywhere { 1 } else { marks.len() };
+            for mark in &marks[..count] {
+                self.error(*mark, problem.clone());
+            }
+        }
+    }
+
+    fn verdict<T>(&mut self, mark: Mark, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.error(mark, problem)).ok()
+    }
+
+    fn check_texts(&mut self, scope: &Scope, settings: &Settings) {
+        type Rule = fn(&str) -> Verdict;
+        let rules: [(&str, &Option<String>, Rule); 13] = [
+            ("host", &settings.host, rules::host),
+            ("setup_user", &settings.setup_user, rules::user),
+            ("project_user", &settings.project_user, rules::user),
+            ("project_root", &settings.project_root, rules::remote_path),
+            (
+                "source_code_url",
+                &settings.source_code_url,
+                rules::repository,
+            ),
+            ("branch", &settings.branch, rules::branch),
+            ("revision", &settings.revision, rules::revision),
+            ("venv_dir", &settings.venv_dir, rules::venv),
+            (
+                "dependency_file",
+                &settings.dependency_file,
+                rules::dependency_file,
+            ),
+            (
+                "dependency_install_command",
+                &settings.dependency_install_command,
+                rules::command,
+            ),
+            (
+                "migration_command",
+                &settings.migration_command,
+                rules::command,
+            ),
+            (
+                "static_files_command",
+                &settings.static_files_command,
+                rules::command,
+            ),
+            ("health_check_url", &settings.health_check_url, rules::url),
+        ];
+        for (field, value, rule) in rules {
+            if let Some(value) = value {
+                let mark = self.mark(scope, field);
+                self.verdict(mark, rule(value));
+            }
+        }
+    }
+
+    fn numbers(&mut self, scope: &Scope, settings: &Settings) -> Numbers {
+        let port = settings.port.unwrap_or(22);
+        let timeout = settings
+            .health_check_timeout
+            .unwrap_or(HEALTH_CHECK_TIMEOUT);
+        let keep = settings.keep_releases.unwrap_or(KEEP_RELEASES).max(0);
+        let mut number = |field: &str, value: i64, most: i64, least: i64| {
+            let fits = (least..=most).contains(&value);
+            let problem = Problem::new(
+                format!("`{field}` is {value}"),
+                format!("write a number from {least} to {most}"),
+            );
+            let mark = self.mark(scope, field);
+            self.verdict(mark, if fits { Ok(value) } else { Err(problem) })
+        };
+        Numbers {
+            port: number("port", port, 65535, 1).and_then(|port| u16::try_from(port).ok()),
+            keep_releases: number("keep_releases", keep, 1_000_000, 0)
+                .and_then(|keep| u32::try_from(keep).ok()),
+            health_check_timeout: number("health_check_timeout", timeout, 86_400, 1)
+                .and_then(|timeout| u32::try_from(timeout).ok()),
+        }
+    }
+
+    fn lists(&mut self, scope: &Scope, settings: &Settings) -> Lists {
+        for package in settings.system_packages.iter().flatten() {
+            if let Err(problem) = rules::package(package) {
+                self.error(self.item_mark(scope, "system_packages", package), problem);
+            }
+        }
+        let mut known_hosts = Vec::new();
+        for entry in settings.ssh_known_hosts.iter().flatten() {
+            match rules::known_host(entry) {
+                Ok(hosts) => known_hosts.extend(hosts),
+                Err(problem) => {
+                    self.error(self.item_mark(scope, "ssh_known_hosts", entry), problem);
+                }
+            }
+        }
+        let mut secrets: Vec<Arc<Secret>> = Vec::new();
+        for path in settings.secrets.iter().flatten() {
+            let result = self.files.secret(path).and_then(|secret| {
+                let same_name = secrets.iter().find(|other| other.name == secret.name);
+                match same_name {
+                    None => Ok(Some(secret)),
+                    Some(other) if Arc::ptr_eq(other, &secret) => Ok(None),
+                    Some(_) => Err(Problem::new(
+                        format!("two secrets are called {}", quoted(&secret.name)),
+                        "rename one: they stand in one directory on the host",
+                    )),
+                }
+            });
+            match result {
+                Ok(secret) => secrets.extend(secret),
+                Err(problem) => self.error(self.item_mark(scope, "secrets", path), problem),
+            }
+        }
+        let env_file = settings.env_file.as_ref().and_then(|path| {
+            let result = self.files.env_file(path);
+            let mark = self.mark(scope, "env_file");
+            self.verdict(mark, result)
+        });
+        let service = settings.service_file.as_ref().and_then(|path| {
+            let result = self.files.service(path);
+            let mark = self.mark(scope, "service_file");
+            self.verdict(mark, result)
+        });
+        Lists {
+            known_hosts,
+            secrets,
+            env_file,
+            service,
+        }
+    }
+}
+
+struct Numbers {
+    port: Option<u16>,
+    /// 0 keeps all.
+    keep_releases: Option<u32>,
+    health_check_timeout: Option<u32>,
+}
+
+struct Lists {
+    known_hosts: Vec<KnownHost>,
+    secrets: Vec<Arc<Secret>>,
+    env_file: Option<Arc<EnvFile>>,
+    service: Option<Arc<Service>>,
+}
+
+/// The server, if all that it needs is there.
+fn build(settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
+    let project_user = settings.project_user?;
+    let package_manager = settings.package_manager.unwrap_or(PackageManager::Pip);
+    let timeout = numbers.health_check_timeout?;
+    Some(Server {
+        host: settings.host?,
+        port: numbers.port?,
+        setup_user: settings.setup_user.unwrap_or_else(|| "root".to_owned()),
+        project_root: relations::absolute(&project_user, &settings.project_root?),
+        venv_dir: relations::absolute(&project_user, &settings.venv_dir?),
+        project_user,
+        source_code_url: settings.source_code_url?,
+        branch: settings.branch,
+        clone_depth: match (&settings.revision, settings.clone_depth) {
+            (Some(_), _) | (None, Some(Depth::Full | Depth::Unclear)) => None,
+            (None, Some(Depth::Commits(commits))) => Some(commits),
+            (None, None) => Some(1),
+        },
+        revision: settings.revision,
+        framework: settings.framework.unwrap_or(Framework::Django),
+        package_manager,
+        venv_mode: settings.venv_mode.unwrap_or(super::VenvMode::Shared),
+        dependency_file: settings.dependency_file.unwrap_or_else(|| {
+            match package_manager {
+                PackageManager::Pip => "requirements.txt",
+                PackageManager::Uv => "uv.lock",
+            }
+            .to_owned()
+        }),
+        dependency_install_command: settings.dependency_install_command,
+        run_migrations: settings.run_migrations.unwrap_or(false),
+        collect_static_files: settings.collect_static_files.unwrap_or(false),
+        migration_command: settings.migration_command,
+        static_files_command: settings.static_files_command,
+        keep_releases: numbers.keep_releases.filter(|keep| *keep > 0),
+        system_packages: settings.system_packages.unwrap_or_default(),
+        ssh_known_hosts: lists.known_hosts,
+        env_file: lists.env_file,
+        service: lists.service,
+        secrets: lists.secrets,
+        forward_agent: settings.forward_agent.unwrap_or(true),
+        health_check: settings
+            .health_check_url
+            .map(|url| HealthCheck { url, timeout }),
+    })
+}
+
+fn required_help(field: &str) -> &'static str {
+    match field {
+        "host" => "add `host:` with the name ssh knows",
+        "source_code_url" => "add the git repository, under `common:` for all servers",
+        "project_root" => "add the path under the user's home, such as `apps/shop`",
+        "project_user" => "add the user that owns the app on the host, such as `deploy`",
+        _ => "add the path of the virtualenv under the user's home, such as `.venv`",
+    }
+}
+
+/// "did you mean", or all there is to choose from.
+fn suggestion(key: &str, known: &[&str]) -> String {
+    /// Below this, two names are not a slip of each other.
+    const SIMILAR: f64 = 0.75;
+    let plain = key.to_lowercase().replace('-', "_");
+    known
+        .iter()
+        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), name))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map_or_else(
+            || "remove it, or start it with `x-` to have it ignored".to_owned(),
+            |(_, name)| format!("did you mean {}?", quoted(name)),
+        )
+}

@@ -1,0 +1,359 @@
+//! The fields of a config as they may be written. `common` and every server have the same.
+
+use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
+use std::fmt;
+
+/// Every field of `common` and of a server. A field that is absent, empty or null is not set.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Host name or address for ssh, as ssh_config knows it
+    #[serde(deserialize_with = "text")]
+    pub host: Option<String>,
+    /// Port of sshd [default: 22]
+    #[serde(deserialize_with = "number")]
+    pub port: Option<i64>,
+    /// Who `setup` connects as; anyone but root goes through sudo [default: root]
+    #[serde(deserialize_with = "text")]
+    pub setup_user: Option<String>,
+    /// User of the host that owns and deploys the app
+    #[serde(deserialize_with = "text")]
+    pub project_user: Option<String>,
+    /// Path of the project under the home of `project_user`, or an absolute one
+    #[serde(deserialize_with = "text")]
+    pub project_root: Option<String>,
+    /// Git repository that is cloned on deploy
+    #[serde(deserialize_with = "text")]
+    pub source_code_url: Option<String>,
+    /// Git branch to clone [default: that of the repository]
+    #[serde(deserialize_with = "text")]
+    pub branch: Option<String>,
+    /// Tag, SHA or ref to check out after a full clone
+    #[serde(deserialize_with = "text")]
+    pub revision: Option<String>,
+    /// Commits of history to clone; 0 or less for all [default: 1]
+    #[serde(deserialize_with = "depth")]
+    pub clone_depth: Option<Depth>,
+    /// `django` or `fastapi` [default: django]
+    #[serde(deserialize_with = "name")]
+    pub framework: Option<super::Framework>,
+    /// `pip` or `uv` [default: pip]
+    #[serde(deserialize_with = "name")]
+    pub package_manager: Option<super::PackageManager>,
+    /// Path of the virtualenv under the home of `project_user`, or an absolute one
+    #[serde(deserialize_with = "text")]
+    pub venv_dir: Option<String>,
+    /// `shared` by all releases, or `release`: dependencies follow the release [default: shared]
+    #[serde(deserialize_with = "name")]
+    pub venv_mode: Option<super::VenvMode>,
+    /// What to install, inside the release [default: requirements.txt, or uv.lock with uv]
+    #[serde(deserialize_with = "text")]
+    pub dependency_file: Option<String>,
+    /// Command that replaces the built-in installation
+    #[serde(deserialize_with = "text")]
+    pub dependency_install_command: Option<String>,
+    /// Whether this server migrates the database [default: false]
+    #[serde(deserialize_with = "flag")]
+    pub run_migrations: Option<bool>,
+    /// Whether this server collects or builds static files [default: false]
+    #[serde(deserialize_with = "flag")]
+    pub collect_static_files: Option<bool>,
+    /// FastAPI's migration [default: <venv_dir>/bin/alembic upgrade head]
+    #[serde(deserialize_with = "text")]
+    pub migration_command: Option<String>,
+    /// FastAPI's static files
+    #[serde(deserialize_with = "text")]
+    pub static_files_command: Option<String>,
+    /// Releases to keep; 0 or less for all [default: 5]
+    #[serde(deserialize_with = "number")]
+    pub keep_releases: Option<i64>,
+    /// Debian packages to install, separated by white space or as a list
+    #[serde(deserialize_with = "words")]
+    pub system_packages: Option<Vec<String>>,
+    /// Hosts whose keys are asked with ssh-keyscan, or whole known_hosts lines; `;` or a list
+    #[serde(deserialize_with = "list")]
+    pub ssh_known_hosts: Option<Vec<String>>,
+    /// Local dotenv file
+    #[serde(deserialize_with = "text")]
+    pub env_file: Option<String>,
+    /// Local systemd unit
+    #[serde(deserialize_with = "text")]
+    pub service_file: Option<String>,
+    /// Local files that are linked into every release; `;` or a list
+    #[serde(deserialize_with = "list")]
+    pub secrets: Option<Vec<String>>,
+    /// Whether deploy lets the host use the local ssh agent [default: true]
+    #[serde(deserialize_with = "flag")]
+    pub forward_agent: Option<bool>,
+    /// URL that must answer 2xx or 3xx on the host after a deploy
+    #[serde(deserialize_with = "text")]
+    pub health_check_url: Option<String>,
+    /// Seconds until `health_check_url` must answer [default: 30]
+    #[serde(deserialize_with = "number")]
+    pub health_check_timeout: Option<i64>,
+}
+
+impl Settings {
+    /// The names of all fields.
+    pub fn fields() -> &'static [&'static str] {
+        let mut fields: &[&str] = &[];
+        // It stops at the names: the error says nothing.
+        let _ = Settings::deserialize(FieldNames(&mut fields));
+        fields
+    }
+}
+
+/// How much history is cloned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    Full,
+    Commits(u32),
+    /// Not a number: a full clone, but probably not on purpose.
+    Unclear,
+}
+
+/// What a scalar can be: see `yaml::Kind`.
+#[derive(Debug)]
+enum Scalar {
+    Null,
+    Bool(bool),
+    Text(String),
+}
+
+/// A field as it is written.
+enum Written {
+    One(Scalar),
+    Many(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Written;
+
+            fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+                out.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Written, E> {
+                Ok(Written::One(Scalar::Null))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Written, E> {
+                Ok(Written::One(Scalar::Bool(value)))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Written, E> {
+                Ok(Written::One(Scalar::Text(value.to_owned())))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Written, E> {
+                Ok(Written::One(Scalar::Text(value)))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Written, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element::<Written>()? {
+                    match item {
+                        Written::One(Scalar::Null) => {}
+                        Written::One(Scalar::Text(text)) => items.push(text),
+                        Written::One(Scalar::Bool(_)) => return Err(boolean()),
+                        Written::Many(_) => {
+                            return Err(de::Error::custom(
+                                "a list inside the list; write one item on each line",
+                            ));
+                        }
+                    }
+                }
+                Ok(Written::Many(items))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<Written, A::Error> {
+                Err(de::Error::custom(
+                    "a mapping where a value is expected; write the value after the colon",
+                ))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}
+
+fn boolean<E: de::Error>() -> E {
+    E::custom(
+        "an unquoted yes, no, on, off, true or false is not text in YAML; put quotes around it",
+    )
+}
+
+/// A scalar. What is empty is null.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+    match Written::deserialize(deserializer)? {
+        Written::One(Scalar::Text(text)) if text.trim().is_empty() => Ok(Scalar::Null),
+        Written::One(scalar) => Ok(scalar),
+        Written::Many(_) => Err(de::Error::custom(
+            "a list where one value is expected; write the value after the colon",
+        )),
+    }
+}
+
+/// Text. `false` leaves a field unset, as an empty value does.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match scalar(deserializer)? {
+        Scalar::Null | Scalar::Bool(false) => Ok(None),
+        Scalar::Bool(true) => Err(boolean()),
+        Scalar::Text(text) => Ok(Some(text)),
+    }
+}
+
+/// A boolean, native or as the text that the Python tool took for one.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match scalar(deserializer)? {
+        Scalar::Null => Ok(None),
+        Scalar::Bool(value) => Ok(Some(value)),
+        Scalar::Text(text) => match text.trim().to_lowercase().as_str() {
+            "true" | "1" => Ok(Some(true)),
+            "false" | "no" | "off" | "0" => Ok(Some(false)),
+            _ => Err(unexpected(&text, "is not a boolean; write true or false")),
+        },
+    }
+}
+
+/// A whole number, quoted or not.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    match scalar(deserializer)? {
+        Scalar::Null => Ok(None),
+        Scalar::Bool(_) => Err(de::Error::custom(
+            "a boolean where a number is expected; write a whole number",
+        )),
+        Scalar::Text(text) => integer(&text)
+            .map(Some)
+            .ok_or_else(|| unexpected(&text, "is not a whole number; write digits only")),
+    }
+}
+
+/// A decimal integer. A leading zero is refused: YAML 1.1 reads it as octal.
+pub fn integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.trim_start_matches(['-', '+']);
+    let ambiguous = digits.len() > 1 && digits.starts_with('0');
+    text.strip_suffix(".0")
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|_| !ambiguous)
+}
+
+/// As the Python tool reads it: what is not a number is a full clone.
+fn depth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Depth>, D::Error> {
+    let depth = match scalar(deserializer)? {
+        Scalar::Null | Scalar::Bool(false) => Depth::Full,
+        Scalar::Bool(true) => Depth::Commits(1),
+        Scalar::Text(text) => match integer(&text) {
+            Some(commits @ 1..) => u32::try_from(commits).map_or(Depth::Full, Depth::Commits),
+            Some(_) => Depth::Full,
+            None => Depth::Unclear,
+        },
+    };
+    Ok(Some(depth))
+}
+
+/// One of the names of an enum, in any case; `-` and `_` do not count.
+fn name<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let Some(text) = text(deserializer)? else {
+        return Ok(None);
+    };
+    let name = text.trim().to_lowercase().replace(['-', '_'], "");
+    let unknown = de::value::StringDeserializer::<de::value::Error>::new(name);
+    T::deserialize(unknown).map(Some).map_err(|_| {
+        let names = names_of::<T>();
+        unexpected(
+            &text,
+            &format!("is not known here; write {}", names.join(" or ")),
+        )
+    })
+}
+
+/// Items that are separated by `;`, or a list.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    items(deserializer, |text| text.split(';').collect())
+}
+
+/// Items that are separated by white space, or a list.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    items(deserializer, |text| text.split_whitespace().collect())
+}
+
+fn items<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    split: fn(&str) -> Vec<&str>,
+) -> Result<Option<Vec<String>>, D::Error> {
+    let trimmed = |items: Vec<&str>| {
+        items
+            .iter()
+            .map(|item| item.trim())
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    match Written::deserialize(deserializer)? {
+        Written::One(Scalar::Null | Scalar::Bool(false)) => Ok(None),
+        Written::One(Scalar::Bool(true)) => Err(boolean()),
+        Written::One(Scalar::Text(text)) => Ok(Some(trimmed(split(&text)))),
+        Written::Many(items) => Ok(Some(trimmed(items.iter().map(String::as_str).collect()))),
+    }
+}
+
+fn unexpected<E: de::Error>(text: &str, rest: &str) -> E {
+    E::custom(format_args!("{} {rest}", super::diagnostic::quoted(text)))
+}
+
+/// The variants of an enum.
+fn names_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut names: &[&str] = &[];
+    // It stops at the names: the error says nothing.
+    let _ = T::deserialize(FieldNames(&mut names));
+    names
+}
+
+/// Takes the names that a derived type asks for, and stops.
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for FieldNames<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = variants;
+        visitor.visit_enum("".into_deserializer())
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
