@@ -15,13 +15,6 @@ const VERSION: i64 = 2;
 const KEEP_RELEASES: i64 = 5;
 const HEALTH_CHECK_TIMEOUT: i64 = 30;
 const SECTIONS: [&str; 3] = ["config_version", "common", "servers"];
-const REQUIRED: [&str; 5] = [
-    "host",
-    "source_code_url",
-    "project_root",
-    "project_user",
-    "venv_dir",
-];
 /// Fields for which `false` is a value. For all others it means "not set".
 const FLAGS: [&str; 4] = [
     "run_migrations",
@@ -115,11 +108,12 @@ impl<'a> Resolver<'a> {
             );
         }
         let mut missing = HashMap::new();
-        let servers = items
+        let mut servers: Vec<Server> = items
             .iter()
             .filter_map(|item| self.server(*item, &common, &mut missing))
             .collect();
         self.missing(missing, items.len());
+        name(&mut servers);
         servers
     }
 
@@ -493,8 +487,10 @@ fn build(settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
     let project_user = settings.project_user?;
     let package_manager = settings.package_manager.unwrap_or(PackageManager::Pip);
     let timeout = numbers.health_check_timeout?;
+    let host = settings.host?;
     Some(Server {
-        host: settings.host?,
+        name: host.clone(),
+        host,
         port: numbers.port?,
         setup_user: settings.setup_user.unwrap_or_else(|| "root".to_owned()),
         project_root: relations::absolute(&project_user, &settings.project_root?),
@@ -534,6 +530,17 @@ fn build(settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
             .health_check_url
             .map(|url| HealthCheck { url, timeout }),
     })
+}
+
+/// Adds the port to the names of servers that share a host.
+fn name(servers: &mut [Server]) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for server in &*servers {
+        *counts.entry(server.host.clone()).or_default() += 1;
+    }
+    for server in servers.iter_mut().filter(|server| counts[&server.host] > 1) {
+        server.name = format!("{}_{}", server.host, server.port);
+    }
 }
 
 fn required_help(field: &str) -> &'static str {

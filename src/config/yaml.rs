@@ -359,7 +359,7 @@ impl Builder<'_> {
     fn check_tag(&mut self, tag: Option<&Tag>, known: &str, span: Span) {
         let Some(tag) = tag else { return };
         let plain = tag.handle.is_empty() && tag.suffix == "!";
-        if !plain && !(tag.is_yaml_core_schema() && tag.suffix == known) {
+        if !(plain || tag.is_yaml_core_schema() && tag.suffix == known) {
             let problem = Problem::new(
                 format!("the YAML tag {} means nothing here", quoted(&tag.suffix)),
                 "leave it out",
