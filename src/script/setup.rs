@@ -54,8 +54,8 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             name: &service.unit,
             text: &service.text,
             sudo_file: sudo_file(&server.project_user, &service.unit),
-            sudo_user: sudoers_word(&server.project_user),
-            sudo_unit: sudoers_word(&service.unit),
+            sudo_user: sudoers_user(&server.project_user),
+            sudo_unit: sudoers_argument(&service.unit),
         }),
         secrets: server
             .secrets
@@ -120,16 +120,27 @@ fn sudo_file(user: &str, unit: &str) -> String {
     path
 }
 
-/// One word of a sudoers rule, with nothing in it that sudo would read as more than itself.
-fn sudoers_word(text: &str) -> String {
-    let mut word = String::with_capacity(text.len());
-    for character in text.chars() {
-        if !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_' | '.') {
-            word.push('\\');
-        }
-        word.push(character);
+/// The user of a rule. A word that begins with a capital would be an alias, or `ALL`.
+fn sudoers_user(user: &str) -> String {
+    match user.starts_with(|first: char| first.is_ascii_uppercase()) {
+        true => format!("\\{user}"),
+        false => user.to_owned(),
     }
-    word
+}
+
+/// An argument of a rule's command. sudo takes one level of backslashes away and matches the rest
+/// as a pattern, so a backslash itself needs four.
+fn sudoers_argument(text: &str) -> String {
+    let mut argument = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => argument.push_str(r"\\\"),
+            ',' | ':' | '=' | '#' | ' ' | '*' | '?' | '[' | ']' | '!' | '^' => argument.push('\\'),
+            _ => {}
+        }
+        argument.push(character);
+    }
+    argument
 }
 
 #[cfg(test)]
@@ -256,13 +267,20 @@ mod tests {
         }
     }
 
+    /// The right sides were accepted by `sudo -l` for the name on the left, and for no other.
     #[test]
-    fn sudoers_takes_every_name_for_itself() {
-        assert_eq!(sudoers_word("gunicorn.service"), "gunicorn.service");
-        assert_eq!(
-            sudoers_word(r"a\x2db:c@1*.service"),
-            r"a\\x2db\:c\@1\*.service"
-        );
+    fn a_sudo_rule_means_the_name_and_nothing_else() {
+        assert_eq!(sudoers_user("deploy"), "deploy");
+        assert_eq!(sudoers_user("ALL"), r"\ALL");
+        for (unit, argument) in [
+            ("gunicorn.service", "gunicorn.service"),
+            ("app@1.service", "app@1.service"),
+            ("a:b.service", r"a\:b.service"),
+            (r"a\x2db.service", r"a\\\\x2db.service"),
+            ("a*.service", r"a\*.service"),
+        ] {
+            assert_eq!(sudoers_argument(unit), argument);
+        }
     }
 
     #[test]
