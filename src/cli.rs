@@ -129,3 +129,12 @@ pub struct Rollback {
     #[command(flatten)]
     pub fleet: Fleet,
 }
+
+impl ScriptKind {
+    pub fn file_name(self) -> &'static str {
+        match self {
+            ScriptKind::Setup => "setup.sh",
+            ScriptKind::Deploy => "deploy.sh",
+        }
+    }
+}

@@ -9,6 +9,7 @@
 # Exit status: 0 done; 1 it failed after promotion and the old release is back;
 # 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
 # could not be brought back either.
+# shellcheck disable=SC2016 # values are text in single quotes, not shell
 set -eu
 unset CDPATH
 
@@ -571,7 +572,6 @@ prune() {
 
 # hear sets $word; it fails at the end of the input and past the deadline.
 hear() {
-	# shellcheck disable=SC2016 # the inner shell reads the line
 	word=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
 	case $word in
 	"$nonce "*) word=${word#* } ;;
@@ -603,7 +603,9 @@ watch_controller() {
 	[ -n "$nonce" ] || return 0
 	(
 		while IFS= read -r _; do :; done
-		kill -TERM "$1"
+		trap '' TERM
+		# Again and again: a shell that is just starting a command misses one.
+		while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
 	) <&3 >/dev/null 2>&1 9>&- &
 	watcher=$!
 }

@@ -3,6 +3,7 @@
 mod check;
 mod contact;
 mod deploy;
+mod render;
 mod rollback;
 mod setup;
 mod status;
@@ -18,11 +19,11 @@ use std::process::ExitCode;
 pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Check(selection) => check::run(cli, selection),
+        Command::Render(arguments) => render::run(cli, arguments),
         Command::Setup(arguments) => setup::run(cli, arguments),
         Command::Deploy(arguments) => deploy::run(cli, arguments),
         Command::Rollback(arguments) => rollback::run(cli, arguments),
         Command::Status(arguments) => status::run(cli, arguments),
-        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

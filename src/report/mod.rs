@@ -76,3 +76,13 @@ pub fn warnings(warnings: &[Diagnostic]) {
 pub fn result(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
+
+/// A result as it is, to stdout.
+pub fn text(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// One line of talk, to stderr.
+pub fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -4,6 +4,7 @@ mod deploy;
 mod escape;
 mod setup;
 
+use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::Error;
 use base64::Engine;
@@ -18,6 +19,14 @@ pub enum Secrets {
 
 /// What stands where a secret was left out.
 const REDACTED: &str = "[redacted]";
+
+/// The text of one script of one server.
+pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<String, Error> {
+    match kind {
+        ScriptKind::Setup => setup(server, secrets),
+        ScriptKind::Deploy => deploy(server, secrets),
+    }
+}
 
 /// `deploy.sh`: deploy, rollback and status, run as the project user.
 pub fn deploy(server: &Server, secrets: Secrets) -> Result<String, Error> {

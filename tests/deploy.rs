@@ -1,0 +1,452 @@
+//! `deploy.sh` run by hand and by a controller, against a local tree and a local repository.
+
+mod sandbox;
+
+use sandbox::{NONCE, Sandbox, names};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn a_deploy_makes_a_release_and_switches_current() {
+    let host = Sandbox::new();
+    host.configure("");
+    let commit = host.repo(&["rev-parse", "HEAD"]);
+    let ran = host.run(&["sh"], &["deploy", "20260101000000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(
+        ran.stdout.lines().last(),
+        Some(format!("Deployed 20260101000000 ({commit})").as_str())
+    );
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+    assert_eq!(host.read("root/current/manage.py"), "# version 1\n");
+    assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+    let mode = fs::metadata(host.path("root/shared/.env"))
+        .expect("env")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    assert_eq!(host.read("root/current/key.txt"), "canary-key\n");
+    assert_eq!(
+        fs::canonicalize(host.path("root/current/media")).expect("media"),
+        fs::canonicalize(host.path("root/shared/media")).expect("media")
+    );
+    assert!(!host.path("root/current/.pystrano/unfinished").exists());
+    let log = host.read("root/shared/revisions.log");
+    let fields: Vec<&str> = log.split_whitespace().collect();
+    assert_eq!(fields[1..3], ["20260101000000", &commit]);
+    assert_eq!(fields[4], "deployed");
+    assert_eq!(
+        host.read("calls/systemctl"),
+        "restart app.service releases/20260101000000\n"
+    );
+    assert_eq!(
+        host.read("calls/python"),
+        "manage.py\0collectstatic\0--noinput\0manage.py\0migrate\0--noinput\0"
+    );
+    assert!(
+        host.read("environments/python")
+            .contains("\0GREETING=hello world\0")
+    );
+    assert!(!host.read("environments/pip").contains("GREETING"));
+}
+
+#[test]
+fn a_release_is_named_by_the_time_in_utc() {
+    let host = Sandbox::new();
+    host.configure("");
+    assert_eq!(host.deploy().status, 0);
+    let name = host.current().expect("a release");
+    assert_eq!(name.len(), 14, "{name}");
+    assert!(name.bytes().all(|byte| byte.is_ascii_digit()), "{name}");
+}
+
+#[test]
+fn what_fails_before_promotion_leaves_the_host_as_it_was() {
+    for (fault, step) in [
+        ("pip", "dependencies"),
+        ("python", "static"),
+        ("sudo", "release"),
+    ] {
+        let host = Sandbox::new();
+        host.configure("");
+        host.deployed("20260101000000");
+        let before = host.snapshot();
+        host.fail(fault);
+        let ran = host.deploy();
+        assert_eq!(ran.status, 3, "{fault}: {ran:?}");
+        assert!(
+            ran.stderr
+                .contains(&format!("failed  {step}, exit status ")),
+            "{ran:?}"
+        );
+        assert_eq!(
+            ran.stdout.lines().last(),
+            Some("Stopped before promotion; current is still 20260101000000")
+        );
+        assert_eq!(host.snapshot(), before, "{fault}");
+        host.mend(fault);
+        assert_eq!(host.deploy().status, 0, "{fault}: the next deploy");
+    }
+}
+
+#[test]
+fn a_branch_that_is_not_there_fails_the_clone() {
+    let host = Sandbox::new();
+    host.configure("branch: nowhere");
+    let before = host.snapshot();
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3);
+    assert!(
+        ran.stderr.contains("Remote branch nowhere not found"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr.contains("failed  clone, exit status 128"),
+        "{ran:?}"
+    );
+    assert_eq!(host.snapshot(), before);
+}
+
+#[test]
+fn an_unbalanced_quote_breaks_its_step_only() {
+    let host = Sandbox::new();
+    host.configure("framework: fastapi\nstatic_files_command: \"echo 'oops\"\n");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3);
+    assert!(
+        ran.stderr.contains("failed  static, exit status"),
+        "{ran:?}"
+    );
+    assert!(host.releases().is_empty());
+}
+
+#[test]
+fn what_does_not_verify_goes_back() {
+    for fault in ["restart", "unit", "health-20260102000000"] {
+        let host = Sandbox::new();
+        host.configure("");
+        host.deployed("20260101000000");
+        if fault == "health-20260102000000" {
+            host.fail(fault);
+            let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+            assert_eq!(ran.status, 1, "{ran:?}");
+            assert_eq!(
+                ran.stdout.lines().last(),
+                Some("20260102000000 failed at verify; current is 20260101000000 again")
+            );
+            assert!(
+                ran.stderr
+                    .contains("did not answer 2xx or 3xx within 1 s; its last answer was 500"),
+                "{ran:?}"
+            );
+            assert!(
+                host.read("root/shared/revisions.log")
+                    .ends_with(" reverted\n")
+            );
+            assert_eq!(host.releases(), ["20260101000000"]);
+        } else {
+            // The old release does not come up either.
+            host.fail(fault);
+            let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+            assert_eq!(ran.status, 5, "{ran:?}");
+        }
+        assert_eq!(host.current().as_deref(), Some("20260101000000"), "{fault}");
+        assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+    }
+}
+
+#[test]
+fn a_first_deploy_that_does_not_verify_leaves_nothing_behind() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.fail("curl");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert_eq!(host.current(), None);
+    assert!(host.releases().is_empty());
+    assert_eq!(
+        names(&host.path("root/shared")),
+        [".env", "key.txt", "media", "revisions.log"]
+    );
+}
+
+#[test]
+fn rollback_brings_back_what_ran_before_with_its_env() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.write("files/.env", "GREETING=second\n");
+    host.deployed("20260102000000");
+    host.deployed("20260103000000");
+    assert_eq!(host.run(&["sh"], &["rollback", "20260101000000"]).status, 0);
+    assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+    host.deployed("20260104000000");
+    // What ran before was the first, not the third.
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+    let ran = host.run(&["sh"], &["rollback", "20260109000000"]);
+    assert_eq!(ran.status, 3);
+    assert!(
+        ran.stderr
+            .contains("there is no release 20260109000000 to go back to"),
+        "{ran:?}"
+    );
+    let status = host.run(&["sh"], &["status"]);
+    assert!(
+        status.stdout.starts_with("current   20260101000000\n"),
+        "{status:?}"
+    );
+    assert!(
+        status.stdout.contains("\nunit      app.service active\n"),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn prune_keeps_the_newest_and_what_ran_before() {
+    let host = Sandbox::new();
+    host.configure("");
+    for day in 1..=5 {
+        host.deployed(&format!("2026010{day}000000"));
+    }
+    assert_eq!(
+        host.releases(),
+        ["20260103000000", "20260104000000", "20260105000000"]
+    );
+    assert_eq!(host.run(&["sh"], &["rollback", "20260103000000"]).status, 0);
+    host.deployed("20260106000000");
+    assert_eq!(
+        host.releases(),
+        [
+            "20260103000000",
+            "20260104000000",
+            "20260105000000",
+            "20260106000000"
+        ]
+    );
+    assert!(!host.path("root/shared/.env.20260102000000").exists());
+}
+
+#[test]
+fn a_second_deploy_names_the_first() {
+    let host = Sandbox::new();
+    host.configure("");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(host.path("gate"))
+            .status()
+            .expect("mkfifo")
+            .success()
+    );
+    host.program("venv/bin/pip", "#!/bin/sh\ncat \"$SANDBOX/gate\"\n");
+    let mut first = host.controlled(&["deploy", "20260101000000"]);
+    first.wait_for("step dependencies");
+    let second = host.deploy();
+    assert_eq!(second.status, 3);
+    assert!(
+        second.stderr.contains("another run holds the lock on "),
+        "{second:?}"
+    );
+    assert!(
+        second
+            .stderr
+            .contains(": ada@laptop deploy 20260101000000 since 20"),
+        "{second:?}"
+    );
+    let status = host.run(&["sh"], &["status"]);
+    assert!(
+        status
+            .stdout
+            .contains("\nlock      ada@laptop deploy 20260101000000 since 20"),
+        "{status:?}"
+    );
+    assert!(
+        status.stdout.contains("\nunfinished 20260101000000\n"),
+        "{status:?}"
+    );
+    host.write("gate", "");
+    assert_eq!(first.end(), ("end 0 deployed".to_owned(), 0));
+}
+
+#[test]
+fn a_killed_deploy_is_cleaned_up_by_the_next() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.program("venv/bin/pip", "#!/bin/sh\nkill -KILL $PPID\n");
+    assert_ne!(host.run(&["sh"], &["deploy", "20260102000000"]).status, 0);
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+    assert!(
+        host.path("root/releases/20260102000000/.pystrano/unfinished")
+            .exists()
+    );
+    assert!(host.path("root/shared/.env.20260102000000").exists());
+    host.program("venv/bin/pip", "#!/bin/sh\n");
+    let ran = host.run(&["sh"], &["rollback", "20260102000000"]);
+    assert_eq!(ran.status, 3, "never promoted, never rolled back to");
+    assert!(!host.path("root/shared/.env.20260102000000").exists());
+    host.deployed("20260103000000");
+    assert_eq!(host.releases(), ["20260101000000", "20260103000000"]);
+}
+
+#[test]
+fn releases_of_the_python_tool_are_taken_over() {
+    let host = Sandbox::new();
+    host.configure("");
+    for (name, greeting) in [("20250101000000", "one"), ("20250102000000", "two")] {
+        host.write(&format!("root/releases/{name}/manage.py"), greeting);
+        host.write(
+            &format!("root/shared/.env.{name}"),
+            format!("GREETING={greeting}\n"),
+        );
+    }
+    let root = host.path("root");
+    std::os::unix::fs::symlink(root.join("releases/20250102000000"), root.join("current"))
+        .expect("current");
+    std::os::unix::fs::symlink(
+        root.join("shared/.env.20250102000000"),
+        root.join("shared/.env"),
+    )
+    .expect("env");
+    host.deployed("20260101000000");
+    assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(host.current().as_deref(), Some("20250102000000"));
+    assert_eq!(host.read("root/shared/.env"), "GREETING=two\n");
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(host.read("root/shared/.env"), "GREETING=one\n");
+}
+
+#[test]
+fn a_controller_that_hangs_up_ends_the_build() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let before = host.snapshot();
+    host.program("venv/bin/pip", "#!/bin/sh\nexec sleep 60\n");
+    let mut session = host.controlled(&["deploy"]);
+    session.wait_for("step dependencies");
+    session.hang_up();
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+    assert_eq!(host.snapshot(), before);
+}
+
+#[test]
+fn the_barrier_waits_for_each_word() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=60"]);
+    assert_eq!(session.wait_for("start"), "start deploy 20260101000000");
+    session.wait_for("phase ready");
+    assert!(!host.read("calls/python").contains("migrate"));
+    session.say("migrate");
+    session.wait_for("phase migrated");
+    assert_eq!(host.current(), None);
+    session.say("go");
+    session.wait_for("phase promoted");
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+    session.say("keep");
+    assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
+}
+
+#[test]
+fn the_barrier_goes_back_when_told_and_stops_when_cut() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    for (words, end, current) in [
+        (
+            &["migrate", "go", "revert"][..],
+            "end 1 reverted",
+            "20260101000000",
+        ),
+        (&["migrate", "stop"], "end 3 stopped", "20260101000000"),
+        (&["stop"], "end 3 stopped", "20260101000000"),
+        // A promoted host that hears nothing keeps what it verified.
+        (&["migrate", "go"], "end 0 deployed", "20260102000000"),
+    ] {
+        let mut session = host.controlled(&["deploy", "20260102000000", "barrier=60"]);
+        for (word, phase) in words.iter().zip(["ready", "migrated", "promoted"]) {
+            session.wait_for(&format!("phase {phase}"));
+            session.say(word);
+        }
+        session.hang_up();
+        assert_eq!(session.end().0, end, "{words:?}");
+        assert_eq!(host.current().as_deref(), Some(current), "{words:?}");
+    }
+}
+
+#[test]
+fn a_deadline_without_a_word_stops_the_deploy() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=1"]);
+    session.wait_for("phase ready");
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+    assert!(host.releases().is_empty());
+}
+
+#[test]
+fn a_word_without_the_nonce_is_no_word() {
+    use std::io::Write;
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=60"]);
+    session.wait_for("phase ready");
+    writeln!(
+        session.child.stdin.as_mut().expect("stdin"),
+        "{} migrate",
+        NONCE.replace('0', "1")
+    )
+    .expect("a word");
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+}
+
+#[test]
+fn a_revision_on_another_branch_is_reached() {
+    let host = Sandbox::new();
+    host.repo(&["checkout", "--quiet", "-b", "side"]);
+    host.write("repo/manage.py", "# side\n");
+    let side = host.commit("side");
+    host.repo(&["checkout", "--quiet", "main"]);
+    host.configure(&format!("revision: \"{side}\""));
+    host.deployed("20260101000000");
+    assert_eq!(host.read("root/current/manage.py"), "# side\n");
+    // A ref that no branch or tag reaches.
+    host.repo(&["checkout", "--quiet", "--detach"]);
+    host.write("repo/manage.py", "# pull\n");
+    let pull = host.commit("pull");
+    host.repo(&["update-ref", "refs/pull/1/head", &pull]);
+    host.repo(&["checkout", "--quiet", "main"]);
+    host.configure("revision: refs/pull/1/head");
+    host.deployed("20260102000000");
+    assert_eq!(host.read("root/current/manage.py"), "# pull\n");
+}
+
+#[test]
+fn only_its_user_may_run_it() {
+    let host = Sandbox::new();
+    host.configure("project_user: somebody-else\nproject_root: /srv/somewhere\n");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("run it as somebody-else"), "{ran:?}");
+}
+
+#[test]
+fn wrong_words_are_refused() {
+    let host = Sandbox::new();
+    host.configure("");
+    for words in [
+        &["dploy"][..],
+        &["deploy", "../x"],
+        &["deploy", "-x"],
+        &["deploy", "a", "b"],
+    ] {
+        let ran = host.run(&["sh"], words);
+        assert_eq!(ran.status, 2, "{words:?}");
+        assert_eq!(
+            ran.stderr,
+            "usage: sh deploy.sh [deploy|rollback|status] [RELEASE]\n"
+        );
+    }
+}

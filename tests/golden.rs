@@ -1,0 +1,198 @@
+//! Each `golden/<case>/` holds a `deploy/` tree and, in `scripts/`, what it must render to, byte
+//! for byte. `BLESS=1 cargo test --test golden` writes the scripts anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn cases() -> Vec<PathBuf> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut cases: Vec<PathBuf> = entries(&golden);
+    cases.sort();
+    assert!(cases.len() >= 7, "golden cases are missing: {cases:?}");
+    cases
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .collect()
+}
+
+/// The environment and the app of a case.
+fn target(case: &Path) -> [String; 2] {
+    let app = entries(&case.join("deploy")).remove(0);
+    let environment = entries(&app).remove(0);
+    [environment, app].map(|path| {
+        path.file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned()
+    })
+}
+
+fn render(case: &Path, args: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+        .arg("render")
+        .args(target(case))
+        .args(args)
+        .current_dir(case)
+        .output()
+        .expect("pystrano");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        case.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// All files below a directory, by their path in it.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(entries(&path));
+        } else {
+            let name = path.strip_prefix(directory).expect("below").to_owned();
+            found.insert(name, fs::read(&path).expect("a file"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_case_renders_to_its_scripts() {
+    for case in cases() {
+        let expected = case.join("scripts");
+        let made = tempfile::tempdir().expect("a directory");
+        let to = made.path().join("scripts");
+        render(&case, &["--output", to.to_str().expect("UTF-8")]);
+        if std::env::var_os("BLESS").is_some() {
+            let _ = fs::remove_dir_all(&expected);
+            for (name, bytes) in files(&to) {
+                let path = expected.join(name);
+                fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+                fs::write(path, bytes).expect("a file");
+            }
+        }
+        let (expected, made) = (files(&expected), files(&to));
+        assert_eq!(
+            expected.keys().collect::<Vec<_>>(),
+            made.keys().collect::<Vec<_>>(),
+            "{}",
+            case.display()
+        );
+        for (name, bytes) in expected {
+            assert_eq!(
+                String::from_utf8_lossy(&bytes),
+                String::from_utf8_lossy(&made[&name]),
+                "{}/{}",
+                case.display(),
+                name.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reference_example_installs_its_three_packages_at_once() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/django-pip-gunicorn");
+    let out = render(&case, &["setup", "--host", "app1.example.com"]).stdout;
+    let text = String::from_utf8(out).expect("UTF-8");
+    assert!(
+        text.contains("libpq-dev python3-dev build-essential"),
+        "{text}"
+    );
+}
+
+/// HOME, TZ, LANG and the directory's own path differ from machine to machine; the bytes do not.
+#[test]
+fn rendering_depends_on_the_config_alone() {
+    for case in cases() {
+        let run = |home: &str, zone: &str, language: &str| {
+            let copy = tempfile::tempdir().expect("a directory");
+            for (name, bytes) in files(&case.join("deploy")) {
+                let path = copy.path().join("deploy").join(name);
+                fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+                fs::write(path, bytes).expect("a file");
+            }
+            let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+                .arg("render")
+                .args(target(&case))
+                .args(["--output", "out"])
+                .current_dir(copy.path())
+                .env_clear()
+                .envs([
+                    ("HOME", home),
+                    ("TZ", zone),
+                    ("LANG", language),
+                    ("LC_ALL", language),
+                ])
+                .output()
+                .expect("pystrano");
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            files(&copy.path().join("out"))
+        };
+        assert_eq!(
+            run("/home/ada", "Asia/Tokyo", "tr_TR.UTF-8"),
+            run("/root", "America/Lima", "C"),
+            "{}",
+            case.display()
+        );
+    }
+}
+
+/// `sha256sum` accepts the sums; only the owner reads the files.
+#[test]
+fn what_is_handed_off_is_private_and_verified() {
+    use std::os::unix::fs::PermissionsExt;
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/pinned-known-hosts");
+    let made = tempfile::tempdir().expect("a directory");
+    let to = made.path().join("out");
+    render(&case, &["--output", to.to_str().expect("UTF-8")]);
+    let mode = |path: &Path| fs::metadata(path).expect("a path").permissions().mode() & 0o7777;
+    assert_eq!(mode(&to), 0o700);
+    for name in ["site.example.com_22", "site.example.com_2222"] {
+        assert_eq!(mode(&to.join(name)), 0o700);
+        assert_eq!(mode(&to.join(name).join("setup.sh")), 0o700);
+        assert_eq!(mode(&to.join(name).join("deploy.sh")), 0o700);
+    }
+    let sums = Command::new("sha256sum")
+        .args(["--check", "--strict", "SHA256SUMS"])
+        .current_dir(&to)
+        .output()
+        .expect("sha256sum");
+    assert!(sums.status.success(), "{sums:?}");
+    assert_eq!(String::from_utf8_lossy(&sums.stdout).lines().count(), 4);
+}
+
+/// On stdout secrets are left out, and what is left refuses to run.
+#[test]
+fn stdout_is_redacted_and_refuses_to_run() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/django-pip-gunicorn");
+    for script in ["setup", "deploy"] {
+        let out = render(&case, &[script, "--host", "app1.example.com"]).stdout;
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(text.contains("[redacted]"));
+        for secret in ["correct-horse", "battery-staple", "YmF0dGVyeS1zdGFwbGUK"] {
+            assert!(!text.contains(secret), "{script} holds {secret}");
+        }
+        let ran = Command::new("sh").args(["-c", &text]).output().expect("sh");
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&ran.stderr),
+            "refused: the secrets were left out of this copy; write a runnable one with: pystrano render --output DIR\n"
+        );
+        let revealed = render(&case, &[script, "--host", "app1.example.com", "--reveal"]).stdout;
+        assert!(!String::from_utf8_lossy(&revealed).contains("[redacted]"));
+    }
+}

@@ -1,0 +1,393 @@
+//! A directory that plays the host: a local repository, a project root and stand-ins for the
+//! commands a deploy runs, so that the real `deploy.sh` runs whole, as this user.
+//!
+//! Each stand-in appends its arguments and its environment to `calls/<name>` and
+//! `environments/<name>`, reads all of its input, and fails while `fail/<name>` exists.
+
+#![allow(dead_code)] // each test target uses its part
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+pub const NONCE: &str = "0123456789abcdef0123456789abcdef";
+
+pub struct Sandbox {
+    pub dir: TempDir,
+}
+
+/// What a run said and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: i32,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Ran {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+}
+
+/// A stand-in that records how it was called; `extra` is what else it does.
+fn stand_in(name: &str, extra: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+cat >/dev/null
+for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/{name}"
+env -0 >>"$SANDBOX/environments/{name}"
+{extra}
+[ ! -e "$SANDBOX/fail/{name}" ]
+"#
+    )
+}
+
+const SUDO: &str = r#"#!/bin/sh
+[ "$1" = -n ] && shift
+if [ "$1" = -l ]; then [ ! -e "$SANDBOX/fail/sudo" ]; exit; fi
+exec "$@"
+"#;
+
+const SYSTEMCTL: &str = r#"#!/bin/sh
+case $1 in
+restart)
+	printf '%s %s\n' "$*" "$(readlink "$SANDBOX/root/current")" >>"$SANDBOX/calls/systemctl"
+	[ ! -e "$SANDBOX/fail/restart" ]
+	;;
+show)
+	[ -e "$SANDBOX/fail/unit" ] && printf 'ActiveState=failed\n' || printf 'ActiveState=active\nInvocationID=1\n'
+	;;
+is-active)
+	[ ! -e "$SANDBOX/fail/unit" ] || { echo failed; exit 3; }
+	[ "$2" = --quiet ] || echo active
+	;;
+esac
+"#;
+
+/// Answers as the fault files say; `fail/health-<release>` makes only that release sick.
+const CURL: &str = r#"#!/bin/sh
+release=$(basename "$(readlink "$SANDBOX/root/current")")
+if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then printf 500; else printf 200; fi
+"#;
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sandbox = Sandbox { dir };
+        for made in [
+            "bin",
+            "venv/bin",
+            "calls",
+            "environments",
+            "fail",
+            "files",
+            "root/.pystrano",
+            "root/releases",
+            "root/shared/media",
+        ] {
+            fs::create_dir_all(sandbox.path(made)).expect("a directory");
+        }
+        for name in ["pip", "python", "alembic", "uv"] {
+            sandbox.program(&format!("venv/bin/{name}"), &stand_in(name, ""));
+        }
+        sandbox.program("bin/sudo", SUDO);
+        sandbox.program("bin/systemctl", SYSTEMCTL);
+        sandbox.program("bin/curl", CURL);
+        sandbox.write("files/.env", "GREETING='hello world'\n");
+        sandbox.write("files/app.service", "[Service]\nExecStart=/bin/true\n");
+        sandbox.write("files/key.txt", "canary-key\n");
+        sandbox.write("root/shared/key.txt", "canary-key\n");
+        sandbox.git(&["init", "--quiet", "--initial-branch=main", "repo"]);
+        sandbox.write("repo/requirements.txt", "django==5.2\n");
+        sandbox.write("repo/manage.py", "# version 1\n");
+        sandbox.write("repo/media/checked-in", "");
+        sandbox.write("repo/key.txt", "checked in\n");
+        sandbox.commit("1");
+        sandbox
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn program(&self, name: &str, text: &str) {
+        self.write(name, text);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    pub fn fail(&self, what: &str) {
+        self.write(&format!("fail/{what}"), "");
+    }
+
+    pub fn mend(&self, what: &str) {
+        fs::remove_file(self.path("fail").join(what)).expect("a fault to mend");
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
+            .args(args)
+            .current_dir(self.dir.path())
+            .output()
+            .expect("git");
+        assert!(output.status.success(), "git {args:?}: {output:?}");
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim()
+            .to_owned()
+    }
+
+    /// Commits all of `repo/`; gives the SHA.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["-C", "repo", "add", "--all"]);
+        self.git(&[
+            "-C",
+            "repo",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            message,
+        ]);
+        self.git(&["-C", "repo", "rev-parse", "HEAD"])
+    }
+
+    pub fn repo(&self, args: &[&str]) -> String {
+        self.git(&[&["-C", "repo"], args].concat())
+    }
+
+    /// The config that most tests use: everything but a barrier. `extra` replaces or adds keys.
+    pub fn configure(&self, extra: &str) {
+        let mut keys: Vec<(String, String)> = Vec::new();
+        let root = self.dir.path().display();
+        let user = Command::new("id").arg("-un").output().expect("id").stdout;
+        let user = String::from_utf8(user).expect("UTF-8");
+        let base = format!(
+            "source_code_url: file://{root}/repo\nproject_root: {root}/root\nproject_user: {user}\
+             venv_dir: {root}/venv\nbranch: main\nkeep_releases: 3\nenv_file: {root}/files/.env\n\
+             service_file: {root}/files/app.service\nsecrets: {root}/files/key.txt\n\
+             health_check_url: http://127.0.0.1:8000/\nhealth_check_timeout: 1\n\
+             run_migrations: true\ncollect_static_files: true\n"
+        );
+        for line in base.lines().chain(extra.lines()) {
+            let (key, value) = line.split_once(':').expect("a key");
+            keys.retain(|(known, _)| known != key);
+            keys.push((key.to_owned(), value.to_owned()));
+        }
+        let mut text = String::from("config_version: 2\ncommon:\n");
+        for (key, value) in keys {
+            if value.trim() != "-" {
+                text += &format!("  {key}:{value}\n");
+            }
+        }
+        self.write(
+            "deploy/app/test/deployment.yml",
+            text + "servers:\n  - host: host.example.com\n",
+        );
+    }
+
+    /// The bytes of `deploy.sh`.
+    pub fn script(&self) -> String {
+        self.render("deploy")
+    }
+
+    pub fn render(&self, kind: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .args(["render", "test", "app", kind, "--reveal"])
+            .current_dir(self.dir.path())
+            .output()
+            .expect("pystrano");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// The shell with the stand-ins before everything else on its PATH.
+    pub fn command(&self, shell: &[&str]) -> Command {
+        let path = std::env::var("PATH").expect("PATH");
+        let mut command = Command::new(shell[0]);
+        command
+            .args(&shell[1..])
+            .current_dir(self.dir.path())
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("SANDBOX", self.dir.path())
+            .env("HOME", self.dir.path())
+            .env_remove("SUDO_USER")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `deploy.sh` from a file, as a person does.
+    pub fn run(&self, shell: &[&str], args: &[&str]) -> Ran {
+        self.write("deploy.sh", self.script());
+        self.command(shell)
+            .arg("deploy.sh")
+            .args(args)
+            .output()
+            .expect("a shell")
+            .into()
+    }
+
+    pub fn deploy(&self) -> Ran {
+        self.run(&["sh"], &["deploy"])
+    }
+
+    /// A deploy that must work; gives the name of its release.
+    pub fn deployed(&self, release: &str) {
+        let ran = self.run(&["sh"], &["deploy", release]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+    }
+
+    /// Starts the script as the controller does: through `sh -s`, its input kept open.
+    pub fn controlled(&self, words: &[&str]) -> Session {
+        Session::start(self.command(&["sh", "-s", "--"]), &self.script(), words)
+    }
+
+    /// The release that `current` leads to.
+    pub fn current(&self) -> Option<String> {
+        let link = fs::read_link(self.path("root/current")).ok()?;
+        Some(link.file_name()?.to_string_lossy().into_owned())
+    }
+
+    pub fn releases(&self) -> Vec<String> {
+        names(&self.path("root/releases"))
+    }
+
+    /// Every path below `root` with its mode and content, but for the lock's text.
+    pub fn snapshot(&self) -> String {
+        let mut lines = Vec::new();
+        walk(&self.path("root"), &mut lines);
+        lines.sort();
+        lines.join("\n")
+    }
+}
+
+/// The names in a directory, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn walk(path: &Path, lines: &mut Vec<String>) {
+    let meta = fs::symlink_metadata(path).expect("a path");
+    let shown = path.display();
+    if meta.is_symlink() {
+        lines.push(format!(
+            "{shown} -> {}",
+            fs::read_link(path).expect("a link").display()
+        ));
+    } else if meta.is_dir() {
+        lines.push(format!("{shown}/"));
+        for name in names(path) {
+            walk(&path.join(name), lines);
+        }
+    } else if !path.ends_with(".pystrano/lock") {
+        let text = fs::read(path).expect("a file");
+        lines.push(format!("{shown} {:o} {text:?}", meta.permissions().mode()));
+    }
+}
+
+/// A script that runs under a controller.
+pub struct Session {
+    pub child: Child,
+    output: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Session {
+    fn start(mut command: Command, script: &str, words: &[&str]) -> Self {
+        use std::io::Write;
+        use std::os::unix::process::CommandExt;
+        let mut child = command
+            .args(words)
+            .arg(format!("nonce={NONCE}"))
+            .arg("who=ada@laptop")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        child
+            .stdin
+            .as_mut()
+            .expect("stdin")
+            .write_all(script.as_bytes())
+            .expect("a script sent");
+        let output = std::io::BufReader::new(child.stdout.take().expect("stdout"));
+        Session { child, output }
+    }
+
+    /// Reads events up to the one that starts so; gives it without its mark.
+    pub fn wait_for(&mut self, event: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let line = self
+                .line()
+                .unwrap_or_else(|| panic!("no {event:?} in:\n{seen}"));
+            if let Some((_, found)) = line.split_once(&format!("@{NONCE} "))
+                && found.starts_with(event)
+            {
+                return found.to_owned();
+            }
+            seen += &line;
+            seen.push('\n');
+        }
+    }
+
+    pub fn line(&mut self) -> Option<String> {
+        use std::io::BufRead;
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("UTF-8");
+        (read > 0).then(|| line.trim_end_matches('\n').to_owned())
+    }
+
+    pub fn say(&mut self, word: &str) {
+        use std::io::Write;
+        let stdin = self.child.stdin.as_mut().expect("stdin");
+        writeln!(stdin, "{NONCE} {word}").expect("a word sent");
+    }
+
+    /// The controller goes away.
+    pub fn hang_up(&mut self) {
+        self.child.stdin = None;
+    }
+
+    /// Reads the rest; gives the last event and the exit status.
+    pub fn end(mut self) -> (String, i32) {
+        let last = self.wait_for("end ");
+        while self.line().is_some() {}
+        self.child.stdin = None;
+        let status = self.child.wait().expect("an end");
+        (last, status.code().unwrap_or(-1))
+    }
+}
