@@ -252,18 +252,17 @@ not_installed='
 # apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 # prints is kept until it ends: a write to a lost connection would kill it half done.
 apt() {
-	patience=120
+	deadline=$(($(date +%s) + 600))
 	until output=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
-		apt-get -q -o DPkg::Lock::Timeout=600 "$@" 2>&1); do
+		apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
 		case $output in
-		*'Could not get lock'*) patience=$((patience - 1)) ;;
-		*) patience=0 ;;
+		*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
+			sleep 3
+			continue
+		} ;;
 		esac
-		if [ "$patience" = 0 ]; then
-			printf '%s\n' "$output" >&2
-			die 1 "apt-get $1 failed"
-		fi
-		sleep 5
+		printf '%s\n' "$output" >&2
+		die 1 "apt-get $1 failed"
 	done
 }
 
