@@ -13,7 +13,6 @@ append() {
 		[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
 		cat >>"$1"
 	' sh "$home/.ssh/$1"
-	outcome=changed
 }
 
 # own DIR...: makes those that are missing, for the user. The first holds the others.

@@ -90,7 +90,6 @@ append() {
 		[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
 		cat >>"$1"
 	' sh "$home/.ssh/$1"
-	outcome=changed
 }
 
 # own DIR...: makes those that are missing, for the user. The first holds the others.
@@ -182,7 +181,10 @@ copy_keys() {
 		outcome=changed
 	fi
 	lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
-	[ -z "$lines" ] || printf '%s\n' "$lines" | append authorized_keys
+	if [ -n "$lines" ]; then
+		printf '%s\n' "$lines" | append authorized_keys
+		outcome=changed
+	fi
 	if [ -s "$keys" ]; then
 		tell 'Copied SSH authorized_keys'
 	else

@@ -91,7 +91,6 @@ append() {
 		[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
 		cat >>"$1"
 	' sh "$home/.ssh/$1"
-	outcome=changed
 }
 
 # own DIR...: makes those that are missing, for the user. The first holds the others.
@@ -183,7 +182,10 @@ copy_keys() {
 		outcome=changed
 	fi
 	lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
-	[ -z "$lines" ] || printf '%s\n' "$lines" | append authorized_keys
+	if [ -n "$lines" ]; then
+		printf '%s\n' "$lines" | append authorized_keys
+		outcome=changed
+	fi
 	if [ -s "$keys" ]; then
 		tell 'Copied SSH authorized_keys'
 	else
@@ -312,13 +314,16 @@ scan() {
 		lines=$(as_user ssh-keyscan -T 15 -p "$2" -- "$1" 2>/dev/null) || :
 		[ -n "$lines" ] || die 1 "ssh-keyscan got no key from $1, port $2"
 		printf '%s\n' "$lines" | append known_hosts
+		outcome=changed
 	fi
 }
 
 # pin LINE: as it is.
 pin() {
-	as_user grep -qxF -e "$1" "$home/.ssh/known_hosts" 2>/dev/null ||
+	if ! as_user grep -qxF -e "$1" "$home/.ssh/known_hosts" 2>/dev/null; then
 		printf '%s\n' "$1" | append known_hosts
+		outcome=changed
+	fi
 }
 
 # ---- the run
