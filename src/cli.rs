@@ -1,6 +1,13 @@
 //! The command line: clap types only.
 
+mod complete;
+mod init;
+
+pub use complete::COMPLETE;
+pub use init::{Framework, Given, Init, PackageManager};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -42,26 +49,90 @@ pub enum Color {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask, then write deployment.yml and a starter unit
+    #[command(visible_alias = "configure", after_help = INIT_EXAMPLE)]
+    Init(Box<Init>),
     /// Validate the config; contact nothing
+    #[command(after_help = CHECK_EXAMPLE)]
     Check(Selection),
     /// Write the scripts; contact nothing
+    #[command(after_help = RENDER_EXAMPLE)]
     Render(Render),
     /// Prepare the servers as root: user, packages, virtualenv, service, secrets
+    #[command(after_help = SETUP_EXAMPLE)]
     Setup(Contact),
     /// Build a release on every server, then promote it
+    #[command(after_help = DEPLOY_EXAMPLE)]
     Deploy(Contact),
     /// Put an earlier release back
+    #[command(after_help = ROLLBACK_EXAMPLE)]
     Rollback(Rollback),
     /// Show what runs on every server
+    #[command(after_help = STATUS_EXAMPLE)]
     Status(Contact),
+    /// Print the JSON Schema of a config, for editors
+    #[command(after_help = SCHEMA_EXAMPLE)]
+    Schema,
+    /// Print what a shell needs to complete commands, environments and apps
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions { shell: Shell },
+    /// Print the manual page, or that of one command
+    #[command(after_help = MAN_EXAMPLE)]
+    Man { command: Option<String> },
+}
+
+const INIT_EXAMPLE: &str = "\
+Examples:
+  pystrano init production shop
+  pystrano init production shop --yes --repo git@github.com:you/shop.git --host shop.example.com";
+const CHECK_EXAMPLE: &str = "\
+Example:
+  pystrano check production shop";
+const RENDER_EXAMPLE: &str = "\
+Examples:
+  pystrano render production shop deploy          read what a deploy runs
+  pystrano render production shop --output ops    files to carry to the hosts";
+const SETUP_EXAMPLE: &str = "\
+Example:
+  pystrano setup production shop --host shop.example.com";
+const DEPLOY_EXAMPLE: &str = "\
+Examples:
+  pystrano deploy production shop
+  pystrano deploy production shop --dry-run";
+const ROLLBACK_EXAMPLE: &str = "\
+Examples:
+  pystrano rollback production shop                   to the release that ran before
+  pystrano rollback production shop 20261123210927    to this one";
+const STATUS_EXAMPLE: &str = "\
+Example:
+  pystrano status production shop --json";
+const SCHEMA_EXAMPLE: &str = "\
+Example:
+  pystrano schema >deploy/deployment.schema.json";
+const COMPLETIONS_EXAMPLE: &str = "\
+Examples:
+  source <(pystrano completions bash)        in ~/.bashrc
+  source <(pystrano completions zsh)         in ~/.zshrc, after compinit
+  pystrano completions fish | source         in ~/.config/fish/config.fish";
+const MAN_EXAMPLE: &str = "\
+Example:
+  pystrano man deploy | man -l -";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// Which config to read.
 #[derive(Debug, Args)]
 pub struct Target {
     /// Environment, such as `production`
+    #[arg(add = ArgValueCompleter::new(complete::environments))]
     pub environment: String,
     /// App, the name of its directory
+    #[arg(add = ArgValueCompleter::new(complete::apps))]
     pub app: String,
 }
 

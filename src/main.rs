@@ -9,10 +9,14 @@ mod report;
 mod script;
 mod ssh;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    CompleteEnv::with_factory(cli::Cli::command)
+        .var(cli::COMPLETE)
+        .complete();
     let cli = cli::Cli::parse();
     report::set_color(cli.color);
     match command::run(&cli) {

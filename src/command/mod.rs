@@ -1,10 +1,14 @@
 //! One file for each subcommand.
 
 mod check;
+mod completions;
 mod contact;
 mod deploy;
+pub mod init;
+mod man;
 mod render;
 mod rollback;
+mod schema;
 mod setup;
 mod status;
 
@@ -18,12 +22,16 @@ use std::process::ExitCode;
 /// Runs the subcommand; the exit code is that of the outcome.
 pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
+        Command::Init(arguments) => init::run(cli, arguments),
         Command::Check(selection) => check::run(cli, selection),
         Command::Render(arguments) => render::run(cli, arguments),
         Command::Setup(arguments) => setup::run(cli, arguments),
         Command::Deploy(arguments) => deploy::run(cli, arguments),
         Command::Rollback(arguments) => rollback::run(cli, arguments),
         Command::Status(arguments) => status::run(cli, arguments),
+        Command::Schema => schema::run(),
+        Command::Completions { shell } => completions::run(*shell),
+        Command::Man { command } => man::run(command.as_deref()),
     }
 }
 

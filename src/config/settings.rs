@@ -1,96 +1,126 @@
 //! The fields of a config as they may be written. `common` and every server have the same.
 
+use super::schema;
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use std::fmt;
 
 /// Every field of `common` and of a server. A field that is absent, empty or null is not set.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Settings {
     /// Host name or address for ssh, as ssh_config knows it
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub host: Option<String>,
     /// Port of sshd [default: 22]
     #[serde(deserialize_with = "number")]
+    #[schemars(schema_with = "schema::number")]
     pub port: Option<i64>,
     /// Who `setup` connects as; anyone but root goes through sudo [default: root]
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub setup_user: Option<String>,
     /// User of the host that owns and deploys the app
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub project_user: Option<String>,
     /// Path of the project under the home of `project_user`, or an absolute one
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub project_root: Option<String>,
     /// Git repository that is cloned on deploy
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub source_code_url: Option<String>,
     /// Git branch to clone [default: that of the repository]
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub branch: Option<String>,
     /// Tag, SHA or ref to check out after a full clone
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub revision: Option<String>,
     /// Commits of history to clone; 0 or less for all [default: 1]
     #[serde(deserialize_with = "depth")]
+    #[schemars(schema_with = "schema::depth")]
     pub clone_depth: Option<Depth>,
     /// `django` or `fastapi` [default: django]
     #[serde(deserialize_with = "name")]
+    #[schemars(schema_with = "schema::name::<super::Framework>")]
     pub framework: Option<super::Framework>,
     /// `pip` or `uv` [default: pip]
     #[serde(deserialize_with = "name")]
+    #[schemars(schema_with = "schema::name::<super::PackageManager>")]
     pub package_manager: Option<super::PackageManager>,
     /// Path of the virtualenv under the home of `project_user`, or an absolute one
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub venv_dir: Option<String>,
     /// `shared` by all releases, or `release`: dependencies follow the release [default: shared]
     #[serde(deserialize_with = "name")]
+    #[schemars(schema_with = "schema::name::<super::VenvMode>")]
     pub venv_mode: Option<super::VenvMode>,
     /// What to install, inside the release [default: requirements.txt, or uv.lock with uv]
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub dependency_file: Option<String>,
     /// Command that replaces the built-in installation
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub dependency_install_command: Option<String>,
     /// Whether this server migrates the database [default: false]
     #[serde(deserialize_with = "flag")]
+    #[schemars(schema_with = "schema::flag")]
     pub run_migrations: Option<bool>,
     /// Whether this server collects or builds static files [default: false]
     #[serde(deserialize_with = "flag")]
+    #[schemars(schema_with = "schema::flag")]
     pub collect_static_files: Option<bool>,
     /// FastAPI's migration [default: <venv_dir>/bin/alembic upgrade head]
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub migration_command: Option<String>,
     /// FastAPI's static files
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub static_files_command: Option<String>,
     /// Releases to keep; 0 or less for all [default: 5]
     #[serde(deserialize_with = "number")]
+    #[schemars(schema_with = "schema::number")]
     pub keep_releases: Option<i64>,
     /// Debian packages to install, separated by white space or as a list
     #[serde(deserialize_with = "words")]
+    #[schemars(schema_with = "schema::words")]
     pub system_packages: Option<Vec<String>>,
     /// Hosts whose keys are asked with ssh-keyscan, or whole known_hosts lines; `;` or a list
     #[serde(deserialize_with = "list")]
+    #[schemars(schema_with = "schema::list")]
     pub ssh_known_hosts: Option<Vec<String>>,
     /// Local dotenv file
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub env_file: Option<String>,
     /// Local systemd unit
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub service_file: Option<String>,
     /// Local files that are linked into every release; `;` or a list
     #[serde(deserialize_with = "list")]
+    #[schemars(schema_with = "schema::list")]
     pub secrets: Option<Vec<String>>,
     /// Whether deploy lets the host use the local ssh agent [default: true]
     #[serde(deserialize_with = "flag")]
+    #[schemars(schema_with = "schema::flag")]
     pub forward_agent: Option<bool>,
     /// URL that must answer 2xx or 3xx on the host after a deploy
     #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
     pub health_check_url: Option<String>,
     /// Seconds until `health_check_url` must answer [default: 30]
     #[serde(deserialize_with = "number")]
+    #[schemars(schema_with = "schema::number")]
     pub health_check_timeout: Option<i64>,
 }
 
@@ -315,7 +345,7 @@ fn unexpected<E: de::Error>(text: &str, rest: &str) -> E {
 }
 
 /// The variants of an enum.
-fn names_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+pub fn names_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &[&str] = &[];
     // It stops at the names: the error says nothing.
     let _ = T::deserialize(FieldNames(&mut names));

@@ -1,0 +1,24 @@
+//! `completions`: what a shell needs to complete this program's words.
+
+use crate::cli::{COMPLETE, Shell};
+use crate::error::Error;
+use crate::report;
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Prints the registration. The shell then asks the program itself, with [`COMPLETE`] set.
+pub fn run(shell: Shell) -> Result<ExitCode, Error> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+    };
+    let name = env!("CARGO_PKG_NAME");
+    let mut script = Vec::new();
+    completer
+        .write_registration(COMPLETE, name, name, name, &mut script)
+        .map_err(Error::file("write", Path::new("stdout")))?;
+    report::text(&String::from_utf8_lossy(&script));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,254 @@
+//! Where an answer comes from: the command line, the default, or a question on the terminal.
+
+use crate::config::{Problem, quoted};
+use crate::error::Error;
+use clap::ValueEnum;
+use inquire::validator::{ErrorMessage, Validation};
+use inquire::{Confirm, InquireError, Select, Text};
+use std::fmt::Display;
+use std::io::IsTerminal;
+
+/// What a text must be.
+pub type Rule = fn(&str) -> Result<(), Problem>;
+
+/// One thing to know.
+pub struct Question<'a> {
+    /// The option that answers it, without `--`.
+    pub flag: &'static str,
+    pub text: &'static str,
+    /// Shown under the prompt.
+    pub help: &'static str,
+    /// Without one it must be answered.
+    pub default: Option<&'a str>,
+    pub rule: Rule,
+}
+
+/// Why there are no answers.
+pub enum Stop {
+    /// Ctrl-C or Escape.
+    Interrupted,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl From<InquireError> for Stop {
+    fn from(error: InquireError) -> Self {
+        match error {
+            InquireError::OperationInterrupted | InquireError::OperationCanceled => {
+                Stop::Interrupted
+            }
+            other => Stop::Failed(Error::Usage {
+                what: format!("cannot ask on this terminal: {other}"),
+                help: "give the answers as options".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Collects answers. An answer that cannot be had is noted, so that all of them are told at once.
+pub struct Interview {
+    /// A person is there to be asked.
+    terminal: bool,
+    /// Defaults are taken without asking.
+    defaults: bool,
+    missing: Vec<&'static str>,
+}
+
+impl Interview {
+    pub fn new(defaults: bool) -> Self {
+        Interview {
+            terminal: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            defaults,
+            missing: Vec::new(),
+        }
+    }
+
+    /// Fails if an answer is missing.
+    pub fn finish(&self) -> Result<(), Error> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let help = match self.defaults {
+            true => "give them as options",
+            false => "give them as options, or take the defaults with --yes",
+        };
+        Err(Error::Usage {
+            what: format!(
+                "there is no terminal to ask on, and no {}",
+                self.missing.join(", ")
+            ),
+            help: help.to_owned(),
+        })
+    }
+
+    /// A text. Without an answer it is the default, or empty, and noted as missing.
+    pub fn text(&mut self, question: &Question, given: Option<&String>) -> Result<String, Stop> {
+        let rule = question.rule;
+        let answer = match (given, question.default) {
+            (Some(given), _) => given.clone(),
+            (None, Some(default)) if self.defaults => default.to_owned(),
+            (None, default) if self.terminal => {
+                let mut prompt = Text::new(question.text).with_validator(move |text: &str| {
+                    Ok(match required(text).and_then(|()| rule(text.trim())) {
+                        Ok(()) => Validation::Valid,
+                        Err(problem) => Validation::Invalid(message(&problem)),
+                    })
+                });
+                prompt.default = default;
+                prompt.help_message = help(question.help);
+                return Ok(prompt.prompt()?.trim().to_owned());
+            }
+            (None, default) => {
+                self.missing.push(question.flag);
+                return Ok(default.unwrap_or_default().to_owned());
+            }
+        };
+        required(&answer)
+            .and_then(|()| rule(&answer))
+            .map_err(|problem| refused(question.flag, problem))?;
+        Ok(answer)
+    }
+
+    /// A text that may be left empty. On a terminal the default stands there to be edited.
+    pub fn optional(
+        &mut self,
+        question: &Question,
+        given: Option<&String>,
+    ) -> Result<Option<String>, Stop> {
+        let rule = question.rule;
+        let default = question.default.unwrap_or_default();
+        let answer = match given {
+            Some(given) => given.clone(),
+            None if self.terminal && !self.defaults => {
+                let mut prompt = Text::new(question.text)
+                    .with_initial_value(default)
+                    .with_validator(move |text: &str| {
+                        Ok(match optional(text, rule) {
+                            Ok(()) => Validation::Valid,
+                            Err(problem) => Validation::Invalid(message(&problem)),
+                        })
+                    });
+                prompt.help_message = help(question.help);
+                prompt.prompt()?
+            }
+            None => {
+                if !self.defaults && !default.is_empty() {
+                    self.missing.push(question.flag);
+                }
+                default.to_owned()
+            }
+        };
+        optional(&answer, rule).map_err(|problem| refused(question.flag, problem))?;
+        let answer = answer.trim();
+        Ok((!answer.is_empty()).then(|| answer.to_owned()))
+    }
+
+    /// One of the values of an enum; the first is the default.
+    pub fn choice<T: ValueEnum + Display + Copy>(
+        &mut self,
+        flag: &'static str,
+        text: &str,
+        given: Option<T>,
+    ) -> Result<T, Stop> {
+        let default = T::value_variants()[0];
+        match given {
+            Some(given) => Ok(given),
+            None if self.defaults => Ok(default),
+            None if self.terminal => Ok(Select::new(text, T::value_variants().to_vec()).prompt()?),
+            None => {
+                self.missing.push(flag);
+                Ok(default)
+            }
+        }
+    }
+
+    /// Yes or no.
+    pub fn confirm(
+        &mut self,
+        flag: &'static str,
+        text: &str,
+        given: Option<bool>,
+        default: bool,
+    ) -> Result<bool, Stop> {
+        match given {
+            Some(given) => Ok(given),
+            None if self.defaults => Ok(default),
+            None if self.terminal => Ok(Confirm::new(text).with_default(default).prompt()?),
+            None => {
+                self.missing.push(flag);
+                Ok(default)
+            }
+        }
+    }
+
+    /// Whether a file that exists may be overwritten.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
+    pub fn overwrite(&self, path: &str) -> Result<bool, Stop> {
+        if self.defaults || !self.terminal {
+            return Err(Stop::Failed(Error::Usage {
+                what: format!("{path} exists"),
+                help: "overwrite it with --force, or remove it".to_owned(),
+            }));
+        }
+        let text = format!("Overwrite {path}?");
+        Ok(Confirm::new(&text).with_default(false).prompt()?)
+    }
+}
+
+fn required(text: &str) -> Result<(), Problem> {
+    match text.trim() {
+        "" => Err(Problem::new("nothing is written", "it needs an answer")),
+        _ => Ok(()),
+    }
+}
+
+fn optional(text: &str, rule: Rule) -> Result<(), Problem> {
+    match text.trim() {
+        "" => Ok(()),
+        text => rule(text),
+    }
+}
+
+fn help(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn message(problem: &Problem) -> ErrorMessage {
+    ErrorMessage::Custom(format!("{}; {}", problem.what, problem.help))
+}
+
+fn refused(flag: &str, problem: Problem) -> Stop {
+    Stop::Failed(Error::Usage {
+        what: format!("--{}: {}", flag.trim_start_matches("--"), problem.what),
+        help: problem.help,
+    })
+}
+
+/// For rules that look at one word after another.
+pub fn each(
+    words: impl Iterator<Item = impl AsRef<str>>,
+    rule: impl Fn(&str) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    words
+        .map(|word| word.as_ref().trim().to_owned())
+        .filter(|word| !word.is_empty())
+        .try_for_each(|word| rule(&word))
+}
+
+/// A whole number between two others, both included.
+pub fn number(text: &str, least: u32, most: u32) -> Result<(), Problem> {
+    match text.parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(()),
+        _ => Err(Problem::new(
+            format!("{} is not a number from {least} to {most}", quoted(text)),
+            "write digits only",
+        )),
+    }
+}

@@ -1,0 +1,150 @@
+//! `init`: asks, then writes `deployment.yml` and a starter unit.
+
+mod answers;
+pub mod escape;
+mod files;
+mod interview;
+mod ports;
+
+use crate::cli::{Cli, Init};
+use crate::error::Error;
+use crate::{fleet, report};
+use interview::{Interview, Stop};
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The file of the schema, in the deploy directory.
+const SCHEMA: &str = "deployment.schema.json";
+
+/// Nothing is written before the last answer.
+pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
+    match written(cli, arguments) {
+        Ok(true) => report::note(next_steps(cli, arguments)),
+        Ok(false) => report::note("nothing was written"),
+        Err(Stop::Interrupted) => {
+            report::note("nothing was written");
+            fleet::die();
+        }
+        Err(Stop::Failed(error)) => return Err(error),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether files were written, or the one that matters was to be kept.
+fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
+    let target = &arguments.target;
+    let config = super::config_path(cli, target)?;
+    let mut interview = Interview::new(arguments.yes);
+    let may_replace = |interview: &Interview, path: &Path| match path.exists() && !arguments.force {
+        true => interview.overwrite(&path.to_string_lossy()),
+        false => Ok(true),
+    };
+    if !may_replace(&interview, &config)? {
+        return Ok(false);
+    }
+    let answers = answers::ask(&mut interview, cli, target, &arguments.answers)?;
+    interview.finish()?;
+
+    let schema = schema_path(&cli.config_file_name);
+    let mut drafts = Vec::new();
+    let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
+    match unit.is_written() || may_replace(&interview, &unit.path)? {
+        true => drafts.push(unit),
+        false => report::result(format_args!("kept {}", unit.path.display())),
+    }
+    // Files that are somebody's own are never replaced.
+    let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
+    let schema_file = cli.deploy_config_dir.join(SCHEMA);
+    let schema_file = Draft::new(schema_file, super::schema::text(), 0o666);
+    drafts.extend(
+        [env, schema_file]
+            .into_iter()
+            .filter(|draft| !draft.path.exists()),
+    );
+    drafts.push(Draft::new(
+        config,
+        files::deployment(&answers, &schema)?,
+        0o666,
+    ));
+    for draft in drafts {
+        draft.write()?;
+        report::result(format_args!("wrote {}", draft.path.display()));
+    }
+    Ok(true)
+}
+
+/// The path of the schema from a config `<deploy-config-dir>/<app>/<environment>/<name>`.
+fn schema_path(name: &Path) -> String {
+    let up = name.components().count() + 1;
+    "../".repeat(up) + SCHEMA
+}
+
+fn next_steps(cli: &Cli, arguments: &Init) -> String {
+    let target = &arguments.target;
+    let mut words = vec![target.environment.clone(), target.app.clone()];
+    for (option, value, default) in [
+        ("--deploy-config-dir", &cli.deploy_config_dir, "./deploy"),
+        (
+            "--config-file-name",
+            &cli.config_file_name,
+            "deployment.yml",
+        ),
+    ] {
+        if value.as_os_str() != default {
+            words.extend([option.to_owned(), value.to_string_lossy().into_owned()]);
+        }
+    }
+    let words: Vec<_> = words
+        .into_iter()
+        .map(|word| shell_escape::escape(word.into()).into_owned())
+        .collect();
+    let words = words.join(" ");
+    format!(
+        "\nNow write the app's environment into its dotenv file, and keep that out of git. Then:\n  \
+         pystrano check {words}\n  pystrano setup {words}\n  pystrano deploy {words}"
+    )
+}
+
+/// A file to be written.
+struct Draft {
+    path: PathBuf,
+    text: String,
+    /// Before the umask.
+    mode: u32,
+}
+
+impl Draft {
+    fn new(path: impl Into<PathBuf>, text: String, mode: u32) -> Self {
+        Draft {
+            path: path.into(),
+            text,
+            mode,
+        }
+    }
+
+    /// Whether the file holds this text already.
+    fn is_written(&self) -> bool {
+        fs::read(&self.path).is_ok_and(|bytes| bytes == self.text.as_bytes())
+    }
+
+    /// Writes the file whole or not at all; its directories are made.
+    fn write(&self) -> Result<(), Error> {
+        let directory = match self.path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(directory).map_err(Error::file("create", directory))?;
+        tempfile::Builder::new()
+            .permissions(Permissions::from_mode(self.mode))
+            .tempfile_in(directory)
+            .and_then(|mut file| {
+                file.write_all(self.text.as_bytes())?;
+                file.persist(&self.path)?;
+                Ok(())
+            })
+            .map_err(Error::file("write", &self.path))
+    }
+}
