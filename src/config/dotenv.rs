@@ -242,3 +242,43 @@ fn is_space(character: char) -> bool {
 fn is_blank(character: char) -> bool {
     is_space(character) && character != '\n'
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    #[test]
+    fn vectors_of_python_dotenv() {
+        let file = include_str!("../../tests/dotenv/vectors.json");
+        let file: Value = serde_json::from_str(file).expect("vectors.json is JSON");
+        let vectors = file["vectors"].as_array().expect("a list");
+        assert!(vectors.len() > 200);
+        for vector in vectors {
+            let text = vector["text"].as_str().expect("a text");
+            let read = parse(text);
+            let values: Vec<_> = read
+                .values
+                .iter()
+                .map(|variable| serde_json::json!([variable.name, variable.value]))
+                .collect();
+            assert_eq!(Value::from(values), vector["values"], "values of {text:?}");
+            assert_eq!(
+                Value::from(read.skipped),
+                vector["skipped"],
+                "skipped lines of {text:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in r#"([AB=#'"\\\n\r $\{\}:-]|export |\PC)*"#) {
+            let lines = text.replace("\r\n", "\n").replace('\r', "\n").matches('\n').count() + 1;
+            let read = parse(&text);
+            prop_assert!(read.skipped.iter().all(|line| (1..=lines).contains(line)));
+            prop_assert!(read.values.iter().all(|variable| variable.line <= lines));
+        }
+    }
+}
