@@ -3,6 +3,8 @@
 mod diagnostic;
 mod dotenv;
 mod files;
+mod known_hosts;
+mod layer;
 mod relations;
 mod resolve;
 pub mod rules;

@@ -1,7 +1,8 @@
 //! Mistakes that only show when several fields are looked at together.
 
 use super::diagnostic::{Problem, credentials, quoted};
-use super::resolve::{Resolver, Scope};
+use super::layer::Scope;
+use super::resolve::Resolver;
 use super::settings::{Depth, Settings};
 use super::{Framework, VenvMode};
 

@@ -2,12 +2,13 @@
 
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
 use super::files::Files;
+use super::known_hosts;
+use super::layer::{Layer, Scope, suggestion};
 use super::relations;
 use super::rules::{self, Verdict};
 use super::settings::{self, Depth, Settings};
 use super::yaml::{Entry, Id, Kind, Tree};
 use super::{EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service};
-use serde_yaml::{Mapping, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,14 +16,6 @@ const VERSION: i64 = 2;
 const KEEP_RELEASES: i64 = 5;
 const HEALTH_CHECK_TIMEOUT: i64 = 30;
 const SECTIONS: [&str; 3] = ["config_version", "common", "servers"];
-/// Fields for which `false` is a value. For all others it means "not set".
-const FLAGS: [&str; 4] = [
-    "run_migrations",
-    "collect_static_files",
-    "forward_agent",
-    "clone_depth",
-];
-
 pub struct Resolver<'a> {
     pub tree: &'a Tree,
     pub source: &'a Source<'a>,
@@ -31,31 +24,6 @@ pub struct Resolver<'a> {
     pub files: &'a mut Files,
     /// Where each host and port stands first.
     pub addresses: HashMap<(String, u16), Mark>,
-}
-
-/// The fields of `common` or of a server, those with mistakes left out.
-#[derive(Default)]
-struct Layer<'a> {
-    entries: Vec<&'a Entry>,
-    values: Mapping,
-}
-
-/// Where the fields of one server are written.
-pub struct Scope<'a> {
-    pub at: Mark,
-    own: &'a [&'a Entry],
-    common: &'a [&'a Entry],
-}
-
-impl<'a> Scope<'a> {
-    pub fn entry(&self, field: &str) -> Option<&'a Entry> {
-        let named = |entry: &&&Entry| entry.key == field;
-        self.own
-            .iter()
-            .find(named)
-            .or_else(|| self.common.iter().find(named))
-            .copied()
-    }
 }
 
 impl<'a> Resolver<'a> {
@@ -78,10 +46,7 @@ impl<'a> Resolver<'a> {
             Some(entry) => self.common(entry),
             None => Layer::default(),
         };
-        let version = section("config_version").or_else(|| {
-            let mut common = common.entries.iter().copied();
-            common.find(|entry| entry.key == "config_version")
-        });
+        let version = section("config_version").or(common.version);
         self.version(version, tree[root].start);
         let Some(list) = section("servers") else {
             self.error(
@@ -123,36 +88,6 @@ impl<'a> Resolver<'a> {
 
     pub fn warn(&mut self, mark: Mark, problem: Problem) {
         self.warnings.add(self.source.diagnostic(mark, problem));
-    }
-
-    /// Where the value of a field stands; the server's place for a field that is not written.
-    pub fn mark(&self, scope: &Scope, field: &str) -> Mark {
-        scope
-            .entry(field)
-            .map_or(scope.at, |entry| self.value_mark(entry))
-    }
-
-    fn value_mark(&self, entry: &Entry) -> Mark {
-        match self.tree[entry.value].kind {
-            Kind::Null => entry.key_mark,
-            _ => self.tree[entry.value].start,
-        }
-    }
-
-    /// Where an item of a list field stands.
-    fn item_mark(&self, scope: &Scope, field: &str, item: &str) -> Mark {
-        let Some(entry) = scope.entry(field) else {
-            return scope.at;
-        };
-        let node = &self.tree[entry.value];
-        if let Kind::List(items) = &node.kind {
-            for id in items {
-                if matches!(&self.tree[*id].kind, Kind::Text(text) if text.trim() == item) {
-                    return self.tree[*id].start;
-                }
-            }
-        }
-        self.source.find(item, node.start, node.end)
     }
 
     fn sections(&mut self, entries: &[Entry]) {
@@ -209,74 +144,16 @@ impl<'a> Resolver<'a> {
     fn common(&mut self, entry: &'a Entry) -> Layer<'a> {
         match self.tree[entry.value].kind {
             Kind::Null => Layer::default(),
-            Kind::Map(_) => self.layer(entry.value, true),
+            Kind::Map(_) => {
+                let layer = self.layer(entry.value);
+                self.typed(layer)
+            }
             _ => {
                 let what = format!("`common` is {}", self.tree.describe(entry.value));
                 let help = "write its fields under it, indented";
                 self.error(entry.key_mark, Problem::new(what, help));
                 Layer::default()
             }
-        }
-    }
-
-    /// The fields of a mapping. Unknown keys and values of the wrong type are reported.
-    fn layer(&mut self, id: Id, is_common: bool) -> Layer<'a> {
-        let tree = self.tree;
-        let mut layer = Layer::default();
-        let Kind::Map(entries) = &tree[id].kind else {
-            return layer;
-        };
-        for entry in entries {
-            if entry.key.starts_with("x-") {
-                continue;
-            }
-            if entry.key == "config_version" && is_common {
-                layer.entries.push(entry);
-                continue;
-            }
-            if !Settings::fields().contains(&entry.key.as_str()) {
-                let what = format!("unknown key {}", quoted(&entry.key));
-                let help = suggestion(&entry.key, Settings::fields());
-                self.error(entry.key_mark, Problem::new(what, help));
-                continue;
-            }
-            let mark = self.value_mark(entry);
-            let value = self.value(entry.value);
-            let one = Mapping::from_iter([(entry.key.as_str().into(), value.clone())]);
-            layer.entries.push(entry);
-            match serde_yaml::from_value::<Settings>(one.into()) {
-                Ok(_) => layer.values.insert(entry.key.as_str().into(), value),
-                Err(error) => {
-                    let text = error.to_string();
-                    let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
-                    let what = format!("`{}`: {what}", entry.key);
-                    self.error(mark, Problem::new(what, help));
-                    continue;
-                }
-            };
-            if matches!(tree[entry.value].kind, Kind::Bool(false))
-                && !FLAGS.contains(&entry.key.as_str())
-            {
-                let what = format!("an unquoted no, off or false leaves `{}` unset", entry.key);
-                let help = "put quotes around it, or leave the value out";
-                self.warn(mark, Problem::new(what, help));
-            }
-        }
-        layer
-    }
-
-    /// A node for serde, as deep as a field can be: lists inside lists keep nothing.
-    fn value(&self, id: Id) -> Value {
-        let flat = |id: Id| match &self.tree[id].kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
-            Kind::Text(text) => Value::String(text.clone()),
-            Kind::List(_) => Value::Sequence(Vec::new()),
-            Kind::Map(_) => Value::Mapping(Mapping::new()),
-        };
-        match &self.tree[id].kind {
-            Kind::List(items) => items.iter().map(|item| flat(*item)).collect(),
-            _ => flat(id),
         }
     }
 
@@ -292,15 +169,9 @@ impl<'a> Resolver<'a> {
             self.error(at, Problem::new(what, "write `- host: …`"));
             return None;
         }
-        let own = self.layer(id, false);
-        let mut values = common.values.clone();
-        values.extend(own.values);
-        let settings: Settings = serde_yaml::from_value(values.into()).unwrap_or_default();
-        let scope = Scope {
-            at,
-            own: &own.entries,
-            common: &common.entries,
-        };
+        let own = self.layer(id);
+        let (own, settings) = self.settings(own, common);
+        let scope = Scope::new(at, &own, common);
         for (field, value) in [
             ("host", &settings.host),
             ("source_code_url", &settings.source_code_url),
@@ -424,7 +295,7 @@ impl<'a> Resolver<'a> {
         }
         let mut known_hosts = Vec::new();
         for entry in settings.ssh_known_hosts.iter().flatten() {
-            match rules::known_host(entry) {
+            match known_hosts::parse(entry) {
                 Ok(hosts) => known_hosts.extend(hosts),
                 Err(problem) => {
                     self.error(self.item_mark(scope, "ssh_known_hosts", entry), problem);
@@ -551,20 +422,4 @@ fn required_help(field: &str) -> &'static str {
         "project_user" => "add the user that owns the app on the host, such as `deploy`",
         _ => "add the path of the virtualenv under the user's home, such as `.venv`",
     }
-}
-
-/// "did you mean", or all there is to choose from.
-fn suggestion(key: &str, known: &[&str]) -> String {
-    /// Below this, two names are not a slip of each other.
-    const SIMILAR: f64 = 0.75;
-    let plain = key.to_lowercase().replace('-', "_");
-    known
-        .iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), name))
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map_or_else(
-            || "remove it, or start it with `x-` to have it ignored".to_owned(),
-            |(_, name)| format!("did you mean {}?", quoted(name)),
-        )
 }

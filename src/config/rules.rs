@@ -1,14 +1,11 @@
 //! What single values may be. Each rule names the mistake and what to do about it.
 
-use super::KnownHost;
 use super::diagnostic::{Problem, quoted};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::net::Ipv6Addr;
 
 pub type Verdict = Result<(), Problem>;
 
-fn refuse<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Problem> {
+pub fn refuse<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Problem> {
     Err(Problem::new(what, help))
 }
 
@@ -47,7 +44,7 @@ fn control_name(control: char) -> String {
 }
 
 /// An operand that no program may take for an option.
-fn operand(value: &str) -> Verdict {
+pub fn operand(value: &str) -> Verdict {
     line(value)?;
     match value.starts_with('-') {
         true => refuse(
@@ -116,12 +113,12 @@ pub fn host(value: &str) -> Verdict {
     }
 }
 
-fn is_ipv6(value: &str) -> bool {
+pub fn is_ipv6(value: &str) -> bool {
     let address = value.split('%').next().unwrap_or_default();
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-fn integer_port(value: &str) -> Option<u16> {
+pub fn integer_port(value: &str) -> Option<u16> {
     value.parse().ok().filter(|port| *port > 0)
 }
 
@@ -361,132 +358,5 @@ pub fn secret_name(name: &str) -> Verdict {
             "rename the file",
         ),
         false => Ok(()),
-    }
-}
-
-/// An entry of `ssh_known_hosts`: hosts to ask for their keys, or one whole line.
-pub fn known_host(value: &str) -> Result<Vec<KnownHost>, Problem> {
-    line(value)?;
-    let words: Vec<&str> = value.split_whitespace().collect();
-    match words[..] {
-        // The Python tool handed the entry to ssh-keyscan as it was.
-        ["-p", port, host] => Ok(vec![KnownHost::Scan {
-            host: scan_host(host)?,
-            port: Some(scan_port(port)?),
-        }]),
-        [marker, ..] if marker.starts_with('@') => pinned(value, &words[1..]),
-        [_, _, key, ..] if is_key(key) => pinned(value, &words),
-        [_, kind, ..] if is_key_type(kind) || is_key(kind) => pinned(value, &words),
-        _ => words.iter().map(|word| scan(word)).collect(),
-    }
-}
-
-fn scan(value: &str) -> Result<KnownHost, Problem> {
-    if let Some(rest) = value.strip_prefix('[')
-        && let Some((host, rest)) = rest.split_once(']')
-    {
-        let port = match rest.strip_prefix(':') {
-            Some(port) => Some(scan_port(port)?),
-            None if rest.is_empty() => None,
-            None => return not_known_host(value),
-        };
-        let host = scan_host(host)?;
-        return Ok(KnownHost::Scan { host, port });
-    }
-    if let Some((host, port)) = value.split_once(':')
-        && !is_ipv6(value)
-        && integer_port(port).is_some()
-    {
-        return refuse(
-            format!("ssh-keyscan does not take {}", quoted(value)),
-            format!("write [{host}]:{port}"),
-        );
-    }
-    Ok(KnownHost::Scan {
-        host: scan_host(value)?,
-        port: None,
-    })
-}
-
-fn scan_host(value: &str) -> Result<String, Problem> {
-    operand(value)?;
-    let allowed = |c: char| c.is_alphanumeric() || "._-".contains(c);
-    match !value.is_empty() && (value.chars().all(allowed) || is_ipv6(value)) {
-        true => Ok(value.to_owned()),
-        false => not_known_host(value),
-    }
-}
-
-fn scan_port(value: &str) -> Result<u16, Problem> {
-    integer_port(value).ok_or_else(|| {
-        Problem::new(
-            format!("{} is not a port", quoted(value)),
-            "write a number from 1 to 65535",
-        )
-    })
-}
-
-fn not_known_host<T>(value: &str) -> Result<T, Problem> {
-    refuse(
-        format!("{} is not a known host", quoted(value)),
-        "write `host`, `[host]:port` or a whole line `host keytype key`",
-    )
-}
-
-fn is_key_type(word: &str) -> bool {
-    ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
-        .iter()
-        .any(|prefix| word.starts_with(prefix))
-}
-
-/// Whether a word looks like the base64 of a key: all begin with the length of a short name.
-fn is_key(word: &str) -> bool {
-    word.starts_with("AAAA")
-}
-
-/// A line of known_hosts; its words begin with the hosts.
-fn pinned(line: &str, words: &[&str]) -> Result<Vec<KnownHost>, Problem> {
-    let marker = line.split_whitespace().next().unwrap_or_default();
-    if marker.starts_with('@') && !matches!(marker, "@cert-authority" | "@revoked") {
-        return refuse(
-            format!("{} is not a mark of known_hosts", quoted(marker)),
-            "write @cert-authority or @revoked, or leave it out",
-        );
-    }
-    let (kind, key) = match words[..] {
-        [hosts, kind, key, ..] if !hosts.starts_with('-') => (kind, key),
-        _ => {
-            return refuse(
-                "this line of known_hosts is not complete",
-                "copy the whole line: `host keytype key`",
-            );
-        }
-    };
-    if !is_key_type(kind) {
-        return refuse(
-            format!("{} is not a type of key", quoted(kind)),
-            "copy the whole line: `host keytype key`, such as `host ssh-ed25519 AAAA…`",
-        );
-    }
-    // A key begins with the length and the name of its type.
-    let named = STANDARD.decode(key).ok().and_then(|bytes| {
-        let length = u32::from_be_bytes(*bytes.first_chunk::<4>()?) as usize;
-        let name = bytes.get(4..)?.get(..length)?;
-        Some(String::from_utf8_lossy(name).into_owned())
-    });
-    match named {
-        Some(name) if name == kind => Ok(vec![KnownHost::Pinned(line.to_owned())]),
-        Some(name) if is_key_type(&name) => refuse(
-            format!(
-                "the key is of the type {}, not {}",
-                quoted(&name),
-                quoted(kind)
-            ),
-            "copy the whole line again",
-        ),
-        _ => refuse(
-            "the key of this known host is damaged",
-            "copy the whole line again",
-        ),
     }
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use std::fmt;
+use std::sync::LazyLock;
 
 /// Every field of `common` and of a server. A field that is absent, empty or null is not set.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -127,10 +128,8 @@ pub struct Settings {
 impl Settings {
     /// The names of all fields.
     pub fn fields() -> &'static [&'static str] {
-        let mut fields: &[&str] = &[];
-        // It stops at the names: the error says nothing.
-        let _ = Settings::deserialize(FieldNames(&mut fields));
-        fields
+        static FIELDS: LazyLock<&[&str]> = LazyLock::new(names_of::<Settings>);
+        &FIELDS
     }
 }
 
@@ -344,18 +343,18 @@ fn unexpected<E: de::Error>(text: &str, rest: &str) -> E {
     E::custom(format_args!("{} {rest}", super::diagnostic::quoted(text)))
 }
 
-/// The variants of an enum.
+/// The fields of a struct, the variants of an enum.
 pub fn names_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &[&str] = &[];
     // It stops at the names: the error says nothing.
-    let _ = T::deserialize(FieldNames(&mut names));
+    let _ = T::deserialize(Names(&mut names));
     names
 }
 
 /// Takes the names that a derived type asks for, and stops.
-struct FieldNames<'a>(&'a mut &'static [&'static str]);
+struct Names<'a>(&'a mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for FieldNames<'_> {
+impl<'de> Deserializer<'de> for Names<'_> {
     type Error = de::value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {

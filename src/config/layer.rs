@@ -1,0 +1,184 @@
+//! `common` under a server: which field counts, and where it is written.
+
+use super::diagnostic::{Mark, Problem, quoted};
+use super::resolve::Resolver;
+use super::settings::Settings;
+use super::yaml::{Entry, Id, Kind};
+use serde_yaml::{Mapping, Value};
+
+/// Fields for which `false` is a value. For all others it means "not set".
+const FLAGS: [&str; 4] = [
+    "run_migrations",
+    "collect_static_files",
+    "forward_agent",
+    "clone_depth",
+];
+
+/// The fields of `common` or of a server.
+#[derive(Default)]
+pub struct Layer<'a> {
+    entries: Vec<&'a Entry>,
+    values: Mapping,
+    /// `config_version`, which the Python tool also reads here.
+    pub version: Option<&'a Entry>,
+}
+
+/// Where the fields of one server are written.
+pub struct Scope<'a> {
+    /// The server itself.
+    pub at: Mark,
+    own: &'a [&'a Entry],
+    common: &'a [&'a Entry],
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(at: Mark, own: &'a Layer, common: &'a Layer) -> Self {
+        Scope {
+            at,
+            own: &own.entries,
+            common: &common.entries,
+        }
+    }
+
+    pub fn entry(&self, field: &str) -> Option<&'a Entry> {
+        let named = |entry: &&&Entry| entry.key == field;
+        self.own
+            .iter()
+            .find(named)
+            .or_else(|| self.common.iter().find(named))
+            .copied()
+    }
+}
+
+impl<'a> Resolver<'a> {
+    /// The fields of a mapping. Unknown keys are reported.
+    pub fn layer(&mut self, id: Id) -> Layer<'a> {
+        let tree = self.tree;
+        let mut layer = Layer::default();
+        let Kind::Map(entries) = &tree[id].kind else {
+            return layer;
+        };
+        for entry in entries {
+            let key = entry.key.as_str();
+            if key == "config_version" {
+                layer.version = Some(entry);
+            } else if Settings::fields().contains(&key) {
+                layer.entries.push(entry);
+                layer.values.insert(key.into(), self.value(entry.value));
+                self.warn_unset(entry);
+            } else if !key.starts_with("x-") {
+                let what = format!("unknown key {}", quoted(key));
+                let help = suggestion(key, Settings::fields());
+                self.error(entry.key_mark, Problem::new(what, help));
+            }
+        }
+        layer
+    }
+
+    /// The layer without values of the wrong type, which are reported.
+    pub fn typed(&mut self, mut layer: Layer<'a>) -> Layer<'a> {
+        for entry in &layer.entries {
+            let key = Value::from(entry.key.as_str());
+            let Some(value) = layer.values.get(&key) else {
+                continue;
+            };
+            let one = Mapping::from_iter([(key.clone(), value.clone())]);
+            if let Err(error) = serde_yaml::from_value::<Settings>(one.into()) {
+                let text = error.to_string();
+                let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
+                let what = format!("`{}`: {what}", entry.key);
+                self.error(self.value_mark(entry), Problem::new(what, help));
+                layer.values.remove(&key);
+            }
+        }
+        layer
+    }
+
+    /// A server's fields over those of `common`, and what they say together.
+    pub fn settings(&mut self, own: Layer<'a>, common: &Layer<'a>) -> (Layer<'a>, Settings) {
+        let over = |own: &Layer| {
+            let mut values = common.values.clone();
+            values.extend(own.values.clone());
+            serde_yaml::from_value(values.into())
+        };
+        match over(&own) {
+            Ok(settings) => (own, settings),
+            Err(_) => {
+                let own = self.typed(own);
+                let settings = over(&own).unwrap_or_default();
+                (own, settings)
+            }
+        }
+    }
+
+    /// A node for serde, as deep as a field can be: lists inside lists keep nothing.
+    fn value(&self, id: Id) -> Value {
+        let flat = |id: Id| match &self.tree[id].kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(_) => Value::Sequence(Vec::new()),
+            Kind::Map(_) => Value::Mapping(Mapping::new()),
+        };
+        match &self.tree[id].kind {
+            Kind::List(items) => items.iter().map(|item| flat(*item)).collect(),
+            _ => flat(id),
+        }
+    }
+
+    fn warn_unset(&mut self, entry: &Entry) {
+        let is_false = matches!(self.tree[entry.value].kind, Kind::Bool(false));
+        if is_false && !FLAGS.contains(&entry.key.as_str()) {
+            let what = format!("an unquoted no, off or false leaves `{}` unset", entry.key);
+            let help = "put quotes around it, or leave the value out";
+            self.warn(self.value_mark(entry), Problem::new(what, help));
+        }
+    }
+
+    /// Where the value of a field stands; the server's place for a field that is not written.
+    pub fn mark(&self, scope: &Scope, field: &str) -> Mark {
+        scope
+            .entry(field)
+            .map_or(scope.at, |entry| self.value_mark(entry))
+    }
+
+    /// Where a value stands; its key for an empty one.
+    pub fn value_mark(&self, entry: &Entry) -> Mark {
+        match self.tree[entry.value].kind {
+            Kind::Null => entry.key_mark,
+            _ => self.tree[entry.value].start,
+        }
+    }
+
+    /// Where an item of a list field stands.
+    pub fn item_mark(&self, scope: &Scope, field: &str, item: &str) -> Mark {
+        let Some(entry) = scope.entry(field) else {
+            return scope.at;
+        };
+        let node = &self.tree[entry.value];
+        if let Kind::List(items) = &node.kind {
+            for id in items {
+                if matches!(&self.tree[*id].kind, Kind::Text(text) if text.trim() == item) {
+                    return self.tree[*id].start;
+                }
+            }
+        }
+        self.source.find(item, node.start, node.end)
+    }
+}
+
+/// "did you mean", or what to do with a key that is like no other.
+pub fn suggestion(key: &str, known: &[&str]) -> String {
+    /// Below this, two names are not a slip of each other.
+    const SIMILAR: f64 = 0.7;
+    let plain = key.to_lowercase().replace('-', "_");
+    known
+        .iter()
+        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), name))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map_or_else(
+            || "remove it, or start it with `x-` to have it ignored".to_owned(),
+            |(_, name)| format!("did you mean {}?", quoted(name)),
+        )
+}
