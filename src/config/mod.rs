@@ -3,7 +3,7 @@
 mod diagnostic;
 mod dotenv;
 mod files;
-mod known_hosts;
+pub mod known_hosts;
 mod layer;
 mod relations;
 mod resolve;

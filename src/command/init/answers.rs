@@ -3,7 +3,7 @@
 use super::interview::{Interview, Question, Stop, each, number};
 use super::ports;
 use crate::cli::{Cli, Framework, Given, PackageManager, Target};
-use crate::config::{Problem, absolute, quoted, rules};
+use crate::config::{Problem, absolute, known_hosts, quoted, rules};
 use crate::error::Error;
 use std::path::Path;
 
@@ -190,7 +190,7 @@ pub fn ask(
             text: "SSH known hosts",
             help: "whose keys the host learns, with `;` between; none for a repository over https",
             default: repository_host(&repo).as_deref(),
-            rule: |text| each(text.split(';'), |entry| rules::known_host(entry).map(drop)),
+            rule: |text| each(text.split(';'), |entry| known_hosts::parse(entry).map(drop)),
         },
         given.ssh_known_hosts.as_ref(),
     )?;
