@@ -258,9 +258,30 @@ impl Sandbox {
         assert_eq!(ran.status, 0, "{ran:?}");
     }
 
+    /// Runs a script from a pipe that ends with it, as `ssh host 'sh -s' <deploy.sh` does.
+    pub fn piped(&self, shell: &[&str], script: &[u8]) -> Ran {
+        use std::io::Write;
+        let mut child = self
+            .command(shell)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut stdin = child.stdin.take().expect("stdin");
+        // A shell that has read enough may be gone.
+        let _ = stdin.write_all(script);
+        drop(stdin);
+        child.wait_with_output().expect("an end").into()
+    }
+
     /// Starts the script as the controller does: through `sh -s`, its input kept open.
     pub fn controlled(&self, words: &[&str]) -> Session {
-        Session::start(self.command(&["sh", "-s", "--"]), &self.script(), words)
+        self.session(&["sh", "-s", "--"], &self.script(), words)
+    }
+
+    pub fn session(&self, shell: &[&str], script: &str, words: &[&str]) -> Session {
+        Session::start(self.command(shell), script, words)
     }
 
     /// The release that `current` leads to.

@@ -1,5 +1,11 @@
 //! The rendered scripts in every shell that a host may have as `sh`: `cargo test --test shells`.
 
+#[path = "../sandbox/mod.rs"]
+mod sandbox;
+
+mod cut;
+mod deploy;
+mod lint;
 mod setup;
 
 use std::path::Path;
@@ -18,4 +24,16 @@ fn find(shell: &str) -> String {
     let path = path.trim_end();
     assert!(Path::new(path).is_absolute(), "{shell} is not installed");
     path.to_owned()
+}
+
+/// The words that start a shell as a POSIX shell.
+fn started(shell: &str) -> &'static [&'static str] {
+    match shell {
+        "dash" => &["dash"],
+        "bash" => &["bash", "--posix"],
+        "busybox" => &["busybox", "ash"],
+        "mksh" => &["mksh"],
+        "yash" => &["yash"],
+        _ => panic!("no shell called {shell}"),
+    }
 }

@@ -90,7 +90,7 @@ take_lock() {
 	mkdir -p "$state"
 	touch "$state/lock"
 	exec 9>>"$state/lock"
-	if ! flock -n 9; then
+	if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 		# The holder writes its name just after it has the lock.
 		[ -s "$state/lock" ] || sleep 1
 		IFS= read -r holder <"$state/lock" || holder='somebody'
@@ -206,9 +206,9 @@ put_env() {
 write_env() (
 	umask 077
 	base64 -d >"$shared/.env.$release" <<\EOF
-UVVPVEU9J2l0JwpET1VCTEU9InNheSBcImhpXCIgJChpZCkgYGlkYCIKTElORVM9Im9uZQp0d28K
-dGhyZWUiClNQQUNFUz0gIHBhZGRlZCB2YWx1ZSAgIyB3aXRoIGEgY29tbWVudApVTklDT0RFPSfQ
-utC70Y7RhyDwn5edJwpET0xMQVI9JyRIT01FICR7SE9NRX0nCkVNUFRZPQpMRUFESU5HPS1yZgo=
+UVVPVEU9J2l0JwpET1VCTEU9InNheSBcImhpXCIgJChpZCkgYGlkYCIKVEVYVD0ib25lCnR3bwp0
+aHJlZSIKU1BBQ0VTPSAgcGFkZGVkIHZhbHVlICAjIHdpdGggYSBjb21tZW50ClVOSUNPREU9J9C6
+0LvRjtGHIPCfl50nCkRPTExBUj0nJEhPTUUgJHtIT01FfScKRU1QVFk9CkxFQURJTkc9LXJmCg==
 EOF
 )
 
@@ -264,7 +264,7 @@ with_env() (
 	cd "$releases/$release"
 	export QUOTE=it
 	export DOUBLE='say "hi" $(id) `id`'
-	export LINES='one
+	export TEXT='one
 two
 three'
 	export SPACES='padded value'
@@ -434,18 +434,18 @@ hear_verdict() {
 # watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 watch_controller() {
 	[ -n "$nonce" ] || return 0
-	(
+	{
 		while IFS= read -r _; do :; done
 		trap '' TERM
 		# Again and again: a shell that is just starting a command misses one.
 		while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
-	) <&3 >/dev/null 2>&1 9>&- &
+	} <&3 >/dev/null 2>&1 9>&- &
 	watcher=$!
 }
 
 unwatch_controller() {
 	[ -n "$nonce" ] || return 0
-	kill "$watcher" 2>/dev/null || :
+	kill -KILL "$watcher" 2>/dev/null || :
 	wait "$watcher" 2>/dev/null || :
 }
 

@@ -82,7 +82,7 @@ take_lock() {
 	mkdir -p "$state"
 	touch "$state/lock"
 	exec 9>>"$state/lock"
-	if ! flock -n 9; then
+	if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 		# The holder writes its name just after it has the lock.
 		[ -s "$state/lock" ] || sleep 1
 		IFS= read -r holder <"$state/lock" || holder='somebody'
@@ -297,18 +297,18 @@ hear_verdict() {
 # watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 watch_controller() {
 	[ -n "$nonce" ] || return 0
-	(
+	{
 		while IFS= read -r _; do :; done
 		trap '' TERM
 		# Again and again: a shell that is just starting a command misses one.
 		while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
-	) <&3 >/dev/null 2>&1 9>&- &
+	} <&3 >/dev/null 2>&1 9>&- &
 	watcher=$!
 }
 
 unwatch_controller() {
 	[ -n "$nonce" ] || return 0
-	kill "$watcher" 2>/dev/null || :
+	kill -KILL "$watcher" 2>/dev/null || :
 	wait "$watcher" 2>/dev/null || :
 }
 

@@ -1,0 +1,252 @@
+//! Every function of every golden `deploy.sh`, in every shell.
+
+use crate::sandbox::{Sandbox, names};
+use crate::started;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const PYTHON3: &str = r#"#!/bin/sh
+PATH=${PATH#*:}
+case $1 in
+-m) # venv DIR
+	mkdir -p "$3/bin"
+	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
+	;;
+*) exec python3 "$@" ;;
+esac
+"#;
+
+const UV: &str = r#"#!/bin/sh
+case $1 in
+venv)
+	mkdir -p "$3/bin"
+	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
+	;;
+esac
+"#;
+
+/// The golden script, with the places it works on moved below the sandbox, and with each function
+/// writing its name down when it is called.
+fn prepared(script: &str, more: &str) -> String {
+    let mut text = String::new();
+    for line in script.lines() {
+        if line == "releases=$root/releases" {
+            text += "user=$(id -un) root=$SANDBOX/root source_code_url=file://$SANDBOX/repo\n";
+            text += "[ -z \"${venv:-}\" ] || venv=$SANDBOX$venv\n";
+            text += "[ -z \"${venv_dir:-}\" ] || venv_dir=$SANDBOX$venv_dir\n";
+            text += "[ -z \"${health_check_timeout:-}\" ] || health_check_timeout=1\n";
+            text += more;
+        }
+        // Nothing comes up late here.
+        text += &line.replace("sleep 3 #", "sleep 0 #");
+        text.push('\n');
+        // The trap asks for the exit status first of all.
+        if line == "\tstatus=$?" || function(line).is_some_and(|name| name != "finish") {
+            let name = function(line).unwrap_or("finish");
+            text += &format!("printf '%s\\n' {name} >>\"$SANDBOX/called\"\n");
+        }
+    }
+    text
+}
+
+/// The name of the function that begins on this line.
+fn function(line: &str) -> Option<&str> {
+    line.strip_suffix("() {")
+        .or_else(|| line.strip_suffix("() ("))
+}
+
+/// The value of a setting, unquoted by the shell.
+fn setting(host: &Sandbox, script: &str, name: &str) -> Option<String> {
+    let start = script.find("# ---- settings")?;
+    let end = script.find("\nreleases=")?;
+    let ask = format!("{}\nprintf %s \"${{{name}-absent}}\"", &script[start..end]);
+    let ran = host.command(&["sh", "-c", &ask]).output().expect("sh");
+    let value = String::from_utf8(ran.stdout).expect("UTF-8");
+    (value != "absent").then_some(value)
+}
+
+fn secrets(script: &str) -> Vec<String> {
+    script
+        .lines()
+        .filter_map(|line| line.strip_prefix("\tneed_secret "))
+        .map(|word| {
+            let ask = format!("printf %s {word}");
+            let ran = std::process::Command::new("sh").args(["-c", &ask]).output();
+            String::from_utf8(ran.expect("sh").stdout).expect("UTF-8")
+        })
+        .collect()
+}
+
+/// What the golden script needs on its host and in its repository.
+fn host_for(script: &str) -> Sandbox {
+    let host = Sandbox::new();
+    host.program("bin/python3", PYTHON3);
+    host.program("bin/npm", "#!/bin/sh\n");
+    for name in ["pip", "alembic", "python"] {
+        let text = host.read(&format!("venv/bin/{name}"));
+        host.program(&format!("bin/{name}"), &text);
+    }
+    for name in secrets(script) {
+        host.write(&format!("root/shared/{name}"), "secret");
+    }
+    if let Some(venv) =
+        setting(&host, script, "venv").or_else(|| setting(&host, script, "venv_dir"))
+    {
+        for name in names(&host.path("venv/bin")) {
+            let text = host.read(&format!("venv/bin/{name}"));
+            host.program(&format!(".{venv}/bin/{name}"), &text);
+        }
+    }
+    if script.contains("uv=$state") {
+        host.program("root/.pystrano/uv/bin/uv", UV);
+    }
+    if script.contains("/venvs") {
+        fs::create_dir_all(host.path("root/venvs")).expect("a directory");
+    }
+    if let Some(file) = setting(&host, script, "dependency_file") {
+        host.write(&format!("repo/{file}"), "django\n");
+    }
+    host.write("repo/pyproject.toml", "[project]\n");
+    host.write("repo/uv.lock", "version = 1\n");
+    host.commit("2");
+    if let Some(branch) = setting(&host, script, "branch")
+        && branch != "main"
+    {
+        host.repo(&["branch", &branch]);
+    }
+    if let Some(revision) = setting(&host, script, "revision") {
+        host.repo(&["tag", &revision]);
+    }
+    // Two releases of the Python tool, one of them current.
+    for name in ["20200101000000", "20200102000000"] {
+        host.write(&format!("root/releases/{name}/manage.py"), name);
+        host.write(&format!("root/shared/.env.{name}"), name);
+    }
+    std::os::unix::fs::symlink(
+        host.path("root/releases/20200102000000"),
+        host.path("root/current"),
+    )
+    .expect("current");
+    host
+}
+
+/// Runs everything the script can do; gives the functions that were never called.
+fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
+    let host = host_for(script);
+    let overrides = match case.ends_with("hostile-values") {
+        true => "migration_command=:\n",
+        false => "",
+    };
+    host.write("deploy.sh", prepared(script, overrides));
+    let run = |args: &[&str], expected: i32| {
+        let ran = host
+            .command(&[shell, &["deploy.sh"], args].concat())
+            .output()
+            .expect("a shell");
+        assert_eq!(
+            ran.status.code(),
+            Some(expected),
+            "{shell:?} {} {args:?}:\n{}{}",
+            case.display(),
+            String::from_utf8_lossy(&ran.stdout),
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    };
+    run(&["dploy"], 2);
+    run(&["rollback"], 0);
+    assert_eq!(host.current().as_deref(), Some("20200101000000"));
+    for day in 1..=6 {
+        run(&["deploy", &format!("2026010{day}000000")], 0);
+        assert_eq!(host.current(), Some(format!("2026010{day}000000")));
+    }
+    run(&["deploy"], 0);
+    run(&["deploy", "20260106000000"], 3);
+    run(&["rollback"], 0);
+    assert_eq!(host.current().as_deref(), Some("20260106000000"));
+    run(&["status"], 0);
+    if script.contains("curl") {
+        host.fail("curl");
+        run(&["deploy"], 5);
+        host.mend("curl");
+    } else if script.contains("systemctl") {
+        host.fail("unit");
+        run(&["deploy"], 5);
+        host.mend("unit");
+    }
+    let script = host.read("deploy.sh");
+    for (words, end) in [
+        (&["go", "revert"][..], "end 1 reverted"),
+        (&["go", "keep"], "end 0 deployed"),
+    ] {
+        let mut session = host.session(
+            &[shell, &["-s", "--"]].concat(),
+            &script,
+            &["deploy", "barrier=60"],
+        );
+        session.wait_for("phase ready");
+        if script.contains("\nmigrate() {") {
+            session.say("migrate");
+            session.wait_for("phase migrated");
+        }
+        session.say(words[0]);
+        session.wait_for("phase promoted");
+        session.say(words[1]);
+        assert_eq!(session.end().0, end, "{shell:?} {}", case.display());
+    }
+    let called = host.read("called");
+    let called: BTreeSet<&str> = called.lines().collect();
+    script
+        .lines()
+        .filter_map(function)
+        .filter(|name| !called.contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn every_function(shell: &str) {
+    let shell = started(shell);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut scripts = 0;
+    for case in names(&golden) {
+        let case = golden.join(case);
+        for server in names(&case.join("scripts")) {
+            let path = case.join("scripts").join(server).join("deploy.sh");
+            if let Ok(script) = fs::read_to_string(&path) {
+                let missed = missed(shell, &case, &script);
+                assert!(
+                    missed.is_empty(),
+                    "{shell:?} never called {missed:?} of {}",
+                    path.display()
+                );
+                scripts += 1;
+            }
+        }
+    }
+    assert!(scripts >= 10, "only {scripts} golden scripts");
+}
+
+#[test]
+fn dash_runs_every_function() {
+    every_function("dash");
+}
+
+#[test]
+fn bash_runs_every_function() {
+    every_function("bash");
+}
+
+#[test]
+fn busybox_runs_every_function() {
+    every_function("busybox");
+}
+
+#[test]
+fn mksh_runs_every_function() {
+    every_function("mksh");
+}
+
+#[test]
+fn yash_runs_every_function() {
+    every_function("yash");
+}
