@@ -1,32 +1,32 @@
-# ---- talking: lines for a person, or marked events for a controller that gave a nonce
+	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
-nonce=''   # marks the controller's events; empty when run by hand
-step=start # the step being run
-reason=''  # why it failed, where that is known
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
 
-# event WORDS: one line to the controller.
-event() {
-	[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
-}
+	# event WORDS: one line to the controller.
+	event() {
+		[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
+	}
 
-# begin STEP
-begin() {
-	step=$1
-	step_began=$(date +%s)
-	event "step $1"
-}
+	# begin STEP
+	begin() {
+		step=$1
+		step_began=$(date +%s)
+		event "step $1"
+	}
 
-# report ok|changed|warning TEXT: the step is over.
-report() {
-	if [ -n "$nonce" ]; then
-		event "done $step $1 $2"
-	else
-		printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
-	fi
-}
+	# report ok|changed|warning TEXT: the step is over.
+	report() {
+		if [ -n "$nonce" ]; then
+			event "done $step $1 $2"
+		else
+			printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
+		fi
+	}
 
-# die STATUS REASON
-die() {
-	reason=$2
-	exit "$1"
-}
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}

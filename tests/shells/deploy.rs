@@ -31,7 +31,7 @@ esac
 fn prepared(script: &str, more: &str) -> String {
     let mut text = String::new();
     for line in script.lines() {
-        if line == "releases=$root/releases" {
+        if line.trim_start() == "releases=$root/releases" {
             text += "user=$(id -un) root=$SANDBOX/root source_code_url=file://$SANDBOX/repo\n";
             text += "[ -z \"${venv:-}\" ] || venv=$SANDBOX$venv\n";
             text += "[ -z \"${venv_dir:-}\" ] || venv_dir=$SANDBOX$venv_dir\n";
@@ -42,7 +42,7 @@ fn prepared(script: &str, more: &str) -> String {
         text += &line.replace("sleep 3 #", "sleep 0 #");
         text.push('\n');
         // The trap asks for the exit status first of all.
-        if line == "\tstatus=$?" || function(line).is_some_and(|name| name != "finish") {
+        if line.trim_start() == "status=$?" || function(line).is_some_and(|name| name != "finish") {
             let name = function(line).unwrap_or("finish");
             text += &format!("printf '%s\\n' {name} >>\"$SANDBOX/called\"\n");
         }
@@ -59,7 +59,7 @@ fn function(line: &str) -> Option<&str> {
 /// The value of a setting, unquoted by the shell.
 fn setting(host: &Sandbox, script: &str, name: &str) -> Option<String> {
     let start = script.find("# ---- settings")?;
-    let end = script.find("\nreleases=")?;
+    let end = script.find("\n\treleases=")?;
     let ask = format!("{}\nprintf %s \"${{{name}-absent}}\"", &script[start..end]);
     let ran = host.command(&["sh", "-c", &ask]).output().expect("sh");
     let value = String::from_utf8(ran.stdout).expect("UTF-8");
@@ -69,7 +69,7 @@ fn setting(host: &Sandbox, script: &str, name: &str) -> Option<String> {
 fn secrets(script: &str) -> Vec<String> {
     script
         .lines()
-        .filter_map(|line| line.strip_prefix("\tneed_secret "))
+        .filter_map(|line| line.trim_start().strip_prefix("need_secret "))
         .map(|word| {
             let ask = format!("printf %s {word}");
             let ran = std::process::Command::new("sh").args(["-c", &ask]).output();
@@ -185,7 +185,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
             &["deploy", "barrier=60"],
         );
         session.wait_for("phase ready");
-        if script.contains("\nmigrate() {") {
+        if script.contains("\n\tmigrate() {") {
             session.say("migrate");
             session.wait_for("phase migrated");
         }

@@ -16,350 +16,348 @@
 #
 # Exit status: 0 done; 1 a step failed, run it again when that is mended; 2 refused.
 
+# The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold what the programs started here expand.
 # shellcheck disable=SC2016
-set -euf
-unset CDPATH
-umask 022
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export PATH
-
-# ---- settings
-
-user=deploy
-root=/home/deploy/apps/portal
-venv=/home/deploy/.venv-portal
-packages='python3 python3-venv python3-pip git openssh-client'
-
-# ---- talking: lines for a person, or marked events for a controller that gave a nonce
-
-nonce=''   # marks the controller's events; empty when run by hand
-step=start # the step being run
-reason=''  # why it failed, where that is known
-
-# event WORDS: one line to the controller.
-event() {
-	[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
-}
-
-# begin STEP
-begin() {
-	step=$1
-	step_began=$(date +%s)
-	event "step $1"
-}
-
-# report ok|changed|warning TEXT: the step is over.
-report() {
-	if [ -n "$nonce" ]; then
-		event "done $step $1 $2"
-	else
-		printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
-	fi
-}
-
-# die STATUS REASON
-die() {
-	reason=$2
-	exit "$1"
-}
-
-# tell TEXT: the step is over, and counts by its outcome.
-tell() {
-	report "$outcome" "$1"
-	case $outcome in
-	ok) unchanged=$((unchanged + 1)) ;;
-	changed) changed=$((changed + 1)) ;;
-	warning) warnings=$((warnings + 1)) ;;
-	esac
-	outcome=ok
-}
-
-# ---- acting as the app user
-
-# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
-as_user() {
-	setsid -w runuser -u "$user" -- env HOME="$home" USER="$user" LOGNAME="$user" "$@"
-}
-
-# append NAME: adds the lines on stdin to a file in the user's .ssh.
-append() {
-	as_user sh -c '
-		umask 077
-		# A last line that was never ended must not run into the first new one.
-		[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
-		cat >>"$1"
-	' sh "$home/.ssh/$1"
-}
-
-# own DIR...: makes those that are missing, for the user. The first holds the others.
-own() {
-	if ! made=$(as_user sh -c "$make_missing" sh "$@"); then
-		reason=$(hand_over "$1")
-		made=$1$(as_user sh -c "$make_missing" sh "$@")
-	fi
-	[ -z "$made" ] || outcome=changed
-}
-
-make_missing='
-	for directory; do
-		[ -d "$directory" ] && [ -w "$directory" ] && continue
-		# An empty one that root left here can be made anew.
-		rmdir "$directory" 2>/dev/null
-		mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
-		echo made
-	done
-'
-
-# hand_over DIR: root makes DIR where the user may not, and gives it to the user. It walks
-# there from /, because what it stands in cannot be exchanged under its feet, and it follows
-# links only in directories that nobody but root can change. It prints why it could not.
-hand_over() (
-	cd /
-	here=
-	IFS=/
-	for name in $1; do
-		[ -n "$name" ] || continue
-		safe=$(roots_alone)
-		[ -e "./$name" ] || [ -z "$safe" ] || mkdir "./$name"
-		if ! cd -P "./$name"; then
-			printf '%s\n' "$user cannot make $1, and ${here:-/} is not root's alone"
-			exit 1
-		fi
-		if [ -z "$safe" ] && [ "$(pwd -P)" != "$here/$name" ]; then
-			printf '%s\n' "$here/$name is a link, and $here is not root's alone"
-			exit 1
-		fi
-		here=$(pwd -P)
-	done
-	if [ -z "$(roots_alone)" ] || [ -n "$(ls -A)" ]; then
-		printf '%s\n' "$user cannot write $1; if it is meant for this app: chown -R $user: $1"
-		exit 1
-	fi
-	chown "$user:" .
-)
-
-# roots_alone prints something when only root can change the directory it stands in.
-roots_alone() {
-	find . -prune -user 0 ! -perm -020 ! -perm -002
-}
-
-# ---- steps
-
-ensure_user() {
-	begin user
-	if ! getent passwd "$user" >/dev/null; then
-		useradd -m -s /bin/bash -- "$user"
-		outcome=changed
-	fi
-	home=$(home_of "$user")
-	[ -d "$home" ] || die 1 "the home of $user is not there: $home"
-	tell "Ensured deploy user $user exists"
-}
-
-# home_of USER prints the home directory.
-home_of() {
-	getent passwd "$1" | cut -d : -f 6
-}
-
-copy_keys() {
-	begin keys
-	# Through sudo, it is the caller's keys that open this host.
-	source=$(home_of "${SUDO_USER:-root}")/.ssh/authorized_keys
-	[ -f "$source" ] || source=/dev/null
-	keys=$home/.ssh/authorized_keys
-	# find tells what is missing or has another mode than sshd likes.
-	if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d ! -perm 700 -o -type f ! -perm 600 \) 2>&1)" ]; then
-		as_user sh -c '
-			set -e
-			umask 077
-			mkdir -p "$1"
-			: >>"$2"
-			chmod 700 "$1"
-			chmod 600 "$2"
-		' sh "$home/.ssh" "$keys"
-		outcome=changed
-	fi
-	lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
-	if [ -n "$lines" ]; then
-		printf '%s\n' "$lines" | append authorized_keys
-		outcome=changed
-	fi
-	if [ -s "$keys" ]; then
-		tell 'Copied SSH authorized_keys'
-	else
-		outcome=warning
-		tell "Found no authorized_keys to copy; nobody can log in as $user yet"
-	fi
-}
-
-# Prints the lines of the second file with keys that the first does not have. What the first
-# says about a key, such as from="..." before it, holds.
-new_keys='
-	/^[ \t]*(#|$)/ { next }
-	{
-		key = $0
-		for (i = 1; i <= NF; i++)
-			if ($i ~ /^AAAA/) {
-				key = ($0 ~ /cert-authority/) " " $i
-				break
-			}
-	}
-	have { seen[key] }
-	!(key in seen) { seen[key]; print }
-'
-
-make_directories() {
-	begin directories
-	own "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano" "$root/venvs"
-	tell 'Prepared remote directory structure'
-}
-
-install_packages() {
-	begin packages
-	missing=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
-		awk -v wanted="$packages" "$not_installed")
-	if [ -n "$missing" ]; then
-		set --
-		for package in $missing; do
-			set -- "$@" "$package"
-		done
-		apt update
-		# A package's own questions get their defaults, and changed files in /etc are kept.
-		apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
-		outcome=changed
-	fi
-	tell 'Installed system packages'
-}
-
-# Prints those of the wanted packages that are neither installed nor provided by one that is.
-not_installed='
-	$1 == "installed" {
-		gsub(",", " ")
-		for (i = 2; i <= NF; i++)
-			have[$i]
-	}
-	END {
-		count = split(wanted, names, " ")
-		for (i = 1; i <= count; i++) {
-			name = names[i]
-			sub("/.*", "", name) # name/release
-			if (!(name in have))
-				print names[i]
-		}
-	}
-'
-
-# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
-# prints is kept until it ends: a write to a lost connection would kill it half done.
-apt() {
-	deadline=$(($(date +%s) + 600))
-	until output=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
-		apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
-		case $output in
-		*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
-			sleep 3
-			continue
-		} ;;
-		esac
-		printf '%s\n' "$output" >&2
-		die 1 "apt-get $1 failed"
-	done
-}
-
-limit_sudo() {
-	begin sudo
-	text="Left $user without unlimited sudo"
-	old=/etc/sudoers.d/$user
-	if [ "$(cat "$old" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
-		rm "$old"
-		outcome=changed
-	elif [ -s "$old" ]; then
-		text="$text, but $old may give it more"
-		outcome=warning
-	fi
-	tell "$text"
-}
-
-make_virtualenv() {
-	begin virtualenv
-	# Each release brings its own, and this name follows the current one.
-	if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
-		own "${venv%/*}"
-		as_user ln -s "$root/current/.pystrano/venv" "$venv"
-		outcome=changed
-	fi
-	tell "Provisioned virtualenv at $venv"
-}
-
-# ---- the run
-
-# Every way out leads through here.
-# shellcheck disable=SC2317 # the trap calls it
-finish() {
-	status=$?
-	set +e
-	trap - EXIT
-	trap '' HUP INT PIPE TERM
-	[ -z "$new" ] || rm -f "$new"
-	if [ "$status" = 0 ]; then
-		event "fact changed $changed"
-		event 'end 0 done'
-		[ -n "$nonce" ] || summarize
-		exit 0
-	fi
-	if [ -n "$nonce" ]; then
-		event "fail $step $status $reason"
-	else
-		printf '%-7s %s\n' failed "$step, exit status $status${reason:+: $reason}" >&2
-	fi
-	if [ "$stage" = refusing ]; then
-		event 'end 2 refused'
-		exit 2
-	fi
-	event 'end 1 failed'
-	exit 1
-}
-
-# shellcheck disable=SC2317 # finish calls it
-summarize() {
-	line="setup: $changed changed, $unchanged ok"
-	[ "$warnings" = 0 ] || line="$line, $warnings to look at"
-	printf '%s\n' "$line"
-}
-
-main() {
-	stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new=''
-	for word in "$@"; do
-		case $word in
-		nonce=*) nonce=${word#*=} ;;
-		who=*) ;; # deploy.sh writes it down; what setup does can be seen
-		*)
-			printf '%s\n' 'usage: sh setup.sh' >&2
-			exit 2
-			;;
-		esac
-	done
-	[ -z "$nonce" ] || exec 2>&1
-	event 'start setup -'
-	trap finish EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 141' PIPE
-	trap 'exit 143' TERM
-	[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
-	stage=working
-	cd / # the user may be there, too
-	ensure_user
-	copy_keys
-	make_directories
-	install_packages
-	limit_sudo
-	make_virtualenv
-}
-
-# The braces make the shell read all of it first: half a file runs nothing.
 {
+	# ---- settings
+
+	user=deploy
+	root=/home/deploy/apps/portal
+	venv=/home/deploy/.venv-portal
+	packages='python3 python3-venv python3-pip git openssh-client'
+
+	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# event WORDS: one line to the controller.
+	event() {
+		[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
+	}
+
+	# begin STEP
+	begin() {
+		step=$1
+		step_began=$(date +%s)
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over.
+	report() {
+		if [ -n "$nonce" ]; then
+			event "done $step $1 $2"
+		else
+			printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
+		fi
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# tell TEXT: the step is over, and counts by its outcome.
+	tell() {
+		report "$outcome" "$1"
+		case $outcome in
+		ok) unchanged=$((unchanged + 1)) ;;
+		changed) changed=$((changed + 1)) ;;
+		warning) warnings=$((warnings + 1)) ;;
+		esac
+		outcome=ok
+	}
+
+	# ---- acting as the app user
+
+	# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
+	as_user() {
+		setsid -w runuser -u "$user" -- env HOME="$home" USER="$user" LOGNAME="$user" "$@"
+	}
+
+	# append NAME: adds the lines on stdin to a file in the user's .ssh.
+	append() {
+		as_user sh -c '
+			umask 077
+			# A last line that was never ended must not run into the first new one.
+			[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
+			cat >>"$1"
+		' sh "$home/.ssh/$1"
+	}
+
+	# own DIR...: makes those that are missing, for the user. The first holds the others.
+	own() {
+		if ! made=$(as_user sh -c "$make_missing" sh "$@"); then
+			reason=$(hand_over "$1")
+			made=$1$(as_user sh -c "$make_missing" sh "$@")
+		fi
+		[ -z "$made" ] || outcome=changed
+	}
+
+	make_missing='
+		for directory; do
+			[ -d "$directory" ] && [ -w "$directory" ] && continue
+			# An empty one that root left here can be made anew.
+			rmdir "$directory" 2>/dev/null
+			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
+			echo made
+		done
+	'
+
+	# hand_over DIR: root makes DIR where the user may not, and gives it to the user. It walks
+	# there from /, because what it stands in cannot be exchanged under its feet, and it follows
+	# links only in directories that nobody but root can change. It prints why it could not.
+	hand_over() (
+		cd /
+		here=
+		IFS=/
+		for name in $1; do
+			[ -n "$name" ] || continue
+			safe=$(roots_alone)
+			[ -e "./$name" ] || [ -z "$safe" ] || mkdir "./$name"
+			if ! cd -P "./$name"; then
+				printf '%s\n' "$user cannot make $1, and ${here:-/} is not root's alone"
+				exit 1
+			fi
+			if [ -z "$safe" ] && [ "$(pwd -P)" != "$here/$name" ]; then
+				printf '%s\n' "$here/$name is a link, and $here is not root's alone"
+				exit 1
+			fi
+			here=$(pwd -P)
+		done
+		if [ -z "$(roots_alone)" ] || [ -n "$(ls -A)" ]; then
+			printf '%s\n' "$user cannot write $1; if it is meant for this app: chown -R $user: $1"
+			exit 1
+		fi
+		chown "$user:" .
+	)
+
+	# roots_alone prints something when only root can change the directory it stands in.
+	roots_alone() {
+		find . -prune -user 0 ! -perm -020 ! -perm -002
+	}
+
+	# ---- steps
+
+	ensure_user() {
+		begin user
+		if ! getent passwd "$user" >/dev/null; then
+			useradd -m -s /bin/bash -- "$user"
+			outcome=changed
+		fi
+		home=$(home_of "$user")
+		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
+		tell "Ensured deploy user $user exists"
+	}
+
+	# home_of USER prints the home directory.
+	home_of() {
+		getent passwd "$1" | cut -d : -f 6
+	}
+
+	copy_keys() {
+		begin keys
+		# Through sudo, it is the caller's keys that open this host.
+		source=$(home_of "${SUDO_USER:-root}")/.ssh/authorized_keys
+		[ -f "$source" ] || source=/dev/null
+		keys=$home/.ssh/authorized_keys
+		# find tells what is missing or has another mode than sshd likes.
+		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d ! -perm 700 -o -type f ! -perm 600 \) 2>&1)" ]; then
+			as_user sh -c '
+				set -e
+				umask 077
+				mkdir -p "$1"
+				: >>"$2"
+				chmod 700 "$1"
+				chmod 600 "$2"
+			' sh "$home/.ssh" "$keys"
+			outcome=changed
+		fi
+		lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
+		if [ -n "$lines" ]; then
+			printf '%s\n' "$lines" | append authorized_keys
+			outcome=changed
+		fi
+		if [ -s "$keys" ]; then
+			tell 'Copied SSH authorized_keys'
+		else
+			outcome=warning
+			tell "Found no authorized_keys to copy; nobody can log in as $user yet"
+		fi
+	}
+
+	# Prints the lines of the second file with keys that the first does not have. What the first
+	# says about a key, such as from="..." before it, holds.
+	new_keys='
+		/^[ \t]*(#|$)/ { next }
+		{
+			key = $0
+			for (i = 1; i <= NF; i++)
+				if ($i ~ /^AAAA/) {
+					key = ($0 ~ /cert-authority/) " " $i
+					break
+				}
+		}
+		have { seen[key] }
+		!(key in seen) { seen[key]; print }
+	'
+
+	make_directories() {
+		begin directories
+		own "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano" "$root/venvs"
+		tell 'Prepared remote directory structure'
+	}
+
+	install_packages() {
+		begin packages
+		missing=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
+			awk -v wanted="$packages" "$not_installed")
+		if [ -n "$missing" ]; then
+			set --
+			for package in $missing; do
+				set -- "$@" "$package"
+			done
+			apt update
+			# A package's own questions get their defaults, and changed files in /etc are kept.
+			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
+			outcome=changed
+		fi
+		tell 'Installed system packages'
+	}
+
+	# Prints those of the wanted packages that are neither installed nor provided by one that is.
+	not_installed='
+		$1 == "installed" {
+			gsub(",", " ")
+			for (i = 2; i <= NF; i++)
+				have[$i]
+		}
+		END {
+			count = split(wanted, names, " ")
+			for (i = 1; i <= count; i++) {
+				name = names[i]
+				sub("/.*", "", name) # name/release
+				if (!(name in have))
+					print names[i]
+			}
+		}
+	'
+
+	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
+	# prints is kept until it ends: a write to a lost connection would kill it half done.
+	apt() {
+		deadline=$(($(date +%s) + 600))
+		until output=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
+			case $output in
+			*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
+				sleep 3
+				continue
+			} ;;
+			esac
+			printf '%s\n' "$output" >&2
+			die 1 "apt-get $1 failed"
+		done
+	}
+
+	limit_sudo() {
+		begin sudo
+		text="Left $user without unlimited sudo"
+		old=/etc/sudoers.d/$user
+		if [ "$(cat "$old" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
+			rm "$old"
+			outcome=changed
+		elif [ -s "$old" ]; then
+			text="$text, but $old may give it more"
+			outcome=warning
+		fi
+		tell "$text"
+	}
+
+	make_virtualenv() {
+		begin virtualenv
+		# Each release brings its own, and this name follows the current one.
+		if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
+			own "${venv%/*}"
+			as_user ln -s "$root/current/.pystrano/venv" "$venv"
+			outcome=changed
+		fi
+		tell "Provisioned virtualenv at $venv"
+	}
+
+	# ---- the run
+
+	# Every way out leads through here.
+	# shellcheck disable=SC2317 # the trap calls it
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		[ -z "$new" ] || rm -f "$new"
+		if [ "$status" = 0 ]; then
+			event "fact changed $changed"
+			event 'end 0 done'
+			[ -n "$nonce" ] || summarize
+			exit 0
+		fi
+		if [ -n "$nonce" ]; then
+			event "fail $step $status $reason"
+		else
+			printf '%-7s %s\n' failed "$step, exit status $status${reason:+: $reason}" >&2
+		fi
+		if [ "$stage" = refusing ]; then
+			event 'end 2 refused'
+			exit 2
+		fi
+		event 'end 1 failed'
+		exit 1
+	}
+
+	# shellcheck disable=SC2317 # finish calls it
+	summarize() {
+		line="setup: $changed changed, $unchanged ok"
+		[ "$warnings" = 0 ] || line="$line, $warnings to look at"
+		printf '%s\n' "$line"
+	}
+
+	main() {
+		set -euf
+		unset CDPATH
+		umask 022
+		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new=''
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) ;; # deploy.sh writes it down; what setup does can be seen
+			*)
+				printf '%s\n' 'usage: sh setup.sh' >&2
+				exit 2
+				;;
+			esac
+		done
+		[ -z "$nonce" ] || exec 2>&1
+		event 'start setup -'
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
+		stage=working
+		cd / # the user may be there, too
+		ensure_user
+		copy_keys
+		make_directories
+		install_packages
+		limit_sudo
+		make_virtualenv
+	}
+
 	exec </dev/null
 	main "$@"
 	exit

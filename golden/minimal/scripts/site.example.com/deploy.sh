@@ -9,466 +9,467 @@
 # Exit status: 0 done; 1 it failed after promotion and the old release is back;
 # 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
 # could not be brought back either.
+
+# The braces make the shell read all of it first: half a file runs nothing.
 # shellcheck disable=SC2016 # values are text in single quotes, not shell
-set -eu
-unset CDPATH
-
-# ---- settings
-
-user=deploy
-root=/home/deploy/site
-source_code_url='https://git.example.com/site.git'
-dependency_file=requirements.txt
-venv=/home/deploy/.venv
-keep_releases=5
-
-releases=$root/releases
-shared=$root/shared
-state=$root/.pystrano
-
-# ---- talking: lines for a person, or marked events for a controller that gave a nonce
-
-nonce=''   # marks the controller's events; empty when run by hand
-step=start # the step being run
-reason=''  # why it failed, where that is known
-
-# event WORDS: one line to the controller.
-event() {
-	[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
-}
-
-# begin STEP
-begin() {
-	step=$1
-	step_began=$(date +%s)
-	event "step $1"
-}
-
-# report ok|changed|warning TEXT: the step is over.
-report() {
-	if [ -n "$nonce" ]; then
-		event "done $step $1 $2"
-	else
-		printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
-	fi
-}
-
-# die STATUS REASON
-die() {
-	reason=$2
-	exit "$1"
-}
-
-# fact NAME VALUE: a line of the result.
-fact() {
-	if [ -n "$nonce" ]; then
-		event "fact $1 $2"
-	else
-		printf '%-9s %s\n' "$1" "$2"
-	fi
-}
-
-utc_now() {
-	date -u +%Y-%m-%dT%H:%M:%SZ
-}
-
-# ---- the lock, and what a killed run left behind
-
-# The kernel frees the lock when this shell dies, however it dies; so no command that
-# may outlive the shell keeps descriptor 9.
-take_lock() {
-	begin lock
-	[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
-	mkdir -p "$state"
-	touch "$state/lock"
-	exec 9>>"$state/lock"
-	if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-		# The holder writes its name just after it has the lock.
-		[ -s "$state/lock" ] || sleep 1
-		IFS= read -r holder <"$state/lock" || holder='somebody'
-		die 3 "another run holds the lock on $(uname -n): $holder"
-	fi
-	printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
-	find_current
-	[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
-	recover
-	report ok "Locked $root"
-}
-
-# find_current sets $current to the name of the release that runs, or to nothing.
-find_current() {
-	current=''
-	[ ! -d "$root/current/" ] || current=$(readlink "$root/current")
-	current=${current%/}
-	current=${current##*/}
-}
-
-# A release keeps its "unfinished" mark until it was promoted and verified.
-recover() {
-	[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
-	for left in "$releases"/*/.pystrano/unfinished; do
-		left=${left%/.pystrano/unfinished}
-		[ ! -e "$left/.pystrano/unfinished" ] || discard "${left##*/}"
-	done
-	for left in "$releases"/.trash-*; do
-		[ ! -e "$left" ] || discard "${left##*/.trash-}"
-	done
-	rm -rf "$releases"/.new-*
-}
-
-# discard RELEASE: with its env. It is renamed first: half a release is never listed.
-discard() {
-	if [ -d "$releases/$1" ]; then
-		rm -rf "$releases/.trash-$1"
-		mv "$releases/$1" "$releases/.trash-$1"
-	fi &&
-		rm -f "$shared/.env.$1" &&
-		rm -rf "$releases/.trash-$1"
-}
-
-# good_releases prints those that may be promoted again, oldest first.
-good_releases() {
-	for dir in "$releases"/*/; do
-		dir=${dir%/}
-		[ ! -d "$dir" ] || [ -L "$dir" ] || [ -e "$dir/.pystrano/unfinished" ] || printf '%s\n' "${dir##*/}"
-	done | LC_ALL=C sort
-}
-
-# ---- build
-
-name_release() {
-	while [ -z "$release" ]; do
-		release=$(date -u +%Y%m%d%H%M%S)
-		[ ! -e "$releases/$release" ] || {
-			release=''
-			sleep 1
-		}
-	done
-	[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
-}
-
-# Whatever would stop the release later stops it now.
-check_host() {
-	begin release
-	[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
-		die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
-	[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
-	report ok "Prepared release $release"
-}
-
-get_code() {
-	begin clone
-	new=$releases/.new-$release
-	git clone --quiet --single-branch --depth 1 -- "$source_code_url" "$new" 9>&-
-	commit=$(git -C "$new" rev-parse HEAD)
-	rm -rf "$new/.pystrano"
-	mkdir "$new/.pystrano"
-	: >"$new/.pystrano/unfinished"
-	printf '%s\n' "$commit" >"$new/.pystrano/commit"
-	printf '%s\n' "$current" >"$new/.pystrano/previous"
-	mv "$new" "$releases/$release"
-	report changed "Pulled the default branch at $(printf %.12s "$commit")"
-}
-
-# link_shared NAME: in place of what the repository may hold under that name.
-link_shared() {
-	rm -rf "$releases/$release/${1:?}"
-	ln -s "../../shared/$1" "$releases/$release/$1"
-}
-
-link_media() {
-	begin media
-	mkdir -p "$shared/media"
-	link_shared media
-	report changed 'Linked shared media'
-}
-
-# in_release COMMAND: in the directory of the release.
-in_release() (
-	cd "$releases/$release"
-	exec "$@" 3<&- 9>&-
-)
-
-install_dependencies() {
-	begin dependencies
-	in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
-	report changed 'Installed Python dependencies'
-}
-
-# ---- promote
-
-# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
-promote() {
-	begin promote
-	event "fact release $release"
-	event "fact commit $commit"
-	event "fact previous ${current:--}"
-	# The release must be on the disk before the link to it is: power may fail.
-	sync -f "$releases/$release"
-	# From here on this run ends what it began, alone if it must.
-	trap '' HUP INT PIPE TERM
-	stage=promoted
-	if switch_to "$release" && hear_verdict; then
-		log "$1"
-	else
-		go_back "$?"
-	fi
-}
-
-# switch_to RELEASE: one rename switches code and env together.
-switch_to() {
-	rm -f "$state/current" &&
-		ln -s "releases/$1" "$state/current" &&
-		mv -f "$state/current" "$root/" &&
-		report changed "Promoted $1 to current"
-}
-
-# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
-go_back() {
-	failed "$1"
-	failed_step=$step
-	begin revert
-	if [ -n "$current" ]; then
-		if ! { switch_to "$current"; }; then
-			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
-		fi
-	else
-		rm -f "$root/current"
-	fi
-	[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
-	log reverted
-	conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
-}
-
-# log RESULT
-log() {
-	printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
-}
-
-# Neither the release that runs nor the one before it is ever pruned.
-prune() {
-	begin prune
-	surplus=$(($(good_releases | wc -l) - keep_releases))
-	pruned=0
-	[ "$surplus" -le 0 ] || for old in $(good_releases | head -n "$surplus"); do
-		case $old in "$release" | "$current") continue ;; esac
-		discard "$old" || {
-			report warning "Could not remove $releases/$old"
-			return
-		}
-		pruned=$((pruned + 1))
-	done
-	case $pruned in
-	0) report ok 'There is nothing to prune' ;;
-	*) report changed "Pruned $pruned old releases" ;;
-	esac
-}
-
-# ---- the controller's words, when it leads many hosts at once
-
-# hear sets $word; it fails at the end of the input and past the deadline.
-hear() {
-	word=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
-	case $word in
-	"$nonce "*) word=${word#* } ;;
-	*) return 1 ;;
-	esac
-}
-
-# wait_at PHASE WORD: goes on at this word only.
-wait_at() {
-	[ -n "$barrier" ] || return 0
-	event "phase $1"
-	word=''
-	hear || :
-	[ "$word" = "$2" ] || die 3 'called off'
-}
-
-# A promoted host goes back only when it is told so; alone it keeps what it verified.
-hear_verdict() {
-	[ -n "$barrier" ] || return 0
-	event 'phase promoted'
-	if hear && [ "$word" = revert ]; then
-		reason='another host failed'
-		return 1
-	fi
-}
-
-# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
-watch_controller() {
-	[ -n "$nonce" ] || return 0
-	{
-		while IFS= read -r _; do :; done
-		trap '' TERM
-		# Again and again: a shell that is just starting a command misses one.
-		while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
-	} <&3 >/dev/null 2>&1 9>&- &
-	watcher=$!
-}
-
-unwatch_controller() {
-	[ -n "$nonce" ] || return 0
-	kill -KILL "$watcher" 2>/dev/null || :
-	wait "$watcher" 2>/dev/null || :
-}
-
-# ---- commands
-
-deploy() {
-	take_lock
-	name_release
-	check_host
-	watch_controller 0
-	stage=building
-	get_code
-	link_media
-	install_dependencies
-	unwatch_controller
-	wait_at ready go
-	promote deployed
-	rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
-	prune
-	conclude 0 deployed "Deployed $release ($commit)"
-}
-
-rollback() {
-	take_lock
-	begin release
-	[ -n "$release" ] || find_previous
-	[ "$release" != "$current" ] || die 3 "$release is current already"
-	good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
-	commit=$(commit_of "$release")
-	report ok "Found release $release"
-	wait_at ready go
-	promote rolled-back
-	conclude 0 rolled-back "Rolled back to $release ($commit)"
-}
-
-# find_previous sets $release to what ran before $current, or else to the one made before it.
-find_previous() {
-	release=$(cat "$releases/$current/.pystrano/previous" 2>/dev/null) || :
-	[ -n "$release" ] && good_releases | grep -qxF -e "$release" && return
-	release=''
-	for older in $(good_releases); do
-		[ "$older" != "$current" ] || break
-		release=$older
-	done
-	[ -n "$release" ] || die 3 'there is no earlier release to go back to'
-}
-
-# commit_of RELEASE prints its commit, or - where it is not known.
-commit_of() {
-	cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
-		git -C "$releases/$1" rev-parse HEAD 2>/dev/null ||
-		printf '%s\n' -
-}
-
-status() {
-	find_current
-	since=- by=- last=''
-	[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
-		last="$at $name $sha $whom $result"
-		case "$name $result" in
-		"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
-		esac
-	done <"$shared/revisions.log"
-	fact current "${current:--}"
-	fact commit "$(commit_of "${current:--}")"
-	fact since "$since"
-	fact by "$by"
-	for name in $(good_releases); do
-		[ "$name" = "$current" ] || fact release "$name"
-	done
-	for name in "$releases"/*/.pystrano/unfinished; do
-		name=${name%/.pystrano/unfinished}
-		[ ! -e "$name/.pystrano/unfinished" ] || [ "${name##*/}" = "$current" ] || fact unfinished "${name##*/}"
-	done
-	# A lock is held while its holder has it open.
-	if IFS= read -r holder <"$state/lock" && [ "$(readlink "/proc/${holder##* }/fd/9")" = "$(readlink -f "$state/lock")" ]; then
-		fact lock "$holder"
-	fi 2>/dev/null
-	[ -z "$last" ] || fact last "$last"
-	conclude 0 'done' ''
-}
-
-# ---- the run
-
-usage() {
-	printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
-	exit 2
-}
-
-# failed STATUS: tells which step failed, and why where that is known.
-failed() {
-	if [ -n "$nonce" ]; then
-		event "fail $step $1 $reason"
-	else
-		printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
-	fi
-}
-
-# conclude STATUS OUTCOME TEXT: the last line.
-conclude() {
-	stage=over
-	if [ -n "$nonce" ]; then
-		event "end $1 $2"
-	elif [ -n "$3" ]; then
-		printf '%s\n' "$3" || :
-	fi
-	exit "$1"
-}
-
-# Every way out leads through here.
-# shellcheck disable=SC2317 # the trap calls it
-finish() {
-	status=$?
-	set +e
-	trap - EXIT
-	trap '' HUP INT PIPE TERM
-	[ "$stage" != over ] || exit "$status"
-	failed "$status"
-	case $stage in
-	refusing) conclude 2 refused '' ;;
-	promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
-	esac
-	[ "$stage" != building ] || discard "$release"
-	conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
-}
-
-main() {
-	action='' release='' who='' barrier='' current='' commit=- stage=refusing
-	for word in "$@"; do
-		case $word in
-		nonce=*) nonce=${word#*=} ;;
-		who=*) who=${word#*=} ;;
-		barrier=*) barrier=${word#*=} ;; # seconds
-		*)
-			[ -z "$release" ] || usage
-			[ -z "$action" ] && action=$word || release=$word
-			;;
-		esac
-	done
-	action=${action:-deploy}
-	case $action in deploy | rollback | status) ;; *) usage ;; esac
-	case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
-	[ -z "$nonce" ] || exec 2>&1
-	event "start $action ${release:--}"
-	trap finish EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 141' PIPE
-	trap 'exit 143' TERM
-	[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
-	who=${who:-${SUDO_USER:-$user}@$(uname -n)}
-	stage=checking
-	case $action in
-	deploy) deploy ;;
-	rollback) rollback ;;
-	status) status ;;
-	esac
-}
-
 {
+	# ---- settings
+
+	user=deploy
+	root=/home/deploy/site
+	source_code_url='https://git.example.com/site.git'
+	dependency_file=requirements.txt
+	venv=/home/deploy/.venv
+	keep_releases=5
+
+	releases=$root/releases
+	shared=$root/shared
+	state=$root/.pystrano
+
+	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# event WORDS: one line to the controller.
+	event() {
+		[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
+	}
+
+	# begin STEP
+	begin() {
+		step=$1
+		step_began=$(date +%s)
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over.
+	report() {
+		if [ -n "$nonce" ]; then
+			event "done $step $1 $2"
+		else
+			printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
+		fi
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# fact NAME VALUE: a line of the result.
+	fact() {
+		if [ -n "$nonce" ]; then
+			event "fact $1 $2"
+		else
+			printf '%-9s %s\n' "$1" "$2"
+		fi
+	}
+
+	utc_now() {
+		date -u +%Y-%m-%dT%H:%M:%SZ
+	}
+
+	# ---- the lock, and what a killed run left behind
+
+	# The kernel frees the lock when this shell dies, however it dies; so no command that
+	# may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
+		mkdir -p "$state"
+		touch "$state/lock"
+		exec 9>>"$state/lock"
+		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			# The holder writes its name just after it has the lock.
+			[ -s "$state/lock" ] || sleep 1
+			IFS= read -r holder <"$state/lock" || holder='somebody'
+			die 3 "another run holds the lock on $(uname -n): $holder"
+		fi
+		printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
+		find_current
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
+		recover
+		report ok "Locked $root"
+	}
+
+	# find_current sets $current to the name of the release that runs, or to nothing.
+	find_current() {
+		current=''
+		[ ! -L "$root/current" ] || [ ! -d "$root/current/" ] || current=$(readlink "$root/current")
+		current=${current%/}
+		current=${current##*/}
+	}
+
+	# A release keeps its "unfinished" mark until it was promoted and verified.
+	recover() {
+		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
+		for left in "$releases"/*/.pystrano/unfinished; do
+			left=${left%/.pystrano/unfinished}
+			[ ! -e "$left/.pystrano/unfinished" ] || discard "${left##*/}"
+		done
+		for left in "$releases"/.trash-*; do
+			[ ! -e "$left" ] || discard "${left##*/.trash-}"
+		done
+		rm -rf "$releases"/.new-*
+	}
+
+	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
+	discard() {
+		if [ -d "$releases/$1" ]; then
+			rm -rf "$releases/.trash-$1"
+			mv "$releases/$1" "$releases/.trash-$1"
+		fi &&
+			rm -f "$shared/.env.$1" &&
+			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
+	}
+
+	# good_releases prints those that may be promoted again, oldest first.
+	good_releases() {
+		for dir in "$releases"/*/; do
+			dir=${dir%/}
+			[ ! -d "$dir" ] || [ -L "$dir" ] || [ -e "$dir/.pystrano/unfinished" ] || printf '%s\n' "${dir##*/}"
+		done | LC_ALL=C sort
+	}
+
+	# ---- build
+
+	name_release() {
+		while [ -z "$release" ]; do
+			release=$(date -u +%Y%m%d%H%M%S)
+			[ ! -e "$releases/$release" ] || {
+				release=''
+				sleep 1
+			}
+		done
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+	}
+
+	# Whatever would stop the release later stops it now.
+	check_host() {
+		begin release
+		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
+			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
+		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
+		report ok "Prepared release $release"
+	}
+
+	get_code() {
+		begin clone
+		new=$releases/.new-$release
+		git clone --quiet --single-branch --depth 1 -- "$source_code_url" "$new" 9>&-
+		commit=$(git -C "$new" rev-parse HEAD)
+		rm -rf "$new/.pystrano"
+		mkdir "$new/.pystrano"
+		: >"$new/.pystrano/unfinished"
+		printf '%s\n' "$commit" >"$new/.pystrano/commit"
+		printf '%s\n' "$current" >"$new/.pystrano/previous"
+		mv "$new" "$releases/$release"
+		report changed "Pulled the default branch at $(printf %.12s "$commit")"
+	}
+
+	# link_shared NAME: in place of what the repository may hold under that name.
+	link_shared() {
+		rm -rf "$releases/$release/${1:?}"
+		ln -s "../../shared/$1" "$releases/$release/$1"
+	}
+
+	link_media() {
+		begin media
+		mkdir -p "$shared/media"
+		link_shared media
+		report changed 'Linked shared media'
+	}
+
+	# in_release COMMAND: in the directory of the release.
+	in_release() (
+		cd "$releases/$release"
+		exec "$@" 3<&- 9>&-
+	)
+
+	install_dependencies() {
+		begin dependencies
+		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
+		report changed 'Installed Python dependencies'
+	}
+
+	# ---- promote
+
+	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	promote() {
+		begin promote
+		event "fact release $release"
+		event "fact commit $commit"
+		event "fact previous ${current:--}"
+		# The release must be on the disk before the link to it is: power may fail.
+		sync -f "$releases/$release"
+		# From here on this run ends what it began, alone if it must.
+		trap '' HUP INT PIPE TERM
+		stage=promoted
+		if switch_to "$release" && hear_verdict; then
+			log "$1"
+		else
+			go_back "$?"
+		fi
+	}
+
+	# switch_to RELEASE: one rename switches code and env together.
+	switch_to() {
+		rm -f "$state/current" &&
+			ln -s "releases/$1" "$state/current" &&
+			mv -f "$state/current" "$root/" &&
+			report changed "Promoted $1 to current"
+	}
+
+	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
+	go_back() {
+		failed "$1"
+		failed_step=$step
+		begin revert
+		if [ -n "$current" ]; then
+			if ! { switch_to "$current"; }; then
+				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
+			fi
+		else
+			rm -f "$root/current"
+		fi
+		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
+		log reverted
+		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
+	}
+
+	# log RESULT
+	log() {
+		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
+	}
+
+	# Neither the release that runs nor the one before it is ever pruned.
+	prune() {
+		begin prune
+		surplus=$(($(good_releases | wc -l) - keep_releases))
+		pruned=0
+		[ "$surplus" -le 0 ] || for old in $(good_releases | head -n "$surplus"); do
+			case $old in "$release" | "$current") continue ;; esac
+			discard "$old" || {
+				report warning "Could not remove $releases/$old"
+				return
+			}
+			pruned=$((pruned + 1))
+		done
+		case $pruned in
+		0) report ok 'There is nothing to prune' ;;
+		*) report changed "Pruned $pruned old releases" ;;
+		esac
+	}
+
+	# ---- the controller's words, when it leads many hosts at once
+
+	# hear sets $word; it fails at the end of the input and past the deadline.
+	hear() {
+		word=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+		case $word in
+		"$nonce "*) word=${word#* } ;;
+		*) return 1 ;;
+		esac
+	}
+
+	# wait_at PHASE WORD: goes on at this word only.
+	wait_at() {
+		[ -n "$barrier" ] || return 0
+		event "phase $1"
+		word=''
+		hear || :
+		[ "$word" = "$2" ] || die 3 'called off'
+	}
+
+	# A promoted host goes back only when it is told so; alone it keeps what it verified.
+	hear_verdict() {
+		[ -n "$barrier" ] || return 0
+		event 'phase promoted'
+		if hear && [ "$word" = revert ]; then
+			reason='another host failed'
+			return 1
+		fi
+	}
+
+	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	watch_controller() {
+		[ -n "$nonce" ] || return 0
+		{
+			while IFS= read -r _; do :; done
+			trap '' TERM
+			# Again and again: a shell that is just starting a command misses one.
+			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+		} <&3 >/dev/null 2>&1 9>&- &
+		watcher=$!
+	}
+
+	unwatch_controller() {
+		[ -n "$nonce" ] || return 0
+		kill -KILL "$watcher" 2>/dev/null || :
+		wait "$watcher" 2>/dev/null || :
+	}
+
+	# ---- commands
+
+	deploy() {
+		take_lock
+		name_release
+		check_host
+		watch_controller 0
+		stage=building
+		get_code
+		link_media
+		install_dependencies
+		unwatch_controller
+		wait_at ready go
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+		prune
+		conclude 0 deployed "Deployed $release ($commit)"
+	}
+
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		commit=$(commit_of "$release")
+		report ok "Found release $release"
+		wait_at ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
+	}
+
+	# find_previous sets $release to what ran before $current, or else to the one made before it.
+	find_previous() {
+		release=$(cat "$releases/$current/.pystrano/previous" 2>/dev/null) || :
+		[ -n "$release" ] && good_releases | grep -qxF -e "$release" && return
+		release=''
+		for older in $(good_releases); do
+			[ "$older" != "$current" ] || break
+			release=$older
+		done
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
+	}
+
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null ||
+			printf '%s\n' -
+	}
+
+	status() {
+		find_current
+		since=- by=- last=''
+		[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
+			last="$at $name $sha $whom $result"
+			case "$name $result" in
+			"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
+			esac
+		done <"$shared/revisions.log"
+		fact current "${current:--}"
+		fact commit "$(commit_of "${current:--}")"
+		fact since "$since"
+		fact by "$by"
+		for name in $(good_releases); do
+			[ "$name" = "$current" ] || fact release "$name"
+		done
+		for name in "$releases"/*/.pystrano/unfinished; do
+			name=${name%/.pystrano/unfinished}
+			[ ! -e "$name/.pystrano/unfinished" ] || [ "${name##*/}" = "$current" ] || fact unfinished "${name##*/}"
+		done
+		# A lock is held while its holder has it open.
+		if IFS= read -r holder <"$state/lock" && [ "$(readlink "/proc/${holder##* }/fd/9")" = "$(readlink -f "$state/lock")" ]; then
+			fact lock "$holder"
+		fi 2>/dev/null
+		[ -z "$last" ] || fact last "$last"
+		conclude 0 'done' ''
+	}
+
+	# ---- the run
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
+		exit 2
+	}
+
+	# failed STATUS: tells which step failed, and why where that is known.
+	failed() {
+		if [ -n "$nonce" ]; then
+			event "fail $step $1 $reason"
+		else
+			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
+		fi
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		stage=over
+		if [ -n "$nonce" ]; then
+			event "end $1 $2"
+		elif [ -n "$3" ]; then
+			printf '%s\n' "$3" || :
+		fi
+		exit "$1"
+	}
+
+	# Every way out leads through here.
+	# shellcheck disable=SC2317 # the trap calls it
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		[ "$stage" != over ] || exit "$status"
+		failed "$status"
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
+		esac
+		[ "$stage" != building ] || discard "$release"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+	main() {
+		set -eu
+		unset CDPATH
+		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			barrier=*) barrier=${word#*=} ;; # seconds
+			*)
+				[ -z "$release" ] || usage
+				[ -z "$action" ] && action=$word || release=$word
+				;;
+			esac
+		done
+		action=${action:-deploy}
+		case $action in deploy | rollback | status) ;; *) usage ;; esac
+		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
+		[ -z "$nonce" ] || exec 2>&1
+		event "start $action ${release:--}"
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
+		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
+		stage=checking
+		case $action in
+		deploy) deploy ;;
+		rollback) rollback ;;
+		status) status ;;
+		esac
+	}
+
 	exec 3<&0 </dev/null
 	main "$@"
 	exit
