@@ -52,6 +52,7 @@ fn prepared(script: &str, more: &str) -> String {
 
 /// The name of the function that begins on this line.
 fn function(line: &str) -> Option<&str> {
+    let line = line.trim_start();
     line.strip_suffix("() {")
         .or_else(|| line.strip_suffix("() ("))
 }
