@@ -3,4 +3,6 @@
 mod first_deploy;
 mod harness;
 mod setup;
+mod setup_directories;
+mod setup_system;
 mod support;
