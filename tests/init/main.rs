@@ -285,7 +285,7 @@ fn answer(terminal: &mut Terminal, unit: &str) {
         ("? Run migrations", "\r"),
         ("? Collect/build static files", "n\r"),
         ("? Server host", "you@www.example.com\r"),
-        ("names a user", "\u{15}"),
+        ("names a user", ""),
     ] {
         terminal.expect(question).send(keys);
     }
