@@ -104,7 +104,7 @@ fn state(action: Action, host: &Ended) -> String {
         (Outcome::Reverted, None) => "back to what it ran before".to_owned(),
         (Outcome::Failed, _) => format!("{} failed", action.name()),
         (Outcome::Unreachable, _) => "unreachable".to_owned(),
-        (Outcome::Untouched, _) => "not contacted".to_owned(),
+        (Outcome::Untouched, _) => "not begun".to_owned(),
         (Outcome::Doubt, _) => "not known, look at it".to_owned(),
     };
     match &host.trouble {

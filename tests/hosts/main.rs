@@ -2,7 +2,6 @@
 
 mod first_deploy;
 mod harness;
-mod init;
 mod setup;
 mod setup_directories;
 mod setup_system;

@@ -125,7 +125,7 @@ discard() {
 		mv "$releases/$1" "$releases/.trash-$1"
 	fi &&
 		rm -f "$shared/.env.$1" &&
-		rm -rf "$releases/.trash-$1"
+		rm -rf "$releases/.trash-$1" "$releases/.new-$1"
 }
 
 # good_releases prints those that may be promoted again, oldest first.
@@ -416,7 +416,7 @@ watch_controller() {
 
 unwatch_controller() {
 	[ -n "$nonce" ] || return 0
-	kill "$watcher" 2>/dev/null || :
+	kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 	wait "$watcher" 2>/dev/null || :
 }
 
