@@ -2,6 +2,7 @@
 
 mod first_deploy;
 mod harness;
+mod init;
 mod setup;
 mod setup_directories;
 mod setup_system;

@@ -28,10 +28,11 @@ mod ssh;
 
 pub use deployed::{Deployed, deployed};
 pub use git::{App, Repo};
-pub use host::{Host, Image};
+pub use host::{Host, Image, workspace};
 pub use http::{get, post};
 pub use output::Output;
 pub use project::Project;
+pub use ssh::client;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
