@@ -414,9 +414,11 @@ fn syntax_error(error: ScanError) -> Stop {
             "no anchor of this name stands above",
             "correct the name after `*`",
         )
-    } else if info.contains("tab") {
+    } else if info.contains("tabs disallowed") || info.starts_with("tab ") {
         ("a tab indents this line", "indent with spaces")
-    } else if info.contains("quoted scalar") {
+    } else if info == "invalid indentation in quoted scalar"
+        || info.ends_with("found unexpected end of stream")
+    {
         ("this quote is not closed", "add the closing quote")
     } else {
         return (
