@@ -100,7 +100,7 @@ take_lock() {
 # find_current sets $current to the name of the release that runs, or to nothing.
 find_current() {
 	current=''
-	[ ! -d "$root/current/" ] || current=$(readlink "$root/current")
+	[ ! -L "$root/current" ] || [ ! -d "$root/current/" ] || current=$(readlink "$root/current")
 	current=${current%/}
 	current=${current##*/}
 }
