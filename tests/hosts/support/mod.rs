@@ -32,7 +32,8 @@ pub use host::{Host, Image, workspace};
 pub use http::{get, post};
 pub use output::Output;
 pub use project::Project;
-pub use ssh::client;
+
+pub use ssh::{client, client_home, ssh_program};
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
