@@ -121,7 +121,7 @@ fn interrupt(child: &Child) {
     assert!(killed.unwrap().success());
 }
 
-fn finish(mut child: Child, mut stderr: impl Read) -> Output {
+fn finish(child: Child, mut stderr: impl Read) -> Output {
     let mut text = Vec::new();
     stderr.read_to_end(&mut text).unwrap();
     let mut output = child.wait_with_output().unwrap();
