@@ -236,3 +236,6 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Error> {
         false => Err(Error::Config(errors.into_vec())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,9 +76,10 @@ pub fn text(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [{"type": ["string", "number", "null"]}, {"const": false}]})
 }
 
-/// A boolean, native or as text.
+/// A boolean, native or as text. YAML 1.2, which most editors speak, has no unquoted yes and on.
 pub fn flag(_: &mut SchemaGenerator) -> Schema {
-    let words = "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[nN][oO]|[oO][fF][fF]|0|1|";
+    let words =
+        "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|0|1|";
     json_schema!({"anyOf": [
         {"type": ["boolean", "null"]},
         {"enum": [0, 1]},

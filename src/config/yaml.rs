@@ -401,12 +401,33 @@ fn mark(marker: Marker) -> Mark {
     }
 }
 
+/// The parser's words, or plainer ones for the slips that people make most.
 fn syntax_error(error: ScanError) -> Stop {
-    (
-        mark(*error.marker()),
-        Problem::new(
-            format!("this is not YAML: {}", error.info()),
-            "look at the indentation and the quotes here and on the line before",
-        ),
-    )
+    let info = error.info();
+    let (what, help) = if info.contains("mapping values are not allowed") {
+        (
+            "a second `: ` in one value",
+            "put quotes around the value, or the key on a line of its own",
+        )
+    } else if info.contains("unknown anchor") {
+        (
+            "no anchor of this name stands above",
+            "correct the name after `*`",
+        )
+    } else if info.contains("tabs disallowed") || info.starts_with("tab ") {
+        ("a tab indents this line", "indent with spaces")
+    } else if info == "invalid indentation in quoted scalar"
+        || info.ends_with("found unexpected end of stream")
+    {
+        ("this quote is not closed", "add the closing quote")
+    } else {
+        return (
+            mark(*error.marker()),
+            Problem::new(
+                format!("this is not YAML: {info}"),
+                "look at the indentation, quotes and brackets here and on the line before",
+            ),
+        );
+    };
+    (mark(*error.marker()), Problem::new(what, help))
 }

@@ -12,6 +12,9 @@ const ASK_ABSENT: Duration = Duration::from_secs(60);
 /// How long a host is asked whose lock is still held.
 const ASK_BUSY: Duration = Duration::from_secs(900);
 
+/// Answers that a host has to give before it is in doubt.
+const ASK_TWICE: u32 = 2;
+
 impl Fleet<'_> {
     pub(super) fn lost(&mut self, index: usize, reason: &str, tail: &[String]) {
         let host = &mut self.hosts[index];
@@ -57,12 +60,15 @@ impl Fleet<'_> {
             }
             return self.over(index, Outcome::Doubt);
         }
-        let release = self
-            .job
-            .release
-            .as_deref()
-            .or(host.facts.release.as_deref());
-        let outcome = host.answer.outcome_of(release);
+        let release = self.job.release.as_deref();
+        let outcome = host
+            .answer
+            .outcome_of(release.or(host.facts.release.as_deref()));
+        if outcome == Outcome::Doubt && host.tries < ASK_TWICE {
+            // Its run may have ended between two of its answers.
+            let pause = backoff(host.tries);
+            return self.queue_errand(index, Errand::Ask, pause);
+        }
         if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
             self.put_back(index);
         } else {
@@ -72,10 +78,6 @@ impl Fleet<'_> {
 
     /// It kept what the others gave up: the release before is put back there too.
     pub(super) fn put_back(&mut self, index: usize) {
-        if self.hosts[index].facts.previous.is_some() {
-            self.queue_errand(index, Errand::PutBack, Duration::ZERO);
-        } else {
-            self.over(index, Outcome::Done);
-        }
+        self.queue_errand(index, Errand::PutBack, Duration::ZERO);
     }
 }

@@ -197,13 +197,17 @@ impl Barrier {
     }
 
     fn judge(&mut self) -> Vec<(usize, Order)> {
-        let word = match self.stage {
-            Stage::Reverting => Order::Revert,
-            _ => Order::Keep,
+        let reverting = self.stage == Stage::Reverting;
+        let word = if reverting {
+            Order::Revert
+        } else {
+            Order::Keep
         };
         let mut orders = Vec::new();
         for (host, place) in self.places.iter_mut().enumerate() {
-            if *place == Place::Promoted {
+            // One that was lost may have ended before the verdict, with what it promoted.
+            let kept = reverting && *place == Place::Over(Outcome::Done);
+            if *place == Place::Promoted || kept {
                 *place = Place::Judged;
                 orders.push((host, word));
             }
@@ -332,7 +336,6 @@ mod tests {
                 let reverted = promoted && failed;
                 let expected = match fault {
                     Fault::LostForGood if promoted => Outcome::Doubt,
-                    Fault::LostPromoted if promoted => Outcome::Done,
                     _ if reverted => Outcome::Reverted,
                     _ if promoted => Outcome::Done,
                     Fault::Unreachable if *outcome == Outcome::Unreachable => Outcome::Unreachable,

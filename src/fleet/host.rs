@@ -31,6 +31,8 @@ pub struct Host {
     /// What it said when it was asked.
     pub answer: Facts,
     pub asked_since: Option<Instant>,
+    /// Whether it was told to stop or to go back.
+    pub called_off: bool,
     /// What went wrong, in one line.
     pub trouble: Option<String>,
     pub step: Option<String>,
@@ -48,6 +50,7 @@ impl Host {
             facts: Facts::default(),
             answer: Facts::default(),
             asked_since: None,
+            called_off: false,
             trouble: None,
             step: None,
         }

@@ -227,8 +227,12 @@ impl<'a> Fleet<'a> {
                 text,
                 tail,
             } => {
-                if self.hosts[index].errand != Errand::Ask {
-                    self.hosts[index].trouble = Some(failure(&step, status, &text));
+                let host = &mut self.hosts[index];
+                if host.called_off && step != "revert" {
+                    return; // what it was told is no failure of its own
+                }
+                if host.errand != Errand::Ask {
+                    host.trouble = Some(failure(&step, status, &text));
                 }
                 self.report.news(
                     index,
@@ -287,19 +291,23 @@ impl<'a> Fleet<'a> {
 
     /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.
     fn carry(&mut self, orders: Vec<(usize, Order)>) {
-        for (host, order) in &orders {
-            if let Some(session) = &self.hosts[*host].session {
+        for (index, order) in &orders {
+            let host = &mut self.hosts[*index];
+            host.called_off |= matches!(order, Order::Stop | Order::Revert);
+            if let Some(session) = &host.session {
                 session.order(*order);
             }
         }
         for (host, order) in orders {
             self.report.news(host, &News::Told { word: order.name() });
-            if order == Order::Stop {
-                let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
-                if let Some(at) = waiting {
+            let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
+            match (order, waiting) {
+                (Order::Stop, Some(at)) => {
                     self.queue.remove(at);
                     self.over(host, Outcome::Untouched);
                 }
+                (Order::Revert, None) if self.hosts[host].session.is_none() => self.put_back(host),
+                _ => {}
             }
         }
     }
@@ -311,6 +319,8 @@ impl<'a> Fleet<'a> {
             Errand::PutBack => {
                 let outcome = match closing {
                     Closing::Ended { status: 0, .. } => Outcome::Reverted,
+                    // It runs what it kept.
+                    Closing::Ended { status: 1..=3, .. } => Outcome::Done,
                     _ => Outcome::Doubt,
                 };
                 self.over(index, outcome);

@@ -18,7 +18,7 @@ pub enum Outcome {
     Failed,
     /// `ssh` could not get there.
     Unreachable,
-    /// Nothing was sent to it.
+    /// The script did not begin there.
     Untouched,
     /// Nobody knows.
     Doubt,

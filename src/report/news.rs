@@ -25,7 +25,7 @@
 //! | `summary` | `code` (the exit code), `interrupted`, `hosts` (`host`, `outcome`, `release`, `commit`, `trouble`) | last |
 //!
 //! Outcomes: `done`, `stopped` (as it was), `reverted` (promoted and put back), `failed` (setup and status),
-//! `unreachable`, `untouched` (nothing was sent), `doubt`.
+//! `unreachable`, `untouched` (the script did not begin), `doubt`.
 
 use crate::fleet::Outcome;
 use crate::ssh::{Event, Phase, State};

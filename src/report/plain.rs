@@ -38,6 +38,13 @@ pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String
             };
             line(&format!("{} {text}{note}", paint(Paint::Good, "✓")));
         }
+        News::Fact {
+            key: "changed",
+            value,
+        } if action == Action::Setup => line(&format!(
+            "{} The server is set up: {value} changed",
+            paint(Paint::Good, "✓")
+        )),
         News::Output { line: output } => line(&paint(Paint::Dim, output)),
         News::Failed {
             step,

@@ -39,10 +39,10 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
         paint(Paint::Bad, "✗"),
         heading(action, ended.code)
     );
-    if labels.len() > 1 || ended.code == exit::IN_DOUBT {
-        for (state, hosts) in groups(action, labels, &ended.hosts) {
-            let _ = writeln!(text, "  {}: {state}", list(&hosts));
-        }
+    // Of one server the lines above have told why.
+    let told = labels.len() == 1 && ended.code != exit::IN_DOUBT;
+    for (state, hosts) in groups(action, labels, &ended.hosts, told) {
+        let _ = writeln!(text, "  {}: {state}", list(&hosts));
     }
     let _ = writeln!(text, "{}", next(action, ended.code, target));
     text
@@ -77,15 +77,16 @@ fn next(action: Action, code: u8, target: &str) -> String {
     }
 }
 
-/// Hosts with the same to be said about them, in the order of the config.
+/// Hosts with the same to be said about them, in the order of the config; `told` leaves out why.
 fn groups<'a>(
     action: Action,
     labels: &'a [String],
     hosts: &[Ended],
+    told: bool,
 ) -> Vec<(String, Vec<&'a str>)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (label, host) in labels.iter().zip(hosts) {
-        let state = state(action, host);
+        let state = state(action, host, told);
         match groups.iter_mut().find(|(known, _)| *known == state) {
             Some((_, group)) => group.push(label),
             None => groups.push((state, vec![label])),
@@ -94,7 +95,7 @@ fn groups<'a>(
     groups
 }
 
-fn state(action: Action, host: &Ended) -> String {
+fn state(action: Action, host: &Ended, told: bool) -> String {
     let release = host.release.as_deref();
     let now = match (host.outcome, release) {
         (Outcome::Done, Some(release)) => format!("runs {release}"),
@@ -104,12 +105,12 @@ fn state(action: Action, host: &Ended) -> String {
         (Outcome::Reverted, None) => "back to what it ran before".to_owned(),
         (Outcome::Failed, _) => format!("{} failed", action.name()),
         (Outcome::Unreachable, _) => "unreachable".to_owned(),
-        (Outcome::Untouched, _) => "not contacted".to_owned(),
+        (Outcome::Untouched, _) => "not begun".to_owned(),
         (Outcome::Doubt, _) => "not known, look at it".to_owned(),
     };
     match &host.trouble {
-        Some(trouble) => format!("{now}; {trouble}"),
-        None => now,
+        Some(trouble) if !told => format!("{now}; {trouble}"),
+        _ => now,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Talk {
     verbose: bool,
     pub started: bool,
     pub end: Option<(i32, String)>,
+    /// The step that runs.
+    step: Option<String>,
     /// The last lines of the step's output.
     tail: VecDeque<String>,
     /// The last lines of ssh's own words.
@@ -63,6 +65,7 @@ impl Talk {
             verbose,
             started: false,
             end: None,
+            step: None,
             tail: VecDeque::new(),
             ssh: VecDeque::new(),
         }
@@ -107,9 +110,25 @@ impl Talk {
                 self.started = true;
                 self.tail.clear();
             }
-            Event::Step(_) => self.tail.clear(),
-            Event::End { status, outcome } => self.end = Some((*status, outcome.clone())),
-            Event::Done { .. } | Event::Fact { .. } | Event::Phase(_) | Event::Fail { .. } => {}
+            Event::Step(step) => {
+                self.tail.clear();
+                self.step = Some(step.clone());
+            }
+            Event::Fail { .. } => self.step = None,
+            Event::End { status, outcome } => {
+                self.end = Some((*status, outcome.clone()));
+                // In doubt: the step after the one that failed has failed, too.
+                if let (5, Some(step)) = (*status, self.step.take()) {
+                    let tail = self.tail.drain(..).collect();
+                    tell(Message::Failed {
+                        step,
+                        status: 5,
+                        text: String::new(),
+                        tail,
+                    });
+                }
+            }
+            Event::Done { .. } | Event::Fact { .. } | Event::Phase(_) => {}
         }
         tell(match event {
             Event::Fail { step, status, text } => Message::Failed {

@@ -85,7 +85,8 @@ fn a_revision_is_deployed_whatever_the_branch_says() {
     ] {
         project.set("revision", revision);
         project.run(&["deploy"]).expect(0);
-        let deployed = host.root("git -C /home/deploy/demo/current rev-parse HEAD");
+        let deployed =
+            host.root("git -c safe.directory='*' -C /home/deploy/demo/current rev-parse HEAD");
         assert_eq!(&deployed, commit, "{revision}");
         assert!(
             project.page(0).starts_with(&format!("version={version}\n")),

@@ -1,6 +1,13 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
+mod failures;
 mod first_deploy;
 mod harness;
+mod init;
+mod options;
+mod secrets;
 mod setup;
+mod setup_directories;
+mod setup_system;
 mod support;
+mod takeover;

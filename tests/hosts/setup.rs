@@ -23,7 +23,7 @@ fn the_second_setup_changes_nothing() {
         project.set("system_packages", "libpq-dev  less\ncurl\n");
         project.set(
             "ssh_known_hosts",
-            "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfTheTest;127.0.0.1",
+            "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl;127.0.0.1",
         );
         // ssh-keyscan asks port 22, where nobody listens here.
         host.write(
@@ -232,7 +232,7 @@ fn planted_links_lead_root_nowhere() {
             } = deployed(App::Django);
             project.set(
                 "ssh_known_hosts",
-                "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfTheTest",
+                "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
             );
             host.root(&format!(
                 "mkdir -p /root/outside/shared /root/outside/bin && chmod 711 /root && chmod 755 /root/outside

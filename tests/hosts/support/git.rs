@@ -102,11 +102,6 @@ impl Repo {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    /// Takes the last commit away again.
-    pub fn undo(&self) {
-        self.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    }
-
     /// Commits a migration that fails.
     pub fn break_migration(&self) -> String {
         match self.app {
@@ -148,13 +143,9 @@ impl Repo {
         self.commit("A dependency that does not install")
     }
 
-    /// Commits an application that does not start.
+    /// Commits a Django application whose server ends before it is ready.
     pub fn die_at_start(&self) -> String {
-        self.write(
-            self.app.version_file(),
-            "import sys\n\nVERSION = \"dead\"\nif \"manage.py\" not in sys.argv[0]:\n    \
-             sys.exit(\"broken-start\")\n",
-        );
+        self.write("gunicorn.conf.py", "raise SystemExit(\"broken-start\")\n");
         self.commit("Dies at start")
     }
 

@@ -107,6 +107,9 @@ impl Host {
             name,
             layers,
         };
+        host.prepare("/etc/hostname", &format!("{}\n", host.name));
+        let names = format!("127.0.0.1 localhost\n127.0.1.1 {}\n", host.name);
+        host.prepare("/etc/hosts", &names);
         host.prepare("/root/.ssh/authorized_keys", &client().public_key);
         let sshd = format!("Port {}\nListenAddress 127.0.0.1\n", host.port);
         host.prepare("/etc/ssh/sshd_config.d/test.conf", &sshd);

@@ -28,10 +28,12 @@ mod ssh;
 
 pub use deployed::{Deployed, deployed};
 pub use git::{App, Repo};
-pub use host::{Host, Image};
+pub use host::{Host, Image, workspace};
 pub use http::{get, post};
 pub use output::Output;
 pub use project::Project;
+
+pub use ssh::{client, client_home, ssh_program};
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

@@ -157,7 +157,12 @@ impl Project {
     }
 
     fn configuration(&self) -> String {
-        let quoted = |value: &String| serde_json::to_string(value).unwrap();
+        let quoted = |value: &String| match value.parse::<u64>() {
+            Err(_) if !matches!(value.as_str(), "true" | "false") => {
+                serde_json::to_string(value).unwrap()
+            }
+            _ => value.clone(),
+        };
         let mut text = String::from("config_version: 2\n\ncommon:\n");
         for (key, value) in &self.common {
             writeln!(text, "  {key}: {}", quoted(value)).unwrap();

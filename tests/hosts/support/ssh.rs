@@ -3,7 +3,7 @@
 use super::host::workspace;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -15,12 +15,23 @@ pub struct Client {
     pub public_key: String,
 }
 
+/// A home directory whose `.ssh` holds the key, for programs that do not run `ssh`.
+pub fn client_home() -> &'static Path {
+    client();
+    workspace()
+}
+
+/// The ssh of this test process, which has its key.
+pub fn ssh_program() -> &'static Path {
+    &client().program
+}
+
 /// The ssh client of this test process.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-        let directory = workspace().join("ssh");
+        let directory = workspace().join(".ssh");
         fs::create_dir_all(&directory).unwrap();
-        let key = directory.join("key");
+        let key = directory.join("id_ed25519");
         let keygen = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
             .arg(&key)

@@ -1,0 +1,109 @@
+//! Configs as the Python tool reads them, and configs that nobody wrote.
+
+use super::{Config, KnownHost, Server, parse};
+use crate::error::Error;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn load(text: &[u8]) -> Result<Config, Error> {
+    parse(Path::new("deployment.yml"), text)
+}
+
+fn described(server: &Server) -> Value {
+    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let hosts = server.ssh_known_hosts.iter().map(|known| match known {
+        KnownHost::Scan { host, .. } => host,
+        KnownHost::Pinned(line) => line,
+    });
+    json!({
+        "host": server.host,
+        "port": server.port,
+        "project_user": server.project_user,
+        "project_root": server.project_root,
+        "venv_dir": server.venv_dir,
+        "framework": lower(&server.framework),
+        "package_manager": lower(&server.package_manager),
+        "dependency_file": server.dependency_file,
+        "dependency_install_command": server.dependency_install_command,
+        "migration_command": server.migration_command,
+        "run_migrations": server.run_migrations,
+        "collect_static_files": server.collect_static_files,
+        "branch": server.branch,
+        "revision": server.revision,
+        "clone_depth": server.clone_depth,
+        "keep_releases": server.keep_releases,
+        "secrets": server.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        "ssh_known_hosts": hosts.collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn configs_of_the_python_tool_mean_the_same() {
+    let vectors = include_str!("../../tests/compat/vectors.json");
+    let vectors: Vec<Value> = serde_json::from_str(vectors).expect("vectors.json is JSON");
+    assert!(vectors.len() > 80);
+    for vector in vectors {
+        let text = vector["text"].as_str().expect("a text");
+        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let servers: Vec<Value> = config.servers.iter().map(described).collect();
+        assert_eq!(Value::from(servers), vector["servers"], "{text}");
+    }
+}
+
+const WHOLE: &str = include_str!("../../tests/wrong/many.yml");
+
+/// A config with some of its characters replaced, removed or added.
+fn mutated() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        r#"[:\-\[\]{}'"&*<|>#!?%@ \t\r\n,~;=.0x]{1,3}"#,
+        r"\PC{1,3}",
+        r"(<<: \*a|&a |\*a|!!str|!!int|- \[|x-a:|\n  - host: b\n|\x00|\u{85}|\u{2028}|\u{feff})",
+    ];
+    prop::collection::vec((any::<prop::sample::Index>(), 0..4usize, piece), 1..6).prop_map(
+        |changes| {
+            let mut text: Vec<char> = WHOLE.chars().collect();
+            for (place, removed, added) in changes {
+                let start = place.index(text.len() + 1);
+                let end = (start + removed).min(text.len());
+                text.splice(start..end, added.chars());
+            }
+            text.into_iter().collect()
+        },
+    )
+}
+
+/// Every place that is told exists in the text, and can be printed.
+fn places_exist(text: &[u8]) {
+    let Err(Error::Config(mistakes)) = load(text) else {
+        return;
+    };
+    assert!(!mistakes.is_empty());
+    let text = String::from_utf8_lossy(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<&str> = text.split('\n').collect();
+    for mistake in mistakes {
+        assert!((1..=lines.len()).contains(&mistake.line), "{mistake}");
+        let length = lines[mistake.line - 1].chars().count();
+        assert!((1..=length + 1).contains(&mistake.column), "{mistake}");
+        assert!(!mistake.to_string().contains(['\0', '\r', '\x1b']));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        places_exist(&bytes);
+    }
+
+    #[test]
+    fn any_text_is_read(text in r#"([:\-\[\]{}'"&*<|>#!?%@ \n\t,]|a|common|servers|\PC){0,60}"#) {
+        places_exist(text.as_bytes());
+    }
+
+    #[test]
+    fn mutated_configs_are_read(text in mutated()) {
+        places_exist(text.as_bytes());
+    }
+}

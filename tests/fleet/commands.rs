@@ -1,0 +1,143 @@
+//! `status`, `rollback`, `--dry-run`, `--json` and `--host` over many hosts.
+
+use crate::support::{Fleet, OLD, OLDER};
+use serde_json::Value;
+
+#[test]
+fn status_is_a_table_of_all_hosts() {
+    let fleet = Fleet::new(2);
+    let ran = fleet.run(&["status"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(ran.stderr, "");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{ran:?}");
+    let words: Vec<&str> = lines[1].split_whitespace().collect();
+    let expected = [
+        "h1",
+        OLD,
+        "0123456789ab",
+        "2026-01-01T00:00:00Z",
+        "ada@laptop",
+        "app.service",
+        "active",
+        OLDER,
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn status_tells_when_hosts_differ() {
+    let fleet = Fleet::new(2);
+    let rolled = fleet.run(&["rollback", "--host", "h2"]);
+    assert_eq!(rolled.code(), 0, "{rolled:?}");
+    assert_eq!(fleet.all_current(), [OLD, OLDER]);
+    let ran = fleet.run(&["status"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert!(ran.stdout.contains(OLDER));
+}
+
+#[test]
+fn rollback_takes_all_hosts_or_none() {
+    let fleet = Fleet::new(3);
+    let ran = fleet.run(&["rollback"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLDER; 3]);
+    assert!(fleet.order("migrate").is_empty());
+
+    let fleet = Fleet::new(3);
+    fleet.write("h2/fail/restart", "");
+    let ran = fleet.run(&["rollback", OLDER]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3]);
+
+    let ran = fleet.run(&["rollback", "-x"]);
+    assert_eq!(ran.code(), 2, "{ran:?}");
+    let ran = fleet.run(&["rollback", "19990101000000"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3]);
+}
+
+#[test]
+fn json_is_one_event_per_line() {
+    let fleet = Fleet::new(2);
+    let ran = fleet.run(&["deploy", "--json"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(ran.stderr, "");
+    let events: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let name = |event: &Value| {
+        event["event"]
+            .as_str()
+            .map(str::to_owned)
+            .expect("an event")
+    };
+    assert_eq!(name(&events[0]), "begin");
+    assert_eq!(events[0]["action"], "deploy");
+    assert_eq!(events[0]["hosts"][1], "h2");
+    let last = events.last().expect("events");
+    assert_eq!(name(last), "summary");
+    assert_eq!(last["code"], 0);
+    assert_eq!(last["hosts"][1]["host"], "h2");
+    assert_eq!(last["hosts"][1]["outcome"], "done");
+    assert_eq!(last["hosts"][1]["release"], events[0]["release"]);
+    let of_second: Vec<String> = events
+        .iter()
+        .filter(|event| event["host"] == "h2")
+        .map(name)
+        .collect();
+    let order = [
+        "opening", "start", "step", "done", "phase", "told", "fact", "over",
+    ];
+    let firsts: Vec<_> = order
+        .iter()
+        .map(|wanted| of_second.iter().position(|event| event == wanted))
+        .collect();
+    assert!(
+        firsts.is_sorted() && firsts.iter().all(Option::is_some),
+        "{firsts:?}"
+    );
+    assert!(events.iter().all(|event| event["elapsed"].is_number()));
+
+    let ran = fleet.run(&["status", "--json"]);
+    let found = ran
+        .stdout
+        .lines()
+        .find(|line| line.contains(r#""event":"status""#))
+        .expect("a status");
+    let status: Value = serde_json::from_str(found).expect("an object");
+    assert_eq!(status["releases"], serde_json::json!([OLDER, OLD]));
+    assert_eq!(status["unit_state"], "active");
+}
+
+#[test]
+fn a_dry_run_contacts_nobody() {
+    let fleet = Fleet::new(2);
+    for command in ["setup", "deploy", "rollback", "status"] {
+        let ran = fleet.run(&[command, "--dry-run"]);
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        assert_eq!(ran.stdout.lines().count(), 6, "{ran:?}");
+        assert!(ran.stdout.contains("-p 22 -l "), "{ran:?}");
+        assert!(ran.stdout.contains(" bytes, sha256 "), "{ran:?}");
+        assert_eq!(ran.stdout.contains(" -A "), command == "deploy", "{ran:?}");
+    }
+    assert_eq!(fleet.read("h1/ssh"), "");
+}
+
+#[test]
+fn one_host_alone_gets_no_barrier() {
+    let fleet = Fleet::new(2);
+    let ran = fleet.run(&["deploy", "--host", "h2"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let told = fleet.read("h2/ssh");
+    assert!(told.starts_with("yes exec sh -s -- deploy 2"), "{told}");
+    assert!(!told.contains("barrier"), "{told}");
+    assert_eq!(fleet.read("h1/ssh"), "");
+    assert!(
+        ran.stderr.starts_with("✓ Locked "),
+        "one host needs no prefix: {ran:?}"
+    );
+    assert!(ran.stderr.contains("✓ Pulled branch main"), "{ran:?}");
+}

@@ -1,0 +1,122 @@
+//! A failure injected at each phase on each host: afterwards all hosts run the same release.
+
+use crate::support::{Fleet, OLD};
+
+#[test]
+fn all_hosts_get_the_release() {
+    let fleet = Fleet::new(4);
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let current = fleet.all_current();
+    assert_ne!(current[0], OLD);
+    assert!(
+        current.iter().all(|release| *release == current[0]),
+        "{current:?}"
+    );
+    assert_eq!(fleet.order("migrate"), ["h1", "h2"]);
+    // Nobody restarts before all have built and migrated.
+    let order = fleet.read("order");
+    let first = order.find(" restart").expect("a restart");
+    assert!(order.rfind(" migrate").expect("a migration") < first);
+    assert!(order.rfind(" static").expect("static files") < first);
+}
+
+#[test]
+fn a_failure_at_any_phase_on_any_host_leaves_all_on_the_old_release() {
+    for (what, step, code) in [
+        ("git", "clone", 3),
+        ("pip", "dependencies", 3),
+        ("static", "static", 3),
+        ("migrate", "migrate", 3),
+        ("restart", "restart", 1),
+        ("curl", "verify", 1),
+    ] {
+        let hosts = if what == "migrate" { 2 } else { 4 };
+        for number in 1..=hosts {
+            let fleet = Fleet::new(4);
+            let host = format!("h{number}");
+            fleet.write(&format!("{host}/fail/{what}"), "");
+            let ran = fleet.run(&["deploy"]);
+            let place = format!("{what} on {host}: {ran:?}");
+            assert_eq!(ran.code(), code, "{place}");
+            assert_eq!(fleet.all_current(), [OLD; 4], "{place}");
+            let told = format!("{host} | ✗ {step} failed with exit status");
+            assert!(ran.stderr.contains(&told), "{place}");
+            for host in fleet.hosts() {
+                assert_eq!(fleet.releases(&host).len(), 2, "{host}, {place}");
+            }
+            let migrated = if code == 1 {
+                2
+            } else {
+                number * usize::from(what == "migrate")
+            };
+            assert_eq!(fleet.order("migrate").len(), migrated, "{place}");
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_host_stops_all() {
+    for (how, reason) in [
+        (
+            "refused",
+            "unreachable: ssh: connect to host h3 port 22: Connection refused",
+        ),
+        (
+            "denied",
+            "unreachable: deploy@h3: Permission denied (publickey).",
+        ),
+    ] {
+        let fleet = Fleet::new(4);
+        fleet.write(&format!("h3/{how}"), "");
+        let ran = fleet.run(&["deploy"]);
+        assert_eq!(ran.code(), 4, "{ran:?}");
+        assert_eq!(fleet.all_current(), [OLD; 4]);
+        assert!(
+            ran.stderr.contains(&format!("h3 | ✗ {reason}\n")),
+            "{ran:?}"
+        );
+        assert_eq!(
+            fleet.read("h3/ssh").lines().count(),
+            1,
+            "it is not tried again"
+        );
+    }
+}
+
+#[test]
+fn a_dropped_connection_is_tried_again() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/dropped", "2");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fleet.read("h2/ssh").lines().count(), 3);
+}
+
+#[test]
+fn a_host_that_drops_each_connection_is_unreachable() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/dropped", "99");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 4, "{ran:?}");
+    assert_eq!(fleet.read("h2/ssh").lines().count(), 5);
+    assert_eq!(fleet.all_current(), [OLD; 2]);
+}
+
+#[test]
+fn the_slowest_host_decides_when_all_promote() {
+    let fleet = Fleet::new(4);
+    fleet.write("h4/slow/pip", "2");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let order = fleet.read("order");
+    let built = order.find("h4 static").expect("the slow host builds");
+    assert!(
+        built < order.find(" restart").expect("a restart"),
+        "{order}"
+    );
+    assert!(
+        built < order.find(" migrate").expect("a migration"),
+        "{order}"
+    );
+}

@@ -1,0 +1,106 @@
+//! Links that are lost at each point: the hosts are asked, and end alike.
+
+use crate::support::{Fleet, OLD};
+
+/// Lines of the script at which the link of one host is cut, and how the deploy ends.
+const CUTS: [(&str, i32); 10] = [
+    ("start deploy", 3),
+    ("step clone", 3),
+    ("done dependencies", 3),
+    ("phase ready", 3),
+    ("phase migrated", 3),
+    ("step promote", 0),
+    ("step restart", 0),
+    ("done verify", 0),
+    ("phase promoted", 0),
+    ("step prune", 0),
+];
+
+#[test]
+fn a_link_cut_anywhere_leaves_all_hosts_alike() {
+    for (cut, code) in CUTS {
+        let fleet = Fleet::new(3);
+        fleet.write("h2/cut", cut);
+        let ran = fleet.run(&["deploy"]);
+        let place = format!("cut at {cut}: {ran:?}");
+        // The others may be told to go on before the loss is seen; then they go back.
+        let raced = code == 3 && cut.starts_with("phase") && ran.code() == 1;
+        assert!(ran.code() == code || raced, "{place}");
+        let current = fleet.all_current();
+        assert!(
+            current.iter().all(|release| *release == current[0]),
+            "{place}"
+        );
+        assert_eq!(current[0] == OLD, code == 3, "{place}");
+        let told = "h2 | ✗ the connection was lost";
+        assert!(ran.stderr.contains(told), "{place}");
+    }
+}
+
+#[test]
+fn a_link_cut_on_the_only_host_is_asked_after() {
+    for (cut, _) in CUTS.iter().filter(|(cut, _)| !cut.starts_with("phase")) {
+        let fleet = Fleet::new(1);
+        fleet.write("h1/cut", cut);
+        let ran = fleet.run(&["deploy"]);
+        let promoted = fleet.current("h1") != OLD;
+        assert_eq!(
+            ran.code(),
+            if promoted { 0 } else { 3 },
+            "cut at {cut}: {ran:?}"
+        );
+        assert!(
+            fleet.read("h1/ssh").contains("exec sh -s -- status nonce="),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/cut", "phase promoted");
+    fleet.write("h3/fail/curl", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    let asked = fleet.read("h2/ssh");
+    assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
+}
+
+#[test]
+fn a_host_that_reverted_while_its_link_was_cut_takes_the_others_back() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/cut", "step restart");
+    fleet.write("h2/fail/curl", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+}
+
+#[test]
+fn a_host_that_dies_before_promotion_stops_all() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/cut", "done static");
+    fleet.write("h2/dead", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+}
+
+/// Takes as long as a host is asked that does not answer: a minute.
+#[test]
+fn a_host_that_dies_after_promotion_is_named_and_in_doubt() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/cut", "step restart");
+    fleet.write("h2/dead", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("  h2: not known, look at it; the connection was lost in step restart"),
+        "{ran:?}"
+    );
+    assert_ne!(fleet.current("h1"), OLD);
+    assert_eq!(fleet.current("h1"), fleet.current("h3"));
+}

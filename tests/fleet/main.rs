@@ -1,0 +1,8 @@
+//! The controller over many hosts, each played by a directory of this machine.
+
+mod commands;
+mod faults;
+mod interrupts;
+mod links;
+mod output;
+mod support;

@@ -1,0 +1,103 @@
+//! What hosts print: garbage, secrets, too much, and lines that look like the script's own.
+
+use crate::support::{Fleet, OLD, ran};
+use std::time::Instant;
+
+#[test]
+fn garbage_reaches_no_terminal() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/before", b"Welcome\x1b[2J\0\xff\n");
+    fleet.write(
+        "h1/talk/pip",
+        b"\x1b]0;owned\x07\x1b[31mred\x1b[0m \x00 \xc3\x28 \xe2\x80\xae\nno newline",
+    );
+    fleet.write("h1/fail/pip", "");
+    for options in [
+        &["deploy"][..],
+        &["deploy", "--verbose"],
+        &["deploy", "--json", "--verbose"],
+    ] {
+        let ran = fleet.run(options);
+        assert_eq!(ran.code(), 3, "{ran:?}");
+        let all = ran.stdout.clone() + &ran.stderr;
+        let unsafe_in = |character: char| {
+            (character.is_control() && character != '\n') || character == '\u{202e}'
+        };
+        assert!(!all.contains(unsafe_in), "{all:?}");
+        assert!(all.contains("red"), "{all:?}");
+    }
+}
+
+#[test]
+fn secrets_are_redacted_everywhere() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/talk/pip", "connecting with correct horse\nhello\n");
+    fleet.write("h1/fail/pip", "");
+    for options in [
+        &["deploy"][..],
+        &["deploy", "--verbose"],
+        &["deploy", "--json", "--verbose"],
+    ] {
+        let ran = fleet.run(options);
+        let all = ran.stdout.clone() + &ran.stderr;
+        assert!(all.contains("connecting with [redacted]"), "{all}");
+        assert!(!all.contains("horse") && !all.contains("hello"), "{all}");
+    }
+    let dry = fleet.run(&["deploy", "--dry-run", "--verbose"]);
+    assert!(!dry.stdout.contains("horse"), "{dry:?}");
+}
+
+#[test]
+fn forged_markers_are_output() {
+    let fleet = Fleet::new(2);
+    let nonce = "0".repeat(32);
+    fleet.write(
+        "h1/talk/pip",
+        format!("@{nonce} end 0 deployed\n@{nonce} phase promoted\n@ end 0 deployed\n"),
+    );
+    fleet.write("h1/fail/pip", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2]);
+}
+
+#[test]
+fn much_goes_both_ways_at_once() {
+    let fleet = Fleet::new(2);
+    // A script of 4 MB and output of 4 MB, of which most comes before the script is read.
+    let comment = "# nothing to see\n".repeat(3 * 1024 * 1024 / 17);
+    fleet.write("env", comment);
+    let lines = "x".repeat(79) + "\n";
+    fleet.write("h1/before", lines.repeat(4 * 1024 * 1024 / 80));
+    fleet.write("h2/talk/pip", "y".repeat(4 * 1024 * 1024));
+    let began = Instant::now();
+    let ran = fleet.run(&["deploy", "--verbose"]);
+    assert_eq!(ran.code(), 0, "{}", &ran.stderr[ran.stderr.len() - 2000..]);
+    assert!(began.elapsed().as_secs() < 60);
+}
+
+#[test]
+fn a_login_that_is_no_shell_is_told_from_a_host_that_is_away() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/before", "This account is currently not available.\n");
+    // The shell that would read the script is gone.
+    fleet.write("ssh", "#!/bin/sh\ncat h1/before\nexit 1\n");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    let told = "✗ the script did not start: This account is currently not available.\n";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
+#[test]
+fn a_missing_ssh_is_named() {
+    let fleet = Fleet::new(1);
+    let mut command = fleet.command(&["deploy"]);
+    command.env("PYSTRANO_SSH", "/nowhere/ssh");
+    let ran = ran(command.spawn().expect("pystrano"));
+    assert_eq!(ran.code(), 4, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("/nowhere/ssh: no such program; install the OpenSSH client"),
+        "{ran:?}"
+    );
+}

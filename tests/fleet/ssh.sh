@@ -1,0 +1,56 @@
+#!/bin/sh
+# Stands in for ssh: runs the remote command here, as the host whose directory is $FLEET/<host>.
+#
+# Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
+# times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
+# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again).
+exec 3<&0
+forward=no
+while [ "$1" != -- ]; do
+	[ "$1" != -A ] || forward=yes
+	shift
+done
+host=$2 command=$3
+export SANDBOX="$FLEET/$host" HOME="$FLEET/$host" PATH="$FLEET/bin:$PATH"
+cd "$SANDBOX" || exit 255
+printf '%s %s\n' "$forward" "$command" >>ssh
+
+die() {
+	printf '%s\r\n' "$1" >&2
+	exit 255
+}
+
+[ ! -e refused ] || die "ssh: connect to host $host port 22: Connection refused"
+[ ! -e denied ] || die "deploy@$host: Permission denied (publickey)."
+if [ -e dropped ]; then
+	left=$(cat dropped)
+	[ "$left" -le 1 ] && rm dropped || echo $((left - 1)) >dropped
+	die 'kex_exchange_identification: Connection closed by remote host'
+fi
+[ ! -e before ] || cat before
+[ -e cut ] || exec sh -c "$command"
+
+cut=$(cat cut)
+rm cut
+mkfifo in out
+setsid sh -c "$command" <in >out 2>&1 &
+script=$!
+cat <&3 >in &
+feeder=$!
+exec 4<out
+while IFS= read -r line <&4; do
+	printf '%s\n' "$line"
+	case $line in *"$cut"*)
+		if [ -e dead ]; then
+			kill -KILL -"$script"
+			touch refused
+		fi
+		kill "$feeder"
+		rm -f in out
+		die 'client_loop: send disconnect: Broken pipe'
+		;;
+	esac
+done
+kill "$feeder" 2>/dev/null
+rm -f in out
+wait "$script"

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Plays each command that a deploy runs, under its name. $SANDBOX/fail/<what> makes it fail,
+# $SANDBOX/slow/<what> holds the seconds it takes.
+name=${0##*/}
+what=$name
+case "$name $*" in
+*manage.py\ migrate*) what=migrate ;;
+*manage.py\ collectstatic*) what=static ;;
+systemctl\ restart*) what=restart ;;
+esac
+printf '%s %s\n' "${SANDBOX##*/}" "$what" >>"$FLEET/order"
+[ ! -e "$SANDBOX/talk/$what" ] || cat "$SANDBOX/talk/$what"
+[ ! -e "$SANDBOX/slow/$what" ] || sleep "$(cat "$SANDBOX/slow/$what")"
+release=$(readlink "$SANDBOX/root/current")
+if [ -e "$SANDBOX/fail/$what" ]; then
+	# What runs after the switch fails for the new release only.
+	case "$what $release" in
+	"restart releases/20260101000000" | "curl releases/20260101000000") ;;
+	curl\ *)
+		printf 500
+		exit
+		;;
+	*)
+		echo "$what: as the test wants" >&2
+		exit 7
+		;;
+	esac
+fi
+case $name in
+git)
+	case $* in
+	clone*)
+		for last in "$@"; do :; done
+		mkdir -p "$last"
+		;;
+	*rev-parse*) echo 0123456789abcdef0123456789abcdef01234567 ;;
+	esac
+	;;
+sudo)
+	[ "$1" != -n ] || shift
+	[ "$1" = -l ] || exec "$@"
+	;;
+systemctl)
+	case $1 in
+	show) printf 'ActiveState=active\nInvocationID=1\n' ;;
+	is-active) [ "$2" = --quiet ] || echo active ;;
+	esac
+	;;
+curl) printf 200 ;;
+esac

@@ -1,0 +1,359 @@
+//! Deploys that fail: the exact words, the exit code, and the host as it was.
+
+use crate::support::{App, Deployed, Output, deployed, free_port};
+use std::process::Command;
+
+/// What a failed deploy must not change: files, links, modes, contents, and which process of the
+/// application runs. The lock's text, caches of Python and the database are not looked at.
+fn state(fixture: &Deployed) -> String {
+    fixture.host.root(
+        "cd /home/deploy/demo && find . ../.ssh \\( -name __pycache__ -o -name 'db.sqlite3*' -o -path ./.pystrano/lock \
+             -o -path ./shared/revisions.log \\) -prune -o -printf '%p %y %m %u %l\\n' | sort
+         find current/ shared .pystrano -type f ! -name '*.pyc' ! -name 'db.sqlite3*' ! -name lock ! -name revisions.log \
+             -exec sha256sum {} + | sort
+         systemctl show demo ssh -P ActiveState",
+    )
+}
+
+/// The lines of stderr from the failure on, with what differs from run to run replaced.
+fn failure(output: &Output, fixture: &Deployed) -> String {
+    let release = fixture
+        .host
+        .root("readlink /home/deploy/demo/current 2>/dev/null | sed 's:.*/::'");
+    let mut text = String::new();
+    for line in output
+        .stderr
+        .lines()
+        .skip_while(|line| !line.contains("✗ "))
+    {
+        let line = match line.rsplit_once(" (") {
+            Some((words, took)) if took.ends_with(" s)") => format!("{words} (T)"),
+            _ => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    if !release.is_empty() {
+        text = text.replace(&release, "OLD");
+    }
+    text.replace(&format!("127.0.0.1:{}", fixture.host.port()), "HOST")
+}
+
+/// Whether the text is as expected, line by line; `    ...` stands for lines of a command's output,
+/// at least one.
+fn matches(text: &str, expected: &str) -> bool {
+    fn from(text: &[&str], expected: &[&str]) -> bool {
+        match expected {
+            [] => text.is_empty(),
+            ["    ...", rest @ ..] => {
+                let output = text
+                    .iter()
+                    .take_while(|line| line.starts_with("    "))
+                    .count();
+                (1..=output).any(|skipped| from(&text[skipped..], rest))
+            }
+            [line, rest @ ..] => text.first() == Some(line) && from(&text[1..], rest),
+        }
+    }
+    let text: Vec<&str> = text.lines().collect();
+    let expected: Vec<&str> = expected.lines().collect();
+    from(&text, &expected)
+}
+
+const STOPPED: &str = "✗ Stopped before promotion: every server is as it was (T)\n  127.0.0.1: as it was\n\
+                       Next: mend what failed, then deploy again\n";
+const UNREACHABLE: &str = "✗ Stopped before promotion, for a server could not be reached: every server is as it was (T)\n  127.0.0.1: unreachable\n\
+     Next: check that `ssh` gets there, then deploy again, or name the other servers with --host\n";
+const REVERTED: &str = "✗ Failed after promotion: every server runs what it ran before (T)\n  127.0.0.1: back to OLD\n\
+                        Next: mend what failed, then deploy again\n";
+
+const WENT_BACK: &str =
+    "✓ Promoted OLD to current\n✓ Restarted demo.service\n✓ Verified that the unit stays up\n";
+
+/// Requires that a deploy ends with `code` and `words`, that the host is as it was before, that
+/// the application answers, and that no lock or process of the deploy is left.
+#[track_caller]
+fn fails(fixture: &Deployed, code: i32, words: &str) {
+    let before = state(fixture);
+    let output = fixture.project.run(&["deploy"]).expect(code);
+    let failure = failure(&output, fixture);
+    assert!(
+        matches(&failure, words),
+        "--- said\n{failure}\n--- instead of\n{words}\n{output}"
+    );
+    let after = state(fixture);
+    assert!(before == after, "--- before\n{before}\n--- after\n{after}");
+    assert!(fixture.project.page(0).contains("v1"));
+    fixture
+        .host
+        .root("flock -n /home/deploy/demo/.pystrano/lock true");
+    output.hides("the-secret-key-of-the-tests");
+}
+
+/// Like [`fails`], with a deploy that succeeds once `mend` has run on the host.
+#[track_caller]
+fn fails_until(fixture: &Deployed, code: i32, words: &str, mend: &str) {
+    fails(fixture, code, words);
+    fixture.host.root(mend);
+    fixture.project.run(&["deploy"]).expect(0);
+}
+
+#[test]
+fn no_such_branch() {
+    let mut fixture = deployed(App::Django);
+    fixture.project.set("branch", "no-such-branch");
+    fails(
+        &fixture,
+        3,
+        &format!(
+            "✗ clone failed with exit status 128\n    \
+             warning: Could not find remote branch no-such-branch to clone.\n    \
+             fatal: Remote branch no-such-branch not found in upstream origin\n{STOPPED}"
+        ),
+    );
+}
+
+#[test]
+fn repository_unreachable() {
+    let mut fixture = deployed(App::Django);
+    let url = format!("git://127.0.0.1:{}/repo", free_port());
+    fixture.project.set("source_code_url", &url);
+    let said = "✗ clone failed with exit status 128\n    \
+        fatal: unable to connect to 127.0.0.1:\n    \
+        127.0.0.1[0: 127.0.0.1]: errno=Connection refused\n";
+    fails(&fixture, 3, &format!("{said}{STOPPED}"));
+}
+
+#[test]
+fn dependency_does_not_install() {
+    let fixture = deployed(App::Django);
+    fixture.repo.break_dependencies();
+    let said = "✗ dependencies failed with exit status 1\n    ...\n    \
+        ERROR: Could not find a version that satisfies the requirement idna==0.0.999 (from versions: 3.9, 3.10)\n    \
+        ERROR: No matching distribution found for idna==0.0.999\n";
+    fails(&fixture, 3, &format!("{said}{STOPPED}"));
+}
+
+#[test]
+fn migration_fails() {
+    let fixture = deployed(App::Django);
+    fixture.repo.break_migration();
+    let said = "✗ migrate failed with exit status 1\n    ...\n    \
+        django.db.utils.OperationalError: no such column: broken_migration\n";
+    fails(&fixture, 3, &format!("{said}{STOPPED}"));
+}
+
+#[test]
+fn alembic_migration_fails() {
+    let fixture = deployed(App::FastApi);
+    fixture.repo.break_migration();
+    let said = "✗ migrate failed with exit status 1\n    ...\n    \
+        [SQL: SELECT broken_migration]\n    ...\n";
+    fails(&fixture, 3, &format!("{said}{STOPPED}"));
+}
+
+#[test]
+fn static_step_fails() {
+    let fixture = deployed(App::FastApi);
+    fixture.repo.break_static();
+    fails(
+        &fixture,
+        3,
+        &format!("✗ static failed with exit status 1\n    broken-static\n{STOPPED}"),
+    );
+}
+
+#[test]
+fn django_static_step_fails() {
+    let fixture = deployed(App::Django);
+    fixture.repo.break_static();
+    let said = "✗ static failed with exit status 1\n    ...\n    \
+        PermissionError: [Errno 13] Permission denied: '/broken-static'\n";
+    fails(&fixture, 3, &format!("{said}{STOPPED}"));
+}
+
+#[test]
+fn unit_dies_at_start() {
+    let fixture = deployed(App::Django);
+    fixture.repo.die_at_start();
+    let said = "✗ restart failed with exit status 1\n    \
+        Job for demo.service failed because the control process exited with error code.\n    \
+        See \"systemctl status demo.service\" and \"journalctl -xeu demo.service\" for details.\n";
+    fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
+}
+
+#[test]
+fn unit_dies_a_second_later() {
+    let fixture = deployed(App::Django);
+    fixture.repo.die_after_a_second();
+    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n";
+    fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
+}
+
+/// An application that dies before it serves, whose server started well.
+#[test]
+fn worker_does_not_boot() {
+    let fixture = deployed(App::Django);
+    fixture
+        .repo
+        .write("demo/wsgi.py", "raise RuntimeError('broken-worker')\n");
+    fixture.repo.commit("A worker that does not boot");
+    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n";
+    fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
+}
+
+#[test]
+fn page_does_not_answer() {
+    let mut fixture = deployed(App::Django);
+    fixture.project.check_health("/missing", 3);
+    let url = format!("http://127.0.0.1:{}/missing", fixture.project.ports[0]);
+    // The old release is held to the same, so nobody knows whether it is well.
+    let output = fixture.project.run(&["deploy"]).expect(5);
+    output.says(&format!(
+        "{url} did not answer 2xx or 3xx within 3 s; its last answer was 404"
+    ));
+}
+
+#[test]
+fn wrong_ssh_key() {
+    let fixture = deployed(App::Django);
+    let keys = "/home/deploy/.ssh/authorized_keys";
+    fixture.host.root(&format!("mv {keys} /root/away"));
+    let said = "✗ unreachable: deploy@127.0.0.1: Permission denied (publickey,password).\n";
+    fails_until(
+        &fixture,
+        4,
+        &format!("{said}{UNREACHABLE}"),
+        &format!("mv /root/away {keys}"),
+    );
+}
+
+#[test]
+fn closed_port() {
+    let mut fixture = deployed(App::Django);
+    let port = free_port();
+    fixture.project.set_server(0, "port", &port.to_string());
+    let said =
+        format!("✗ unreachable: ssh: connect to host 127.0.0.1 port {port}: Connection refused\n");
+    fails(&fixture, 4, &format!("{said}{UNREACHABLE}"));
+}
+
+#[test]
+fn sudo_missing() {
+    let fixture = deployed(App::Django);
+    fixture.host.root("mv /usr/bin/sudo /usr/bin/sudo.away");
+    fails_until(
+        &fixture,
+        3,
+        &format!(
+            "✗ release failed with exit status 3: sudo is missing, and restarting demo.service needs it; run setup.sh first\n{STOPPED}"
+        ),
+        "mv /usr/bin/sudo.away /usr/bin/sudo",
+    );
+}
+
+#[test]
+fn sudo_rule_missing() {
+    let fixture = deployed(App::Django);
+    fixture
+        .host
+        .root("mkdir /root/away && mv /etc/sudoers.d/*-* /root/away/");
+    fails_until(
+        &fixture,
+        3,
+        &format!(
+            "✗ release failed with exit status 3: deploy may not run: sudo systemctl restart demo.service; run setup.sh first\n{STOPPED}"
+        ),
+        "mv /root/away/* /etc/sudoers.d/",
+    );
+}
+
+#[test]
+fn disk_full() {
+    let fixture = deployed(App::Django);
+    // A disk of its own for the project, with the same content and no room left.
+    fixture.host.root(
+        "systemctl stop demo && cd /home/deploy && mv demo away &&
+         install -d -o deploy -g deploy demo && mount -t tmpfs -o size=40m,uid=$(id -u deploy),gid=$(id -g deploy),mode=755 tmpfs demo &&
+         cp -a away/. demo/ && systemctl start demo",
+    );
+    fixture.project.page(0);
+    fixture.host.root("dd if=/dev/zero of=/home/deploy/demo/ballast bs=4k 2>/dev/null; truncate -s -64k /home/deploy/demo/ballast");
+    let said = "✗ clone failed with exit status 128\n    ...\n";
+    fails_until(
+        &fixture,
+        3,
+        &format!("{said}{STOPPED}"),
+        "rm /home/deploy/demo/ballast",
+    );
+}
+
+#[test]
+fn home_read_only() {
+    let fixture = deployed(App::Django);
+    fixture
+        .host
+        .root("mount --bind /home/deploy /home/deploy && mount -o remount,ro,bind /home/deploy");
+    let output = fixture.project.run(&["deploy"]).expect(3);
+    output
+        .says("Read-only file system")
+        .says("lock failed with exit status");
+    fixture
+        .host
+        .root("readlink /home/deploy/demo/current; umount -l /home/deploy");
+    fixture.project.run(&["deploy"]).expect(0);
+}
+
+#[test]
+fn current_is_a_real_directory() {
+    let fixture = deployed(App::Django);
+    // The application keeps running; its working directory is the release itself.
+    fixture
+        .host
+        .root("cd /home/deploy/demo && cp -a current/. real && rm current && mv real current");
+    fails_until(
+        &fixture,
+        3,
+        &format!(
+            "✗ release failed with exit status 3: /home/deploy/demo/current is not a link; move it away, deploy.sh makes it a link to the release\n{STOPPED}"
+        ),
+        "rm -r /home/deploy/demo/current",
+    );
+}
+
+#[test]
+fn secrets_not_set_up() {
+    let fixture = deployed(App::Django);
+    fixture
+        .host
+        .root("rm /home/deploy/demo/shared/secret-key.txt");
+    let words = "✗ release failed with exit status 3: there is no /home/deploy/demo/shared/secret-key.txt; run setup.sh first\n";
+    fails(&fixture, 3, &format!("{words}{STOPPED}"));
+    fixture.project.run(&["setup"]).expect(0);
+    fixture.project.run(&["deploy"]).expect(0);
+}
+
+#[test]
+fn host_was_never_set_up() {
+    let fixture = deployed(App::Django);
+    fixture
+        .host
+        .root("systemctl disable --now demo; rm -r /home/deploy/demo");
+    let output = fixture.project.run(&["deploy"]).expect(3);
+    output.says(
+        "lock failed with exit status 3: /home/deploy/demo is not set up; run setup.sh first",
+    );
+    assert_ne!(fixture.host.exec("test -e /home/deploy/demo").code, 0);
+}
+
+#[test]
+fn ssh_program_missing() {
+    let fixture = deployed(App::Django);
+    let mut command: Command = fixture.project.command(&["deploy"]);
+    let output: Output = command
+        .env("PYSTRANO_SSH", "/nonexistent/ssh")
+        .output()
+        .unwrap()
+        .into();
+    output.expect(4).says("✗ unreachable: /nonexistent/ssh: no such program; install the OpenSSH client, or name one in PYSTRANO_SSH");
+}

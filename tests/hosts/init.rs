@@ -1,0 +1,233 @@
+//! From nothing but the answers of `init` to applications that answer, side by side.
+
+use crate::support::{App, Host, Image, Output, Repo, client, free_port, get, post, workspace};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A directory in which `init` is run for applications of one host.
+struct Newcomer {
+    directory: PathBuf,
+}
+
+/// An application that `init` was asked for.
+struct Started<'a> {
+    newcomer: &'a Newcomer,
+    name: &'static str,
+    port: u16,
+}
+
+impl Newcomer {
+    fn new(name: &str) -> Newcomer {
+        let directory = workspace().join(format!("newcomer-{name}"));
+        fs::create_dir(&directory).unwrap();
+        Newcomer { directory }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("PYSTRANO_SSH", &client().program)
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::null())
+            .output()
+            .expect("pystrano")
+            .into()
+    }
+
+    /// Answers `init`, writes the environment, and runs `setup` and `deploy`.
+    fn start(&self, name: &'static str, repo: &Repo, host: &Host) -> Started<'_> {
+        let port = free_port();
+        let mut words: Vec<String> = ["init", "production", name, "--yes", "--host", "127.0.0.1"]
+            .map(str::to_owned)
+            .to_vec();
+        let mut answer = |flag: &str, value: &str| words.extend([flag.into(), value.into()]);
+        answer("--port", &host.port().to_string());
+        answer("--app-port", &port.to_string());
+        answer("--repo", &repo.url());
+        // The image has all that is needed, and nothing is fetched.
+        answer("--system-packages", "");
+        match repo.app {
+            App::Django => {
+                fs::write(self.directory.join("secret-key.txt"), "the-secret-key\n").unwrap();
+                answer("--secrets", "secret-key.txt");
+                answer("--app-module", "demo.wsgi:application");
+            }
+            App::FastApi => {
+                answer("--framework", "fastapi");
+                answer("--package-manager", "uv");
+                answer("--app-module", "app.main:app");
+                answer("--collect-static-files", "true");
+                answer("--static-files-command", "python build_static.py");
+            }
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.run(&words).expect(0);
+        let env = format!("deploy/{name}/production/.env");
+        let root = format!("/home/deploy/apps/{name}-production");
+        let text = format!("DATABASE={root}/shared/db.sqlite3\nGREETING={name}\n");
+        fs::write(self.directory.join(env), text).unwrap();
+
+        let started = Started {
+            newcomer: self,
+            name,
+            port,
+        };
+        for command in ["check", "setup", "deploy"] {
+            started.run(command).expect(0);
+        }
+        started
+    }
+}
+
+impl Started<'_> {
+    fn run(&self, command: &str) -> Output {
+        self.newcomer.run(&[command, "production", self.name])
+    }
+
+    /// What it answers at `/`; waits up to 10 s.
+    #[track_caller]
+    fn page(&self) -> String {
+        let begin = Instant::now();
+        loop {
+            match get(self.port, "/") {
+                Ok((200, body)) => return body,
+                other if begin.elapsed() > Duration::from_secs(10) => panic!("no page: {other:?}"),
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    fn unit(&self) -> String {
+        format!("{}-production.service", self.name)
+    }
+
+    /// systemd finds no fault with the unit; how exposed it says the unit is, of 10.
+    fn exposure(&self, host: &Host) -> String {
+        let unit = self.unit();
+        let verified = host.exec(&format!("systemd-analyze verify --man=no {unit}"));
+        let said = verified.expect(0);
+        assert_eq!((&*said.stdout, &*said.stderr), ("", ""));
+        let line = host.root(&format!(
+            "systemd-analyze security --no-pager {unit} | tail -n 1"
+        ));
+        line.split("level for ").last().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn django_and_fastapi_live_side_by_side_from_init_alone() {
+    let host = Host::boot(Image::Ready);
+    let newcomer = Newcomer::new("both");
+    let [django, fastapi] = [App::Django, App::FastApi].map(Repo::new);
+    let shop = newcomer.start("shop", &django, &host);
+    let api = newcomer.start("api", &fastapi, &host);
+
+    let pages = [shop.page(), api.page()];
+    assert!(
+        pages[0].starts_with("version=v1\ngreeting=shop\n"),
+        "{}",
+        pages[0]
+    );
+    assert!(
+        pages[1].contains("\"version\":\"v1\",\"greeting\":\"api\""),
+        "{}",
+        pages[1]
+    );
+    // The hardened unit writes uploads; the database it has written already.
+    assert_eq!(post(shop.port, "/upload", "kept").unwrap().0, 200);
+
+    // A new release of one is seen after its restart, and the other is left alone.
+    let before = host.root(&format!("systemctl show -P InvocationID {}", api.unit()));
+    django.release("v2");
+    shop.run("deploy").expect(0);
+    assert!(shop.page().starts_with("version=v2\n"), "{}", shop.page());
+    assert_eq!(get(shop.port, "/upload").unwrap(), (200, "kept".into()));
+    let after = host.root(&format!("systemctl show -P InvocationID {}", api.unit()));
+    assert_eq!(before, after);
+    fastapi.release("v2");
+    api.run("deploy").expect(0);
+    assert!(api.page().contains("\"version\":\"v2\""), "{}", api.page());
+    newcomer.run(&["rollback", "production", "api"]).expect(0);
+    assert!(api.page().contains("\"version\":\"v1\""), "{}", api.page());
+
+    // Neither can write outside of its shared directory, nor read the keys.
+    for app in [&shop, &api] {
+        let unit = app.unit();
+        let inside = |script: &str| {
+            let pid = host.root(&format!("systemctl show -P MainPID {unit}"));
+            host.exec(&format!(
+                "nsenter --target {pid} --mount setpriv --reuid deploy --regid deploy --clear-groups -- sh -c '{script}'"
+            ))
+            .code
+        };
+        let root = format!("/home/deploy/apps/{}-production", app.name);
+        assert_eq!(inside(&format!("touch {root}/shared/media/mine")), 0);
+        for place in ["current/mine", "releases/mine", ".pystrano/mine"] {
+            assert_ne!(inside(&format!("touch {root}/{place}")), 0, "{place}");
+        }
+        assert_ne!(inside("touch /home/deploy/mine"), 0);
+        assert_ne!(inside("ls /home/deploy/.ssh"), 0);
+        println!("{unit}: systemd-analyze security {}", app.exposure(&host));
+        let begin = Instant::now();
+        host.root(&format!("systemctl stop {unit}"));
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begin.elapsed()
+        );
+        let journal = host.root(&format!("journalctl --no-pager -u {unit}"));
+        for trouble in [
+            "Read-only file system",
+            "Permission denied",
+            "Operation not permitted",
+            "SIGKILL",
+        ] {
+            assert!(!journal.contains(trouble), "{journal}");
+        }
+    }
+}
+
+/// What tests/demo shows.
+#[test]
+fn demo() {
+    println!("A throw-away Debian host boots.\n");
+    let host = Host::boot(Image::Ready);
+    let repo = Repo::new(App::Django);
+    let newcomer = Newcomer::new("demo");
+    fs::write(
+        newcomer.directory.join("secret-key.txt"),
+        "the-secret-key\n",
+    )
+    .unwrap();
+    let (ssh, port, url) = (host.port().to_string(), free_port(), repo.url());
+    let app_port = port.to_string();
+    let mut answers = vec!["init", "production", "shop", "--yes", "--host", "127.0.0.1"];
+    answers.extend(["--port", &ssh, "--app-port", &app_port, "--repo", &url]);
+    answers.extend(["--app-module", "demo.wsgi:application"]);
+    answers.extend(["--system-packages", "", "--secrets", "secret-key.txt"]);
+    let show = |words: &[&str]| {
+        let words_shown = words
+            .iter()
+            .map(|word| if word.is_empty() { "''" } else { word });
+        println!("$ pystrano {}", words_shown.collect::<Vec<_>>().join(" "));
+        let output = newcomer.run(words).expect(0);
+        println!("{}{}", output.stdout, output.stderr);
+    };
+    show(&answers);
+    let env = "DATABASE=/home/deploy/apps/shop-production/shared/db.sqlite3\n";
+    fs::write(newcomer.directory.join("deploy/shop/production/.env"), env).unwrap();
+    println!("$ cat deploy/shop/production/.env\n{env}");
+    for command in ["setup", "deploy", "status"] {
+        show(&[command, "production", "shop"]);
+    }
+    let shop = Started {
+        newcomer: &newcomer,
+        name: "shop",
+        port,
+    };
+    println!("$ curl http://127.0.0.1:{port}/\n{}\n", shop.page());
+    println!("The host is gone.");
+}

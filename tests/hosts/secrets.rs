@@ -1,0 +1,260 @@
+//! Secrets and env values: in no argument of any process, in no file that others can read, at no
+//! instant, and in nothing that is printed.
+
+use crate::support::{App, Deployed, Host, deployed};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+const CANARY: &str = "canary-7f3a91c2";
+
+/// What systems calls of sshd's children were seen on a host.
+struct Trace {
+    /// Process and call, in the order of their ends.
+    lines: Vec<(u32, String)>,
+    /// For each process, the line that made it.
+    births: BTreeMap<u32, usize>,
+}
+
+/// Traces all that ssh sessions do on the host while `work` runs.
+fn traced(host: &Host, work: impl FnOnce()) -> Trace {
+    host.root(
+        "systemd-run --quiet --unit=trace strace -f -y -s 65536 -o /root/trace \
+             -e trace=execve,openat,creat,umask,clone,clone3,fork,vfork,write,chmod,fchmod,fchmodat \
+             -p $(systemctl show -P MainPID ssh)
+         until grep -q '^TracerPid:.[1-9]' /proc/$(systemctl show -P MainPID ssh)/status; do sleep 0.1; done",
+    );
+    work();
+    host.root("systemctl stop trace");
+    let text = fs::read(host.path("/root/trace")).unwrap();
+    let lines = String::from_utf8_lossy(&text)
+        .lines()
+        .filter_map(|line| {
+            let (pid, call) = line.split_once(' ')?;
+            Some((pid.parse().ok()?, call.trim_start().to_owned()))
+        })
+        .collect::<Vec<_>>();
+    let births = births(&lines);
+    Trace { lines, births }
+}
+
+impl Trace {
+    /// Whether a system call carried the text, as it is or in base64 at any offset.
+    fn carries(call: &str, text: &str) -> bool {
+        call.contains(text) || base64_cores(text).iter().any(|core| call.contains(core))
+    }
+
+    /// The calls that start programs.
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        self.calls("execve(").map(|(_, call)| call)
+    }
+
+    fn calls(&self, name: &str) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.lines.iter().enumerate();
+        lines
+            .filter(move |(_, (_, call))| call.starts_with(name))
+            .map(|(at, (_, call))| (at, call.as_str()))
+    }
+
+    /// Regular files that the text was written to.
+    fn written(&self, text: &str) -> Vec<&str> {
+        let mut paths: Vec<&str> = self
+            .calls("write(")
+            .filter(|(_, call)| Trace::carries(call, text))
+            .filter_map(|(_, call)| call.split_once('<')?.1.split_once('>'))
+            .map(|(path, _)| path.trim_end_matches(" (deleted)"))
+            .filter(|path| path.starts_with('/') && !path.starts_with("/dev/"))
+            .collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// The modes, after the umask, that a file was created or given with.
+    fn modes(&self, path: &str) -> Vec<u32> {
+        let name = path.rsplit('/').next().unwrap();
+        let created = self.calls("openat(").filter_map(|(at, call)| {
+            let (asked, rest) = call.rsplit_once(") = ")?;
+            let opened = rest.split_once('<')?.1.starts_with(&format!("{path}>"));
+            let mode = u32::from_str_radix(asked.rsplit_once(", ")?.1, 8).ok()?;
+            (opened && asked.contains("O_CREAT")).then(|| mode & !self.umask(at))
+        });
+        let changed = ["chmod(", "fchmod(", "fchmodat("]
+            .into_iter()
+            .flat_map(|call| self.calls(call))
+            .filter_map(|(_, call)| {
+                let mode = call
+                    .split(", ")
+                    .find_map(|word| word.split(')').next()?.strip_prefix('0'))?;
+                call.contains(name)
+                    .then(|| u32::from_str_radix(mode, 8).ok())?
+            });
+        created.chain(changed).collect()
+    }
+
+    /// The umask of the process of a line, at that line.
+    fn umask(&self, at: usize) -> u32 {
+        let pid = self.lines[at].0;
+        for before in (0..at).rev() {
+            let (other, call) = &self.lines[before];
+            if *other == pid
+                && let Some(rest) = call.strip_prefix("umask(")
+            {
+                let mask = rest.split(')').next().unwrap();
+                return u32::from_str_radix(mask.trim_start_matches('0'), 8).unwrap_or(0);
+            }
+        }
+        match self.births.get(&pid) {
+            Some(&birth) => self.umask(birth),
+            // sshd itself, which systemd starts.
+            None => 0o022,
+        }
+    }
+}
+
+/// For each process, the line that made it.
+fn births(lines: &[(u32, String)]) -> BTreeMap<u32, usize> {
+    let names = [
+        "clone",
+        "fork",
+        "vfork",
+        "<... clone",
+        "<... fork",
+        "<... vfork",
+    ];
+    let made = lines.iter().enumerate().filter_map(|(at, (_, call))| {
+        let child = call.rsplit_once(" = ")?.1.parse().ok()?;
+        let makes = names.iter().any(|name| call.starts_with(name));
+        makes.then_some((child, at))
+    });
+    made.collect()
+}
+
+/// What every base64 text that holds `text` has in it, for the three ways that it can be aligned.
+fn base64_cores(text: &str) -> [String; 3] {
+    use base64::Engine;
+    [0, 1, 2].map(|offset| {
+        let padded = format!("{}{text}", "-".repeat(offset));
+        let whole = base64::engine::general_purpose::STANDARD_NO_PAD.encode(padded);
+        let begin = [0, 2, 3][offset];
+        whole[begin..whole.len() - 2].to_owned()
+    })
+}
+
+#[test]
+fn base64_is_recognised_at_every_offset() {
+    use base64::Engine;
+    for offset in 0..3 {
+        let text = format!("{}{CANARY}\n", "x".repeat(offset));
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        assert!(Trace::carries(&encoded, CANARY), "{encoded}");
+    }
+}
+
+#[test]
+fn secrets_stay_where_they_belong() {
+    let Deployed {
+        host,
+        mut project,
+        repo,
+    } = deployed(App::Django);
+    project.env.insert("PASSWORD".into(), CANARY.into());
+    project.set(
+        "secrets",
+        "deploy/demo/production/secret-key.txt; secret-canary.txt",
+    );
+    project.save();
+    fs::write(
+        project.directory().join("secret-canary.txt"),
+        format!("{CANARY}\n"),
+    )
+    .unwrap();
+    // The controller's own argument lists.
+    let arguments = project.directory().join("arguments");
+    let recorder = project.directory().join("ssh");
+    let ssh = crate::support::ssh_program().display();
+    fs::write(
+        &recorder,
+        format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\nexec {ssh} \"$@\"\n",
+            arguments.display()
+        ),
+    )
+    .unwrap();
+    fs::set_permissions(&recorder, fs::Permissions::from_mode(0o755)).unwrap();
+
+    repo.release("v2");
+    let trace = traced(&host, || {
+        for command in ["setup", "deploy", "status", "rollback"] {
+            let output = project
+                .command(&[command, "--verbose"])
+                .env("PYSTRANO_SSH", &recorder)
+                .output()
+                .unwrap();
+            crate::support::Output::from(output).expect(0).hides(CANARY);
+        }
+        // A failure prints the last lines, here those of a command that prints its environment.
+        project.set(
+            "dependency_install_command",
+            "env; cat ../../shared/secret-canary.txt; false",
+        );
+        for words in [
+            &["deploy"][..],
+            &["deploy", "--verbose"],
+            &["deploy", "--json"],
+        ] {
+            let output = project.run(words).expect(3);
+            for core in base64_cores(CANARY) {
+                output.hides(&core);
+            }
+            output.hides(CANARY);
+        }
+    });
+
+    let recorded = fs::read_to_string(&arguments).unwrap();
+    assert!(recorded.lines().count() > 20);
+    assert!(!Trace::carries(&recorded, CANARY), "{recorded}");
+
+    assert!(trace.commands().count() > 100, "the deploy was traced");
+    let leaks: Vec<&str> = trace
+        .commands()
+        .filter(|call| Trace::carries(call, CANARY))
+        .collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+
+    let written = trace.written(CANARY);
+    assert!(
+        written.iter().any(|path| path.contains("/shared/.env.")),
+        "{written:?}"
+    );
+    assert!(
+        written
+            .iter()
+            .any(|path| path.contains("/.pystrano/") || path.contains("/shared/secret")),
+        "{written:?}"
+    );
+    for path in &written {
+        let modes = trace.modes(path);
+        assert!(!modes.is_empty(), "nobody created {path}");
+        assert!(
+            modes.iter().all(|mode| mode & 0o077 == 0),
+            "{path} had the modes {modes:?} (decimal)"
+        );
+    }
+    println!(
+        "{} commands and {} files with secrets were looked at",
+        trace.commands().count(),
+        written.len()
+    );
+
+    let owners = host.root("cd /home/deploy/demo/shared && stat -c '%a %U' secret-*.txt .env.*");
+    assert!(owners.lines().all(|line| line == "600 deploy"), "{owners}");
+    let open = host.root(&format!(
+        "grep -rlF {CANARY} /home /etc /tmp /var/log /run 2>/dev/null | xargs stat -c '%a %n'"
+    ));
+    assert!(
+        open.lines()
+            .all(|line| line.starts_with("600 /home/deploy/demo/shared/")),
+        "{open}"
+    );
+}

@@ -1,0 +1,96 @@
+//! A host that the Python tool, version 2.0.0, set up and deployed is taken over.
+
+use crate::support::{App, Host, Image, Output, Project, Repo, client_home, here};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The Python tool, installed once.
+fn python_tool() -> PathBuf {
+    let output = Command::new(here().join("python-tool"))
+        .output()
+        .expect("tests/hosts/python-tool");
+    PathBuf::from(Output::from(output).expect(0).stdout.trim_end())
+}
+
+/// Runs the Python tool on the project's config.
+fn python(project: &Project, command: &str) -> Output {
+    project.save();
+    let process = Command::new(python_tool())
+        .args([command, "production", "demo"])
+        .current_dir(project.directory())
+        // paramiko finds its keys here.
+        .env("HOME", client_home())
+        .output();
+    process.unwrap().into()
+}
+
+#[test]
+fn a_host_of_the_python_tool_is_taken_over() {
+    let host = Host::boot(Image::Ready);
+    let repo = Repo::new(App::Django);
+    let mut project = Project::new(&repo, &[&host]);
+    // Without these two the Python tool's setup fails.
+    project.set("system_packages", "less");
+    project.set("ssh_known_hosts", "code.example.com");
+    // It asks github.com for its keys, whatever the config says, which may not be reachable.
+    host.write(
+        "/usr/local/bin/ssh-keyscan",
+        "#!/bin/sh\necho \"$1 ssh-ed25519 AAAAscanned\"\n",
+    );
+    host.root("chmod 755 /usr/local/bin/ssh-keyscan");
+    python(&project, "setup").expect(0);
+    for version in ["p1", "p2", "p3"] {
+        repo.release(version);
+        python(&project, "deploy").expect(0);
+        // Its releases are named after seconds.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+    }
+    assert!(project.page(0).contains("version=p3"));
+    let all = "grep -rl 'NOPASSWD: *ALL' /etc/sudoers.d";
+    assert_eq!(host.root(all), "/etc/sudoers.d/deploy");
+    let theirs = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAITheirs colleague";
+    host.root(&format!(
+        "echo '{theirs}' >>/home/deploy/.ssh/authorized_keys"
+    ));
+    let keys = host.read("/home/deploy/.ssh/authorized_keys");
+    let old = host.root("ls /home/deploy/demo/releases");
+
+    project.run(&["setup"]).expect(0);
+    assert_ne!(host.exec(all).code, 0, "the unlimited rule is gone");
+    assert_eq!(host.read("/home/deploy/.ssh/authorized_keys"), keys);
+    host.ssh("deploy", "sudo -n systemctl restart demo.service")
+        .expect(0);
+    host.ssh("deploy", "sudo -n true").expect(1);
+    assert!(
+        project.page(0).contains("version=p3"),
+        "setup does not disturb the application"
+    );
+
+    let status = project.run(&["status"]).expect(0);
+    for release in old.lines() {
+        status.says(release);
+    }
+    repo.release("v4");
+    project.run(&["deploy"]).expect(0);
+    assert!(project.page(0).contains("version=v4"));
+    let kept = host.root("ls /home/deploy/demo/releases");
+    let newest: Vec<&str> = old.lines().skip(1).collect();
+    assert_eq!(
+        kept.lines().take(2).collect::<Vec<_>>(),
+        newest,
+        "the oldest is pruned"
+    );
+    assert_eq!(kept.lines().count(), 3);
+    let current = host.root("readlink /home/deploy/demo/current");
+    assert_eq!(
+        Some(current.as_str()),
+        kept.lines()
+            .last()
+            .map(|name| format!("releases/{name}"))
+            .as_deref()
+    );
+
+    project.run(&["rollback"]).expect(0);
+    assert!(project.page(0).contains("version=p3"));
+    project.run(&["setup"]).expect(0).says("0 changed");
+}

@@ -1,0 +1,128 @@
+//! The program on a pseudo terminal, driven as a person would.
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+pub struct Terminal {
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    /// All that was shown, without escape sequences.
+    pub shown: String,
+    /// Where the text that was not yet expected begins.
+    seen: usize,
+    child: Child,
+}
+
+impl Terminal {
+    /// Starts the program in a directory, on a terminal of 100 columns.
+    pub fn start(directory: &Path, arguments: &[&str]) -> Terminal {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let end = || slave.try_clone().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .args(arguments)
+            .current_dir(directory)
+            .env("TERM", "xterm-256color")
+            .env("NO_COLOR", "1")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        let keyboard = File::from(master);
+        let mut reader = keyboard.try_clone().unwrap();
+        let (sender, screen) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // The last end of the terminal being closed is an error here, not an end of file.
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                if sender.send(bytes[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal {
+            keyboard,
+            screen,
+            shown: String::new(),
+            seen: 0,
+            child,
+        }
+    }
+
+    /// Waits for text that was not there before.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> &mut Self {
+        let begin = Instant::now();
+        loop {
+            if let Some(place) = self.shown[self.seen..].find(text) {
+                self.seen += place + text.len();
+                return self;
+            }
+            if begin.elapsed() > Duration::from_secs(10) {
+                panic!("{text:?} was not shown:\n{}", self.shown);
+            }
+            self.read(Duration::from_millis(50));
+        }
+    }
+
+    pub fn send(&mut self, keys: &str) -> &mut Self {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
+    /// Waits for the end; the exit status, 128 + N after signal N.
+    pub fn end(mut self) -> (i32, String) {
+        use std::os::unix::process::ExitStatusExt;
+        let status = self.child.wait().unwrap();
+        self.read(Duration::from_millis(200));
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap());
+        (code, self.shown)
+    }
+
+    fn read(&mut self, patience: Duration) {
+        while let Ok(bytes) = self.screen.recv_timeout(patience) {
+            self.shown += &plain(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+/// Text without the sequences that move, erase and color.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' => {
+                if characters.next() == Some('[') {
+                    characters.find(|c| c.is_ascii_alphabetic());
+                }
+            }
+            '\r' => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
