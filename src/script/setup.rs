@@ -214,7 +214,12 @@ mod tests {
 
     #[track_caller]
     fn has(script: &str, line: &str) {
-        assert!(script.lines().any(|each| each == line), "{line}\n{script}");
+        assert!(
+            script
+                .lines()
+                .any(|each| each.trim_start_matches('\t') == line),
+            "{line}\n{script}"
+        );
     }
 
     #[test]
@@ -306,7 +311,7 @@ mod tests {
             "{script}"
         );
         has(&script, "[redacted]");
-        has(&script, "\trefuse");
+        has(&script, "refuse");
         // Without secrets there is nothing to leave out.
         assert_eq!(
             render(&server(), Secrets::Redact).expect("a script"),
