@@ -77,3 +77,83 @@ fn oddities_are_told_in_these_words() {
         format!("{stderr}{stdout}")
     });
 }
+
+/// A directory with the correct config `deploy/shop/production/deployment.yml` of two servers.
+fn correct() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let target = directory.path().join("deploy/shop/production");
+    fs::create_dir_all(&target).expect("the directory of the config");
+    let config = "config_version: 2\ncommon: {source_code_url: u, project_root: shop, \
+                  project_user: deploy, venv_dir: .venv}\n\
+                  servers: [{host: a}, {host: a, port: 23}, {host: '::1'}]\n";
+    fs::write(target.join("deployment.yml"), config).expect("the config is written");
+    directory
+}
+
+fn told(arguments: &[&str], status: i32, stdout: &str, stderr: &str) {
+    let directory = correct();
+    Command::cargo_bin("pystrano")
+        .expect("the program")
+        .arg("check")
+        .args(arguments)
+        .current_dir(&directory)
+        .assert()
+        .code(status)
+        .stdout(stdout.to_owned())
+        .stderr(stderr.to_owned());
+}
+
+#[test]
+fn servers_are_listed_and_selected() {
+    let both = "deploy@a:22 /home/deploy/shop\ndeploy@a:23 /home/deploy/shop\n";
+    let last = "deploy@::1:22 /home/deploy/shop\n";
+    let target = ["production", "shop"];
+    let with = |hosts: &[&'static str]| [&target[..], hosts].concat();
+    told(&target, 0, &format!("{both}{last}ok: 3 servers\n"), "");
+    told(
+        &with(&["--host", "a"]),
+        0,
+        &format!("{both}ok: 2 servers\n"),
+        "",
+    );
+    told(
+        &with(&["--host", "::1"]),
+        0,
+        &format!("{last}ok: 1 server\n"),
+        "",
+    );
+    told(
+        &with(&["--host", "a:23", "--host", "::1:22"]),
+        0,
+        &format!("deploy@a:23 /home/deploy/shop\n{last}ok: 2 servers\n"),
+        "",
+    );
+    told(
+        &with(&["--host", "b"]),
+        2,
+        "",
+        "error: no server is called \"b\"; the config has a:22, a:23, ::1\n",
+    );
+}
+
+#[test]
+fn configs_that_are_not_there() {
+    told(
+        &["staging", "shop"],
+        2,
+        "",
+        "error: deploy/shop/staging/deployment.yml does not exist; \
+         `pystrano init staging shop` writes one\n",
+    );
+    for name in ["..", ".", "a/b", "/a", "a/", ""] {
+        told(
+            &["production", name],
+            2,
+            "",
+            &format!(
+                "error: {name:?} cannot be the name of an app; \
+                 it names one directory: no `/`, `.` or `..`\n"
+            ),
+        );
+    }
+}

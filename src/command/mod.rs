@@ -43,7 +43,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let target = &selection.target;
     let path = config_path(cli, target)?;
-    if !path.exists() {
+    if !path.try_exists().unwrap_or(true) {
         return Err(Error::Usage {
             what: format!("{} does not exist", config::shown_path(&path).display()),
             help: format!(

@@ -150,6 +150,16 @@ impl<'a> Source<'a> {
         start
     }
 
+    /// Where a character stands first in the text; its start when it does not.
+    pub fn place(&self, character: char) -> Mark {
+        let start = Mark { line: 1, column: 1 };
+        let end = Mark {
+            line: self.lines.len(),
+            column: 1,
+        };
+        self.find(character.encode_utf8(&mut [0; 4]), start, end)
+    }
+
     /// A diagnostic at a mark, which is moved into the text when it lies behind its end.
     pub fn diagnostic(&self, mark: Mark, problem: Problem) -> Diagnostic {
         let line = mark.line.clamp(1, self.lines.len());

@@ -214,7 +214,11 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Error> {
     let mut warnings = Findings::default();
     let mut files = Files::default();
     let mut servers = Vec::new();
-    if let Some((tree, root)) = yaml::parse(text, &source, &mut errors) {
+    if std::str::from_utf8(bytes).is_err() {
+        let start = source.place(char::REPLACEMENT_CHARACTER);
+        let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
+        errors.add(source.diagnostic(start, problem));
+    } else if let Some((tree, root)) = yaml::parse(text, &source, &mut errors) {
         let mut resolver = Resolver {
             tree: &tree,
             source: &source,

@@ -24,17 +24,36 @@ pub fn schema() -> Value {
         settings.remove("$schema");
         settings.insert("additionalProperties".to_owned(), false.into());
         settings.insert("patternProperties".to_owned(), json!({"^x-": true}));
-        for field in settings["properties"].as_object_mut().into_iter().flatten() {
+        for (name, field) in settings["properties"].as_object_mut().into_iter().flatten() {
+            let Some(field) = field.as_object_mut() else {
+                continue;
+            };
             // That an absent field is null is nothing to show.
-            field.1.as_object_mut().map(|field| field.remove("default"));
+            field.remove("default");
+            // These speak of values of their own type only, so they add to what the field allows.
+            if let Some(pattern) = pattern(name) {
+                field.insert("pattern".to_owned(), format!(r"^(?:\s*|{pattern})$").into());
+            }
+            if name.ends_with("_user") {
+                field.insert("not".to_owned(), json!({"type": "number"}));
+            }
+            if let Some((least, most)) = range(name) {
+                field.insert("minimum".to_owned(), least.into());
+                field.insert("maximum".to_owned(), most.into());
+            }
         }
     }
     let mut common = settings.clone();
     common["properties"]["config_version"] = version();
     let required = REQUIRED.map(|field| {
+        let there = json!({
+            "type": "object",
+            "required": [field],
+            "properties": {field: {"not": {"enum": [null, "", false]}}},
+        });
         json!({"anyOf": [
-            {"properties": {"common": {"type": "object", "required": [field]}}, "required": ["common"]},
-            {"properties": {"servers": {"items": {"required": [field]}}}},
+            {"properties": {"common": there}, "required": ["common"]},
+            {"properties": {"servers": {"items": there}}},
         ]})
     });
     json!({
@@ -57,6 +76,66 @@ pub fn schema() -> Value {
         "required": ["servers"],
         "allOf": required,
     })
+}
+
+/// Control characters, inside a class.
+macro_rules! control {
+    () => {
+        r"\x00-\x1f\x7f-\x9f"
+    };
+}
+/// No part of a path is `..`.
+macro_rules! no_parent {
+    () => {
+        r"(?!(?:.*/)?\.\.(?:/|$))"
+    };
+}
+/// A Debian package, as `rules::package` takes it.
+const PACKAGE: &str = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:[=/][A-Za-z0-9+.:~_-]+)?";
+
+/// What the text of a field must look like, after `rules`.
+fn pattern(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "host" => concat!(
+            r"(?!-)(?!\.+$)(?![^:]*:[^:]*$)[^",
+            control!(),
+            r#"\s'`"$\\;&<>|(){}/@\[\]]*"#
+        ),
+        "setup_user" | "project_user" => r"(?![-.])(?![0-9]+$)[A-Za-z0-9_.-]{1,32}",
+        "project_root" => concat!(r"(?!/+$)", no_parent!(), "[^", control!(), "]*"),
+        "venv_dir" => concat!(r"(?!/+$)", no_parent!(), "[^", control!(), ":]*"),
+        "dependency_file" => concat!("(?![-/])", no_parent!(), "[^", control!(), "]*"),
+        "source_code_url" => concat!("(?!-)[^", control!(), "]*"),
+        "branch" => concat!(
+            r"(?!-)(?!(?:HEAD|@)$)(?!.*\.\.)(?!.*@\{)(?!/)(?!.*//)(?!.*[/.]$)(?!(?:.*/)?\.)(?!.*\.lock(?:/|$))[^",
+            control!(),
+            r" ~^:?*\[\\]*"
+        ),
+        "revision" => concat!("(?!-)[^", control!(), r"\s]*"),
+        "dependency_install_command" | "migration_command" | "static_files_command" => {
+            r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
+        }
+        "health_check_url" => {
+            concat!(r"[hH][tT][tT][pP][sS]?://[^/?#\s][^\s", control!(), "]*")
+        }
+        "env_file" => concat!("[^", control!(), "]*"),
+        "service_file" => concat!(
+            "(?:[^",
+            control!(),
+            r"]*/)?(?![-.])[A-Za-z0-9:_.@\\-]*[A-Za-z0-9:_.\\-]\.(?:service|socket|target|timer|path|mount|automount|slice)"
+        ),
+        _ => return None,
+    })
+}
+
+/// The numbers that a field takes.
+fn range(field: &str) -> Option<(i64, i64)> {
+    match field {
+        "port" => Some((1, 65_535)),
+        "health_check_timeout" => Some((1, 86_400)),
+        "keep_releases" => Some((i64::from(i32::MIN), 1_000_000)),
+        _ => None,
+    }
 }
 
 fn version() -> Value {
@@ -120,18 +199,24 @@ pub fn name<T: for<'de> Deserialize<'de>>(_: &mut SchemaGenerator) -> Schema {
 
 /// Items with `;` between, or a list.
 pub fn list(_: &mut SchemaGenerator) -> Schema {
-    items()
+    items(".*")
 }
 
-/// Items with white space between, or a list.
+/// Packages with white space between, or a list.
 pub fn words(_: &mut SchemaGenerator) -> Schema {
-    items()
+    let mut schema = items(&format!(r"^\s*(?:{PACKAGE}\s*)?$"));
+    schema.insert(
+        "pattern".to_owned(),
+        format!(r"^\s*(?:{PACKAGE}(?:\s+{PACKAGE})*\s*)?$").into(),
+    );
+    schema
 }
 
-fn items() -> Schema {
+/// One text, or a list of texts that match a pattern.
+fn items(pattern: &str) -> Schema {
     json_schema!({"anyOf": [
         {"type": ["string", "number", "null"]},
         {"const": false},
-        {"type": "array", "items": {"type": ["string", "number", "null"]}},
+        {"type": "array", "items": {"type": ["string", "number", "null"], "pattern": pattern}},
     ]})
 }

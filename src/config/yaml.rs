@@ -137,6 +137,16 @@ type Stop = (Mark, Problem);
 
 impl Builder<'_> {
     fn read(&mut self, text: &str) -> Result<(), Stop> {
+        // The parser takes a NUL for the end of the text.
+        let foreign = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+        if let Some(control) = text.chars().find(foreign) {
+            let what = format!(
+                "the file has the control character U+{:04X}",
+                u32::from(control)
+            );
+            let help = "leave it out, or write it as an escape in double quotes";
+            return Err((self.source.place(control), Problem::new(what, help)));
+        }
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(syntax_error)?;

@@ -12,8 +12,8 @@ const ASK_ABSENT: Duration = Duration::from_secs(60);
 /// How long a host is asked whose lock is still held.
 const ASK_BUSY: Duration = Duration::from_secs(900);
 
-/// Answers that a host has to give before it is in doubt.
-const ASK_TWICE: u32 = 2;
+/// How often a host is asked again whose log does not tell what became of the release.
+const ASK_AGAIN: u32 = 2;
 
 impl Fleet<'_> {
     pub(super) fn lost(&mut self, index: usize, reason: &str, tail: &[String]) {
@@ -64,10 +64,10 @@ impl Fleet<'_> {
         let outcome = host
             .answer
             .outcome_of(release.or(host.facts.release.as_deref()));
-        if outcome == Outcome::Doubt && host.tries < ASK_TWICE {
-            // Its run may have ended between two of its answers.
-            let pause = backoff(host.tries);
-            return self.queue_errand(index, Errand::Ask, pause);
+        if matches!(outcome, Outcome::Stopped | Outcome::Doubt) && host.unsure < ASK_AGAIN {
+            // Only the log is proof: a look at the lock can miss a run that is still at it.
+            host.unsure += 1;
+            return self.queue_errand(index, Errand::Ask, Duration::from_millis(500));
         }
         if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
             self.put_back(index);

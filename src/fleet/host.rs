@@ -31,6 +31,8 @@ pub struct Host {
     /// What it said when it was asked.
     pub answer: Facts,
     pub asked_since: Option<Instant>,
+    /// Answers from which its state was not clear.
+    pub unsure: u32,
     /// Whether it was told to stop or to go back.
     pub called_off: bool,
     /// What went wrong, in one line.
@@ -50,6 +52,7 @@ impl Host {
             facts: Facts::default(),
             answer: Facts::default(),
             asked_since: None,
+            unsure: 0,
             called_off: false,
             trouble: None,
             step: None,

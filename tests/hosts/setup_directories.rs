@@ -89,7 +89,7 @@ fn a_link_planted_at_the_last_moment_leads_nowhere() {
     );
     host.root("chown deploy: /home/deploy; systemd-run -q --unit=swap -p User=deploy sh -c \"$(cat /root/swap)\"");
     let project = project(&host, "way/prize");
-    for _ in 0..40 {
+    for _ in 0..20 {
         project.run(&["setup"]);
     }
     assert_eq!(

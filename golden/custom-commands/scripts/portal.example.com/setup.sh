@@ -221,7 +221,8 @@
 				set -- "$@" "$package"
 			done
 			apt update
-			# A package's own questions get their defaults, and changed files in /etc are kept.
+			# Packages' questions get their defaults, files in /etc that were changed are kept, and
+			# needrestart restarts nothing.
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
 			outcome=changed
 		fi

@@ -222,7 +222,8 @@
 				set -- "$@" "$package"
 			done
 			apt update
-			# A package's own questions get their defaults, and changed files in /etc are kept.
+			# Packages' questions get their defaults, files in /etc that were changed are kept, and
+			# needrestart restarts nothing.
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
 			outcome=changed
 		fi
@@ -285,14 +286,15 @@
 		tell "Provisioned virtualenv at $venv"
 	}
 
-	# provide DIR: a virtualenv that works.
+	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
 	provide() {
-		if ! as_user "$1/bin/python" -I -c 'import pip' 2>/dev/null; then
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" 2>/dev/null; then
 			own "$1"
 			as_user python3 -m venv "$1"
 			outcome=changed
 		fi
 	}
+	find_pip='import sys; open("%s/lib/python%d.%d/site-packages/pip/__init__.py" % (sys.argv[1], *sys.version_info[:2]))'
 
 	# provide_uv DIR: uv in that virtualenv.
 	provide_uv() {
