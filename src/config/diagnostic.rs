@@ -46,32 +46,42 @@ const WIDTH: usize = 110;
 
 /// The part of a line around a character, fit for a terminal, and the columns before that character.
 fn excerpt(source: &str, place: usize) -> (String, usize) {
+    let cell = |character: char| match (character, character.width()) {
+        ('\t', _) => (' ', 1),
+        (_, Some(width)) => (character, width),
+        (_, None) => (char::REPLACEMENT_CHARACTER, 1),
+    };
+    // What is further away is never shown, however long the line is.
+    let skipped = place.saturating_sub(WIDTH);
     let cells: Vec<(char, usize)> = source
         .chars()
-        .map(|character| match character {
-            '\t' => (' ', 1),
-            _ => match character.width() {
-                Some(width) => (character, width),
-                None => (char::REPLACEMENT_CHARACTER, 1),
-            },
-        })
+        .skip(skipped)
+        .take(2 * WIDTH + 1)
+        .map(cell)
         .collect();
-    let width = |cells: &[(char, usize)]| cells.iter().map(|(_, width)| width).sum::<usize>();
-    let place = place.min(cells.len());
+    let place = (place - skipped).min(cells.len());
     let mut start = 0;
-    while width(&cells[start..place]) > WIDTH / 2 && width(&cells) > WIDTH {
-        start += 1;
+    if skipped > 0 || columns(&cells) > WIDTH {
+        while columns(&cells[start..place]) > WIDTH / 2 {
+            start += 1;
+        }
     }
     let mut end = cells.len();
-    while width(&cells[start..end]) > WIDTH {
+    while columns(&cells[start..end]) > WIDTH {
         end -= 1;
     }
     let cut = |cut: bool| if cut { "…" } else { "" };
+    let is_cut = skipped + start > 0;
     let shown: String = cells[start..end].iter().map(|(shown, _)| shown).collect();
     (
-        format!("{}{shown}{}", cut(start > 0), cut(end < cells.len())),
-        usize::from(start > 0) + width(&cells[start..place]),
+        format!("{}{shown}{}", cut(is_cut), cut(end < cells.len())),
+        usize::from(is_cut) + columns(&cells[start..place]),
     )
+}
+
+/// The columns of a terminal that characters take.
+fn columns(cells: &[(char, usize)]) -> usize {
+    cells.iter().map(|(_, width)| width).sum()
 }
 
 /// A place in the config file, both 1-based, the column in characters.

@@ -87,7 +87,7 @@ impl<'a> Resolver<'a> {
                 let text = error.to_string();
                 let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
                 let what = format!("`{}`: {what}", entry.key);
-                self.error(self.value_mark(entry), Problem::new(what, help));
+                self.error(self.wrong_mark(entry), Problem::new(what, help));
                 layer.values.remove(&key);
             }
         }
@@ -148,6 +148,18 @@ impl<'a> Resolver<'a> {
             Kind::Null => entry.key_mark,
             _ => self.tree[entry.value].start,
         }
+    }
+
+    /// Where a value of the wrong type stands: in a list, the item that is not text.
+    fn wrong_mark(&self, entry: &Entry) -> Mark {
+        let Kind::List(items) = &self.tree[entry.value].kind else {
+            return self.value_mark(entry);
+        };
+        items
+            .iter()
+            .map(|id| &self.tree[*id])
+            .find(|item| !matches!(item.kind, Kind::Null | Kind::Text(_)))
+            .map_or(self.value_mark(entry), |item| item.start)
     }
 
     /// Where an item of a list field stands.

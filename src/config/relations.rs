@@ -73,8 +73,9 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     let root = absolute(user, root);
     let venv = absolute(user, venv);
     let mark = resolver.mark(scope, "venv_dir");
-    let own = ["releases", "current", "shared", ".pystrano"]
+    let own = ["releases", "current", "shared", ".pystrano", "venvs"]
         .into_iter()
+        .filter(|own| *own != "venvs" || settings.venv_mode == Some(VenvMode::Release))
         .find(|own| is_inside(&venv, &format!("{root}/{own}")));
     if venv == root {
         resolver.error(
