@@ -1,0 +1,172 @@
+"""The hosts, the application's repository and one deployment of it for each tool."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+PROGRAM = TESTS.parent / "target/release/pystrano"
+TOOLS = ["pystrano", "release", "python", "mina", "capistrano", "ansible"]
+ROUND_TRIP = 0.05
+
+
+def run(words, **options):
+    """Runs a command that must succeed; gives what it prints."""
+    done = subprocess.run(words, text=True, stdin=options.pop("stdin", subprocess.DEVNULL), capture_output=True, **options)
+    if done.returncode:
+        raise SystemExit(f"{words}: exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+class Ports:
+    """Free ports below those that the kernel gives to outgoing connections."""
+
+    def __init__(self):
+        self.next = 12_000 + os.getpid() * 101 % 15_000
+
+    def take(self):
+        while True:
+            self.next += 1
+            with socket.socket() as probe:
+                if not probe.connect_ex(("127.0.0.1", self.next)) == 0:
+                    return self.next
+
+
+class Host:
+    def __init__(self, lab, number, layers):
+        self.lab, self.layers = lab, layers
+        self.name = f"bench-{os.getpid()}-{number}"
+        self.disk = lab.home / self.name
+        self.port, self.far = lab.ports.take(), lab.ports.take()
+        self.web = {tool: lab.ports.take() for tool in TOOLS}
+        self.keeper = None
+        self.write("/root/.ssh/authorized_keys", lab.key.with_suffix(".pub").read_text())
+        self.write("/etc/ssh/sshd_config.d/test.conf", f"Port {self.port}\nListenAddress 127.0.0.1\n")
+        installed = os.listdir(Path(layers.split(":")[0]) / "etc/systemd/system")
+        for tool in TOOLS:
+            if f"{tool}.service" in installed:
+                self.write(f"/etc/systemd/system/{tool}.service", lab.unit(tool, self))
+
+    def write(self, path, text):
+        file = self.disk / "changes" / path[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def on(self):
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", TESTS / "hosts/boot", self.layers, self.disk, self.name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.init = self.keeper.stdout.readline().strip()
+        while self.root("systemctl is-system-running --wait", check=False).strip() not in ("running", "degraded"):
+            time.sleep(0.05)
+
+    def root(self, script, check=True):
+        words = ["nsenter", "--target", self.init, "--mount", "--uts", "--ipc", "--pid", "--", "env", "-i",
+                 "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "sh", "-c", script]
+        return run(words) if check else subprocess.run(words, text=True, capture_output=True).stdout
+
+    def off(self):
+        if self.keeper:
+            self.keeper.stdin.close()
+            self.keeper.wait()
+            self.keeper = None
+
+
+class Lab:
+    """Everything under one directory, which goes away with it."""
+
+    def __init__(self, image, cache):
+        # The tests remove directories there that are not named after a living process.
+        self.home = cache / "hosts" / str(os.getpid())
+        self.home.mkdir(parents=True)
+        self.cache, self.ports, self.processes, self.hosts = cache, Ports(), [], []
+        self.image, self.projects = image, self.home / "projects"
+        self.ssh_files()
+        self.git = self.repository()
+        self.environment = dict(os.environ, PYSTRANO_SSH=str(self.ssh), HOME=str(self.home / "controller"),
+                                PATH=f"{self.ssh.parent}:{os.environ['PATH']}")
+        self.environment.pop("SSH_AUTH_SOCK", None)
+
+    def ssh_files(self):
+        directory = self.home / "controller/.ssh"
+        directory.mkdir(parents=True, mode=0o700)
+        self.key, self.config = directory / "id_ed25519", directory / "config"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key])
+        self.config.write_text(f"IdentityFile {self.key}\nIdentitiesOnly yes\nStrictHostKeyChecking no\n"
+                               "UserKnownHostsFile /dev/null\nLogLevel ERROR\n")
+        self.ssh = self.home / "bin/ssh"
+        self.ssh.parent.mkdir()
+        self.ssh.write_text(f"#!/bin/sh\nexec {shutil.which('ssh')} -F '{self.config}' \"$@\"\n")
+        self.ssh.chmod(0o755)
+
+    def repository(self):
+        base, port = self.home / "git", self.ports.take()
+        shutil.copytree(TESTS / "apps/django", base / "app")
+        git = ["git", "-C", base / "app", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+        run([*git, "init", "-q", "-b", "main"])
+        run([*git, "add", "-A"])
+        run([*git, "commit", "-q", "-m", "The application"])
+        daemon = Path(run(["git", "--exec-path"]).strip()) / "git-daemon"
+        self.start([daemon, "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", f"--base-path={base}"])
+        return f"git://127.0.0.1:{port}"
+
+    def start(self, words):
+        self.processes.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def boot(self, count, apps):
+        """Hosts on which each tool's deployment is set up and was deployed once."""
+        first = Host(self, 0, str(self.image))
+        self.hosts = [first]
+        first.on()
+        for tool in apps:
+            self.project(tool, [first])
+            self.pystrano(tool, "setup")
+            self.pystrano(tool, "deploy")
+        first.root("sync")
+        first.off()
+        layers = f"{first.disk}/changes:{self.image}"
+        self.hosts = [Host(self, number, layers) for number in range(1, count + 1)]
+        for host in self.hosts:
+            host.on()
+        links = [f"{host.far}:{host.port}" for host in self.hosts]
+        self.start(["python3", TESTS / "benchmarks/delay.py", str(ROUND_TRIP), *links])
+
+    def unit(self, tool, host):
+        return (f"[Unit]\nDescription=Demo\nAfter=network.target\n\n[Service]\nType=notify\nUser=deploy\n"
+                f"WorkingDirectory=/home/deploy/{tool}/current\nEnvironmentFile=/home/deploy/{tool}/shared/.env\n"
+                f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn --bind 127.0.0.1:{host.web[tool]} demo.wsgi\n"
+                "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")
+
+    def project(self, tool, hosts, far=False):
+        """Writes the configuration of `tool`'s deployment on `hosts`."""
+        home = self.projects / "deploy" / tool / "production"
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "secret-key.txt").write_text("the-key-of-the-benchmarks\n")
+        (home / ".env").write_text(f"DATABASE=/home/deploy/{tool}/shared/db.sqlite3\nGREETING=hello\n")
+        text = (f"config_version: 2\ncommon:\n  source_code_url: {self.git}/app\n  branch: main\n  clone_depth: 1\n"
+                f"  project_root: {tool}\n  project_user: deploy\n  venv_dir: .venv-{tool}\n  keep_releases: 3\n"
+                f"  secrets: deploy/{tool}/production/secret-key.txt\n  env_file: deploy/{tool}/production/.env\n"
+                "  collect_static_files: true\n" + ("  venv_mode: release\n" if tool == "release" else "") + "servers:\n")
+        for index, host in enumerate(hosts):
+            unit = home / str(index) / f"{tool}.service"
+            unit.parent.mkdir(exist_ok=True)
+            unit.write_text(self.unit(tool, host))
+            text += (f"  - host: 127.0.0.1\n    port: {host.far if far else host.port}\n"
+                     f"    run_migrations: {'false' if index else 'true'}\n"
+                     f"    service_file: deploy/{tool}/production/{index}/{tool}.service\n"
+                     f"    health_check_url: http://127.0.0.1:{host.web[tool]}/\n")
+        (home / "deployment.yml").write_text(text)
+
+    def pystrano(self, app, action):
+        run([PROGRAM, action, "production", app], cwd=self.projects, env=self.environment)
+
+    def close(self):
+        for host in self.hosts:
+            host.off()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)

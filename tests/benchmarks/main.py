@@ -1,0 +1,282 @@
+"""Measures, and prints one table. See tests/bench."""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import peers
+from lab import PROGRAM, TESTS, TOOLS, Lab, run
+
+ROWS = []
+USES = {  # measurements, and the deployments that they need
+    "limit": ["pystrano"],
+    "python-tool": ["pystrano", "release", "python"],
+    "peers": ["pystrano", "mina", "capistrano", "ansible"],
+    "steps": ["pystrano", "release"],
+    "setup": ["pystrano"],
+    "render": [],
+    "controller": [],
+}
+
+
+def row(what, other, ours, ratio, goal, runs):
+    ROWS.append((what, other, ours, ratio, goal, str(runs)))
+    print("  ".join(ROWS[-1]), flush=True)
+
+
+def seconds(action):
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def rounds(count, actions):
+    """Runs the actions in turn, `count` times; the seconds of each."""
+    taken = {name: [] for name in actions}
+    for _ in range(count):
+        for name, action in actions.items():
+            taken[name].append(seconds(action))
+    return taken
+
+
+def compare(what, taken, base, other, goal, inverse=False):
+    """A row of medians: of the seconds, and of the ratios of paired runs."""
+    ratio = median(a / b for a, b in zip(taken[other], taken[base]))
+    shown = f"{1 / ratio:.3f}" if inverse else f"{ratio:.2f}"
+    row(what, f"{median(taken[other]):.2f} s", f"{median(taken[base]):.2f} s", shown, goal, len(taken[base]))
+
+
+class Bench:
+    def __init__(self, lab, runs):
+        self.lab, self.runs = lab, runs
+
+    def counts(self, counts):
+        return [count for count in counts if count <= len(self.lab.hosts)]
+
+    def links(self):
+        return (("0 ms", False), ("50 ms", True))
+
+    def ports(self, hosts, far):
+        return [host.far if far else host.port for host in hosts]
+
+    def ssh(self, port, remote, script=os.devnull, user="deploy"):
+        with open(script) as stdin:
+            return run([self.lab.ssh, "-T", "-p", str(port), "-l", user, "--", "127.0.0.1", remote], stdin=stdin)
+
+    def rendered(self, app, script):
+        out = self.lab.home / "rendered"
+        shutil.rmtree(out, ignore_errors=True)
+        run([PROGRAM, "render", "production", app, "--output", out], cwd=self.lab.projects)
+        return next(out.glob(f"*/{script}"))
+
+    def limit(self):
+        hosts = self.lab.hosts[:1]
+        for name, far in self.links():
+            self.lab.project("pystrano", hosts, far)
+            script = self.rendered("pystrano", "deploy.sh")
+            port, = self.ports(hosts, far)
+            taken = rounds(self.runs, {
+                "ssh": lambda: self.ssh(port, "exec sh -s", script),
+                "ours": lambda: self.lab.pystrano("pystrano", "deploy"),
+            })
+            compare(f"ssh 'exec sh -s' <deploy.sh, {name}", taken, "ours", "ssh", "<= 1.03", inverse=True)
+
+    def python_tool(self):
+        goals = {1: (">= 2 (release)", ">= 1.8"), 4: ("", ""), 8: ("", ">= 6")}
+        for count in self.counts(goals):
+            goal, hosts = goals[count], self.lab.hosts[:count]
+            for (name, far), aim in zip(self.links(), goal):
+                ports = self.ports(hosts, far)
+                apps = ["pystrano", "release"] if count == 1 else ["pystrano"]
+                for app in ("python", *apps):
+                    self.lab.project(app, hosts, far)
+                taken = rounds(self.runs, {
+                    "python": lambda: peers.python(self.lab, hosts, ports),
+                    **{app: lambda app=app: self.lab.pystrano(app, "deploy") for app in apps},
+                })
+                for app in apps:
+                    mode = ", venv_mode release" if app == "release" else ""
+                    compare(f"Python tool, {count} hosts, {name}{mode}", taken, app, "python", aim)
+
+    def peers(self):
+        for count in self.counts((1, 8)):
+            hosts = self.lab.hosts[:count]
+            for name, far in self.links():
+                ports = self.ports(hosts, far)
+                self.lab.project("pystrano", hosts, far)
+                others = {other.__name__: other for other in (peers.mina, peers.capistrano, peers.ansible)}
+                taken = rounds(self.runs, {
+                    "ours": lambda: self.lab.pystrano("pystrano", "deploy"),
+                    **{other: lambda act=act: act(self.lab, hosts, ports) for other, act in others.items()},
+                })
+                for other in others:
+                    compare(f"{other}, {count} hosts, {name}", taken, "ours", other, "> 1")
+
+    def steps(self):
+        """Where the time of a deploy goes, by the clock of who reads its events."""
+        for app in ("pystrano", "release"):
+            self.lab.project(app, self.lab.hosts[:1])
+            script, nonce, spent = self.rendered(app, "deploy.sh"), "0" * 32, {}
+            for _ in range(self.runs):
+                words = [self.lab.ssh, "-T", "-p", str(self.lab.hosts[0].port), "-l", "deploy", "127.0.0.1",
+                         f"exec sh -s -- deploy nonce={nonce} who=bench"]
+                last, step = time.perf_counter(), "ssh"
+                process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                # Its input stays open: the end of it means that the controller is gone.
+                process.stdin.write(script.read_text())
+                process.stdin.flush()
+                for line in process.stdout:
+                    if found := re.search(f"@{nonce} (?:step ([a-z]+)|(end))", line):
+                        now = time.perf_counter()
+                        spent.setdefault(step, []).append(now - last)
+                        last, step = now, found[1] or "hang-up"
+                        if found[2]:
+                            process.stdin.close()
+                process.wait()
+                spent.setdefault(step, []).append(time.perf_counter() - last)
+            whole = sum(map(median, spent.values()))
+            for step, taken in spent.items():
+                row(f"step {step}, {app}", "", f"{median(taken) * 1000:.0f} ms", f"{median(taken) / whole:.0%}", "", self.runs)
+
+    def setup(self):
+        host = self.lab.hosts[0]
+        self.lab.project("pystrano", [host])
+        self.lab.pystrano("pystrano", "setup")
+        checks = ("dpkg-query -W -f '${Status}' git python3 python3-venv python3-pip curl sudo >/dev/null; id deploy; "
+                  "test -d /home/deploy/pystrano/releases; test -x /home/deploy/.venv-pystrano/bin/python; "
+                  "cmp -s /dev/null /etc/systemd/system/pystrano.service; systemctl is-enabled pystrano.service; "
+                  "visudo -c; true")
+        taken = rounds(self.runs, {
+            "ssh": lambda: self.ssh(host.port, checks, user="root"),
+            "ours": lambda: self.lab.pystrano("pystrano", "setup"),
+        })
+        compare("setup, nothing changes: ssh and checks", taken, "ours", "ssh", "< 1.5", inverse=True)
+
+    def fleet_config(self, count, directory):
+        home = directory / "deploy/demo/production"
+        home.mkdir(parents=True, exist_ok=True)
+        (home / ".env").write_text("DATABASE=/tmp/db\nSECRET_KEY=abc\n")
+        (home / "secret-key.txt").write_text("the-key-of-the-benchmarks\n")
+        (home / "demo.service").write_text(self.unit)
+        (home / "deployment.yml").write_text(
+            "config_version: 2\ncommon:\n  source_code_url: git://example.com/app\n  branch: main\n  project_root: demo\n"
+            "  project_user: deploy\n  venv_dir: .venv\n  collect_static_files: true\n"
+            + "".join(f"  {key}: deploy/demo/production/{name}\n" for key, name in (
+                ("env_file", ".env"), ("service_file", "demo.service"), ("secrets", "secret-key.txt")))
+            + "servers:\n" + "".join(f"  - host: h{number}.example.com\n" for number in range(count)))
+
+    unit = "[Service]\nExecStart=/bin/true\n\n[Install]\nWantedBy=multi-user.target\n"
+
+    def memory(self, words, **options):
+        """Peak MB of a command, started by a small process: a child of this one would begin with its size."""
+        done = subprocess.run(["/usr/bin/time", "-f", "%M", *words], capture_output=True, text=True, **options)
+        return int(done.stderr.split()[-1]) / 1024
+
+    def render(self):
+        directory = Path(f"/dev/shm/bench-{os.getpid()}")
+        try:
+            for count, goal in ((1, ""), (100, ""), (10_000, ">= 20000/s")):
+                self.fleet_config(count, directory)
+                taken, words = [], [PROGRAM, "render", "production", "demo", "--output", "out"]
+                for _ in range(self.runs):
+                    shutil.rmtree(directory / "out", ignore_errors=True)
+                    taken.append(seconds(lambda: run(words, cwd=directory)))
+                rate = 2 * count / median(taken)
+                row(f"render, {count} servers", f"{self.memory(words, cwd=directory):.1f} MB", f"{median(taken):.3f} s", f"{rate:.0f}/s", goal, self.runs)
+            for count in (1, 10_000):
+                self.fleet_config(count, directory)
+
+                def first():
+                    process = subprocess.Popen([PROGRAM, "render", "production", "demo"], cwd=directory, stdout=subprocess.PIPE)
+                    process.stdout.read(1)
+                    self.first = time.perf_counter()
+                    process.kill()
+                    process.wait()
+
+                taken = []
+                for _ in range(max(self.runs, 21)):
+                    began = time.perf_counter()
+                    first()
+                    taken.append(self.first - began)
+                row(f"render, {count} servers, first byte", "", f"{median(taken) * 1000:.1f} ms", "", "< 5 ms" if count == 1 else "", len(taken))
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def controller(self):
+        """1,000 hosts behind a stand-in for ssh; only the controller's own time counts."""
+        directory, count = Path(f"/dev/shm/bench-{os.getpid()}"), 1000
+        tick = os.sysconf("SC_CLK_TCK")
+        words = [PROGRAM, "deploy", "production", "demo"]
+        environment = {**os.environ, "PYSTRANO_SSH": str(TESTS.parent / "target/bench/stand-in")}
+        cpu, taken = [], []
+        try:
+            self.fleet_config(count, directory)
+            for _ in range(self.runs):
+                began = time.perf_counter()
+                process = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL)
+                # Until it is waited for, its figures stay; in the end they are whole.
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                taken.append(time.perf_counter() - began)
+                fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+                if process.wait():
+                    raise SystemExit(f"the controller ended with {process.returncode}")
+                cpu.append((int(fields[11]) + int(fields[12])) / tick)
+            row("deploy, 1000 stand-in hosts", f"{self.memory(words, cwd=directory, env=environment):.0f} MB", f"{median(taken):.2f} s",
+                f"{median(cpu) / count * 1000:.2f} ms cpu/host", "", self.runs)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1]) / 1024 / 1024
+    return (f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, "
+            f"Linux {platform.release().split('-')[0]}; load {os.getloadavg()[0]:.1f} at the end")
+
+
+def table():
+    head = ("against", "other", "pystrano", "ratio", "goal", "runs")
+    widths = [max(len(line[column]) for line in (head, *ROWS)) for column in range(len(head))]
+    print()
+    for line in (head, tuple("-" * width for width in widths), *ROWS):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")
+    print(f"\n{machine()}")
+
+
+def main():
+    names = list(USES)
+    parser = argparse.ArgumentParser(prog="tests/bench")
+    parser.add_argument("--image", required=True)
+    parser.add_argument("--cache", required=True, type=Path)
+    parser.add_argument("-n", type=int, default=7, help="runs of each")
+    parser.add_argument("--hosts", type=int, default=8, help="the most hosts to measure with")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    arguments = parser.parse_args()
+    chosen = arguments.names or names
+    if unknown := set(chosen) - set(names):
+        parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(names)}")
+    # However it is told to end, it cleans up.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    lab = Lab(arguments.image, arguments.cache)
+    try:
+        if apps := [app for app in TOOLS if any(app in USES[name] for name in chosen)]:
+            lab.boot(arguments.hosts if {"python-tool", "peers"} & set(chosen) else 1, apps)
+        bench = Bench(lab, arguments.n)
+        for name in chosen:
+            getattr(bench, name.replace("-", "_"))()
+        table()
+    finally:
+        lab.close()
+
+
+main()

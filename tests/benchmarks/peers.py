@@ -1,0 +1,108 @@
+"""The same remote commands as other tools run them, each with the settings that suit it best."""
+
+import json
+import subprocess
+import time
+
+DEPLOY = "/home/deploy"
+
+
+def steps(lab, tool, release):
+    """Commands before, of, and after the migration; @WEB@ stands for the host's port."""
+    root = f"{DEPLOY}/{tool}"
+    here, python = f"{root}/releases/{release}", f"{DEPLOY}/.venv-{tool}/bin/python"
+    env = f"DATABASE={root}/shared/db.sqlite3 GREETING=hello"
+    before = [
+        f"mkdir -p {here}",
+        f"git clone -q --single-branch --depth 1 --branch main {lab.git}/app {here}",
+        f"printf '%s\\n' {env} >{root}/shared/.env.{release}",
+        f"ln -sfn {root}/shared/media {here}/media",
+        f"ln -sfn {root}/shared/.env.{release} {root}/shared/.env",
+        f"cd {here} && {python} -m pip install -q --disable-pip-version-check -r requirements.txt",
+        f"ln -sfn {root}/shared/secret-key.txt {here}/secret-key.txt",
+        f"cd {here} && {env} {python} manage.py collectstatic --noinput",
+    ]
+    after = [
+        f"ln -sfn {here} {root}/current",
+        f"sudo -n systemctl restart {tool}.service",
+        "until curl -fs -o /dev/null http://127.0.0.1:@WEB@/; do sleep 0.2; done",
+        f"cd {root}/releases && ls -1 | head -n -3 | xargs -r rm -rf",
+    ]
+    return before, f"cd {here} && {env} {python} manage.py migrate --noinput", after
+
+
+def release():
+    return f"{time.time():.2f}".replace(".", "")
+
+
+def call(lab, words, directory, log, **environment):
+    done = subprocess.run(words, cwd=directory, env={**lab.environment, **environment}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    (directory / log).write_text(done.stdout)
+    if done.returncode:
+        raise SystemExit(f"{words}: exit status {done.returncode}\n{done.stdout[-3000:]}")
+
+
+def home(lab, tool):
+    directory = lab.home / "peers" / tool
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def mina(lab, hosts, ports):
+    """Mina 0.3 knows one host; several are several runs of it."""
+    directory = home(lab, "mina")
+    (directory / "config").mkdir(exist_ok=True)
+    for index, (host, port) in enumerate(zip(hosts, ports)):
+        before, migrate, after = steps(lab, "mina", release())
+        commands = [*before, *([migrate] if index == 0 else []), *after]
+        queue = "".join(f"  queue {json.dumps(f'( {command} ) || exit 1'.replace('@WEB@', str(host.web['mina'])))}\n"
+                        for command in commands)
+        (directory / "config/deploy.rb").write_text(
+            f"set :domain, '127.0.0.1'\nset :user, 'deploy'\nset :port, '{port}'\nset :term_mode, :system\n"
+            f"task :environment do\nend\ntask :deploy => :environment do\n{queue}end\n")
+        call(lab, ["mina", "deploy"], directory, "log")
+
+
+def capistrano(lab, hosts, ports):
+    directory = home(lab, "capistrano")
+    (directory / "config/deploy").mkdir(parents=True, exist_ok=True)
+    (directory / "Capfile").write_text("require 'capistrano/setup'\n")
+    servers = "".join(f"server '127.0.0.1:{port}', user: 'deploy', roles: %w[app{'' if index else ' db'}], "
+                      f"web: {host.web['capistrano']}\n" for index, (host, port) in enumerate(zip(hosts, ports)))
+    (directory / "config/deploy/production.rb").write_text(
+        f"set :ssh_options, keys: ['{lab.key}'], verify_host_key: :never, config: false\n{servers}")
+    before, migrate, after = steps(lab, "capistrano", release())
+    (directory / "config/deploy.rb").write_text(
+        "task :ship do\n"
+        f"  on(roles(:app)) {{ {json.dumps(before)}.each {{ |step| execute step }} }}\n"
+        f"  on(roles(:db)) {{ execute {json.dumps(migrate)} }}\n"
+        f"  on(roles(:app)) {{ |host| {json.dumps(after)}.each {{ |step| "
+        "execute step.sub('@WEB@', host.properties.web.to_s) } }\nend\n")
+    call(lab, ["cap", "production", "ship"], directory, "log")
+
+
+def ansible(lab, hosts, ports):
+    directory = home(lab, "ansible")
+    before, migrate, after = steps(lab, "ansible", release())
+
+    def task(command, **more):
+        return {"ansible.builtin.shell": command.replace("@WEB@", "{{ web }}"), **more}
+
+    play = {"hosts": "all", "gather_facts": False, "tasks": [
+        *map(task, before), task(migrate, when="migrates"), *map(task, after)]}
+    (directory / "play.yml").write_text(json.dumps([play]))
+    members = {f"h{index}": {
+        "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_user": "deploy", "web": host.web["ansible"],
+        "migrates": index == 0, "ansible_python_interpreter": "/usr/bin/python3",
+    } for index, (host, port) in enumerate(zip(hosts, ports))}
+    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": members}}))
+    # Masters of an earlier run must not serve the next one.
+    sockets = lab.home / f"cp{release()[-6:]}"
+    call(lab, [lab.cache / "ansible/bin/ansible-playbook", "-i", "hosts.json", "play.yml"], directory, "log",
+         ANSIBLE_PIPELINING="True", ANSIBLE_FORKS="8", ANSIBLE_SSH_CONTROL_PATH_DIR=str(sockets),
+         ANSIBLE_SSH_ARGS="-o ControlMaster=auto -o ControlPersist=5s", ANSIBLE_HOST_KEY_CHECKING="False")
+
+
+def python(lab, hosts, ports):
+    call(lab, [lab.cache / "python-tool-2.0.0/bin/pystrano", "deploy", "production", "python"], lab.projects, "log")

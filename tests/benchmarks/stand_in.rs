@@ -1,0 +1,57 @@
+//! Stands in for `ssh`: a host that takes the script and plays a deploy without doing anything.
+
+use std::io::{BufRead, Write};
+
+fn main() {
+    let remote = std::env::args().next_back().unwrap_or_default();
+    let value = |key| remote.split(' ').find_map(|word| word.strip_prefix(key));
+    let nonce = value("nonce=").expect("a nonce");
+    let barrier = value("barrier=").is_some();
+    let say = |line: &str| {
+        let mut out = std::io::stdout();
+        let _ = writeln!(out, "@{nonce} {line}").and_then(|()| out.flush());
+    };
+    let mut input = std::io::stdin().lock();
+    let mut line = Vec::new();
+    // The script runs from its last lines on.
+    while line != b"\tmain \"$@\"\n" && input.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
+        if line != b"\tmain \"$@\"\n" {
+            line.clear();
+        }
+    }
+    let hear = |input: &mut dyn BufRead, phase: &str| {
+        say(&format!("phase {phase}"));
+        let mut word = String::new();
+        while !word.starts_with(nonce) {
+            word.clear();
+            if input.read_line(&mut word).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    };
+    say("start deploy -");
+    for step in [
+        "lock",
+        "release",
+        "clone",
+        "env",
+        "media",
+        "dependencies",
+        "secrets",
+        "static",
+    ] {
+        say(&format!("step {step}"));
+        say(&format!("done {step} changed Did {step}"));
+    }
+    if barrier {
+        hear(&mut input, "ready");
+    }
+    for step in ["promote", "restart", "verify"] {
+        say(&format!("step {step}"));
+        say(&format!("done {step} changed Did {step}"));
+    }
+    if barrier {
+        hear(&mut input, "promoted");
+    }
+    say("end 0 deployed");
+}
