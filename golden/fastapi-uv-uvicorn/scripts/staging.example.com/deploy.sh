@@ -556,7 +556,20 @@ EOF
 			printf '%s\n' -
 	}
 
+	# find_holder sets $holder to who holds the lock. A lock is held while its holder has it open, which is
+	# as another descriptor than 9 while the shell runs a command without it.
+	find_holder() {
+		IFS= read -r holder <"$state/lock" || return
+		lock=$(readlink -f "$state/lock")
+		for descriptor in "/proc/${holder##* }/fd"/*; do
+			[ "$(readlink "$descriptor")" != "$lock" ] || return 0
+		done
+		return 1
+	}
+
 	status() {
+		# Looked at first: what is seen after a free lock is final.
+		find_holder 2>/dev/null || holder=''
 		find_current
 		since=- by=- last=''
 		[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
@@ -577,10 +590,7 @@ EOF
 			name=${name%/.pystrano/unfinished}
 			[ ! -e "$name/.pystrano/unfinished" ] || [ "${name##*/}" = "$current" ] || fact unfinished "${name##*/}"
 		done
-		# A lock is held while its holder has it open.
-		if IFS= read -r holder <"$state/lock" && [ "$(readlink "/proc/${holder##* }/fd/9")" = "$(readlink -f "$state/lock")" ]; then
-			fact lock "$holder"
-		fi 2>/dev/null
+		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$last" ] || fact last "$last"
 		conclude 0 'done' ''
 	}
