@@ -113,6 +113,23 @@ impl Sandbox {
         sandbox
     }
 
+    /// Only the directories and stand-ins of another one, without a repository.
+    pub fn bare(of: &Sandbox) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sandbox = Sandbox { dir };
+        for made in ["bin", "venv/bin", "calls", "environments", "fail", "files"] {
+            fs::create_dir_all(sandbox.path(made)).expect("a directory");
+        }
+        for place in ["bin", "venv/bin"] {
+            for name in names(&of.path(place)) {
+                let name = format!("{place}/{name}");
+                sandbox.program(&name, &of.read(&name));
+            }
+        }
+        sandbox.write("files/app.service", "[Service]\nExecStart=/bin/true\n");
+        sandbox
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
