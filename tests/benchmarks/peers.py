@@ -67,7 +67,8 @@ def mina(lab, hosts, ports):
 def capistrano(lab, hosts, ports):
     directory = home(lab, "capistrano")
     (directory / "config/deploy").mkdir(parents=True, exist_ok=True)
-    (directory / "Capfile").write_text("require 'capistrano/setup'\n")
+    (directory / "Capfile").write_text("require 'capistrano/setup'\nrequire 'capistrano/deploy'\n"
+                                       "require 'capistrano/scm/git'\ninstall_plugin Capistrano::SCM::Git\n")
     servers = "".join(f"server '127.0.0.1:{port}', user: 'deploy', roles: %w[app{'' if index else ' db'}], "
                       f"web: {host.web['capistrano']}\n" for index, (host, port) in enumerate(zip(hosts, ports)))
     (directory / "config/deploy/production.rb").write_text(

@@ -441,7 +441,10 @@
 		refusing) conclude 2 refused '' ;;
 		promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
 		esac
-		[ "$stage" != building ] || discard "$release"
+		[ "$stage" != building ] || {
+			rm -rf "$releases/.new-$release"
+			discard "$release"
+		}
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 

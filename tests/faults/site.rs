@@ -1,0 +1,365 @@
+//! A site on this machine: the real `deploy.sh` with stand-ins for git, pip, manage.py, systemctl
+//! and curl, put back to a saved state for each try, and what must hold after any of them.
+//!
+//! Release, env and dependencies all carry the name of their release, so that a mixture shows.
+
+use crate::sandbox::{Ran, Sandbox, names};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Gives up the check it stands in, with a text.
+macro_rules! must {
+    ($holds:expr, $($text:tt)+) => {
+        if !$holds {
+            return Err(format!($($text)+));
+        }
+    };
+}
+pub(crate) use must;
+
+/// What was found wrong; `Ok` when all holds.
+pub type Found = Result<(), String>;
+
+const GIT: &str = r#"#!/bin/sh
+case $1 in
+clone)
+	for to; do :; done
+	mkdir "$to" "$to/media"
+	printf '%s\n' "${to##*/.new-}" >"$to/version"
+	printf '%s\n' "${to##*/.new-}" >"$to/requirements.txt"
+	: >"$to/media/checked-in"
+	;;
+*) printf '%s\n' 0123456789abcdef0123456789abcdef01234567 ;;
+esac
+"#;
+
+const PIP: &str = r#"#!/bin/sh
+[ ! -e "$SANDBOX/fail/pip" ] || exit 1
+cp requirements.txt "${0%/bin/pip}/package"
+"#;
+
+const PYTHON: &str = r#"#!/bin/sh
+[ "$2" != collectstatic ] || { mkdir -p static && cp version static/; }
+"#;
+
+const PYTHON3: &str = r#"#!/bin/sh
+case $1 in
+-c) echo 3.11 ;;
+-m) mkdir -p "$3/bin" && cp -R "$SANDBOX/stand-ins/." "$3/bin" ;;
+*) exec /usr/bin/python3 "$@" ;;
+esac
+"#;
+
+/// The unit of a sick release crashes again and again.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+release=$(readlink "$SANDBOX/root/current")
+case $1 in
+show)
+	echo ActiveState=active
+	[ ! -e "$SANDBOX/fail/sick-${release##*/}" ] || od -An -N8 -tx8 /dev/urandom
+	;;
+is-active) [ "$2" = --quiet ] || echo active ;;
+esac
+"#;
+
+const CURL: &str = r#"#!/bin/sh
+release=$(readlink "$SANDBOX/root/current")
+if [ -e "$SANDBOX/fail/sick-${release##*/}" ]; then printf 500; else printf 200; fi
+"#;
+
+/// The site; `venv_mode` is `shared` or `release`.
+pub struct Site {
+    pub host: Sandbox,
+    venv_mode: &'static str,
+}
+
+impl Site {
+    /// A site that was set up and never deployed.
+    pub fn new(venv_mode: &'static str) -> Site {
+        let host = Sandbox::new();
+        host.program("bin/git", GIT);
+        host.program("bin/python3", PYTHON3);
+        host.program("bin/systemctl", SYSTEMCTL);
+        host.program("bin/curl", CURL);
+        host.program("stand-ins/pip", PIP);
+        host.program("stand-ins/python", PYTHON);
+        fs::remove_dir_all(host.path("venv")).expect("the sandbox's venv");
+        let site = Site { host, venv_mode };
+        if venv_mode == "shared" {
+            site.make_venv();
+        }
+        site
+    }
+
+    /// A site with releases of this program's own.
+    pub fn with(venv_mode: &'static str, releases: &[&str]) -> Site {
+        let site = Site::new(venv_mode);
+        for release in releases {
+            assert_eq!(site.run(&["deploy", release]).status, 0, "{release}");
+        }
+        site
+    }
+
+    /// A site whose releases the Python tool made.
+    pub fn of_python_tool(venv_mode: &'static str, releases: &[&str]) -> Site {
+        let site = Site::new(venv_mode);
+        let host = &site.host;
+        if venv_mode == "release" {
+            site.make_venv();
+        }
+        host.write("venv/package", "earlier\n");
+        for release in releases {
+            host.write(
+                &format!("root/releases/{release}/version"),
+                format!("{release}\n"),
+            );
+            let env = format!("root/shared/.env.{release}");
+            host.write(&env, format!("RELEASE={release}\n"));
+            let release = host.path(&format!("root/releases/{release}"));
+            for (target, link) in [(host.path(&env), "shared/.env"), (release, "current")] {
+                let link = host.path("root").join(link);
+                let _ = fs::remove_file(&link);
+                symlink(target, link).expect("a link");
+            }
+        }
+        site
+    }
+
+    fn make_venv(&self) {
+        let made = self
+            .host
+            .command(&["python3", "-m", "venv"])
+            .arg(self.host.path("venv"))
+            .status();
+        assert!(made.expect("the stand-in").success());
+    }
+
+    /// The directories that a run may change.
+    pub fn trees(&self) -> [PathBuf; 2] {
+        [self.host.path("root"), self.host.path("venv")]
+    }
+
+    /// Keeps the site as it is for [`Site::restore`].
+    pub fn save(&self) {
+        self.copy("", "saved");
+    }
+
+    /// Puts the site back to what was saved.
+    pub fn restore(&self) {
+        for tree in ["root", "venv"] {
+            let _ = fs::remove_file(self.host.path(tree));
+            let _ = fs::remove_dir_all(self.host.path(tree));
+        }
+        self.copy("saved", "");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        fs::create_dir_all(self.host.path(to)).expect("a directory");
+        for tree in ["root", "venv"] {
+            let source = self.host.path(from).join(tree);
+            if source.symlink_metadata().is_ok() {
+                let copied = Command::new("cp")
+                    .arg("-a")
+                    .args([source, self.host.path(to)])
+                    .status();
+                assert!(copied.expect("cp").success());
+            }
+        }
+    }
+
+    /// Writes the script that makes this release; `words` name it second.
+    pub fn prepare(&self, words: &[&str]) {
+        let release = words.get(1).copied().unwrap_or("unnamed");
+        let script = format!("scripts/{release}.sh");
+        if !self.host.path(&script).exists() {
+            self.host
+                .write("files/.env", format!("RELEASE={release}\n"));
+            self.host.configure(&format!(
+                "secrets: -\ncollect_static_files: true\nvenv_mode: {}",
+                self.venv_mode
+            ));
+            self.host.write(&script, self.host.script());
+        }
+    }
+
+    /// The command that runs the script with `words`, its output kept in `output`.
+    pub fn command(&self, words: &[&str]) -> Command {
+        self.prepare(words);
+        let release = words.get(1).copied().unwrap_or("unnamed");
+        let output = fs::File::create(self.host.path("output")).expect("a file");
+        let mut command = self.host.command(&["sh"]);
+        command
+            .arg(format!("scripts/{release}.sh"))
+            .args(words)
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().expect("a descriptor"))
+            .stdout(output);
+        command
+    }
+
+    /// Runs the script with `words` to its end.
+    pub fn run(&self, words: &[&str]) -> Ran {
+        let mut command = self.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.output().expect("a shell").into()
+    }
+
+    /// What the last [`Site::command`] said.
+    pub fn output(&self) -> String {
+        self.host.read("output")
+    }
+
+    pub fn current(&self) -> Option<String> {
+        self.host.current()
+    }
+
+    /// Releases that are whole as far as their names and marks tell.
+    pub fn good(&self) -> BTreeSet<String> {
+        let current = self.current();
+        let mut releases = self.host.releases();
+        releases.retain(|name| {
+            let mark = self
+                .host
+                .path(&format!("root/releases/{name}/.pystrano/unfinished"));
+            !name.starts_with('.') && (current.as_ref() == Some(name) || !mark.exists())
+        });
+        releases.into_iter().collect()
+    }
+
+    /// What must hold at every instant: code, env and dependencies are those of one release.
+    pub fn is_whole(&self) -> Found {
+        let Some(current) = self.current() else {
+            let link = self.host.path("root/current");
+            must!(
+                link.symlink_metadata().is_err(),
+                "current is there and leads nowhere"
+            );
+            return Ok(());
+        };
+        let read = |name: &str| fs::read_to_string(self.host.path(name)).unwrap_or_default();
+        let version = read("root/current/version");
+        must!(
+            version == format!("{current}\n"),
+            "current is {current}, its code {version:?}"
+        );
+        let env = read("root/shared/.env");
+        must!(
+            env == format!("RELEASE={current}\n"),
+            "current is {current}, shared/.env {env:?}"
+        );
+        if self.host.path("root/current/.pystrano/env").exists() {
+            let mode = fs::metadata(self.host.path("root/shared/.env")).map_or(0, |env| env.mode());
+            must!(mode & 0o7777 == 0o600, "shared/.env has mode {mode:o}");
+        }
+        let package = read("venv/package");
+        // The Python tool's releases are those of 2025 here; they share what was installed then.
+        let wanted = match current.starts_with("2025") {
+            true => "earlier",
+            false => &current,
+        };
+        must!(
+            self.venv_mode == "shared" || package == format!("{wanted}\n"),
+            "current is {current}, the virtualenv has {package:?}"
+        );
+        Ok(())
+    }
+
+    /// What must hold between runs. `before` are the releases that were good before the last run,
+    /// and `made` is the one that it made, if it made one.
+    pub fn is_sound(&self, before: &BTreeSet<String>, made: &str) -> Found {
+        self.is_whole()?;
+        let lock = self.host.path("root/.pystrano/lock");
+        if lock.exists() {
+            let free = Command::new("flock")
+                .arg("-n")
+                .arg(lock)
+                .arg("true")
+                .status();
+            must!(free.expect("flock").success(), "the lock is held");
+        }
+        let current = self.current();
+        let good = self.good();
+        let kept = good.len().min(3);
+        must!(
+            kept >= before.len().min(3),
+            "only {good:?} are left of {before:?}"
+        );
+        let ran = self.run(&["status"]);
+        must!(ran.status == 0, "status: {ran:?}");
+        let mut listed = BTreeSet::new();
+        for line in ran.stdout.lines() {
+            match line.split_whitespace().collect::<Vec<_>>()[..] {
+                ["release" | "current", name] if name != "-" => {
+                    listed.insert(name.to_owned());
+                }
+                ["lock", ..] => return Err(format!("status: {line}")),
+                _ => {}
+            }
+        }
+        must!(listed == good, "status lists {listed:?}, good are {good:?}");
+        let promoted = current.as_deref() == Some(made) || before.contains(made);
+        must!(
+            promoted || !listed.contains(made),
+            "{made} was not promoted, and status lists it"
+        );
+        Ok(())
+    }
+
+    /// Rollback to a release that was not promoted must be refused.
+    pub fn refuses(&self, release: &str) -> Found {
+        let ran = self.run(&["rollback", release]);
+        must!(ran.status == 3, "rollback to {release}: {ran:?}");
+        self.is_whole()
+    }
+
+    /// The next deploy must succeed without help and leave nothing behind.
+    pub fn recovers(&self, next: &str) -> Found {
+        let before = self.good();
+        let ran = self.run(&["deploy", next]);
+        must!(ran.status == 0, "the next deploy: {ran:?}");
+        must!(
+            self.current().as_deref() == Some(next),
+            "the next deploy is not current"
+        );
+        self.is_sound(&before, next)?;
+        self.is_tidy()
+    }
+
+    /// No leftovers: every file belongs to a good release.
+    pub fn is_tidy(&self) -> Found {
+        let good = self.good();
+        let releases: BTreeSet<String> = self.host.releases().into_iter().collect();
+        must!(releases == good, "in releases: {releases:?}");
+        must!(good.len() <= 4, "{good:?} were not pruned");
+        let envs: BTreeSet<String> = names(&self.host.path("root/shared"))
+            .iter()
+            .filter_map(|name| Some(name.strip_prefix(".env.")?.to_owned()))
+            .collect();
+        must!(envs == good, "envs of {envs:?}, releases {good:?}");
+        let state = names(&self.host.path("root/.pystrano"));
+        must!(state == ["lock"], "in .pystrano: {state:?}");
+        let root = names(&self.host.path("root"));
+        let known = [".pystrano", "current", "releases", "shared", "venvs"];
+        must!(
+            root.iter().all(|name| known.contains(&name.as_str())),
+            "in the root: {root:?}"
+        );
+        if self.host.path("root/venvs").exists() {
+            let used: BTreeSet<String> =
+                good.iter().filter_map(|name| self.venv_of(name)).collect();
+            let there: BTreeSet<String> =
+                names(&self.host.path("root/venvs")).into_iter().collect();
+            must!(used == there, "virtualenvs {there:?}, used {used:?}");
+        }
+        Ok(())
+    }
+
+    fn venv_of(&self, release: &str) -> Option<String> {
+        let link = format!("root/releases/{release}/.pystrano/venv");
+        let to = fs::read_link(self.host.path(&link)).ok()?;
+        Some(to.file_name()?.to_string_lossy().into_owned())
+    }
+}

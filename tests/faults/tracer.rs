@@ -1,0 +1,271 @@
+//! Runs a command under ptrace, with all it starts, counts the changes they make to a tree of
+//! files, and does something to them just before the Nth.
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::ptrace::{self, Event, Options};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::PipeWriter;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What happens just before a change.
+pub enum Blow {
+    /// Every process dies at once, as in a power cut.
+    PowerCut,
+    /// The first process dies; those that it started live on.
+    ShellDies,
+    /// A signal to the first process.
+    Signal(Signal),
+    /// A signal to the process group, as from a terminal.
+    GroupSignal(Signal),
+    /// The input ends: the controller is gone.
+    HangUp,
+    /// Anything else; the processes wait meanwhile.
+    Call(Box<dyn FnOnce()>),
+}
+
+/// How a traced run went.
+pub struct Traced {
+    /// The changes, in order, each as the system call and its path. Only those before the blow
+    /// are counted if it killed something.
+    pub changes: Vec<String>,
+    /// The exit status of the first process, or 128 + N after signal N.
+    pub status: i32,
+}
+
+/// Runs `command` and gives it the blow before its `at`th change below one of `trees`, counted
+/// from 0. `input` is the other end of its standard input, kept open until the first process is
+/// gone. Comes back when all of its processes are.
+pub fn trace(
+    command: &mut Command,
+    trees: &[PathBuf],
+    input: Option<PipeWriter>,
+    blow: Option<(usize, Blow)>,
+) -> Traced {
+    command.process_group(0);
+    // SAFETY: ptrace is a bare system call, which may be made between fork and exec.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+    #[allow(clippy::zombie_processes)] // `follow` waits for it
+    let child = command.spawn().expect("a command to trace");
+    let shell = Pid::from_raw(child.id().cast_signed());
+    let mut run = Run {
+        shell,
+        trees,
+        input,
+        blow,
+        alive: BTreeSet::new(),
+        watching: true,
+        traced: Traced {
+            changes: Vec::new(),
+            status: -1,
+        },
+    };
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_EXITKILL;
+    // It stops when it becomes the command.
+    let begun = waitpid(shell, Some(flags())).expect("a stop");
+    assert_eq!(begun, WaitStatus::Stopped(shell, Signal::SIGTRAP));
+    ptrace::setoptions(shell, options).expect("options");
+    run.alive.insert(shell);
+    run.resume(shell, None);
+    run.follow();
+    run.traced
+}
+
+// The other threads' children are not this one's to wait for.
+fn flags() -> WaitPidFlag {
+    WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD
+}
+
+struct Run<'a> {
+    shell: Pid,
+    trees: &'a [PathBuf],
+    input: Option<PipeWriter>,
+    blow: Option<(usize, Blow)>,
+    alive: BTreeSet<Pid>,
+    watching: bool,
+    traced: Traced,
+}
+
+impl Run<'_> {
+    fn follow(&mut self) {
+        loop {
+            match waitpid(None, Some(flags())) {
+                Ok(WaitStatus::PtraceSyscall(pid)) => self.stopped_at_syscall(pid),
+                // A new process begins with SIGSTOP; nothing else here sends one.
+                Ok(WaitStatus::Stopped(pid, Signal::SIGSTOP)) => {
+                    self.alive.insert(pid);
+                    self.resume(pid, None);
+                }
+                Ok(WaitStatus::Stopped(pid, signal)) => self.resume(pid, Some(signal)),
+                Ok(WaitStatus::PtraceEvent(pid, _, event)) => {
+                    debug_assert_ne!(event, Event::PTRACE_EVENT_STOP as i32);
+                    self.resume(pid, None);
+                }
+                Ok(WaitStatus::Exited(pid, status)) => self.gone(pid, status),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => self.gone(pid, 128 + signal as i32),
+                Ok(other) => panic!("{other:?}"),
+                Err(Errno::ECHILD) => return,
+                Err(Errno::EINTR) => {}
+                Err(error) => panic!("waitpid: {error}"),
+            }
+        }
+    }
+
+    fn gone(&mut self, pid: Pid, status: i32) {
+        self.alive.remove(&pid);
+        if pid == self.shell {
+            self.traced.status = status;
+            self.input = None;
+        }
+    }
+
+    fn resume(&self, pid: Pid, signal: Option<Signal>) {
+        // A process that was just killed is not there to resume.
+        let _ = if self.watching {
+            ptrace::syscall(pid, signal)
+        } else {
+            ptrace::cont(pid, signal)
+        };
+    }
+
+    fn stopped_at_syscall(&mut self, pid: Pid) {
+        if self.watching
+            && let Some(change) = change(pid, self.trees)
+        {
+            match self.blow.take() {
+                Some((at, blow)) if at == self.traced.changes.len() => self.strike(blow),
+                other => self.blow = other,
+            }
+            self.traced.changes.push(change);
+        }
+        self.resume(pid, None);
+    }
+
+    fn strike(&mut self, blow: Blow) {
+        match blow {
+            Blow::PowerCut => {
+                self.watching = false;
+                for pid in &self.alive {
+                    let _ = kill(*pid, Signal::SIGKILL);
+                }
+                // And who was being born just now.
+                let _ = killpg(self.shell, Signal::SIGKILL);
+            }
+            Blow::ShellDies => {
+                self.watching = false;
+                let _ = kill(self.shell, Signal::SIGKILL);
+            }
+            Blow::Signal(signal) => drop(kill(self.shell, signal)),
+            Blow::GroupSignal(signal) => drop(killpg(self.shell, signal)),
+            Blow::HangUp => self.input = None,
+            Blow::Call(call) => call(),
+        }
+    }
+}
+
+/// Where a system call names what it changes.
+enum At {
+    /// A path, in this argument.
+    Path(usize),
+    /// A directory's descriptor and a path below it.
+    Below(usize, usize),
+    /// An open file.
+    File(usize),
+}
+
+const WRITING: u64 =
+    (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC).cast_unsigned() as u64;
+
+/// The change that a process is about to make below `trees`, if that is what it does.
+fn change(pid: Pid, trees: &[PathBuf]) -> Option<String> {
+    let info = ptrace::syscall_info(pid).ok()?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
+    // SAFETY: the kernel says that it filled in the fields of a system call's entry.
+    let entry = unsafe { info.u.entry };
+    let (name, at) = mutating(entry.nr.cast_signed(), &entry.args)?;
+    let path = match at {
+        At::Path(path) => below(pid, PathBuf::from("cwd"), text(pid, entry.args[path])?),
+        At::Below(directory, path) => {
+            let base = match entry.args[directory] as i32 {
+                libc::AT_FDCWD => PathBuf::from("cwd"),
+                fd => PathBuf::from(format!("fd/{fd}")),
+            };
+            below(pid, base, text(pid, entry.args[path])?)
+        }
+        At::File(file) => fs::read_link(format!("/proc/{pid}/fd/{}", entry.args[file])).ok()?,
+    };
+    trees
+        .iter()
+        .find_map(|tree| Some(format!("{name} {}", shown(&path, tree)?)))
+}
+
+fn shown(path: &Path, tree: &Path) -> Option<String> {
+    let rest = path.strip_prefix(tree).ok()?;
+    let tree = Path::new(tree.file_name()?);
+    Some(tree.join(rest).display().to_string())
+}
+
+fn below(pid: Pid, base: PathBuf, path: PathBuf) -> PathBuf {
+    let base = Path::new("/proc").join(pid.to_string()).join(base);
+    fs::read_link(base).unwrap_or_default().join(path)
+}
+
+fn text(pid: Pid, address: u64) -> Option<PathBuf> {
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut bytes = [0; 4096];
+    // Up to the end of the page at least, or of the two pages.
+    let page = 4096 - usize::try_from(address % 4096).ok()?;
+    let mut read = memory.read_at(&mut bytes[..page], address).ok()?;
+    if !bytes[..read].contains(&0) {
+        read += memory
+            .read_at(&mut bytes[page..], address + page as u64)
+            .ok()?;
+    }
+    let end = bytes[..read].iter().position(|byte| *byte == 0)?;
+    Some(PathBuf::from(std::str::from_utf8(&bytes[..end]).ok()?))
+}
+
+fn mutating(number: i64, args: &[u64; 6]) -> Option<(&'static str, At)> {
+    Some(match number {
+        libc::SYS_openat if args[2] & WRITING != 0 => ("open", At::Below(0, 1)),
+        libc::SYS_renameat | libc::SYS_renameat2 => ("rename", At::Below(2, 3)),
+        libc::SYS_symlinkat => ("symlink", At::Below(1, 2)),
+        libc::SYS_linkat => ("link", At::Below(2, 3)),
+        libc::SYS_unlinkat => ("unlink", At::Below(0, 1)),
+        libc::SYS_mkdirat => ("mkdir", At::Below(0, 1)),
+        libc::SYS_fchmodat => ("chmod", At::Below(0, 1)),
+        libc::SYS_fchmod => ("chmod", At::File(0)),
+        libc::SYS_write => ("write", At::File(0)),
+        libc::SYS_ftruncate => ("truncate", At::File(0)),
+        libc::SYS_copy_file_range => ("write", At::File(2)),
+        #[cfg(target_arch = "x86_64")]
+        number => match number {
+            libc::SYS_open if args[1] & WRITING != 0 => ("open", At::Path(0)),
+            libc::SYS_creat => ("open", At::Path(0)),
+            libc::SYS_rename => ("rename", At::Path(1)),
+            libc::SYS_symlink => ("symlink", At::Path(1)),
+            libc::SYS_link => ("link", At::Path(1)),
+            libc::SYS_unlink => ("unlink", At::Path(0)),
+            libc::SYS_rmdir => ("rmdir", At::Path(0)),
+            libc::SYS_mkdir => ("mkdir", At::Path(0)),
+            libc::SYS_chmod => ("chmod", At::Path(0)),
+            _ => return None,
+        },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => return None,
+    })
+}
