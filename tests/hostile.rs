@@ -47,7 +47,9 @@ fn name() -> impl Strategy<Value = String> {
     text(false).prop_map(|text| {
         format!(
             "n{}n",
-            text.replace(['/', ':'], "_").replace(';', ",").replace("..", "_")
+            text.replace(['/', ':'], "_")
+                .replace(';', ",")
+                .replace("..", "_")
         )
     })
 }

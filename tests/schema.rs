@@ -150,7 +150,7 @@ fn mistakes_are_refused() {
 
 /// Wrong configs that a schema has no words for: about files and their content, fields against each
 /// other, entries of known_hosts, and booleans of YAML 1.1 that YAML 1.2 has not.
-const BEYOND: [&str; 22] = [
+const BEYOND: [&str; 24] = [
     "boolean-for-text",
     "boolean-in-list",
     "fastapi-static",
@@ -164,6 +164,7 @@ const BEYOND: [&str; 22] = [
     "known-host-option",
     "known-host-port",
     "known-host-url",
+    "long-line-end",
     "root-in-venv",
     "secret-env",
     "secret-log",
@@ -172,6 +173,7 @@ const BEYOND: [&str; 22] = [
     "server-twice",
     "unit-nul",
     "venv-in-shared",
+    "venv-in-venvs",
     "venv-is-root",
 ];
 
