@@ -12,6 +12,7 @@ pub use facts::Facts;
 pub use interrupt::die;
 pub use outcome::Outcome;
 
+use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::Error;
 use crate::report::{Ended, News, Report, Summary};
@@ -55,10 +56,11 @@ pub fn script(
     server: &Server,
     secrets: crate::script::Secrets,
 ) -> Result<String, Error> {
-    match action {
-        Action::Setup => crate::script::setup(server, secrets),
-        _ => crate::script::deploy(server, secrets),
-    }
+    let kind = match action {
+        Action::Setup => ScriptKind::Setup,
+        Action::Deploy | Action::Rollback | Action::Status => ScriptKind::Deploy,
+    };
+    crate::script::render(kind, server, secrets)
 }
 
 /// Does the job on all servers. Gives the exit code, and what each host said.

@@ -20,9 +20,9 @@
 //! | `unstarted` | `reached`, `reason` | no connection, or a login without a script |
 //! | `lost` | `step` (or null), `reason`, `tail` | the connection was lost |
 //! | `over` | `outcome` | nothing more happens on this host |
-//! | `status` | `current`, `commit`, `since`, `by`, `unit`, `unit_state`, `releases`, `lock`, `unfinished`, `last` | `status` only, after `over` |
+//! | `status` | `current`, `commit`, `since`, `by`, `unit`, `unit_state`, `releases`, `lock`, `unfinished`, `last` | `status` only, one for each server, last |
 //! | `say` | `text` | for people: an interruption |
-//! | `summary` | `code` (the exit code), `interrupted`, `hosts` (`host`, `outcome`, `release`, `commit`, `trouble`) | last |
+//! | `summary` | `code` (the exit code), `interrupted`, `hosts` (`host`, `outcome`, `release`, `commit`, `trouble`) | when all servers are over |
 //!
 //! Outcomes: `done`, `stopped` (as it was), `reverted` (promoted and put back), `failed` (setup and status),
 //! `unreachable`, `untouched` (the script did not begin), `doubt`.
