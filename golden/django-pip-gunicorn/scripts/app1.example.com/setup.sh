@@ -309,6 +309,7 @@
 			outcome=changed
 		fi
 	}
+
 	find_pip='import sys; open("%s/lib/python%d.%d/site-packages/pip/__init__.py" % (sys.argv[1], *sys.version_info[:2]))'
 
 	know_hosts() {

@@ -297,7 +297,7 @@
 
 	unwatch_controller() {
 		[ -n "$nonce" ] || return 0
-		kill -KILL "$watcher" 2>/dev/null || :
+		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 		wait "$watcher" 2>/dev/null || :
 	}
 
