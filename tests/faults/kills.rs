@@ -1,8 +1,9 @@
 //! SIGKILL before every change that a run makes: to all processes at once, as in a power cut, and
 //! to the script's shell alone.
 
+use crate::runner::Test;
 use crate::site::{Found, Site, must};
-use crate::tally::{Tally, Test};
+use crate::tally::Tally;
 use crate::tracer::{Blow, trace};
 use nix::sys::signal::Signal;
 

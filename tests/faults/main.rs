@@ -6,6 +6,7 @@
 //! the output say how many were tried, and in how many all rules held.
 
 mod kills;
+mod runner;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
 mod signals;
@@ -14,5 +15,5 @@ mod tally;
 mod tracer;
 
 fn main() -> std::process::ExitCode {
-    tally::run(&[kills::TESTS, signals::TESTS])
+    runner::run(&[kills::TESTS, signals::TESTS])
 }

@@ -2,8 +2,9 @@
 //! each before every change of a deploy. It ends in one of two ways: done, or stopped with the
 //! host as it was.
 
+use crate::runner::Test;
 use crate::site::{Found, Site, must};
-use crate::tally::{Tally, Test};
+use crate::tally::Tally;
 use crate::tracer::{Blow, Traced, trace};
 use nix::sys::signal::Signal;
 use std::fs;
