@@ -6,6 +6,8 @@
 
 #![allow(dead_code)] // each test target uses its part
 
+pub mod setup;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -78,9 +80,13 @@ if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then p
 "#;
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let sandbox = Sandbox { dir };
+        Sandbox { dir }
+    }
+
+    pub fn new() -> Self {
+        let sandbox = Sandbox::empty();
         for made in [
             "bin",
             "venv/bin",
@@ -115,8 +121,7 @@ impl Sandbox {
 
     /// Only the directories and stand-ins of another one, without a repository.
     pub fn bare(of: &Sandbox) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let sandbox = Sandbox { dir };
+        let sandbox = Sandbox::empty();
         for made in ["bin", "venv/bin", "calls", "environments", "fail", "files"] {
             fs::create_dir_all(sandbox.path(made)).expect("a directory");
         }

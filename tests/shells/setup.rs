@@ -1,218 +1,18 @@
 //! `setup.sh`, whole, with stand-ins for the commands that need a real host.
 
+use super::sandbox::setup::{SetupHost, UNIT, secret};
 use super::{SHELLS, find};
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use tempfile::TempDir;
 
-/// A directory that plays the host. The script's paths below /etc lie in it, its user is the one
-/// that runs the test, and `sh` is the shell under test.
-struct Sandbox {
-    directory: TempDir,
-}
-
-struct Ran {
-    stdout: String,
-    stderr: String,
-    status: i32,
-}
-
-/// Each reads what it is given, notes its words in `calls`, and fails while `fail/<name>` exists.
-const STAND_INS: [(&str, &str); 12] = [
-    ("id", "echo 0"),
-    (
-        "getent",
-        "case $2 in\nroot) [ -d \"$SANDBOX/home\" ] && echo \"root:x:0:0::$SANDBOX/home:/bin/sh\" ;;\n\
-         *) echo \"$2:x:0:0::$SANDBOX/admin:/bin/sh\" ;;\nesac",
-    ),
-    ("useradd", "mkdir \"$SANDBOX/home\""),
-    ("chown", ":"),
-    ("dpkg-query", "cat \"$SANDBOX/packages\""),
-    (
-        "apt-get",
-        "for package; do :; done\n[ \"$package\" = update ] || echo \"installed $package\" >>\"$SANDBOX/packages\"",
-    ),
-    ("visudo", ":"),
-    (
-        "systemctl",
-        "case $1 in\nenable) : >\"$SANDBOX/enabled\" ;;\nshow)\n[ -e \"$SANDBOX/enabled\" ] && echo UnitFileState=enabled || echo UnitFileState=disabled\n\
-         echo NeedDaemonReload=no\n;;\nesac",
-    ),
-    (
-        "ssh-keyscan",
-        "echo \"code.example.com ssh-ed25519 AAAAscanned\"",
-    ),
-    ("ssh-keygen", "grep -q \"^$2 \" \"$4\""),
-    (
-        "python3",
-        "mkdir -p \"$3/bin\"\ncp \"$SANDBOX/bin/true\" \"$3/bin/python\"\ncp \"$SANDBOX/bin/pip\" \"$3/bin/pip\"",
-    ),
-    ("pip", "cp \"$SANDBOX/bin/true\" \"${0%/*}/uv\""),
-];
-
-/// Runs the command, whoever it is for; once without success where root must step in.
-const RUNUSER: &str = "#!/bin/sh
-shift 3
-case \"$*\" in
-*'mkdir -p \"$directory\"'*)
-	if [ -e \"$SANDBOX/fail/own\" ]; then
-		rm \"$SANDBOX/fail/own\"
-		exit 1
-	fi
-	;;
-esac
-exec \"$@\"
-";
-
-impl Sandbox {
-    fn new(shell: &str) -> Self {
-        let sandbox = Sandbox {
-            directory: tempfile::tempdir().expect("a directory"),
-        };
-        for name in [
-            "bin",
-            "fail",
-            "etc/sudoers.d",
-            "etc/systemd/system",
-            "admin/.ssh",
-            "files",
-        ] {
-            fs::create_dir_all(sandbox.path(name)).expect("a directory");
-        }
-        for (name, act) in STAND_INS {
-            sandbox.program(
-                name,
-                &format!(
-                    "#!/bin/sh\n[ -t 0 ] || cat >/dev/null\nprintf '%s ' {name} \"$@\" >>\"$SANDBOX/calls\"\necho >>\"$SANDBOX/calls\"\n\
-                     [ ! -e \"$SANDBOX/fail/{name}\" ] || exit 9\n{act}\n"
-                ),
-            );
-        }
-        sandbox.program("runuser", RUNUSER);
-        sandbox.program("true", "#!/bin/sh\n");
-        symlink(find(shell), sandbox.path("bin/sh")).expect("a link");
-        sandbox.write(
-            "packages",
-            "installed python3 python3:amd64\ninstalled git git:amd64\ndeinstall curl\n",
-        );
-        sandbox.write(
-            "admin/.ssh/authorized_keys",
-            "# of admin\nssh-ed25519 AAAAone one\nssh-ed25519 AAAAtwo two\n",
-        );
-        sandbox.write("files/app.service", UNIT);
-        sandbox.write("files/key.bin", secret());
-        sandbox.write("files/it's a key", "canary\n");
-        sandbox
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path(name), text).expect("a file");
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    fn program(&self, name: &str, text: &str) {
-        let path = self.path("bin").join(name);
-        fs::write(&path, text).expect("a file");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
-    }
-
-    /// The bytes of `setup.sh`; `more` is added to the config.
-    fn script(&self, more: &str) -> String {
-        let root = self.directory.path().display();
-        self.write(
-            "deployment.yml",
-            format!(
-                "config_version: 2\ncommon:\n  source_code_url: git@code.example.com:app.git\n  project_user: root\n  \
-                 project_root: {root}/home/apps/app\n  venv_dir: {root}/home/venv\n  package_manager: uv\n  \
-                 system_packages: libpq-dev\n  service_file: files/app.service\n  \
-                 secrets: [files/key.bin, \"files/it's a key\"]\n  \
-                 ssh_known_hosts: [code.example.com, pinned.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHfR2ZFwhrJ1vNNRJ1NQjXNkRwXW4W7yCtcAoCz8G++W]\n{more}\
-                 servers:\n  - host: host.example.com\n"
-            ),
-        );
-        let target = self.path("deploy/app/test");
-        fs::create_dir_all(&target).expect("a directory");
-        fs::rename(self.path("deployment.yml"), target.join("deployment.yml")).expect("a config");
-        let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
-            .args(["render", "test", "app", "setup", "--reveal"])
-            .current_dir(self.directory.path())
-            .output()
-            .expect("pystrano");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let script = String::from_utf8(output.stdout).expect("UTF-8");
-        script.replace("/etc/s", &format!("{root}/etc/s"))
-    }
-
-    /// Pipes the script to the shell.
-    fn run(&self, script: &str, words: &[&str]) -> Ran {
-        let path = std::env::var("PATH").expect("PATH");
-        let mut child = Command::new(self.path("bin/sh"))
-            .arg("-s")
-            .args(words)
-            .env("PATH", format!("{}:{path}", self.path("bin").display()))
-            .env("SANDBOX", self.directory.path())
-            .env("SUDO_USER", "admin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("a shell");
-        // A shell that ends early leaves the rest unread.
-        let _ = child
-            .stdin
-            .take()
-            .expect("stdin")
-            .write_all(script.as_bytes());
-        let output = child.wait_with_output().expect("an end");
-        Ran {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code().unwrap_or(-1),
-        }
-    }
-
-    /// Runs it and requires success; the last line.
-    #[track_caller]
-    fn set_up(&self, script: &str) -> String {
-        let ran = self.run(script, &[]);
-        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
-        ran.stdout.lines().last().expect("a line").to_owned()
-    }
-
-    fn mode(&self, name: &str) -> u32 {
-        let metadata =
-            fs::metadata(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        metadata.permissions().mode() & 0o7777
-    }
-}
-
-const UNIT: &str = "[Service]\nExecStart=/bin/sh -c 'echo \"$HOME\" `id` \\\\ !'\n\n[Install]\nWantedBy=multi-user.target";
-
-/// Larger than a pipe, with every byte.
-fn secret() -> Vec<u8> {
-    (0..200_000u32)
-        .map(|index| (index % 251) as u8 ^ (index / 997) as u8)
-        .collect()
+fn new(shell: &str) -> SetupHost {
+    SetupHost::new(&find(shell))
 }
 
 #[test]
 fn every_step_runs_and_then_finds_itself_done() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         let script = host.script("");
         assert_eq!(host.set_up(&script), "setup: 9 changed, 0 ok", "{shell}");
         assert_eq!(
@@ -271,7 +71,7 @@ fn every_step_runs_and_then_finds_itself_done() {
 #[test]
 fn dependencies_that_follow_the_release_get_a_link() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         let script = host.script("  venv_mode: release\n  health_check_url: http://127.0.0.1/\n");
         host.set_up(&script);
         let link = fs::read_link(host.path("home/venv")).expect("a link");
@@ -284,9 +84,9 @@ fn dependencies_that_follow_the_release_get_a_link() {
 #[test]
 fn root_makes_only_the_directory_that_the_user_cannot() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         fs::create_dir(host.path("srv")).expect("a directory");
-        let root = host.directory.path().display().to_string();
+        let root = host.dir.path().display().to_string();
         let script = host.script("").replace(
             &format!("{root}/home/apps/app"),
             &format!("{root}/srv/new/app"),
@@ -318,7 +118,7 @@ fn root_makes_only_the_directory_that_the_user_cannot() {
 #[test]
 fn what_is_there_is_kept_and_what_the_old_tool_left_is_mended() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         let script = host.script("");
         host.set_up(&script);
         let restricted = "from=\"192.0.2.1\" ssh-ed25519 AAAAone theirs";
@@ -365,7 +165,7 @@ fn a_failure_names_its_step_and_leaves_nothing_half_made() {
             ),
             ("systemctl", "service", "9"),
         ] {
-            let host = Sandbox::new(shell);
+            let host = new(shell);
             let script = host.script("");
             host.write(&format!("fail/{fault}"), "");
             let ran = host.run(&script, &[]);
@@ -395,7 +195,7 @@ fn a_failure_names_its_step_and_leaves_nothing_half_made() {
 #[test]
 fn the_controller_gets_events() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         let script = host.script("");
         let ran = host.run(&script, &["nonce=abc", "who=ada@desk"]);
         let events: Vec<&str> = ran
@@ -430,7 +230,7 @@ fn the_controller_gets_events() {
 #[test]
 fn only_root_may_and_only_so() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         let script = host.script("");
         let ran = host.run(&script, &["deploy"]);
         assert_eq!(
@@ -438,7 +238,7 @@ fn only_root_may_and_only_so() {
             (2, "usage: sh setup.sh\n"),
             "{shell}"
         );
-        host.program("id", "#!/bin/sh\necho 1000\n");
+        host.program("bin/id", "#!/bin/sh\necho 1000\n");
         let ran = host.run(&script, &["nonce=abc"]);
         assert_eq!(ran.status, 2, "{shell}");
         assert_eq!(
@@ -452,7 +252,7 @@ fn only_root_may_and_only_so() {
 #[test]
 fn a_script_that_was_cut_runs_nothing() {
     for shell in SHELLS {
-        let host = Sandbox::new(shell);
+        let host = new(shell);
         host.write("files/key.bin", "short");
         let script = host.script("");
         // The last newline may go.
