@@ -263,6 +263,9 @@ EOF
 	# in_release COMMAND: in the directory of the release.
 	in_release() (
 		cd "$releases/$release"
+{%- if uv_lock %}
+		export UV_PROJECT_ENVIRONMENT="$venv"
+{%- endif %}
 		exec "$@" 3<&- 9>&-
 	)
 
@@ -323,7 +326,7 @@ EOF
 		[ -x "$uv" ] || in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
 {%- endif %}
 {%- if uv_lock %}
-		in_release env UV_PROJECT_ENVIRONMENT="$venv" "$uv" sync --frozen --no-dev
+		in_release "$uv" sync --frozen --no-dev
 {%- else %}
 		in_release "$uv" pip install --python "$venv/bin/python" -r "$dependency_file"
 {%- endif %}

@@ -1,5 +1,5 @@
-//! Any string, in any field that takes free text and in any value of the env file, arrives as that
-//! string: in the arguments, the environment and the files that the commands of a deploy get.
+//! Any string, in any field that takes free text, in any value of the env file and in any secret,
+//! arrives as that string: in the arguments, the environment and the files that commands get.
 //! `PYSTRANO_CASES=10000` tries that many; the quick part tries fewer.
 
 mod sandbox;
@@ -7,17 +7,19 @@ mod sandbox;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sandbox::Sandbox;
+use sandbox::setup::SetupHost;
 use std::fs;
+use std::path::Path;
 
 /// What a shell would act on, if it saw it bare.
 const TRAPS: [&str; 18] = [
-    "$(touch pwned)",
-    "`touch pwned`",
-    "'; touch pwned; '",
-    "\"; touch pwned; \"",
-    "&& touch pwned",
-    "| touch pwned",
-    "> pwned",
+    "$(touch $PWNED)",
+    "`touch $PWNED`",
+    "'; touch $PWNED; '",
+    "\"; touch $PWNED; \"",
+    "&& touch $PWNED",
+    "| touch $PWNED",
+    "> $PWNED",
     "'",
     "\"",
     "\\",
@@ -54,44 +56,78 @@ fn name() -> impl Strategy<Value = String> {
     })
 }
 
-#[derive(Debug, Clone)]
-struct Case {
-    root: String,
-    venv: String,
-    dependency_file: String,
-    secret: String,
-    install: String,
-    statics: String,
-    migration: String,
-    value: String,
-    url: String,
+/// What git takes for the name of a branch.
+fn reference() -> impl Strategy<Value = String> {
+    text(false).prop_map(|text| {
+        let text = text.replace(|c: char| c.is_whitespace() || "~^:?*[\\/".contains(c), "_");
+        format!("r{}r", text.replace("@{", "_").replace("..", "_"))
+    })
 }
 
-fn case() -> impl Strategy<Value = Case> {
+/// A part of an address, which has no blanks.
+fn address() -> impl Strategy<Value = String> {
+    text(false).prop_map(|text| text.replace(char::is_whitespace, "_"))
+}
+
+#[derive(Debug, Clone)]
+struct Paths {
+    root: String,
+    venv: String,
+    secret: String,
+}
+
+fn paths() -> impl Strategy<Value = Paths> {
+    (name(), name(), name()).prop_map(|(root, venv, secret)| Paths { root, venv, secret })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Installer {
+    Pip,
+    UvPip,
+    UvSync,
+}
+
+#[derive(Debug, Clone)]
+struct Release {
+    paths: Paths,
+    repository: String,
+    branch: Option<String>,
+    revision: Option<String>,
+    installer: Installer,
+    dependency_file: String,
+    install: Option<String>,
+    statics: String,
+    migration: String,
+    health: String,
+    values: Vec<String>,
+}
+
+fn release() -> impl Strategy<Value = Release> {
     (
-        name(),
-        name(),
-        name(),
-        name(),
-        text(true),
-        text(true),
-        text(true),
-        text(true),
-        name(),
+        (paths(), address(), address()),
+        (prop::option::of(reference()), prop::option::of(reference())),
+        (
+            prop::sample::select(&[Installer::Pip, Installer::UvPip, Installer::UvSync][..]),
+            name(),
+            prop::option::of(text(true)),
+        ),
+        (text(true), text(true)),
+        // In a dotenv file this means a value of an earlier line, however it is quoted.
+        prop::collection::vec(text(true).prop_map(|text| text.replace("${", "$ {")), 1..6),
     )
-        .prop_map(
-            |(root, venv, dependency_file, secret, install, statics, migration, value, url)| Case {
-                root,
-                venv,
-                dependency_file,
-                secret,
-                install,
-                statics,
-                migration,
-                value,
-                url,
-            },
-        )
+        .prop_map(|(places, refs, dependencies, commands, values)| Release {
+            paths: places.0,
+            repository: places.1,
+            health: places.2,
+            branch: refs.0,
+            revision: refs.1,
+            installer: dependencies.0,
+            dependency_file: dependencies.1,
+            install: dependencies.2,
+            statics: commands.0,
+            migration: commands.1,
+            values,
+        })
 }
 
 /// A git that makes the smallest repository there can be.
@@ -105,7 +141,12 @@ esac
 
 const BASH: &str = r#"#!/bin/sh
 for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/bash"
-printf '%s\0' "$VALUE" >>"$SANDBOX/values"
+env -0 >>"$SANDBOX/environments/bash"
+"#;
+
+const CURL: &str = r#"#!/bin/sh
+for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/curl"
+printf 200
 "#;
 
 /// Gives the arguments that a stand-in got.
@@ -114,11 +155,19 @@ fn calls(host: &Sandbox, name: &str) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-fn arrives(host: &Sandbox, case: &Case, custom: bool) {
-    let json = |text: &str| serde_json::to_string(text).expect("JSON");
+fn json(text: &str) -> String {
+    serde_json::to_string(text).expect("JSON")
+}
+
+fn deploys(template: &Sandbox, case: &Release) {
+    // A fresh place for each: what one run leaves must not help the next.
+    let host = &Sandbox::bare(template);
+    for (name, text) in [("git", GIT), ("bash", BASH), ("curl", CURL)] {
+        host.program(&format!("bin/{name}"), text);
+    }
     let at = host.dir.path().display();
-    let root = format!("{at}/{}", case.root);
-    let venv = format!("{at}/v{}", case.venv);
+    let root = format!("{at}/{}", case.paths.root);
+    let venv = venv(host, case);
     for directory in [
         format!("{root}/releases"),
         format!("{root}/shared"),
@@ -126,38 +175,24 @@ fn arrives(host: &Sandbox, case: &Case, custom: bool) {
     ] {
         fs::create_dir_all(directory).expect("a directory");
     }
-    fs::write(format!("{root}/shared/{}", case.secret), "").expect("a secret");
-    for program in ["python", "pip"] {
+    fs::write(format!("{root}/shared/{}", case.paths.secret), "").expect("a secret");
+    for program in ["python", "pip", "uv"] {
         let text = host.read(&format!("venv/bin/{program}"));
-        host.program(&format!("v{}/bin/{program}", case.venv), &text);
+        host.program(&format!("v{}/bin/{program}", case.paths.venv), &text);
     }
-    // Quotes and backslashes mean something between single quotes in a dotenv file.
-    let value = case.value.replace('\\', "\\\\").replace('\'', "\\'");
-    host.write("files/.env", format!("VALUE='{value}'\n"));
-    host.write(&format!("files/{}", case.secret), "");
-    host.configure(&format!(
-        "framework: fastapi\nproject_root: {}\nvenv_dir: {}\nsecrets: [{}]\nhealth_check_url: -\n\
-         source_code_url: {}\nstatic_files_command: {}\nmigration_command: {}\n{}: {}",
-        json(&root),
-        json(&venv),
-        json(&format!("{at}/files/{}", case.secret)),
-        json(&format!("https://git.example.com/{}", case.url)),
-        json(&case.statics),
-        json(&case.migration),
-        if custom {
-            "dependency_install_command"
-        } else {
-            "dependency_file"
-        },
-        json(if custom {
-            &case.install
-        } else {
-            &case.dependency_file
-        }),
-    ));
-    host.write("deploy.sh", host.script().replace("sleep 3 #", ": #"));
+    let values = case.values.iter().enumerate();
+    let dotenv = values.map(|(index, value)| {
+        // Quotes and backslashes mean something between single quotes in a dotenv file.
+        let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+        format!("VALUE_{index}='{value}'\n")
+    });
+    host.write("files/.env", dotenv.collect::<String>());
+    host.write(&format!("files/{}", case.paths.secret), "");
+    host.configure(&config(case, &at.to_string(), &root, &venv));
+    host.write("deploy.sh", host.script());
     let ran = host
         .command(&["sh", "deploy.sh", "deploy", "r1"])
+        .env("PWNED", host.path("pwned"))
         .output()
         .expect("sh");
     assert!(
@@ -165,59 +200,186 @@ fn arrives(host: &Sandbox, case: &Case, custom: bool) {
         "{case:?}: {}",
         String::from_utf8_lossy(&ran.stderr)
     );
-
-    let git = calls(host, "git");
-    assert_eq!(
-        git[8],
-        format!("https://git.example.com/{}", case.url),
-        "{git:?}"
-    );
-    assert_eq!(git[9], format!("{root}/releases/.new-r1"), "{git:?}");
-    let mut commands = vec!["-c", &case.statics, "-c", &case.migration];
-    if custom {
-        commands.splice(0..0, ["-c", case.install.as_str()]);
-    } else {
-        assert_eq!(calls(host, "pip").last(), Some(&case.dependency_file));
-    }
-    assert_eq!(calls(host, "bash"), commands);
-    let values = host.read("values");
-    let values: Vec<&str> = values.split_terminator('\0').collect();
-    assert_eq!(values[values.len() - 2..], [case.value.as_str(); 2]);
-    let link = fs::read_link(format!("{root}/releases/r1/{}", case.secret)).expect("a link");
-    assert_eq!(
-        link.to_str(),
-        Some(format!("../../shared/{}", case.secret).as_str())
-    );
-    for place in [
-        host.path("pwned"),
-        format!("{root}/releases/r1/pwned").into(),
-    ] {
-        assert!(!place.exists(), "{case:?} was executed");
-    }
+    arrived(host, case, &root);
+    assert!(!host.path("pwned").exists(), "{case:?} was executed");
 }
 
-#[test]
-fn any_string_arrives_as_that_string() {
+fn venv(host: &Sandbox, case: &Release) -> String {
+    format!("{}/v{}", host.dir.path().display(), case.paths.venv)
+}
+
+fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
+    let mut config = format!(
+        "framework: fastapi\nproject_root: {}\nvenv_dir: {}\nsecrets: [{}]\nhealth_check_url: {}\n\
+         source_code_url: {}\nstatic_files_command: {}\nmigration_command: {}\nbranch: -",
+        json(root),
+        json(venv),
+        json(&format!("{at}/files/{}", case.paths.secret)),
+        json(&format!("http://127.0.0.1/{}", case.health)),
+        json(&format!("https://git.example.com/{}", case.repository)),
+        json(&case.statics),
+        json(&case.migration),
+    );
+    if case.installer != Installer::Pip {
+        config += "\npackage_manager: uv";
+    }
+    if case.installer != Installer::UvSync {
+        config += &format!("\ndependency_file: {}", json(&case.dependency_file));
+    }
+    for (field, value) in [
+        ("branch", &case.branch),
+        ("revision", &case.revision),
+        ("dependency_install_command", &case.install),
+    ] {
+        if let Some(value) = value {
+            config += &format!("\n{field}: {}", json(value));
+        }
+    }
+    config
+}
+
+fn arrived(host: &Sandbox, case: &Release, root: &str) {
+    let git = calls(host, "git");
+    let end = git.iter().position(|word| word == "-C").expect("rev-parse");
+    let clone = [
+        "--",
+        &format!("https://git.example.com/{}", case.repository),
+        &format!("{root}/releases/.new-r1"),
+    ];
+    assert_eq!(git[end - 3..end], clone);
+    if let Some(branch) = &case.branch {
+        assert_eq!(git[end - 5..end - 3], ["--branch", branch]);
+    }
+    if let Some(revision) = &case.revision {
+        let checkout = ["checkout", "--quiet", revision, "--"];
+        assert_eq!(git[end + 2..end + 6], checkout);
+    }
+    let mut commands = vec!["-c", &case.statics, "-c", &case.migration];
+    if let Some(install) = &case.install {
+        commands.splice(0..0, ["-c", install]);
+    }
+    match case.installer {
+        _ if case.install.is_some() => {}
+        Installer::Pip => assert_eq!(calls(host, "pip").last(), Some(&case.dependency_file)),
+        Installer::UvPip => {
+            let venv = format!("{}/bin/python", venv(host, case));
+            let words = [&venv, "-r", &case.dependency_file];
+            assert_eq!(calls(host, "uv")[3..], words);
+        }
+        Installer::UvSync => {
+            let variable = format!("UV_PROJECT_ENVIRONMENT={}", venv(host, case));
+            let environment = host.read("environments/uv");
+            assert!(environment.split('\0').any(|line| line == variable));
+        }
+    }
+    assert_eq!(calls(host, "bash"), commands);
+    let url = format!("http://127.0.0.1/{}", case.health);
+    assert_eq!(calls(host, "curl").last(), Some(&url));
+    let environments = host.read("environments/bash");
+    for (index, value) in case.values.iter().enumerate() {
+        let variable = format!("VALUE_{index}={value}");
+        let seen = environments.split('\0').filter(|line| *line == variable);
+        assert_eq!(seen.count(), 2, "{variable:?}"); // static files and migration
+    }
+    let secret = &case.paths.secret;
+    let link = fs::read_link(format!("{root}/releases/r1/{secret}")).expect("a link");
+    assert_eq!(link, Path::new("../../shared").join(secret));
+}
+
+#[derive(Debug, Clone)]
+struct Server {
+    paths: Paths,
+    secret: Vec<u8>,
+    unit: String,
+    comment: String,
+    uv: bool,
+}
+
+fn server() -> impl Strategy<Value = Server> {
+    (
+        paths(),
+        prop::collection::vec(any::<u8>(), 0..300),
+        text(true),
+        text(false),
+        any::<bool>(),
+    )
+        .prop_map(|(paths, secret, unit, comment, uv)| Server {
+            paths,
+            secret,
+            unit,
+            comment,
+            uv,
+        })
+}
+
+const HOST_KEY: &str = "pinned.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHfR2ZFwhrJ1vNNRJ1NQjXNkRwXW4W7yCtcAoCz8G++W";
+
+fn sets_up(shell: &str, case: &Server) {
+    let host = SetupHost::new(shell);
+    let home = host.path("home");
+    let secret = format!("files/{}", case.paths.secret);
+    host.write(&secret, &case.secret);
+    host.write("files/app.service", &case.unit);
+    let root = home.join(&case.paths.root).join("app");
+    let venv = home.join(format!("v{}", case.paths.venv));
+    let line = format!("{HOST_KEY} {}", case.comment.trim_end());
+    host.write(
+        "deploy/app/test/deployment.yml",
+        format!(
+            "config_version: 2\ncommon:\n  source_code_url: https://git.example.com/app\n  project_user: root\n  \
+             project_root: {}\n  venv_dir: {}\n  secrets: [{}]\n  service_file: files/app.service\n  \
+             package_manager: {}\n  ssh_known_hosts: [{}]\nservers:\n  - host: host.example.com\n",
+            json(root.to_str().expect("UTF-8")),
+            json(venv.to_str().expect("UTF-8")),
+            json(&secret),
+            if case.uv { "uv" } else { "pip" },
+            json(&line),
+        ),
+    );
+    let script = host.rendered();
+    let script = format!(
+        "PWNED={} export PWNED\n{script}",
+        host.path("pwned").display()
+    );
+    host.set_up(&script);
+    // What it left has no mistake that a second run would mend.
+    let again = host.run(&script, &[]);
+    let last = again.stdout.lines().last();
+    assert_eq!(last, Some("setup: 0 changed, 9 ok"), "{case:?}: {again:?}");
+
+    let put = fs::read(root.join("shared").join(&case.paths.secret)).expect("a secret");
+    assert_eq!(put, case.secret, "{case:?}");
+    assert_eq!(host.read("etc/systemd/system/app.service"), case.unit);
+    assert_eq!(host.read("home/.ssh/known_hosts"), line + "\n");
+    assert!(venv.join("bin/python").exists(), "{case:?}");
+    assert!(!host.path("pwned").exists(), "{case:?} was executed");
+}
+
+/// Tries that many cases, and fails with the smallest that does not pass.
+fn hold<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, test: impl Fn(T)) {
     let cases =
-        std::env::var("PYSTRANO_CASES").map_or(60, |cases| cases.parse().expect("a number"));
-    let template = Sandbox::new();
+        std::env::var("PYSTRANO_CASES").map_or(40, |cases| cases.parse().expect("a number"));
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
-    TestRunner::new(config)
-        .run(&(case(), any::<bool>()), |(case, custom)| {
-            // In a dotenv file this means a value of an earlier line, however it is quoted.
-            prop_assume!(!case.value.contains("${"));
-            // A fresh place for each: what one run leaves must not help the next.
-            let host = Sandbox::bare(&template);
-            host.program("bin/git", GIT);
-            host.program("bin/bash", BASH);
-            arrives(&host, &case, custom);
-            Ok(())
-        })
-        .expect("all strings arrive");
+    let result = TestRunner::new(config).run(&strategy, |case| {
+        test(case);
+        Ok(())
+    });
+    result.expect("all strings arrive");
+}
+
+#[test]
+fn any_string_arrives_in_a_deploy() {
+    let template = Sandbox::new();
+    hold(release(), |case| deploys(&template, &case));
+}
+
+#[test]
+fn any_string_arrives_in_a_setup() {
+    hold(server(), |case| sets_up("/bin/sh", &case));
 }
 
 /// A value of the env file and a secret show up nowhere but in the files meant for them.

@@ -32,7 +32,8 @@ const STAND_INS: [(&str, &str); 12] = [
     ("dpkg-query", "cat \"$SANDBOX/packages\""),
     (
         "apt-get",
-        "for package; do :; done\n[ \"$package\" = update ] || echo \"installed $package\" >>\"$SANDBOX/packages\"",
+        "until [ $# = 0 ] || [ \"$1\" = -- ]; do shift; done\n\
+         for package; do echo \"installed $package\" >>\"$SANDBOX/packages\"; done",
     ),
     ("visudo", ":"),
     (

@@ -44,7 +44,7 @@ fn every_step_runs_and_then_finds_itself_done() {
         }
         let calls = host.read("calls");
         assert!(calls.contains("install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- python3-venv python3-pip sudo openssh-client libpq-dev"), "{shell}: {calls}");
-        // The stand-in installs the last of them only.
+        // One package may provide others.
         host.write("packages", "installed python3 x, python3-venv, sudo\ninstalled git\ninstalled python3-pip\ninstalled openssh-client\ninstalled libpq-dev\n");
         host.write("calls", "");
 

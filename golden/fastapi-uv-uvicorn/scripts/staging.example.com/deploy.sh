@@ -236,6 +236,7 @@ EOF
 	# in_release COMMAND: in the directory of the release.
 	in_release() (
 		cd "$releases/$release"
+		export UV_PROJECT_ENVIRONMENT="$venv"
 		exec "$@" 3<&- 9>&-
 	)
 
@@ -269,7 +270,7 @@ EOF
 			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
 		}
 		"$uv" venv --quiet "$venv" 9>&-
-		in_release env UV_PROJECT_ENVIRONMENT="$venv" "$uv" sync --frozen --no-dev
+		in_release "$uv" sync --frozen --no-dev
 		# Complete means: all of it is on the disk.
 		sync -f "$venv"
 		: >"$venv/.complete"
