@@ -134,7 +134,7 @@ fn release() -> impl Strategy<Value = Release> {
 const GIT: &str = r#"#!/bin/sh
 for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/git"
 case $1 in
-clone) for to; do :; done; mkdir "$to" ;;
+clone) for to; do :; done; mkdir -p "$to" ;;
 -C) echo 0123456789abcdef0123456789abcdef01234567 ;;
 esac
 "#;

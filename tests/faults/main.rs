@@ -6,6 +6,7 @@
 //! the output say how many were tried, and in how many all rules held.
 
 mod kills;
+mod rivals;
 mod runner;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
@@ -15,5 +16,5 @@ mod tally;
 mod tracer;
 
 fn main() -> std::process::ExitCode {
-    runner::run(&[kills::TESTS, signals::TESTS])
+    runner::run(&[kills::TESTS, signals::TESTS, rivals::TESTS])
 }

@@ -32,7 +32,12 @@ pub const TESTS: &[Test] = &[
     ("nobody reads the output under a controller", |tally| {
         unread(tally, LED);
     }),
-    ("the disk fills up", |tally| full(tally, "size=1m")),
+    ("the disk fills up", |tally| {
+        full(tally, "size=1m", SmallDisk::fill);
+    }),
+    ("the inodes run out", |tally| {
+        full(tally, "nr_inodes=400", SmallDisk::take_inodes);
+    }),
 ];
 
 const OLD: &str = "20260101000000";
@@ -143,18 +148,22 @@ impl SmallDisk {
         SmallDisk(root)
     }
 
-    /// Takes all that is left.
+    /// Takes all the space that is left.
     fn fill(root: &Path) {
-        let filler = root.join("filler");
-        if fs::create_dir(&filler).is_err() {
-            return;
-        }
-        let made = (0..).map_while(|count| fs::File::create(filler.join(count.to_string())).ok());
-        if let Some(file) = made.take(1000).last() {
+        if let Ok(file) = fs::File::create(root.join("filler")) {
             let mut end = 0;
             while let Ok(written @ 1..) = file.write_at(&[1; 4096], end) {
                 end += written as u64;
             }
+        }
+    }
+
+    /// Takes all the inodes that are left.
+    fn take_inodes(root: &Path) {
+        let filler = root.join("filler");
+        if fs::create_dir(&filler).is_ok() {
+            let made = |count: usize| fs::File::create(filler.join(count.to_string()));
+            (0..).map_while(|count| made(count).ok()).for_each(drop);
         }
     }
 }
@@ -166,7 +175,7 @@ impl Drop for SmallDisk {
     }
 }
 
-fn full(tally: &mut Tally, options: &str) {
+fn full(tally: &mut Tally, options: &str, take: fn(&Path)) {
     let site = Site::with("shared", &[OLD]);
     site.save();
     let root = site.host.path("root");
@@ -174,10 +183,11 @@ fn full(tally: &mut Tally, options: &str) {
     site.restore();
     places(tally, &site, &["deploy", NEW], 12, |site, at| {
         let filled = root.clone();
-        let blow = Blow::Call(Box::new(move || SmallDisk::fill(&filled)));
+        let blow = Blow::Call(Box::new(move || take(&filled)));
         let mut command = site.command(&["deploy", NEW]);
         let status = run(site, &mut command, Some((at, blow))).status;
-        fs::remove_dir_all(root.join("filler")).expect("the filler");
+        let filler = root.join("filler");
+        let _ = fs::remove_file(&filler).or_else(|_| fs::remove_dir_all(&filler));
         status
     });
 }

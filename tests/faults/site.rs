@@ -27,7 +27,7 @@ const GIT: &str = r#"#!/bin/sh
 case $1 in
 clone)
 	for to; do :; done
-	mkdir "$to" "$to/media"
+	mkdir -p "$to/media"
 	printf '%s\n' "${to##*/.new-}" >"$to/version"
 	printf '%s\n' "${to##*/.new-}" >"$to/requirements.txt"
 	: >"$to/media/checked-in"

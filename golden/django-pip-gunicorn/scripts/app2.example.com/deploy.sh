@@ -85,10 +85,13 @@
 		touch "$state/lock"
 		exec 9>>"$state/lock"
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			find_current
 			# The holder writes its name just after it has the lock.
-			[ -s "$state/lock" ] || sleep 1
-			IFS= read -r holder <"$state/lock" || holder='somebody'
-			die 3 "another run holds the lock on $(uname -n): $holder"
+			for _ in 1 2 3 4 5 6 7 8 9 10; do
+				! find_holder || break
+				sleep 0.2
+			done
+			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
 		printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
 		find_current
@@ -110,12 +113,40 @@
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ ! -e "$left/.pystrano/unfinished" ] || discard "${left##*/}"
+			[ ! -e "$left/.pystrano/unfinished" ] || {
+				end_work "$left"
+				discard "${left##*/}"
+			}
 		done
 		for left in "$releases"/.trash-*; do
 			[ ! -e "$left" ] || discard "${left##*/.trash-}"
 		done
-		rm -rf "$releases"/.new-*
+		for left in "$releases"/.new-*; do
+			[ ! -e "$left" ] || {
+				end_work "$left"
+				rm -rf "$left"
+			}
+		done
+	}
+
+	# end_work DIRECTORY: the commands of a killed run may live on, with the directory of its release
+	# open as descriptor 8. Builders are ended, a migration is waited for.
+	end_work() {
+		warned=''
+		while
+			workers=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$workers" ]
+		do
+			if [ ! -s "$1/.pystrano/unfinished" ]; then
+				for worker in $workers; do
+					kill -KILL "$worker" 2>/dev/null || :
+				done
+			elif [ -z "$warned" ]; then
+				report warning "Waiting for the migration of a killed run, process ${workers%%[!0-9]*}"
+				warned=yes
+			fi
+			sleep 0.2
+		done
 	}
 
 	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
@@ -169,6 +200,8 @@
 	get_code() {
 		begin clone
 		new=$releases/.new-$release
+		mkdir "$new"
+		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		git clone --quiet --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
@@ -280,22 +313,30 @@ EOF
 		event "fact previous ${current:--}"
 		# The release must be on the disk before the link to it is: power may fail.
 		sync -f "$releases/$release"
+		lay_links
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		stage=promoted
-		if switch_to "$release" && restart && verify && hear_verdict; then
+		if switch_to next "$release" && restart && verify && hear_verdict; then
+			rm -f "$state/back" || :
 			log "$1"
 		else
 			go_back "$?"
 		fi
 	}
 
-	# switch_to RELEASE: one rename switches code and env together.
+	# lay_links makes the links that current will be. The way back is there before it is needed:
+	# when the disk is full then, it is too late to make one.
+	lay_links() {
+		rm -f "$state/next" "$state/back"
+		ln -s "releases/$release" "$state/next"
+		[ -z "$current" ] || ln -s "releases/$current" "$state/back"
+	}
+
+	# switch_to next|back RELEASE: one rename switches code and env together.
 	switch_to() {
-		rm -f "$state/current" &&
-			ln -s "releases/$1" "$state/current" &&
-			mv -f "$state/current" "$root/" &&
-			report changed "Promoted $1 to current"
+		mv -fT "$state/$1" "$root/current" &&
+			report changed "Promoted $2 to current"
 	}
 
 	restart() {
@@ -331,7 +372,7 @@ EOF
 		failed_step=$step
 		begin revert
 		if [ -n "$current" ]; then
-			if ! { switch_to "$current" && restart && verify; }; then
+			if ! { switch_to back "$current" && restart && verify; }; then
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi
 		else
@@ -405,7 +446,7 @@ EOF
 			trap '' TERM
 			# Again and again: a shell that is just starting a command misses one.
 			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
-		} <&3 >/dev/null 2>&1 9>&- &
+		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}
 
@@ -471,20 +512,22 @@ EOF
 			printf '%s\n' -
 	}
 
-	# find_holder sets $holder to who holds the lock. A lock is held while its holder has it open, which is
+	# find_holder sets $holder to who holds the lock, or to nothing. A lock is held while its holder has it open, which is
 	# as another descriptor than 9 while the shell runs a command without it.
 	find_holder() {
-		IFS= read -r holder <"$state/lock" || return
+		holder=''
+		IFS= read -r holder 2>/dev/null <"$state/lock" || return
 		lock=$(readlink -f "$state/lock")
 		for descriptor in "/proc/${holder##* }/fd"/*; do
 			[ "$(readlink "$descriptor")" != "$lock" ] || return 0
 		done
+		holder=''
 		return 1
 	}
 
 	status() {
 		# Looked at first: what is seen after a free lock is final.
-		find_holder 2>/dev/null || holder=''
+		find_holder || :
 		find_current
 		since=- by=- last=''
 		[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
@@ -554,6 +597,7 @@ EOF
 			rm -rf "$releases/.new-$release"
 			discard "$release"
 		}
+		rm -f "$state/next" "$state/back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
