@@ -236,11 +236,11 @@
 		event "fact release $release"
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
+		# From here on this run ends what it began, alone if it must.
+		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
 		sync -f "$releases/$release"
 		lay_links
-		# From here on this run ends what it began, alone if it must.
-		trap '' HUP INT PIPE TERM
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
 			rm -f "$state/back" || :
