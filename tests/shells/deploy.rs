@@ -161,6 +161,8 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy", &format!("2026010{day}000000")], 0);
         assert_eq!(host.current(), Some(format!("2026010{day}000000")));
     }
+    // What a killed run leaves.
+    host.write("root/releases/.new-20260107000000/manage.py", "half");
     run(&["deploy"], 0);
     run(&["deploy", "20260106000000"], 3);
     run(&["rollback"], 0);
