@@ -35,6 +35,7 @@ impl Contact<'_> {
         if self.fleet.dry_run {
             return dry_run(&job, &config.servers, &labels);
         }
+        ssh::find_program()?;
         let mut report = Report::new(
             self.action,
             format!("{} {}", target.environment, target.app),

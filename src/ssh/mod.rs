@@ -13,6 +13,7 @@ pub use wire::{Event, Phase, State};
 use crate::config::Server;
 use crate::error::Error;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What the script is asked to do; its first word, but for `setup`, which is a script of its own.
@@ -110,6 +111,28 @@ pub fn program() -> OsString {
     std::env::var_os("PYSTRANO_SSH")
         .filter(|program| !program.is_empty())
         .unwrap_or_else(|| "ssh".into())
+}
+
+/// That program, if it can be run: nobody is contacted with one that is missing.
+pub fn find_program() -> Result<(), Error> {
+    let program = program();
+    let found = if Path::new(&program).components().count() > 1 {
+        is_executable(Path::new(&program))
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        std::env::split_paths(&path).any(|place| is_executable(&place.join(&program)))
+    };
+    if found {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        what: format!("there is no program {}", program.display()),
+        help: "install the OpenSSH client, or name another in PYSTRANO_SSH".to_owned(),
+    })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// 128 random bits in hex.

@@ -99,13 +99,7 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
-            let name = dial.program.display();
-            return unstarted(match error.kind() {
-                ErrorKind::NotFound => format!(
-                    "{name}: no such program; install the OpenSSH client, or name one in PYSTRANO_SSH"
-                ),
-                _ => format!("cannot run {name}: {error}"),
-            });
+            return unstarted(format!("cannot run {}: {error}", dial.program.display()));
         }
     };
     let mut link = Link {

@@ -89,15 +89,27 @@ fn a_login_that_is_no_shell_is_told_from_a_host_that_is_away() {
 }
 
 #[test]
-fn a_missing_ssh_is_named() {
+fn without_ssh_nothing_begins() {
     let fleet = Fleet::new(1);
-    let mut command = fleet.command(&["deploy"]);
-    command.env("PYSTRANO_SSH", "/nowhere/ssh");
-    let ran = ran(command.spawn().expect("pystrano"));
-    assert_eq!(ran.code(), 4, "{ran:?}");
-    assert!(
-        ran.stderr
-            .contains("/nowhere/ssh: no such program; install the OpenSSH client"),
-        "{ran:?}"
-    );
+    for (variable, value, name) in [
+        ("PYSTRANO_SSH", "/nowhere/ssh", "/nowhere/ssh"),
+        ("PYSTRANO_SSH", "deploy", "deploy"),
+        ("PYSTRANO_SSH", "./env", "./env"),
+        ("PATH", "/nowhere", "ssh"),
+    ] {
+        for action in ["setup", "deploy", "rollback", "status"] {
+            let mut command = fleet.command(&[action]);
+            command.env_remove("PYSTRANO_SSH").env(variable, value);
+            let ran = ran(command.spawn().expect("pystrano"));
+            assert_eq!(ran.code(), 2, "{ran:?}");
+            assert_eq!(ran.stdout, "");
+            assert_eq!(
+                ran.stderr,
+                format!(
+                    "error: there is no program {name}; install the OpenSSH client, or name another in PYSTRANO_SSH\n"
+                )
+            );
+        }
+    }
+    assert_eq!(fleet.read("h1/ssh"), "");
 }
