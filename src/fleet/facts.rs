@@ -59,8 +59,8 @@ impl Facts {
     /// What became of a deploy or rollback to `release`, from what `status` says afterwards.
     pub fn outcome_of(&self, release: Option<&str>) -> Outcome {
         let Some(release) = release else {
-            // The release is named before it is promoted.
-            return Outcome::Stopped;
+            // A rollback that names its release itself: it may have gone on while nothing of it arrived.
+            return Outcome::Doubt;
         };
         let is_current = self.current.as_deref() == Some(release);
         let log: Vec<_> = self
@@ -102,6 +102,6 @@ mod tests {
             facts.learn("last", last);
             assert_eq!(facts.outcome_of(Some("2")), outcome, "{current} {last}");
         }
-        assert_eq!(Facts::default().outcome_of(None), Outcome::Stopped);
+        assert_eq!(Facts::default().outcome_of(None), Outcome::Doubt);
     }
 }
