@@ -20,6 +20,8 @@ pub enum Outcome {
     Unreachable,
     /// The script did not begin there.
     Untouched,
+    /// It failed after promotion, and what it ran before could not be verified either.
+    Broken,
     /// Nobody knows.
     Doubt,
 }
@@ -32,6 +34,7 @@ impl Outcome {
             (false, _) => Outcome::Failed,
             (true, 1) => Outcome::Reverted,
             (true, 2 | 3) => Outcome::Stopped,
+            (true, 5) => Outcome::Broken,
             (true, _) => Outcome::Doubt,
         }
     }
@@ -42,7 +45,7 @@ pub fn exit_code(action: Action, outcomes: &[Outcome], interrupted: bool) -> u8 
     let any = |outcome| outcomes.contains(&outcome);
     let promoted = action.promotes() && any(Outcome::Done);
     let unfinished = outcomes.iter().any(|outcome| *outcome != Outcome::Done);
-    if any(Outcome::Doubt) || (promoted && unfinished) {
+    if any(Outcome::Doubt) || any(Outcome::Broken) || (promoted && unfinished) {
         exit::IN_DOUBT
     } else if !unfinished {
         0
@@ -61,7 +64,7 @@ pub fn exit_code(action: Action, outcomes: &[Outcome], interrupted: bool) -> u8 
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::{Done, Doubt, Failed, Reverted, Stopped, Unreachable, Untouched};
+    use super::Outcome::{Broken, Done, Doubt, Failed, Reverted, Stopped, Unreachable, Untouched};
     use super::*;
 
     #[test]
@@ -97,7 +100,8 @@ mod tests {
         for (status, outcome) in [(0, Done), (1, Reverted), (2, Stopped), (3, Stopped)] {
             assert_eq!(Outcome::of(Action::Deploy, status), outcome);
         }
-        for status in [4, 5, 127, 255] {
+        assert_eq!(Outcome::of(Action::Rollback, 5), Broken);
+        for status in [4, 127, 255] {
             assert_eq!(Outcome::of(Action::Rollback, status), Doubt);
         }
         assert_eq!(Outcome::of(Action::Setup, 1), Failed);

@@ -25,7 +25,7 @@
 //! | `summary` | `code` (the exit code), `interrupted`, `hosts` (`host`, `outcome`, `release`, `commit`, `trouble`) | when all servers are over |
 //!
 //! Outcomes: `done`, `stopped` (as it was), `reverted` (promoted and put back), `failed` (setup and status),
-//! `unreachable`, `untouched` (the script did not begin), `doubt`.
+//! `unreachable`, `untouched` (the script did not begin), `broken` (neither release could be verified), `doubt` (nobody knows).
 
 use crate::fleet::Outcome;
 use crate::ssh::{Event, Phase, State};

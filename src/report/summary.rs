@@ -106,6 +106,7 @@ fn state(action: Action, host: &Ended, told: bool) -> String {
         (Outcome::Failed, _) => format!("{} failed", action.name()),
         (Outcome::Unreachable, _) => "unreachable".to_owned(),
         (Outcome::Untouched, _) => "not begun".to_owned(),
+        (Outcome::Broken, _) => "it does not run as it should, look at it".to_owned(),
         (Outcome::Doubt, _) => "not known, look at it".to_owned(),
     };
     match &host.trouble {

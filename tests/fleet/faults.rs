@@ -55,6 +55,19 @@ fn a_failure_at_any_phase_on_any_host_leaves_all_on_the_old_release() {
     }
 }
 
+/// Its old release is sick as well, but those of the others are not.
+#[test]
+fn a_host_that_cannot_go_back_takes_the_others_back() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/fail/curl", "");
+    fleet.write("h2/fail/old", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    let told = "h2: it does not run as it should, look at it";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
 #[test]
 fn an_unreachable_host_stops_all() {
     for (how, reason) in [

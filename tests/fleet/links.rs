@@ -56,6 +56,17 @@ fn a_link_cut_on_the_only_host_is_asked_after() {
     }
 }
 
+/// Nothing has arrived of what it rolls back to, and it may have gone on.
+#[test]
+fn a_rollback_whose_release_is_not_known_is_in_doubt() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/cut", "step lock");
+    let ran = fleet.run(&["rollback"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    let told = "h1: not known, look at it";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
 #[test]
 fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     let fleet = Fleet::new(3);

@@ -15,7 +15,12 @@ release=$(readlink "$SANDBOX/root/current")
 if [ -e "$SANDBOX/fail/$what" ]; then
 	# What runs after the switch fails for the new release only.
 	case "$what $release" in
-	"restart releases/20260101000000" | "curl releases/20260101000000") ;;
+	"restart releases/20260101000000" | "curl releases/20260101000000")
+		[ ! -e "$SANDBOX/fail/old" ] || {
+			printf 500
+			exit
+		}
+		;;
 	curl\ *)
 		printf 500
 		exit
