@@ -27,13 +27,7 @@ fn traced(host: &Host, work: impl FnOnce()) -> Trace {
     work();
     host.root("systemctl stop trace");
     let text = fs::read(host.path("/root/trace")).unwrap();
-    let lines = String::from_utf8_lossy(&text)
-        .lines()
-        .filter_map(|line| {
-            let (pid, call) = line.split_once(' ')?;
-            Some((pid.parse().ok()?, call.trim_start().to_owned()))
-        })
-        .collect::<Vec<_>>();
+    let lines = whole_calls(&String::from_utf8_lossy(&text));
     let births = births(&lines);
     Trace { lines, births }
 }
@@ -112,16 +106,35 @@ impl Trace {
     }
 }
 
+/// Each call with its process. strace writes one in two lines when another begins before it ends.
+fn whole_calls(text: &str) -> Vec<(u32, String)> {
+    let mut lines = Vec::new();
+    let mut begun: BTreeMap<u32, &str> = BTreeMap::new();
+    for line in text.lines() {
+        let Some((pid, call)) = line.split_once(' ') else {
+            continue;
+        };
+        let pid = pid.parse().expect("a process");
+        let call = call.trim_start();
+        if let Some(head) = call.strip_suffix("<unfinished ...>") {
+            begun.insert(pid, head.trim_end());
+        } else if let Some(("<...", end)) = call.split_once(' ')
+            && let Some((_, tail)) = end.split_once(" resumed>")
+        {
+            let head = begun.remove(&pid).unwrap_or_default();
+            lines.push((pid, format!("{head}{tail}")));
+        } else {
+            lines.push((pid, call.to_owned()));
+        }
+    }
+    let unended = begun.into_iter().map(|(pid, head)| (pid, head.to_owned()));
+    lines.extend(unended);
+    lines
+}
+
 /// For each process, the line that made it.
 fn births(lines: &[(u32, String)]) -> BTreeMap<u32, usize> {
-    let names = [
-        "clone",
-        "fork",
-        "vfork",
-        "<... clone",
-        "<... fork",
-        "<... vfork",
-    ];
+    let names = ["clone", "fork", "vfork"];
     let made = lines.iter().enumerate().filter_map(|(at, (_, call))| {
         let child = call.rsplit_once(" = ")?.1.parse().ok()?;
         let makes = names.iter().any(|name| call.starts_with(name));
