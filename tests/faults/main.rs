@@ -10,11 +10,12 @@ mod rivals;
 mod runner;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
+mod series;
 mod signals;
 mod site;
 mod tally;
 mod tracer;
 
 fn main() -> std::process::ExitCode {
-    runner::run(&[kills::TESTS, signals::TESTS, rivals::TESTS])
+    runner::run(&[kills::TESTS, signals::TESTS, rivals::TESTS, series::TESTS])
 }

@@ -42,6 +42,7 @@ cp requirements.txt "${0%/bin/pip}/package"
 "#;
 
 const PYTHON: &str = r#"#!/bin/sh
+[ ! -e "$SANDBOX/fail/$2" ] || exit 1
 [ "$2" != collectstatic ] || { mkdir -p static && cp version static/; }
 "#;
 
