@@ -16,6 +16,11 @@ pub const TESTS: &[Test] = &[
             }
         }
     }),
+    ("the migration outlives its shell", |tally| {
+        for _ in tally.pick(1, 1) {
+            tally.count("it is waited for", migrates_on());
+        }
+    }),
     ("a virtualenv is half pruned", |tally| {
         for _ in tally.pick(1, 1) {
             tally.count("its mark is left", half_pruned());
@@ -109,6 +114,25 @@ fn outlived(mode: &'static str) -> Found {
     let package = site.host.read("venv/package");
     must!(package == format!("{NEXT}\n"), "installed: {package:?}");
     site.is_whole()
+}
+
+/// The shell is killed while it migrates; nothing else may be done before the migration is over.
+fn migrates_on() -> Found {
+    let site = Site::with("shared", &[OLD]);
+    let python = "#!/bin/sh\n[ \"$2\" = migrate ] && [ -e \"$SANDBOX/slow\" ] || exit 0\n\
+                  rm \"$SANDBOX/slow\"; kill -KILL $PPID; sleep 1; : >\"$SANDBOX/migrated\"\n";
+    site.host.program("venv/bin/python", python);
+    site.host.write("slow", "");
+    let killed = site.command(&["deploy", ONE]).status().expect("a shell");
+    must!(!killed.success(), "it was not killed");
+    let migrated = site.host.path("migrated");
+    must!(!migrated.exists(), "the migration is over already");
+    let ran = site.run(&["deploy", NEXT]);
+    must!(ran.status == 0 && migrated.exists(), "{ran:?}");
+    let told = "warning Waiting for the migration of a killed run, process ";
+    must!(ran.stdout.contains(told), "{ran:?}");
+    site.is_whole()?;
+    site.is_tidy()
 }
 
 /// The power fails while an unused virtualenv is removed; a later release needs the same again.

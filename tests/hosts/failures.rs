@@ -39,18 +39,20 @@ fn failure(output: &Output, fixture: &Deployed) -> String {
     text.replace(&format!("127.0.0.1:{}", fixture.host.port()), "HOST")
 }
 
-/// Whether the text is as expected, line by line; `    ...` stands for lines of a command's output,
-/// at least one.
+/// Whether the text is as expected, line by line; `    ...TEXT` stands for lines of a command's output,
+/// at least one, and one of them with that text.
 fn matches(text: &str, expected: &str) -> bool {
     fn from(text: &[&str], expected: &[&str]) -> bool {
         match expected {
             [] => text.is_empty(),
-            ["    ...", rest @ ..] => {
+            [line, rest @ ..] if line.starts_with("    ...") => {
+                let said = |line: &&str| line.contains(&expected[0][7..]);
                 let output = text
                     .iter()
                     .take_while(|line| line.starts_with("    "))
                     .count();
-                (1..=output).any(|skipped| from(&text[skipped..], rest))
+                (1..=output)
+                    .any(|skipped| text[..skipped].iter().any(said) && from(&text[skipped..], rest))
             }
             [line, rest @ ..] => text.first() == Some(line) && from(&text[1..], rest),
         }
@@ -285,7 +287,7 @@ fn disk_full() {
     );
     fixture.project.page(0);
     fixture.host.root("dd if=/dev/zero of=/home/deploy/demo/ballast bs=4k 2>/dev/null; truncate -s -64k /home/deploy/demo/ballast");
-    let said = "✗ clone failed with exit status 128\n    ...\n";
+    let said = "✗ clone failed with exit status 128\n    ...No space left on device\n";
     fails_until(
         &fixture,
         3,
