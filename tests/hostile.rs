@@ -44,6 +44,13 @@ fn text(lines: bool) -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 1..5).prop_map(|pieces| format!("x{}", pieces.concat()))
 }
 
+/// What a dotenv file and a unit may hold besides; NUL is refused, and a dotenv file is read with
+/// its line ends made one.
+fn any_text() -> impl Strategy<Value = String> {
+    let control = "[\\p{Cc}&&[^\\x00\r]]{0,3}";
+    (text(true), control, text(true)).prop_map(|(before, control, after)| before + &control + &after)
+}
+
 /// A name in a path: no slash, nothing that stands for a directory, no space at an end.
 fn name() -> impl Strategy<Value = String> {
     text(false).prop_map(|text| {
@@ -89,6 +96,7 @@ enum Installer {
 
 #[derive(Debug, Clone)]
 struct Release {
+    own_venv: bool,
     paths: Paths,
     repository: String,
     branch: Option<String>,
@@ -104,7 +112,7 @@ struct Release {
 
 fn release() -> impl Strategy<Value = Release> {
     (
-        (paths(), address(), address()),
+        (any::<bool>(), paths(), address(), address()),
         (prop::option::of(reference()), prop::option::of(reference())),
         (
             prop::sample::select(&[Installer::Pip, Installer::UvPip, Installer::UvSync][..]),
@@ -113,12 +121,13 @@ fn release() -> impl Strategy<Value = Release> {
         ),
         (text(true), text(true)),
         // In a dotenv file this means a value of an earlier line, however it is quoted.
-        prop::collection::vec(text(true).prop_map(|text| text.replace("${", "$ {")), 1..6),
+        prop::collection::vec(any_text().prop_map(|text| text.replace("${", "$ {")), 1..6),
     )
         .prop_map(|(places, refs, dependencies, commands, values)| Release {
-            paths: places.0,
-            repository: places.1,
-            health: places.2,
+            own_venv: places.0,
+            paths: places.1,
+            repository: places.2,
+            health: places.3,
             branch: refs.0,
             revision: refs.1,
             installer: dependencies.0,
@@ -134,7 +143,12 @@ fn release() -> impl Strategy<Value = Release> {
 const GIT: &str = r#"#!/bin/sh
 for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/git"
 case $1 in
-clone) for to; do :; done; mkdir -p "$to" ;;
+clone)
+	for to; do :; done
+	mkdir -p "$to"
+	: >"$to/$DEPENDENCIES"
+	: >"$to/pyproject.toml"
+	;;
 -C) echo 0123456789abcdef0123456789abcdef01234567 ;;
 esac
 "#;
@@ -167,18 +181,22 @@ fn deploys(template: &Sandbox, case: &Release) {
     }
     let at = host.dir.path().display();
     let root = format!("{at}/{}", case.paths.root);
-    let venv = venv(host, case);
-    for directory in [
-        format!("{root}/releases"),
-        format!("{root}/shared"),
-        format!("{venv}/bin"),
-    ] {
-        fs::create_dir_all(directory).expect("a directory");
+    let venv = venv_dir(host, case);
+    for directory in ["releases", "shared"] {
+        fs::create_dir_all(format!("{root}/{directory}")).expect("a directory");
     }
     fs::write(format!("{root}/shared/{}", case.paths.secret), "").expect("a secret");
-    for program in ["python", "pip", "uv"] {
-        let text = host.read(&format!("venv/bin/{program}"));
-        host.program(&format!("v{}/bin/{program}", case.paths.venv), &text);
+    host.makes_venvs();
+    let uv = host.read("venv/bin/uv");
+    if case.own_venv {
+        host.program(&format!("{}/.pystrano/uv/bin/uv", case.paths.root), &uv);
+    } else {
+        let venv = format!("v{}/bin", case.paths.venv);
+        host.program(&format!("{venv}/uv"), &uv);
+        for program in ["python", "pip"] {
+            let text = host.read(&format!("venv/bin/{program}"));
+            host.program(&format!("{venv}/{program}"), &text);
+        }
     }
     let values = case.values.iter().enumerate();
     let dotenv = values.map(|(index, value)| {
@@ -193,6 +211,7 @@ fn deploys(template: &Sandbox, case: &Release) {
     let ran = host
         .command(&["sh", "deploy.sh", "deploy", "r1"])
         .env("PWNED", host.path("pwned"))
+        .env("DEPENDENCIES", dependencies(case))
         .output()
         .expect("sh");
     assert!(
@@ -204,8 +223,28 @@ fn deploys(template: &Sandbox, case: &Release) {
     assert!(!host.path("pwned").exists(), "{case:?} was executed");
 }
 
-fn venv(host: &Sandbox, case: &Release) -> String {
+fn dependencies(case: &Release) -> &str {
+    match case.installer {
+        Installer::UvSync => "uv.lock",
+        _ => &case.dependency_file,
+    }
+}
+
+fn venv_dir(host: &Sandbox, case: &Release) -> String {
     format!("{}/v{}", host.dir.path().display(), case.paths.venv)
+}
+
+/// The virtualenv that the release is installed into.
+fn venv(host: &Sandbox, case: &Release, root: &str) -> String {
+    let venv_dir = venv_dir(host, case);
+    if !case.own_venv {
+        return venv_dir;
+    }
+    let link = fs::read_link(venv_dir).expect("a link");
+    assert_eq!(link, Path::new(root).join("current/.pystrano/venv"));
+    let key = fs::read_link(&link).expect("a link to a virtualenv");
+    let key = key.file_name().expect("a name").to_str().expect("UTF-8");
+    format!("{root}/venvs/{key}")
 }
 
 fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
@@ -220,6 +259,9 @@ fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
         json(&case.statics),
         json(&case.migration),
     );
+    if case.own_venv {
+        config += "\nvenv_mode: release";
+    }
     if case.installer != Installer::Pip {
         config += "\npackage_manager: uv";
     }
@@ -258,16 +300,18 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
     if let Some(install) = &case.install {
         commands.splice(0..0, ["-c", install]);
     }
+    let venv = venv(host, case, root);
     match case.installer {
         _ if case.install.is_some() => {}
         Installer::Pip => assert_eq!(calls(host, "pip").last(), Some(&case.dependency_file)),
         Installer::UvPip => {
-            let venv = format!("{}/bin/python", venv(host, case));
-            let words = [&venv, "-r", &case.dependency_file];
-            assert_eq!(calls(host, "uv")[3..], words);
+            let python = format!("{venv}/bin/python");
+            let words = ["--python", &python, "-r", &case.dependency_file];
+            let calls = calls(host, "uv");
+            assert_eq!(calls[calls.len() - 4..], words);
         }
         Installer::UvSync => {
-            let variable = format!("UV_PROJECT_ENVIRONMENT={}", venv(host, case));
+            let variable = format!("UV_PROJECT_ENVIRONMENT={venv}");
             let environment = host.read("environments/uv");
             assert!(environment.split('\0').any(|line| line == variable));
         }
@@ -276,6 +320,11 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
     let url = format!("http://127.0.0.1/{}", case.health);
     assert_eq!(calls(host, "curl").last(), Some(&url));
     let environments = host.read("environments/bash");
+    if case.own_venv {
+        let variable = format!("VIRTUAL_ENV={venv}");
+        let seen = environments.split('\0').filter(|line| *line == variable);
+        assert_eq!(seen.count(), commands.len() / 2, "{variable:?}");
+    }
     for (index, value) in case.values.iter().enumerate() {
         let variable = format!("VALUE_{index}={value}");
         let seen = environments.split('\0').filter(|line| *line == variable);
@@ -299,7 +348,7 @@ fn server() -> impl Strategy<Value = Server> {
     (
         paths(),
         prop::collection::vec(any::<u8>(), 0..300),
-        text(true),
+        any_text(),
         text(false),
         any::<bool>(),
     )

@@ -79,6 +79,21 @@ release=$(basename "$(readlink "$SANDBOX/root/current")")
 if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then printf 500; else printf 200; fi
 "#;
 
+/// Makes virtualenvs that hold the stand-ins of `venv`.
+const PYTHON3: &str = r#"#!/bin/sh
+PATH=${PATH#*:}
+case $1 in
+-m) # venv DIR
+	mkdir -p "$3/bin"
+	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
+	;;
+*) exec python3 "$@" ;;
+esac
+"#;
+
+/// What uv does besides what every stand-in does.
+const UV: &str = "[ \"$1\" != venv ] || \"$SANDBOX/bin/python3\" -m venv \"$3\"";
+
 impl Sandbox {
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
@@ -100,8 +115,8 @@ impl Sandbox {
         ] {
             fs::create_dir_all(sandbox.path(made)).expect("a directory");
         }
-        for name in ["pip", "python", "alembic", "uv"] {
-            sandbox.program(&format!("venv/bin/{name}"), &stand_in(name, ""));
+        for (name, extra) in [("pip", ""), ("python", ""), ("alembic", ""), ("uv", UV)] {
+            sandbox.program(&format!("venv/bin/{name}"), &stand_in(name, extra));
         }
         sandbox.program("bin/sudo", SUDO);
         sandbox.program("bin/systemctl", SYSTEMCTL);
@@ -133,6 +148,11 @@ impl Sandbox {
         }
         sandbox.write("files/app.service", "[Service]\nExecStart=/bin/true\n");
         sandbox
+    }
+
+    /// `python3 -m venv` makes virtualenvs that hold the stand-ins of `venv`.
+    pub fn makes_venvs(&self) {
+        self.program("bin/python3", PYTHON3);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

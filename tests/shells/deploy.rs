@@ -6,26 +6,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const PYTHON3: &str = r#"#!/bin/sh
-PATH=${PATH#*:}
-case $1 in
--m) # venv DIR
-	mkdir -p "$3/bin"
-	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
-	;;
-*) exec python3 "$@" ;;
-esac
-"#;
-
-const UV: &str = r#"#!/bin/sh
-case $1 in
-venv)
-	mkdir -p "$3/bin"
-	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
-	;;
-esac
-"#;
-
 /// The golden script, with the places it works on moved below the sandbox, and with each function
 /// writing its name down when it is called.
 fn prepared(script: &str, more: &str) -> String {
@@ -82,7 +62,7 @@ fn secrets(script: &str) -> Vec<String> {
 /// What the golden script needs on its host and in its repository.
 fn host_for(script: &str) -> Sandbox {
     let host = Sandbox::new();
-    host.program("bin/python3", PYTHON3);
+    host.makes_venvs();
     host.program("bin/npm", "#!/bin/sh\n");
     for name in ["pip", "alembic", "python"] {
         let text = host.read(&format!("venv/bin/{name}"));
@@ -100,7 +80,7 @@ fn host_for(script: &str) -> Sandbox {
         }
     }
     if script.contains("uv=$state") {
-        host.program("root/.pystrano/uv/bin/uv", UV);
+        host.program("root/.pystrano/uv/bin/uv", &host.read("venv/bin/uv"));
     }
     if script.contains("/venvs") {
         fs::create_dir_all(host.path("root/venvs")).expect("a directory");
