@@ -48,7 +48,8 @@ fn text(lines: bool) -> impl Strategy<Value = String> {
 /// its line ends made one.
 fn any_text() -> impl Strategy<Value = String> {
     let control = "[\\p{Cc}&&[^\\x00\r]]{0,3}";
-    (text(true), control, text(true)).prop_map(|(before, control, after)| before + &control + &after)
+    (text(true), control, text(true))
+        .prop_map(|(before, control, after)| before + &control + &after)
 }
 
 /// A name in a path: no slash, nothing that stands for a directory, no space at an end.
