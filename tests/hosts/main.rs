@@ -2,6 +2,7 @@
 
 mod failures;
 mod first_deploy;
+mod fleet;
 mod harness;
 mod init;
 mod options;

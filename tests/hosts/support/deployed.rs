@@ -10,8 +10,25 @@ pub struct Deployed {
     pub project: Project,
 }
 
-/// A fresh [`Deployed`]. The work is done once for each application; every call boots a copy.
+/// Several such hosts of one project.
+pub struct Fleet {
+    pub hosts: Vec<Host>,
+    pub repo: Repo,
+    pub project: Project,
+}
+
+/// A fresh [`Deployed`].
 pub fn deployed(app: App) -> Deployed {
+    let mut fleet = fleet(app, 1);
+    Deployed {
+        host: fleet.hosts.remove(0),
+        repo: fleet.repo,
+        project: fleet.project,
+    }
+}
+
+/// A fresh [`Fleet`]. The work is done once for each application; every call boots copies.
+pub fn fleet(app: App, size: usize) -> Fleet {
     static PREPARED: [OnceLock<Host>; 2] = [const { OnceLock::new() }; 2];
     let prepared = PREPARED[app as usize].get_or_init(|| {
         let mut host = Host::boot(Image::Ready);
@@ -24,14 +41,16 @@ pub fn deployed(app: App) -> Deployed {
         host.power_off();
         host
     });
-    let mut host = prepared.fork();
+    let mut hosts: Vec<Host> = (0..size).map(|_| prepared.fork()).collect();
     let repo = Repo::new(app);
-    let project = Project::new(&repo, &[&host]);
-    host.prepare("/etc/systemd/system/demo.service", &project.unit(0));
-    host.power_on();
-    assert!(project.page(0).contains("v1"));
-    Deployed {
-        host,
+    let project = Project::new(&repo, &hosts.iter().collect::<Vec<_>>());
+    for (index, host) in hosts.iter_mut().enumerate() {
+        host.prepare("/etc/systemd/system/demo.service", &project.unit(index));
+        host.power_on();
+        assert!(project.page(index).contains("v1"));
+    }
+    Fleet {
+        hosts,
         repo,
         project,
     }

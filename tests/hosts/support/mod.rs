@@ -26,7 +26,7 @@ mod output;
 mod project;
 mod ssh;
 
-pub use deployed::{Deployed, deployed};
+pub use deployed::{Deployed, Fleet, deployed, fleet};
 pub use git::{App, Repo};
 pub use host::{Host, Image, workspace};
 pub use http::{get, post};

@@ -83,6 +83,14 @@ impl Project {
         self.servers[index].insert(key.into(), value.into());
     }
 
+    /// Adds the Nth server again under another name, which the ssh client must know.
+    pub fn alias(&mut self, index: usize, name: &str) {
+        let mut server = self.servers[index].clone();
+        server.insert("host".into(), name.into());
+        self.servers.push(server);
+        self.ports.push(self.ports[index]);
+    }
+
     /// Removes a field everywhere.
     pub fn unset(&mut self, key: &str) {
         self.common.remove(key);

@@ -1,0 +1,245 @@
+//! Many hosts as one, on four real ones: whatever fails where, all serve the same release.
+
+use crate::support::{App, Fleet, Output, fleet, free_port, ssh_program};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+const HOSTS: usize = 4;
+
+/// A file in `fail` makes the step of its name fail or hang.
+const STATIC: &str = "cd /home/deploy/fail && test ! -e build && \
+    if rm hang 2>/dev/null; then touch ../at; sleep 60; fi; \
+    test ! -e slow || sleep 5; \
+    cd - >/dev/null && test ! -e /home/deploy/fail/build && /home/deploy/.venv/bin/python build_static.py && \
+    touch /home/deploy/built";
+const MIGRATE: &str = "echo migrated >>/home/deploy/migrations && test ! -e /home/deploy/fail/migrate && \
+    exec /home/deploy/.venv/bin/alembic upgrade head";
+
+/// The link cannot be switched forward.
+const MV: &str = "#!/bin/sh
+case $* in */.pystrano/next*) [ ! -e /home/deploy/fail/promote ] || exit 1 ;; esac
+exec /usr/bin/mv \"$@\"
+";
+
+/// Four hosts on which each step can be made to fail; migrations run on all of them.
+fn fragile() -> Fleet {
+    let mut fleet = fleet(App::FastApi, HOSTS);
+    fleet.project.set("static_files_command", STATIC);
+    fleet.project.set("migration_command", MIGRATE);
+    for (index, host) in fleet.hosts.iter().enumerate() {
+        fleet.project.set_server(index, "run_migrations", "true");
+        host.write("/usr/local/bin/mv", MV);
+        host.write(
+            "/etc/systemd/system/demo.service.d/faults.conf",
+            format!(
+                "[Service]\nExecStartPre=/bin/sh -c '! rm /home/deploy/fail/restart'\n\
+                 ExecStartPre=/bin/sh -c 'if rm /home/deploy/fail/power; then touch /home/deploy/at; sleep 60; fi'\n\
+                 ExecStart=\nExecStart=/bin/sh -c 'if rm /home/deploy/fail/verify; then sleep 1; exit 1; fi; \
+                 exec /home/deploy/.venv/bin/uvicorn --port {} app.main:app'\n",
+                fleet.project.ports[index]
+            ),
+        );
+        host.root(
+            "chmod 755 /usr/local/bin/mv && systemctl daemon-reload && install -d -o deploy /home/deploy/fail",
+        );
+    }
+    fleet
+}
+
+impl Fleet {
+    /// The releases that the hosts run, which the apps' answers must agree with.
+    #[track_caller]
+    fn serves(&self, version: &str, case: &str) {
+        let links = self.hosts.iter().map(|host| {
+            host.root(
+                "flock -n /home/deploy/demo/.pystrano/lock readlink /home/deploy/demo/current",
+            )
+        });
+        let mut links: Vec<String> = links.collect();
+        links.dedup();
+        assert_eq!(links.len(), 1, "{case}: {links:?}");
+        for index in 0..self.hosts.len() {
+            let page = self.project.page(index);
+            let version = format!("\"version\":\"{version}\"");
+            assert!(page.contains(&version), "{case}: {index}: {page}");
+        }
+    }
+
+    /// How often each host has migrated.
+    fn migrations(&self) -> Vec<usize> {
+        let count = "cat /home/deploy/migrations 2>/dev/null | wc -l";
+        let counts = self.hosts.iter().map(|host| host.root(count));
+        counts
+            .map(|count| count.parse().expect("a number"))
+            .collect()
+    }
+
+    fn fail(&self, index: usize, what: &str) {
+        self.hosts[index].root(&format!(
+            "runuser -u deploy -- touch /home/deploy/fail/{what}"
+        ));
+    }
+
+    /// Waits until the step that hangs was reached on the host.
+    fn wait_at(&self, index: usize) {
+        let begin = Instant::now();
+        while !self.hosts[index].path("/home/deploy/at").exists() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "never got there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.hosts[index].root("rm /home/deploy/at");
+    }
+
+    fn label(&self, index: usize) -> String {
+        format!("127.0.0.1:{}", self.hosts[index].port())
+    }
+}
+
+/// The ssh client that the controller runs for this port.
+fn client(controller: &Child, port: u16) -> String {
+    let parent = format!("PPid:\t{}\n", controller.id());
+    let port = format!("-p\0{port}\0");
+    let processes = fs::read_dir("/proc").expect("/proc");
+    let mut names = processes.map(|entry| entry.expect("a process").file_name());
+    let found = names.find(|name| {
+        let of = |file| fs::read(format!("/proc/{}/{file}", name.display())).unwrap_or_default();
+        String::from_utf8_lossy(&of("status")).contains(&parent)
+            && String::from_utf8_lossy(&of("cmdline")).contains(&port)
+    });
+    found
+        .expect("an ssh client")
+        .into_string()
+        .expect("a number")
+}
+
+#[test]
+fn whatever_fails_anywhere_all_serve_the_same_release() {
+    let mut fleet = fragile();
+    fleet.repo.release("v2");
+    let mut tried = 0;
+    for (fault, code) in [
+        ("build", 3),
+        ("migrate", 3),
+        ("promote", 1),
+        ("restart", 1),
+        ("verify", 1),
+        ("unreachable", 4),
+        ("client killed", 3),
+    ] {
+        for index in 0..HOSTS {
+            let case = format!("{fault} on {index}");
+            let before = fleet.migrations();
+            let output: Output = match fault {
+                "unreachable" => {
+                    let port = fleet.hosts[index].port().to_string();
+                    fleet
+                        .project
+                        .set_server(index, "port", &free_port().to_string());
+                    let output = fleet.project.run(&["deploy"]);
+                    fleet.project.set_server(index, "port", &port);
+                    output
+                }
+                "client killed" => {
+                    fleet.fail(index, "hang");
+                    let controller = fleet.project.start(&["deploy"]);
+                    fleet.wait_at(index);
+                    let client = client(&controller, fleet.hosts[index].port());
+                    let killed = Command::new("kill").args(["-KILL", &client]).status();
+                    assert!(killed.expect("kill").success());
+                    controller.wait_with_output().expect("an end").into()
+                }
+                _ => {
+                    fleet.fail(index, fault);
+                    fleet.project.run(&["deploy"])
+                }
+            };
+            assert_eq!(output.code, code, "{case}: {output}");
+            fleet.hosts[index].root("rm -f /home/deploy/fail/*");
+            // The host ends by itself when its controller is gone.
+            fleet.hosts[index].root("flock -w 30 /home/deploy/demo/.pystrano/lock true");
+            fleet.serves("v1", &case);
+            // Only after all builds, in the order of the config, and none after one that failed.
+            let migrated = match fault {
+                "build" | "unreachable" | "client killed" => 0,
+                "migrate" => index + 1,
+                _ => HOSTS,
+            };
+            let expected: Vec<usize> = (0..HOSTS)
+                .map(|at| before[at] + usize::from(at < migrated))
+                .collect();
+            assert_eq!(fleet.migrations(), expected, "{case}");
+            tried += 1;
+        }
+    }
+    fleet.project.run(&["deploy"]).expect(0);
+    fleet.serves("v2", "at last");
+    let line =
+        format!("4 hosts: {tried} failures tried, {tried} times all served the same release");
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+}
+
+#[test]
+fn a_host_without_power_is_named() {
+    let mut fleet = fragile();
+    fleet.repo.release("v2");
+    fleet.fail(2, "power");
+    let controller = fleet.project.start(&["deploy"]);
+    fleet.wait_at(2);
+    fleet.hosts[2].power_off();
+    let output: Output = controller.wait_with_output().expect("an end").into();
+    output.expect(5).says(&fleet.label(2));
+    fleet.hosts[2].power_on();
+    fleet.project.run(&["deploy"]).expect(0);
+    fleet.serves("v2", "with power again");
+}
+
+#[test]
+fn nobody_promotes_before_the_slowest_is_ready() {
+    let fleet = fragile();
+    fleet.fail(1, "slow");
+    let mut skews = Vec::new();
+    for round in 2..9 {
+        let version = format!("v{round}");
+        fleet.repo.release(&version);
+        fleet.project.run(&["deploy"]).expect(0);
+        fleet.serves(&version, "slow");
+        // The hosts share the machine's clock.
+        let time = |host: usize, path: &str| -> f64 {
+            let time = format!("find {path} -maxdepth 0 -printf %C@");
+            fleet.hosts[host].root(&time).parse().expect("seconds")
+        };
+        let promoted = (0..HOSTS).map(|host| time(host, "/home/deploy/demo/current"));
+        let promoted: Vec<f64> = promoted.collect();
+        let first = promoted.iter().copied().fold(f64::MAX, f64::min);
+        let last = promoted.iter().copied().fold(f64::MIN, f64::max);
+        assert!(first > time(1, "/home/deploy/built"), "{promoted:?}");
+        skews.push((last - first) * 1000.0);
+    }
+    skews.sort_by(f64::total_cmp);
+    let (median, largest) = (skews[skews.len() / 2], skews[skews.len() - 1]);
+    let line = format!("4 hosts promote within {median:.0} ms (median), {largest:.0} ms (largest)");
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+}
+
+#[test]
+fn one_sshd_takes_sixty_connections() {
+    let mut fleet = fleet(App::FastApi, 1);
+    fleet.hosts[0].root("! grep -rq '^MaxStartups' /etc/ssh");
+    for number in 1..60 {
+        fleet.project.alias(0, &format!("alias{number}"));
+    }
+    let program = fleet.project.directory().join("ssh");
+    let mut status = fleet.project.command(&["status"]);
+    let ssh = ssh_program().display();
+    let text = format!("#!/bin/sh\nexec '{ssh}' -o HostName=127.0.0.1 \"$@\"\n");
+    fs::write(&program, text).expect("a program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let output = status.env("PYSTRANO_SSH", &program).output();
+    let output = Output::from(output.expect("pystrano")).expect(0);
+    for number in 1..60 {
+        output.says(&format!("alias{number}"));
+    }
+}
