@@ -188,16 +188,16 @@ fn deploys(template: &Sandbox, case: &Release) {
     }
     fs::write(format!("{root}/shared/{}", case.paths.secret), "").expect("a secret");
     host.makes_venvs();
-    let uv = host.read("venv/bin/uv");
-    if case.own_venv {
-        host.program(&format!("{}/.pystrano/uv/bin/uv", case.paths.root), &uv);
+    let (place, programs) = if case.own_venv {
+        let place = format!("{}/.pystrano/uv/bin", case.paths.root);
+        (place, &["uv"][..])
     } else {
-        let venv = format!("v{}/bin", case.paths.venv);
-        host.program(&format!("{venv}/uv"), &uv);
-        for program in ["python", "pip"] {
-            let text = host.read(&format!("venv/bin/{program}"));
-            host.program(&format!("{venv}/{program}"), &text);
-        }
+        let place = format!("v{}/bin", case.paths.venv);
+        (place, &["python", "pip", "uv"][..])
+    };
+    for program in programs {
+        let text = host.read(&format!("venv/bin/{program}"));
+        host.program(&format!("{place}/{program}"), &text);
     }
     let values = case.values.iter().enumerate();
     let dotenv = values.map(|(index, value)| {

@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 const HOSTS: usize = 4;
 
 /// A file in `fail` makes the step of its name fail or hang.
-const STATIC: &str = "cd /home/deploy/fail && test ! -e build && \
-    if rm hang 2>/dev/null; then touch ../at; sleep 60; fi; \
-    test ! -e slow || sleep 12; \
-    cd - >/dev/null && test ! -e /home/deploy/fail/build && /home/deploy/.venv/bin/python build_static.py && \
-    touch /home/deploy/built";
+const STATIC: &str = "if rm /home/deploy/fail/hang 2>/dev/null; then touch /home/deploy/at; sleep 60; fi; \
+    test ! -e /home/deploy/fail/slow || sleep 12; \
+    test ! -e /home/deploy/fail/build && /home/deploy/.venv/bin/python build_static.py && touch /home/deploy/built";
 const MIGRATE: &str = "echo migrated >>/home/deploy/migrations && test ! -e /home/deploy/fail/migrate && \
     exec /home/deploy/.venv/bin/alembic upgrade head";
 
