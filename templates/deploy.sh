@@ -504,9 +504,28 @@ EOF
 
 	restart() {
 		begin restart
-		sudo -n systemctl restart "$unit" 9>&- || return
+		restart_unit || return
 		started=$(unit_state)
 		report changed "Restarted $unit"
+	}
+
+	# restart_unit waits where systemd refuses a unit that was started too often lately, by a crashing
+	# release or by many deploys; it takes it again when StartLimitIntervalSec is over. A refused start
+	# leaves the unit failed and its invocation as it was.
+	restart_unit() {
+		invocation=$(systemctl show --property=InvocationID "$unit")
+		seconds=30
+		until said=$(sudo -n systemctl restart "$unit" 2>&1 9>&-); do
+			code=$?
+			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
+				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
+				printf '%s\n' "$said" >&2 || :
+				return "$code"
+			fi
+			sleep 1
+			seconds=$((seconds - 1))
+		done
+		[ -z "$said" ] || printf '%s\n' "$said" >&2 || :
 	}
 
 	# A new invocation means that systemd had to start the unit again.
@@ -568,7 +587,7 @@ EOF
 		else
 			rm -f "$root/current"
 {%- if server.service.is_some() %}
-			sudo -n systemctl restart "$unit" 9>&- || : # it ran $release, and there is nothing else to run
+			restart_unit || : # it ran $release, and there is nothing else to run
 {%- endif %}
 		fi
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"

@@ -43,6 +43,9 @@ class Host:
         self.port, self.far = lab.ports.take(), lab.ports.take()
         self.web = {tool: lab.ports.take() for tool in TOOLS}
         self.keeper = None
+        # Without them sudo looks for the host's name elsewhere.
+        self.write("/etc/hostname", f"{self.name}\n")
+        self.write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
         self.write("/root/.ssh/authorized_keys", lab.key.with_suffix(".pub").read_text())
         self.write("/etc/ssh/sshd_config.d/test.conf", f"Port {self.port}\nListenAddress 127.0.0.1\n")
         installed = os.listdir(Path(layers.split(":")[0]) / "etc/systemd/system")
@@ -135,7 +138,7 @@ class Lab:
         self.start(["python3", TESTS / "benchmarks/delay.py", str(ROUND_TRIP), *links])
 
     def unit(self, tool, host):
-        return (f"[Unit]\nDescription=Demo\nAfter=network.target\n\n[Service]\nType=notify\nUser=deploy\n"
+        return (f"[Unit]\nDescription=Demo\nAfter=network.target\nStartLimitIntervalSec=0\n\n[Service]\nType=notify\nUser=deploy\n"
                 f"WorkingDirectory=/home/deploy/{tool}/current\nEnvironmentFile=/home/deploy/{tool}/shared/.env\n"
                 f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn --bind 127.0.0.1:{host.web[tool]} demo.wsgi\n"
                 "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")

@@ -63,6 +63,7 @@ show)
 	[ ! -e "$SANDBOX/fail/sick-${release##*/}" ] || od -An -N8 -tx8 /dev/urandom
 	;;
 is-active) [ "$2" = --quiet ] || echo active ;;
+is-failed) exit 1 ;;
 esac
 "#;
 

@@ -49,6 +49,7 @@ systemctl)
 	case $1 in
 	show) printf 'ActiveState=active\nInvocationID=1\n' ;;
 	is-active) [ "$2" = --quiet ] || echo active ;;
+	is-failed) exit 1 ;;
 	esac
 	;;
 curl) printf 200 ;;

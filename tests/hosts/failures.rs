@@ -198,6 +198,29 @@ fn unit_dies_a_second_later() {
     fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
 }
 
+/// systemd refuses a unit that was started too often, by a crashing release or by many deploys; a run waits
+/// until it is taken again.
+#[test]
+fn unit_that_systemd_refuses_is_started_later() {
+    let fixture = deployed(App::Django);
+    fixture.host.write(
+        "/etc/systemd/system/demo.service.d/limit.conf",
+        "[Unit]\nStartLimitIntervalSec=8\nStartLimitBurst=1\n\n[Service]\nRestart=always\nRestartSec=100ms\n",
+    );
+    fixture
+        .host
+        .root("systemctl daemon-reload && systemctl restart demo");
+    let refused = fixture.host.exec("systemctl restart demo");
+    refused.expect(1).says("attempted too often");
+    fixture.repo.release("v2");
+    fixture.project.run(&["deploy"]).expect(0);
+    assert!(fixture.project.page(0).contains("v2"));
+    fixture.repo.die_at_start();
+    let output = fixture.project.run(&["deploy"]).expect(1);
+    output.says("because the control process exited with error code");
+    assert!(fixture.project.page(0).contains("v2"));
+}
+
 /// An application that dies before it serves, whose server started well.
 #[test]
 fn worker_does_not_boot() {

@@ -66,6 +66,7 @@ restart)
 show)
 	[ -e "$SANDBOX/fail/unit" ] && printf 'ActiveState=failed\n' || printf 'ActiveState=active\nInvocationID=1\n'
 	;;
+is-failed) exit 1 ;;
 is-active)
 	[ ! -e "$SANDBOX/fail/unit" ] || { echo failed; exit 3; }
 	[ "$2" = --quiet ] || echo active
