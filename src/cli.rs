@@ -186,7 +186,7 @@ pub struct Fleet {
     /// Show what would be sent and to whom; contact nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// One JSON event per line on stdout
+    /// One JSON event per line on stdout; `pystrano man deploy` lists them
     #[arg(long)]
     pub json: bool,
 }

@@ -1,31 +1,6 @@
 //! What happens on hosts, as the views get it and as `--json` writes it.
 //!
-//! With `--json` every line on stdout is one object. All have `event` and `elapsed` (seconds since the
-//! start); all that concern one host have `host`, the label that the text views use, too. Events
-//! of one host come in order. New events and fields may be added; none changes its meaning.
-//!
-//! | event | fields | when |
-//! |---|---|---|
-//! | `begin` | `action`, `release` (or null), `hosts`, `time` (UTC) | first |
-//! | `opening` | `again` | a connection is being opened |
-//! | `retry` | `reason`, `seconds` | it was dropped before the script began, and is tried again |
-//! | `start` | | the script runs |
-//! | `step` | `step` | a step begins |
-//! | `done` | `step`, `state` (`ok`, `changed`, `warning`), `text` | it ended well |
-//! | `fact` | `key`, `value` | what the host says about itself |
-//! | `phase` | `phase` (`ready`, `migrated`, `promoted`) | it waits for the others |
-//! | `told` | `word` (`migrate`, `go`, `keep`, `revert`, `stop`) | it was told how to go on |
-//! | `output` | `line` | with `--verbose`: a line of foreign output, secrets redacted |
-//! | `failed` | `step`, `status`, `text`, `tail` (last lines) | a step failed |
-//! | `unstarted` | `reached`, `reason` | no connection, or a login without a script |
-//! | `lost` | `step` (or null), `reason`, `tail` | the connection was lost |
-//! | `over` | `outcome` | nothing more happens on this host |
-//! | `status` | `current`, `commit`, `since`, `by`, `unit`, `unit_state`, `releases`, `lock`, `unfinished`, `last` | `status` only, one for each server, last |
-//! | `say` | `text` | for people: an interruption |
-//! | `summary` | `code` (the exit code), `interrupted`, `hosts` (`host`, `outcome`, `release`, `commit`, `trouble`) | when all servers are over |
-//!
-//! Outcomes: `done`, `stopped` (as it was), `reverted` (promoted and put back), `failed` (setup and status),
-//! `unreachable`, `untouched` (the script did not begin), `broken` (neither release could be verified), `doubt` (nobody knows).
+#![doc = include_str!("events.md")]
 
 use crate::fleet::Outcome;
 use crate::ssh::{Event, Phase, State};

@@ -1,5 +1,6 @@
 """The hosts, the application's repository and one deployment of it for each tool."""
 
+import functools
 import os
 import shutil
 import socket
@@ -19,6 +20,12 @@ def run(words, **options):
     if done.returncode:
         raise SystemExit(f"{words}: exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done.stdout
+
+
+@functools.cache
+def program(name):
+    """A program from PyPI, installed once."""
+    return run([TESTS / "hosts/program", name]).strip()
 
 
 class Ports:
@@ -85,7 +92,7 @@ class Lab:
         # The tests remove directories there that are not named after a living process.
         self.home = cache / "hosts" / str(os.getpid())
         self.home.mkdir(parents=True)
-        self.cache, self.ports, self.processes, self.hosts = cache, Ports(), [], []
+        self.ports, self.processes, self.hosts = Ports(), [], []
         self.image, self.projects = image, self.home / "projects"
         self.ssh_files()
         self.git = self.repository()

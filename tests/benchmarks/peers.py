@@ -4,6 +4,8 @@ import json
 import subprocess
 import time
 
+from lab import program
+
 DEPLOY = "/home/deploy"
 
 
@@ -61,7 +63,7 @@ def mina(lab, hosts, ports):
         (directory / "config/deploy.rb").write_text(
             f"set :domain, '127.0.0.1'\nset :user, 'deploy'\nset :port, '{port}'\nset :term_mode, :system\n"
             f"task :environment do\nend\ntask :deploy => :environment do\n{queue}end\n")
-        call(lab, ["mina", "deploy"], directory, "log")
+        call(lab, ["mina", "deploy"], directory, "output.txt")
 
 
 def capistrano(lab, hosts, ports):
@@ -80,7 +82,7 @@ def capistrano(lab, hosts, ports):
         f"  on(roles(:db)) {{ execute {json.dumps(migrate)} }}\n"
         f"  on(roles(:app)) {{ |host| {json.dumps(after)}.each {{ |step| "
         "execute step.sub('@WEB@', host.properties.web.to_s) } }\nend\n")
-    call(lab, ["cap", "production", "ship"], directory, "log")
+    call(lab, ["cap", "production", "ship"], directory, "output.txt")
 
 
 def ansible(lab, hosts, ports):
@@ -100,10 +102,10 @@ def ansible(lab, hosts, ports):
     (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": members}}))
     # Masters of an earlier run must not serve the next one.
     sockets = lab.home / f"cp{release()[-6:]}"
-    call(lab, [lab.cache / "ansible/bin/ansible-playbook", "-i", "hosts.json", "play.yml"], directory, "log",
+    call(lab, [program("ansible-playbook"), "-i", "hosts.json", "play.yml"], directory, "output.txt",
          ANSIBLE_PIPELINING="True", ANSIBLE_FORKS="8", ANSIBLE_SSH_CONTROL_PATH_DIR=str(sockets),
          ANSIBLE_SSH_ARGS="-o ControlMaster=auto -o ControlPersist=5s", ANSIBLE_HOST_KEY_CHECKING="False")
 
 
 def python(lab, hosts, ports):
-    call(lab, [lab.cache / "python-tool-2.0.0/bin/pystrano", "deploy", "production", "python"], lab.projects, "log")
+    call(lab, [program("pystrano"), "deploy", "production", "python"], lab.projects, "output.txt")

@@ -6,6 +6,7 @@ mod fleet;
 mod harness;
 mod init;
 mod options;
+mod others;
 mod secrets;
 mod setup;
 mod setup_directories;

@@ -1,21 +1,12 @@
 //! A host that the Python tool, version 2.0.0, set up and deployed is taken over.
 
-use crate::support::{App, Host, Image, Output, Project, Repo, client_home, here};
-use std::path::PathBuf;
+use crate::support::{App, Host, Image, Output, Project, Repo, client_home, program};
 use std::process::Command;
-
-/// The Python tool, installed once.
-fn python_tool() -> PathBuf {
-    let output = Command::new(here().join("python-tool"))
-        .output()
-        .expect("tests/hosts/python-tool");
-    PathBuf::from(Output::from(output).expect(0).stdout.trim_end())
-}
 
 /// Runs the Python tool on the project's config.
 fn python(project: &Project, command: &str) -> Output {
     project.save();
-    let process = Command::new(python_tool())
+    let process = Command::new(program("pystrano"))
         .args([command, "production", "demo"])
         .current_dir(project.directory())
         // paramiko finds its keys here.

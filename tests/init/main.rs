@@ -371,35 +371,3 @@ fn ctrl_c_leaves_nothing() {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
-
-/// Where systemd is: the starter units have nothing that it does not understand.
-#[test]
-fn systemd_has_nothing_to_say_about_the_units() {
-    let found = std::process::Command::new("systemd-analyze")
-        .arg("--version")
-        .output();
-    assert!(found.is_ok(), "systemd-analyze is missing; install systemd");
-    for (framework, program) in [("django", "gunicorn"), ("fastapi", "uvicorn")] {
-        let directory = TempDir::new().unwrap();
-        let venv = directory.path().join("venv");
-        fs::create_dir_all(venv.join("bin")).unwrap();
-        std::os::unix::fs::symlink("/bin/true", venv.join("bin").join(program)).unwrap();
-        let more = [
-            "--framework",
-            framework,
-            "--venv-dir",
-            venv.to_str().unwrap(),
-        ];
-        init(&directory, "shop", &more).success();
-        let unit = directory
-            .path()
-            .join("deploy/shop/production/shop-production.service");
-        Command::new("systemd-analyze")
-            .args(["verify", "--man=no"])
-            .arg(unit)
-            .assert()
-            .success()
-            .stdout("")
-            .stderr("");
-    }
-}

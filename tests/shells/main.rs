@@ -1,8 +1,10 @@
-//! The rendered scripts in every shell that a host may have as `sh`: `cargo test --test shells`.
+//! The rendered scripts in every shell that a host may have as `sh`, and completion in those that
+//! people type in: `cargo test --test shells`.
 
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
 
+mod completions;
 mod cut;
 mod deploy;
 mod lint;

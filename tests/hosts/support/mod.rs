@@ -38,11 +38,19 @@ pub use ssh::{client, client_home, ssh_program};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 /// The directory of this test target's own files.
 pub fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts")
+}
+
+/// A program from PyPI, installed once; tests/hosts/program knows which.
+pub fn program(name: &str) -> PathBuf {
+    let output = Command::new(here().join("program")).arg(name).output();
+    let output = Output::from(output.expect("tests/hosts/program")).expect(0);
+    PathBuf::from(output.stdout.trim_end())
 }
 
 /// A TCP port of 127.0.0.1 that nobody listens on and that no other test of this process is given.

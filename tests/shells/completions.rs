@@ -1,8 +1,5 @@
-//! Completion as the shells ask for it, and the manual pages.
+//! Completion as the shells ask for it.
 
-use assert_cmd::Command;
-use predicates::prelude::*;
-use predicates::str::contains;
 use std::fs;
 use std::process;
 use tempfile::TempDir;
@@ -102,38 +99,4 @@ fn environments_and_apps_come_from_the_deploy_directory() {
             assert_eq!(words, expected, "{shell}: {line:?}");
         }
     }
-}
-
-#[test]
-fn every_command_has_a_manual_page_and_an_example() {
-    let pystrano = || Command::cargo_bin("pystrano").unwrap();
-    pystrano()
-        .arg("man")
-        .assert()
-        .success()
-        .stdout(contains("pystrano\\-deploy(1)"));
-    for command in [
-        "init",
-        "check",
-        "render",
-        "setup",
-        "deploy",
-        "rollback",
-        "status",
-        "schema",
-        "completions",
-        "man",
-    ] {
-        pystrano()
-            .args(["man", command])
-            .assert()
-            .success()
-            .stdout(contains(format!(".TH pystrano-{command} 1")));
-        pystrano()
-            .args([command, "--help"])
-            .assert()
-            .success()
-            .stdout(contains("Example").and(contains(format!("pystrano {command}"))));
-    }
-    pystrano().args(["man", "reboot"]).assert().code(2);
 }
