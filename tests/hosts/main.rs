@@ -7,6 +7,7 @@ mod harness;
 mod init;
 mod options;
 mod others;
+mod package;
 mod secrets;
 mod setup;
 mod setup_directories;

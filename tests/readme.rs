@@ -1,0 +1,84 @@
+//! What the README shows is what happens.
+
+use assert_cmd::Command;
+use std::path::Path;
+
+const README: &str = include_str!("../README.md");
+
+/// The indented lines after the first line that begins so.
+fn block(begin: &str) -> Vec<&'static str> {
+    let lines = README.lines().skip_while(|line| !line.starts_with(begin));
+    let lines = lines.skip_while(|line| !line.starts_with("    "));
+    lines.map_while(|line| line.strip_prefix("    ")).collect()
+}
+
+/// What a command line with `cargo run` prints, in the directory that the README goes to.
+fn printed(directory: &Path, line: &str) -> String {
+    let words = line.strip_prefix("cargo run -q -- ").expect(line);
+    let output = Command::cargo_bin("pystrano")
+        .expect("pystrano")
+        .args(words.split_whitespace())
+        .current_dir(directory)
+        .assert()
+        .success();
+    String::from_utf8(output.get_output().stdout.clone()).expect("UTF-8")
+}
+
+#[test]
+fn the_first_commands_work() {
+    let [cd, check, render] = block("From a clone")[..] else {
+        panic!("there are three commands");
+    };
+    let directory = cd.strip_prefix("cd ").expect(cd);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let answer = block("`check` answers").join("\n") + "\n";
+    assert_eq!(printed(&directory, check), answer);
+    let script = printed(&directory, render);
+    assert!(script.starts_with("#!/bin/sh\n# deploy.sh"), "{script}");
+}
+
+#[test]
+fn every_command_and_every_field_has_its_row() {
+    let rows: Vec<&str> = README
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    let named = |name: &str| {
+        rows.iter().any(|row| {
+            row.split('|')
+                .nth(1)
+                .is_some_and(|cell| cell.contains(name))
+        })
+    };
+    let help = Command::cargo_bin("pystrano")
+        .expect("pystrano")
+        .arg("--help")
+        .assert();
+    let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .map_while(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands.iter().filter(|name| **name != "help") {
+        assert!(
+            named(command),
+            "the README does not tell of the command {command}"
+        );
+    }
+    let schema = Command::cargo_bin("pystrano")
+        .expect("pystrano")
+        .arg("schema")
+        .assert();
+    let schema: serde_json::Value =
+        serde_json::from_slice(&schema.get_output().stdout).expect("JSON");
+    // `common` may also be null.
+    let fields = &schema["properties"]["common"]["anyOf"][0]["properties"];
+    let fields = fields.as_object().expect("fields");
+    for field in fields.keys() {
+        assert!(
+            named(&format!("`{field}`")),
+            "the README does not tell of the field {field}"
+        );
+    }
+}
