@@ -1,6 +1,7 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
 mod failures;
+mod faults;
 mod first_deploy;
 mod fleet;
 mod harness;

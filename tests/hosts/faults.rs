@@ -1,0 +1,357 @@
+//! A deploy, a rollback and a revert are hit at their steps on a real host: power, ssh, signals. A sample of
+//! the places, or all of them with `PYSTRANO_EXHAUSTIVE=1`.
+
+#[path = "../faults/tally.rs"]
+mod tally;
+
+use crate::fleet::client;
+use crate::support::{App, Deployed, deployed, get, ssh_program};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tally::{SEED, Tally};
+
+/// What happens at a step.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    PowerCut,
+    ClientKilled,
+    ControllerKilled,
+    ConnectionCut,
+    ConnectionFrozen,
+    Signal(&'static str),
+}
+
+const BLOWS: [Blow; 8] = [
+    Blow::PowerCut,
+    Blow::ClientKilled,
+    Blow::ControllerKilled,
+    Blow::ConnectionCut,
+    Blow::ConnectionFrozen,
+    Blow::Signal("TERM"),
+    Blow::Signal("HUP"),
+    Blow::Signal("INT"),
+];
+
+type Found<T = ()> = Result<T, String>;
+
+macro_rules! must {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+/// A host whose every version has an env, and in release mode a package, of its own.
+struct Site {
+    fixture: Deployed,
+    release_mode: bool,
+    versions: usize,
+    /// An ssh that soon notices a connection on which nothing comes.
+    ssh: PathBuf,
+}
+
+impl Site {
+    fn new(mode: &str) -> Site {
+        let mut fixture = deployed(App::Django);
+        fixture.project.set("venv_mode", mode);
+        fixture.project.check_health("/", 5);
+        fixture.host.write(
+            "/etc/systemd/system/demo.service.d/limit.conf",
+            "[Unit]\nStartLimitIntervalSec=0\n",
+        );
+        fixture.host.root("systemctl daemon-reload");
+        // The disks of forked hosts cannot rename a directory that they share.
+        fixture
+            .host
+            .root("cd /home/deploy && cp -a .venv own && rm -r .venv && mv own .venv");
+        fixture.project.run(&["setup"]).expect(0);
+        let ssh = fixture.project.directory().join("ssh");
+        let text = format!(
+            "#!/bin/sh\nexec '{}' -o ServerAliveInterval=1 \"$@\"\n",
+            ssh_program().display()
+        );
+        fs::write(&ssh, text).expect("a program");
+        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let mut site = Site {
+            fixture,
+            release_mode: mode == "release",
+            versions: 1,
+            ssh,
+        };
+        for _ in 0..3 {
+            site.commit(false);
+            site.fixture.project.run(&["deploy"]).expect(0);
+        }
+        site
+    }
+
+    /// The version of idna that a version of the application wants.
+    fn package(version: &str) -> &'static str {
+        match version.ends_with(['0', '2', '4', '6', '8']) {
+            true => "3.9",
+            false => "3.10",
+        }
+    }
+
+    /// Commits the next version; a sick one does not start.
+    fn commit(&mut self, sick: bool) -> String {
+        self.versions += 1;
+        let version = format!("v{}", self.versions);
+        let Deployed { repo, project, .. } = &mut self.fixture;
+        project.env.insert("GREETING".into(), version.clone());
+        let config = if sick {
+            "raise SystemExit('sick')\n"
+        } else {
+            ""
+        };
+        repo.write("gunicorn.conf.py", config);
+        if self.release_mode {
+            // Each has a virtualenv of its own, which its deploy has to build.
+            let wanted = format!("idna=={}", Site::package(&version));
+            let requirements = include_str!("../apps/django/requirements.txt");
+            let requirements = requirements.replace("idna==3.10", &wanted);
+            repo.write("requirements.txt", &format!("# {version}\n{requirements}"));
+        }
+        repo.release(&version);
+        version
+    }
+
+    /// The release that runs and the version of its code, which env and dependencies must share.
+    fn current(&self) -> Found<(String, String)> {
+        let seen = self.fixture.host.exec(
+            "cd /home/deploy/demo && readlink current | sed 's:.*/::' &&
+             sed -n 's/VERSION = \"\\(.*\\)\"/\\1/p' current/demo/__init__.py &&
+             sed -n 's/^GREETING=//p' shared/.env &&
+             /home/deploy/.venv/bin/python -c 'import idna; print(idna.__version__)'",
+        );
+        let [release, version, greeting, package] = seen.stdout.lines().collect::<Vec<_>>()[..]
+        else {
+            return Err(format!("current is not whole: {seen}"));
+        };
+        let package = !self.release_mode || package == Site::package(version);
+        must!(version == greeting && package, "mixed: {seen}");
+        Ok((release.to_owned(), version.to_owned()))
+    }
+
+    /// The version that answers; it has its own env and package.
+    fn answers(&self) -> Found<String> {
+        let begin = Instant::now();
+        let page = loop {
+            match get(self.fixture.project.ports[0], "/") {
+                Ok((200, page)) => break page,
+                other => must!(begin.elapsed() < Duration::from_secs(5), "{other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let of = |name: &str| page.lines().find_map(|line| line.strip_prefix(name));
+        let version = of("version=").unwrap_or_default().to_owned();
+        let package = !self.release_mode || of("idna=") == Some(Site::package(&version));
+        must!(
+            of("greeting=") == Some(&version) && package,
+            "mixed: {page}"
+        );
+        Ok(version)
+    }
+
+    /// Runs the program, which is hit after its Nth step began; its exit code and its number of steps.
+    fn run(&mut self, command: &str, blow: Option<(usize, Blow)>) -> (i32, usize) {
+        let mut program = self.fixture.project.command(&[command, "--json"]);
+        let program = program.env("PYSTRANO_SSH", &self.ssh);
+        let program = program.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut controller = program.spawn().expect("pystrano");
+        let events = BufReader::new(controller.stdout.take().expect("a pipe"));
+        let mut steps = 0;
+        for event in events.lines() {
+            if event.expect("a line").contains("\"event\":\"step\"") {
+                match blow {
+                    Some((at, blow)) if at == steps => {
+                        // Not always at the beginning of the step.
+                        std::thread::sleep(Duration::from_millis(40 * (at as u64 * 37 % 5)));
+                        self.hit(blow, &mut controller);
+                    }
+                    _ => {}
+                }
+                steps += 1;
+            }
+        }
+        let status = controller.wait().expect("an end");
+        (status.code().unwrap_or(-1), steps)
+    }
+
+    fn hit(&mut self, blow: Blow, controller: &mut Child) {
+        let host = &mut self.fixture.host;
+        // What is to be killed may have ended just before.
+        match blow {
+            Blow::PowerCut => {
+                host.power_off();
+                host.power_on();
+            }
+            Blow::ClientKilled => {
+                if let Some(client) = client(controller, host.port()) {
+                    drop(Command::new("kill").args(["-KILL", &client]).status());
+                }
+            }
+            Blow::ControllerKilled => drop(controller.kill()),
+            Blow::ConnectionCut => drop(host.exec("pkill -KILL -f '^sshd: deploy'")),
+            Blow::ConnectionFrozen => drop(host.exec("pkill -STOP -f '^sshd: deploy'")),
+            Blow::Signal(name) => drop(host.exec(&format!(
+                "kill -{name} \"$(sed 's/.* pid //' /home/deploy/demo/.pystrano/lock)\""
+            ))),
+        }
+    }
+
+    /// One run that is hit, and what must hold after it.
+    fn trial(&mut self, run: &str, at: usize, blow: Blow) -> Found {
+        let (old, _) = self.current()?;
+        let sick = run == "revert";
+        let command = if run == "rollback" { run } else { "deploy" };
+        if command == "deploy" {
+            self.commit(sick);
+        }
+        let (code, _) = self.run(command, Some((at, blow)));
+        let host = &self.fixture.host;
+        host.exec("pkill -CONT -f '^sshd: deploy'");
+        // The host ends by itself what it began.
+        let lock = host.exec("flock -w 60 /home/deploy/demo/.pystrano/lock true");
+        must!(lock.code == 0, "the lock is held: {lock}");
+        let (now, version) = self.current()?;
+        let told = match (code, blow) {
+            (-1, Blow::ControllerKilled) | (5, _) => true,
+            (0, _) => now != old,
+            (1 | 3 | 4, _) => now == old,
+            _ => false,
+        };
+        must!(told, "exit code {code}, {old} ran before, {now} is current");
+        let starts = !(sick && version == format!("v{}", self.versions));
+        if starts {
+            if let Err(mixed) = self.answers() {
+                must!(!mixed.starts_with("mixed"), "{mixed}");
+            }
+            self.fixture.host.root("systemctl restart demo");
+            let answered = self.answers()?;
+            must!(
+                answered == version,
+                "{answered} answers, {version} is current"
+            );
+        }
+        self.recovers()
+    }
+
+    /// The next deploy succeeds without help and leaves nothing behind.
+    fn recovers(&mut self) -> Found {
+        let version = self.commit(false);
+        let output = self.fixture.project.run(&["deploy"]);
+        must!(output.code == 0, "the next deploy: {output}");
+        let (release, current) = self.current()?;
+        let answered = self.answers()?;
+        must!(
+            current == version && answered == version,
+            "{answered} answers, {current} is current"
+        );
+        let left = self.fixture.host.root(
+            "cd /home/deploy/demo && ls releases/*/.pystrano/unfinished 2>/dev/null; ls -A releases/ | sort; echo;
+             ls -A shared | sed -n 's/^[.]env[.]//p' | sort",
+        );
+        let (releases, envs) = left.split_once("\n\n").unwrap_or_default();
+        let tidy = releases == envs && (3..=4).contains(&releases.lines().count());
+        must!(tidy && releases.contains(&release), "left behind: {left}");
+        Ok(())
+    }
+}
+
+/// Hits runs of each kind at `sample` places; prints the counts.
+fn hit(mode: &'static str, sample: usize) {
+    let mut site = Site::new(mode);
+    let mut tally = Tally::new(mode);
+    for (run, command, code) in [
+        ("deploy", "deploy", 0),
+        ("rollback", "rollback", 0),
+        ("revert", "deploy", 1),
+    ] {
+        if command == "deploy" {
+            site.commit(run == "revert");
+        }
+        let (ended, steps) = site.run(command, None);
+        assert_eq!(ended, code, "{run}");
+        site.recovers().expect("a sound site");
+        for place in tally.pick(steps * BLOWS.len(), sample) {
+            let (blow, at) = (BLOWS[place / steps], place % steps);
+            let found = site.trial(run, at, blow);
+            let broken = found.is_err();
+            tally.count(&format!("{run}, {blow:?} at step {at}"), found);
+            if broken {
+                site.recovers().expect("a sound site");
+            }
+        }
+    }
+    let Tally {
+        of,
+        tried,
+        survived,
+        ..
+    } = tally;
+    let line = format!(
+        "real host, venv_mode {mode}: {of} places, {tried} tried, {survived} survived, PYSTRANO_SEED={}",
+        *SEED
+    );
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+    assert!(
+        tally.failures.is_empty(),
+        "{}: {:#?}",
+        tally.name,
+        tally.failures
+    );
+}
+
+#[test]
+fn whatever_hits_a_run_leaves_one_whole_release() {
+    hit("shared", 6);
+}
+
+/// A package that was upgraded goes back with the release.
+#[test]
+fn whatever_hits_a_run_leaves_the_package_of_the_release() {
+    hit("release", 4);
+}
+
+#[test]
+fn the_old_release_answers_soon_after_a_failed_health_check() {
+    const TIMEOUT: u32 = 3;
+    let mut fixture = deployed(App::Django);
+    fixture.project.check_health("/", TIMEOUT);
+    fixture.repo.write(
+        "demo/wsgi.py",
+        "def application(environ, start_response):\n    start_response('500 sick', [])\n    return [b'sick']\n",
+    );
+    fixture.repo.release("v2");
+    let mut program = fixture.project.command(&["deploy", "--json"]);
+    let mut controller = program.stdout(Stdio::piped()).spawn().expect("pystrano");
+    let mut promoted = None;
+    for event in BufReader::new(controller.stdout.take().expect("a pipe")).lines() {
+        let event = event.expect("a line");
+        if event.contains("\"step\":\"promote\"") && promoted.is_none() {
+            promoted = Some(Instant::now());
+        }
+        if event.contains("\"step\":\"revert\"") {
+            break;
+        }
+    }
+    assert!(fixture.project.page(0).contains("version=v1"));
+    let took = promoted.expect("a promotion").elapsed();
+    assert!(
+        took < Duration::from_secs(u64::from(TIMEOUT) + 5),
+        "{took:?}"
+    );
+    drop(controller.kill());
+    drop(controller.wait());
+    let line = format!(
+        "a sick release is gone {:.1} s after its promotion; health_check_timeout is {TIMEOUT} s",
+        took.as_secs_f32()
+    );
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+}
