@@ -93,7 +93,7 @@ esac
 "#;
 
 /// What uv does besides what every stand-in does.
-const UV: &str = "[ \"$1\" != venv ] || \"$SANDBOX/bin/python3\" -m venv \"$3\"";
+const UV: &str = "[ \"$1\" != venv ] || \"$SANDBOX/bin/python3\" -m venv \"$3\"; [ \"$1\" != --version ] || echo uv 0";
 
 impl Sandbox {
     pub fn empty() -> Self {

@@ -298,8 +298,9 @@ EOF
 			return
 		fi
 		rm -rf "$venv"
-		[ -x "$uv" ] || {
-			python3 -m venv "$state/uv" 9>&-
+		# A power cut may have left an empty one.
+		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
+			python3 -m venv --clear "$state/uv" 9>&-
 			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
 		}
 		"$uv" venv --quiet "$venv" 9>&-
