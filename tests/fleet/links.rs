@@ -23,15 +23,17 @@ fn a_link_cut_anywhere_leaves_all_hosts_alike() {
         fleet.write("h2/cut", cut);
         let ran = fleet.run(&["deploy"]);
         let place = format!("cut at {cut}: {ran:?}");
-        // The others may be told to go on before the loss is seen; then they go back.
-        let raced = code == 3 && cut.starts_with("phase") && ran.code() == 1;
+        // The others may be told to go on before the loss is seen, or before the host is in its promotion,
+        // which nothing ends any more; then they go back.
+        let races = cut.starts_with("phase") && code == 3 || cut == "step promote";
+        let raced = races && ran.code() == 1;
         assert!(ran.code() == code || raced, "{place}");
         let current = fleet.all_current();
         assert!(
             current.iter().all(|release| *release == current[0]),
             "{place}"
         );
-        assert_eq!(current[0] == OLD, code == 3, "{place}");
+        assert_eq!(current[0] == OLD, ran.code() != 0, "{place}");
         let told = "h2 | ✗ the connection was lost";
         assert!(ran.stderr.contains(told), "{place}");
     }
