@@ -65,10 +65,7 @@ impl Site {
             "[Unit]\nStartLimitIntervalSec=0\n",
         );
         fixture.host.root("systemctl daemon-reload");
-        // The disks of forked hosts cannot rename a directory that they share.
-        fixture
-            .host
-            .root("cd /home/deploy && cp -a .venv own && rm -r .venv && mv own .venv");
+        fixture.own_venv();
         fixture.project.run(&["setup"]).expect(0);
         let ssh = fixture.project.directory().join("ssh");
         let text = format!(
@@ -322,14 +319,15 @@ fn whatever_hits_a_run_leaves_the_package_of_the_release() {
 #[test]
 fn a_uv_that_a_power_cut_left_empty_is_replaced() {
     let mut fixture = deployed(App::FastApi);
-    let host = &fixture.host;
-    host.root("cd /home/deploy && cp -a .venv own && rm -r .venv && mv own .venv");
+    fixture.own_venv();
     fixture.project.set("venv_mode", "release");
     fixture
         .project
         .set("static_files_command", "python build_static.py");
     fixture.project.run(&["setup"]).expect(0);
-    host.root(": >/home/deploy/demo/.pystrano/uv/bin/uv");
+    fixture
+        .host
+        .root(": >/home/deploy/demo/.pystrano/uv/bin/uv");
     fixture.repo.release("v2");
     fixture.project.run(&["deploy"]).expect(0);
     assert!(fixture.project.page(0).contains("\"version\":\"v2\""));

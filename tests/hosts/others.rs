@@ -1,21 +1,14 @@
 //! The README's ways past one controller: the rendered scripts, run by Ansible and by ClusterShell.
 
+#[path = "../readme/block.rs"]
+mod readme;
+
 use crate::support::{App, Fleet, Output, fleet, program, ssh_program};
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// The indented lines of the README after the first line that begins so.
-fn readme(begin: &str) -> String {
-    let lines = include_str!("../../README.md").lines();
-    let lines = lines.skip_while(|line| !line.starts_with(begin));
-    let lines = lines.skip_while(|line| !line.starts_with("    "));
-    lines
-        .map_while(|line| line.strip_prefix("    "))
-        .fold(String::new(), |text, line| text + line + "\n")
-}
 
 /// Two hosts that ssh knows by the README's names, with the scripts in `handoff`.
 fn handed_off() -> Fleet {
@@ -85,7 +78,7 @@ fn serve(fleet: &Fleet, version: &str) {
 #[test]
 fn ansible_runs_the_scripts() {
     let fleet = handed_off();
-    let playbook = readme("With Ansible");
+    let playbook = readme::block("With Ansible").join("\n");
     fs::write(fleet.project.directory().join("deploy.yml"), &playbook).expect("a file");
     let first = playbook.lines().next().expect("a line");
     let (_, command) = first.split_once("for: ").expect("a command");
@@ -108,7 +101,7 @@ fn ansible_runs_the_scripts() {
 #[test]
 fn clustershell_runs_the_scripts() {
     let fleet = handed_off();
-    let command = readme("With ClusterShell");
+    let command = readme::block("With ClusterShell").join("\n");
     fleet.repo.release("v2");
     let output = run(&fleet, &command).expect(0);
     output

@@ -10,6 +10,14 @@ pub struct Deployed {
     pub project: Project,
 }
 
+impl Deployed {
+    /// Makes the virtualenv this host's own: the disks of forked hosts cannot rename a directory that they share.
+    pub fn own_venv(&self) {
+        self.host
+            .root("cd /home/deploy && cp -a .venv own && rm -r .venv && mv own .venv");
+    }
+}
+
 /// Several such hosts of one project.
 pub struct Fleet {
     pub hosts: Vec<Host>,

@@ -1,16 +1,10 @@
 //! What the README shows is what happens.
 
+mod block;
+
 use assert_cmd::Command;
+use block::{README, block};
 use std::path::Path;
-
-const README: &str = include_str!("../README.md");
-
-/// The indented lines after the first line that begins so.
-fn block(begin: &str) -> Vec<&'static str> {
-    let lines = README.lines().skip_while(|line| !line.starts_with(begin));
-    let lines = lines.skip_while(|line| !line.starts_with("    "));
-    lines.map_while(|line| line.strip_prefix("    ")).collect()
-}
 
 /// What a command line with `cargo run` prints, in the directory that the README goes to.
 fn printed(directory: &Path, line: &str) -> String {
