@@ -216,9 +216,14 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
+{%- if server.clone_depth.is_none() %}
+		# What the release that runs has already need not be sent again.
+{%- endif %}
 		git clone --quiet
 {%- if server.revision.is_none() %} --single-branch{% endif %}
-{%- if let Some(depth) = server.clone_depth %} --depth {{ depth }}{% endif %}
+{%- if let Some(depth) = server.clone_depth %} --depth {{ depth }}
+{%- else %} ${current:+--reference-if-able "$releases/$current" --dissociate}
+{%- endif %}
 {%- if server.branch.is_some() %} --branch "$branch"{% endif %} -- "$source_code_url" "$new" 9>&-
 {%- if server.revision.is_some() %}
 		# A ref that no branch or tag reaches is fetched by its name.
@@ -302,6 +307,15 @@ EOF
 		exec "$@" 3<&- 9>&-
 	)
 
+{%- if reads_dependency_file && (pip || release_venv) %}
+
+	# reads_more FILE: this dependency file names others, or a branch that moves; it alone does not
+	# tell what is installed.
+	reads_more() {
+		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:' "$1" ||
+			grep -E '(git|hg|svn|bzr)\+' "$1" | grep -qvE '@[0-9a-f]{40}([[:space:]#;]|$)'
+	}
+{%- endif %}
 {%- if release_venv %}
 
 	# find_venv sets $venv to the virtualenv of these dependencies. Releases share one only where
@@ -321,17 +335,51 @@ EOF
 {%- else %}
 				printf '%s\n' '{{ installer|safe }}'
 				cat "$dependency_file"
-				# What reads further files of the checkout belongs to this release alone.
-				! grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:' "$dependency_file" || printf '%s\n' "$release"
+				! reads_more "$dependency_file" || printf '%s\n' "$release"
 {%- endif %}
 			} | sha256sum
 		)
 		venv=$root/venvs/$(printf %.16s "$key")
 	}
+{%- else if asks_pip %}
+
+	# installed prints what pip's answer follows from: what is wanted, and which interpreter and
+	# packages are there.
+	installed() {
+		{
+			cat "$releases/$release/$dependency_file"
+			find -L "$venv/bin/python" "$venv"/lib/python*/site-packages -maxdepth 1 \
+				\( -name python -o -name '*-info' \) -printf '%p %i %s %T@\n' | LC_ALL=C sort
+		} 2>/dev/null | sha256sum
+	}
+
+	# told_more: pip's settings tell more than where packages come from.
+	told_more() {
+		{
+			env | sed -n 's/^PIP_//p' | tr A-Z_ a-z-
+			cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
+		} | grep -qvE '^ *($|[[#;]|((extra-)?index-url|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
+	}
+
+	# nothing_to_install: pip found so for the same dependency file, interpreter and packages. To ask
+	# it anew takes longer than anything else in a deploy.
+	nothing_to_install() {
+		[ "$(installed)" = "$(cat "$state/installed" 2>/dev/null)" ] &&
+			grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" &&
+			! reads_more "$releases/$release/$dependency_file" &&
+			! told_more
+	}
 {%- endif %}
 
 	install_dependencies() {
 		begin dependencies
+{%- if asks_pip %}
+		if nothing_to_install; then
+			report ok 'Python dependencies are installed already'
+			return
+		fi
+		rm -f "$state/installed" # half an install is none
+{%- endif %}
 {%- if release_venv %}
 		find_venv
 		if [ -e "$venv/.complete" ]; then
@@ -370,6 +418,10 @@ EOF
 		sync -f "$venv"
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+{%- else if asks_pip %}
+		# Installed means: all of it is on the disk.
+		sync -f "$venv"
+		installed >"$state/installed"
 {%- endif %}
 		report changed 'Installed Python dependencies'
 	}

@@ -17,6 +17,10 @@ struct Deploy<'a> {
     installer: &'static str,
     /// The dependencies are locked, and `uv sync` installs them.
     uv_lock: bool,
+    /// A dependency file tells what is installed, without a command or a lock.
+    reads_dependency_file: bool,
+    /// pip installs that file in the one virtualenv, and is spared where it would find nothing to do.
+    asks_pip: bool,
     /// A step runs with the variables of the env file.
     needs_env: bool,
     variables: Vec<(&'a str, &'a str)>,
@@ -45,14 +49,19 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let command = |runs, command: &'a Option<String>| -> Option<&'a str> {
         command.as_deref().filter(|_| runs && !django)
     };
+    let release_venv = server.venv_mode == VenvMode::Release;
+    let uv_lock = !pip && server.dependency_file == "uv.lock";
+    let reads_dependency_file = !uv_lock && server.dependency_install_command.is_none();
     let script = Deploy {
         server,
         redacted,
-        release_venv: server.venv_mode == VenvMode::Release,
+        release_venv,
         django,
         pip,
         installer: if pip { "pip install" } else { "uv pip install" },
-        uv_lock: !pip && server.dependency_file == "uv.lock",
+        uv_lock,
+        reads_dependency_file,
+        asks_pip: reads_dependency_file && pip && !release_venv,
         needs_env,
         variables,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),

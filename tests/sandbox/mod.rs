@@ -269,6 +269,11 @@ impl Sandbox {
     pub fn command(&self, shell: &[&str]) -> Command {
         let path = std::env::var("PATH").expect("PATH");
         let mut command = Command::new(shell[0]);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"PIP_") {
+                command.env_remove(name);
+            }
+        }
         command
             .args(&shell[1..])
             .current_dir(self.dir.path())

@@ -46,7 +46,7 @@ npm ci && npm run build
 	# begin STEP
 	begin() {
 		step=$1
-		step_began=$(date +%s)
+		[ -n "$nonce" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
@@ -197,7 +197,8 @@ npm ci && npm run build
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-		git clone --quiet --single-branch --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		# What the release that runs has already need not be sent again.
+		git clone --quiet --single-branch ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"

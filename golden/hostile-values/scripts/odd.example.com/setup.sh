@@ -45,7 +45,7 @@
 	# begin STEP
 	begin() {
 		step=$1
-		step_began=$(date +%s)
+		[ -n "$nonce" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 

@@ -40,7 +40,7 @@
 	# begin STEP
 	begin() {
 		step=$1
-		step_began=$(date +%s)
+		[ -n "$nonce" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
@@ -222,9 +222,51 @@
 		exec "$@" 3<&- 9>&-
 	)
 
+	# reads_more FILE: this dependency file names others, or a branch that moves; it alone does not
+	# tell what is installed.
+	reads_more() {
+		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:' "$1" ||
+			grep -E '(git|hg|svn|bzr)\+' "$1" | grep -qvE '@[0-9a-f]{40}([[:space:]#;]|$)'
+	}
+
+	# installed prints what pip's answer follows from: what is wanted, and which interpreter and
+	# packages are there.
+	installed() {
+		{
+			cat "$releases/$release/$dependency_file"
+			find -L "$venv/bin/python" "$venv"/lib/python*/site-packages -maxdepth 1 \
+				\( -name python -o -name '*-info' \) -printf '%p %i %s %T@\n' | LC_ALL=C sort
+		} 2>/dev/null | sha256sum
+	}
+
+	# told_more: pip's settings tell more than where packages come from.
+	told_more() {
+		{
+			env | sed -n 's/^PIP_//p' | tr A-Z_ a-z-
+			cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
+		} | grep -qvE '^ *($|[[#;]|((extra-)?index-url|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
+	}
+
+	# nothing_to_install: pip found so for the same dependency file, interpreter and packages. To ask
+	# it anew takes longer than anything else in a deploy.
+	nothing_to_install() {
+		[ "$(installed)" = "$(cat "$state/installed" 2>/dev/null)" ] &&
+			grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" &&
+			! reads_more "$releases/$release/$dependency_file" &&
+			! told_more
+	}
+
 	install_dependencies() {
 		begin dependencies
+		if nothing_to_install; then
+			report ok 'Python dependencies are installed already'
+			return
+		fi
+		rm -f "$state/installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
+		# Installed means: all of it is on the disk.
+		sync -f "$venv"
+		installed >"$state/installed"
 		report changed 'Installed Python dependencies'
 	}
 

@@ -42,7 +42,7 @@
 	# begin STEP
 	begin() {
 		step=$1
-		step_began=$(date +%s)
+		[ -n "$nonce" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
@@ -194,7 +194,8 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-		git clone --quiet --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		# What the release that runs has already need not be sent again.
+		git clone --quiet ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		# A ref that no branch or tag reaches is fetched by its name.
 		git -C "$new" checkout --quiet "$revision" -- 9>&- || {
 			git -C "$new" fetch --quiet origin "$revision" 9>&-

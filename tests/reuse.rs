@@ -1,0 +1,384 @@
+//! What a deploy takes from the one before: objects that git need not fetch again, and packages that
+//! pip need not look at again.
+
+mod sandbox;
+
+use sandbox::{Sandbox, names};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn git(directory: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(args)
+        .output()
+        .expect("git");
+    assert!(output.status.success(), "git {args:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// All that tells one clone from another: refs, settings, objects, submodules, files.
+fn portrait(clone: &Path) -> String {
+    let mut objects: Vec<String> =
+        git(clone, &["cat-file", "--batch-all-objects", "--batch-check"])
+            .lines()
+            .map(str::to_owned)
+            .collect();
+    objects.sort();
+    let mut said = vec![
+        git(clone, &["rev-parse", "HEAD"]),
+        fs::read_to_string(clone.join(".git/HEAD")).expect("HEAD"),
+        git(clone, &["for-each-ref"]),
+        git(clone, &["config", "--local", "--list"]),
+        git(clone, &["submodule", "status"]),
+        git(clone, &["ls-files", "--stage"]),
+        objects.join("\n"),
+    ];
+    said.extend(names(&clone.join(".git")));
+    // A list of packs for servers without git may be there or not; alternates may not.
+    said.extend(
+        names(&clone.join(".git/objects/info"))
+            .into_iter()
+            .filter(|name| name != "packs"),
+    );
+    git(clone, &["fsck", "--full", "--strict"]);
+    said.join("\n")
+}
+
+/// A repository with tags, a submodule and a blob that is large for this test.
+fn with_history() -> Sandbox {
+    let host = Sandbox::new();
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    })
+    .take(400_000)
+    .collect();
+    host.write("repo/large.bin", noise);
+    host.write(
+        "repo/.gitmodules",
+        "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n",
+    );
+    let first = host.commit("large");
+    host.repo(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{first},lib"),
+    ]);
+    host.repo(&["commit", "--quiet", "--message", "submodule"]);
+    host.repo(&["tag", "light"]);
+    host.repo(&["tag", "--annotate", "--message", "signed off", "v1"]);
+    host.repo(&["branch", "other"]);
+    host
+}
+
+/// Deploys and gives how many bytes of packs came from the repository.
+fn received(host: &Sandbox, release: &str) -> u64 {
+    let packs = host.path("packs");
+    fs::write(&packs, "").expect("a file");
+    host.write("deploy.sh", host.script());
+    let output = host
+        .command(&["sh"])
+        .args(["deploy.sh", "deploy", release])
+        .env("GIT_TRACE_PACKFILE", &packs)
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{output:?}");
+    fs::metadata(&packs).expect("a file").len()
+}
+
+#[test]
+fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
+    // What is pushed between two deploys, and how the release is chosen.
+    let changes: [(&str, &str, &[&[&str]]); 6] = [
+        ("nothing", "clone_depth: 0", &[]),
+        (
+            "a commit",
+            "clone_depth: 0",
+            &[&["commit", "--quiet", "--allow-empty", "--message", "more"]],
+        ),
+        (
+            "another history of the branch",
+            "clone_depth: 0",
+            &[
+                &["reset", "--quiet", "--hard", "HEAD~1"],
+                &["commit", "--quiet", "--allow-empty", "--message", "instead"],
+            ],
+        ),
+        (
+            "tags that moved and went",
+            "clone_depth: 0",
+            &[
+                &["tag", "--delete", "light"],
+                &["commit", "--quiet", "--allow-empty", "--message", "more"],
+                &["tag", "--force", "--annotate", "--message", "again", "v1"],
+            ],
+        ),
+        (
+            "a tag to deploy",
+            "clone_depth: 0\nbranch: v2",
+            &[
+                &["commit", "--quiet", "--allow-empty", "--message", "more"],
+                &["tag", "--annotate", "--message", "two", "v2"],
+            ],
+        ),
+        (
+            "a revision on another branch",
+            "revision: other",
+            &[
+                &["checkout", "--quiet", "other"],
+                &["commit", "--quiet", "--allow-empty", "--message", "aside"],
+                &["checkout", "--quiet", "main"],
+            ],
+        ),
+    ];
+    for (what, config, pushes) in changes {
+        let host = with_history();
+        host.configure("clone_depth: 0");
+        let first = received(&host, "20260101000000");
+        assert!(first > 300_000, "{what}: {first} bytes");
+        for push in pushes {
+            host.repo(push);
+        }
+        host.configure(config);
+        let next = received(&host, "20260102000000");
+        assert!(next < 4_000, "{what}: {next} bytes");
+
+        // It needs nothing of the release that it was made beside.
+        fs::remove_dir_all(host.path("root/releases/20260101000000")).expect("a release");
+        let url = format!("file://{}", host.path("repo").display());
+        let plain = host.path("plain");
+        let words: &[&str] = match config {
+            "revision: other" => &["--branch", "main"],
+            "clone_depth: 0" => &["--single-branch", "--branch", "main"],
+            _ => &["--single-branch", "--branch", "v2"],
+        };
+        git(
+            host.dir.path(),
+            &[&["clone", "--quiet"], words, &[&url, "plain"]].concat(),
+        );
+        if config == "revision: other" {
+            git(&plain, &["checkout", "--quiet", "other"]);
+        }
+        if what == "another history of the branch" {
+            // Git follows tags whose commits it has; here it has those of the history before.
+            git(
+                &plain,
+                &["fetch", "--quiet", "origin", "tag", "light", "tag", "v1"],
+            );
+            fs::remove_file(plain.join(".git/FETCH_HEAD")).expect("a file");
+        }
+        assert_eq!(
+            portrait(&host.path("root/current/")),
+            portrait(&plain),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_shallow_clone_is_left_to_git() {
+    let host = with_history();
+    host.configure("clone_depth: 2");
+    host.deployed("20260101000000");
+    host.commit("more");
+    host.deployed("20260102000000");
+    let url = format!("file://{}", host.path("repo").display());
+    git(
+        host.dir.path(),
+        &[
+            "clone",
+            "--quiet",
+            "--single-branch",
+            "--depth",
+            "2",
+            "--branch",
+            "main",
+            &url,
+            "plain",
+        ],
+    );
+    assert_eq!(
+        portrait(&host.path("root/current/")),
+        portrait(&host.path("plain"))
+    );
+}
+
+#[test]
+fn a_release_without_its_repository_or_a_shallow_one_is_no_hindrance() {
+    for (config, spoil) in [("clone_depth: 0", true), ("clone_depth: 1", false)] {
+        let host = with_history();
+        host.configure(config);
+        host.deployed("20260101000000");
+        if spoil {
+            fs::remove_dir_all(host.path("root/current/.git")).expect("a repository");
+        }
+        host.configure("clone_depth: 0");
+        assert!(received(&host, "20260102000000") > 300_000);
+        git(&host.path("root/current/"), &["fsck", "--full"]);
+    }
+}
+
+/// A virtualenv in which pip, a stand-in, has installed one package.
+fn with_venv() -> Sandbox {
+    let host = Sandbox::new();
+    host.configure("");
+    host.write(
+        "venv/pyvenv.cfg",
+        "home = /usr/bin\ninclude-system-site-packages = false\n",
+    );
+    host.write(
+        "venv/lib/python3.11/site-packages/Django-5.2.dist-info/METADATA",
+        "",
+    );
+    host
+}
+
+/// Deploys; whether pip was called.
+fn asked(host: &Sandbox, settings: &[(&str, &str)]) -> bool {
+    fs::write(host.path("calls/pip"), "").expect("a file");
+    host.write("deploy.sh", host.script());
+    let output = host
+        .command(&["sh"])
+        .arg("deploy.sh")
+        .envs(settings.iter().copied())
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{output:?}");
+    let asked = !host.read("calls/pip").is_empty();
+    let said = if asked {
+        "changed Installed Python dependencies"
+    } else {
+        "ok      Python dependencies are installed already"
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains(said), "{stdout}");
+    asked
+}
+
+#[test]
+fn pip_is_spared_only_where_it_would_find_nothing_to_do() {
+    let packages = "venv/lib/python3.11/site-packages";
+    type Change = fn(&Sandbox, &str);
+    let changes: [(&str, Change); 8] = [
+        ("the dependency file", |host, _| {
+            host.write("repo/requirements.txt", "django==5.2\ngunicorn\n");
+            host.commit("more");
+        }),
+        ("a package came", |host, packages| {
+            host.write(&format!("{packages}/gunicorn-23.0.dist-info/METADATA"), "");
+        }),
+        ("a package went", |host, packages| {
+            fs::remove_dir_all(host.path(packages).join("Django-5.2.dist-info"))
+                .expect("a package");
+        }),
+        ("a package was installed anew", |host, packages| {
+            let old = host.path(packages).join("Django-5.2.dist-info");
+            fs::rename(&old, host.path("venv/old")).expect("a package");
+            fs::create_dir(&old).expect("a package");
+        }),
+        ("the interpreter", |host, _| {
+            let python = host.read("venv/bin/python");
+            fs::rename(host.path("venv/bin/python"), host.path("venv/bin/old")).expect("python");
+            host.program("venv/bin/python", &python);
+        }),
+        ("the virtualenv sees the system's packages", |host, _| {
+            host.write("venv/pyvenv.cfg", "include-system-site-packages = true\n");
+        }),
+        ("pip's settings of the virtualenv", |host, _| {
+            host.write(
+                "venv/pip.conf",
+                "[global]\nindex-url = https://pypi.example.com\nupgrade = yes\n",
+            );
+        }),
+        ("pip's settings of the user", |host, _| {
+            host.write(
+                ".config/pip/pip.conf",
+                "[install]\nconstraint = /etc/constraints.txt\n",
+            );
+        }),
+    ];
+    for (what, change) in changes {
+        let host = with_venv();
+        assert!(asked(&host, &[]), "the first time");
+        assert!(!asked(&host, &[]), "the second time");
+        change(&host, packages);
+        assert!(asked(&host, &[]), "{what}");
+    }
+
+    // Where packages come from says nothing about which.
+    let host = with_venv();
+    host.write(
+        ".config/pip/pip.conf",
+        "# ours\n[global]\nindex-url = https://pypi.example.com\n",
+    );
+    assert!(asked(&host, &[]));
+    assert!(!asked(
+        &host,
+        &[("PIP_INDEX_URL", "https://pypi.example.com")]
+    ));
+    for (name, value) in [
+        ("PIP_UPGRADE", "1"),
+        ("PIP_CONFIG_FILE", "/etc/other"),
+        ("PIP_CONSTRAINT", "c.txt"),
+    ] {
+        assert!(asked(&host, &[(name, value)]), "{name}");
+    }
+}
+
+#[test]
+fn pip_is_always_asked_where_the_dependency_file_does_not_tell_all() {
+    let pinned = "0123456789012345678901234567890123456789";
+    for (file, all) in [
+        ("django>=5\n", true),
+        (
+            "--index-url https://pypi.example.com\ndjango ; python_version > '3'\n",
+            true,
+        ),
+        (
+            &format!("app @ git+https://example.com/app@{pinned}\n"),
+            true,
+        ),
+        (
+            &format!("app @ git+https://example.com/app@{pinned}#egg=app\n"),
+            true,
+        ),
+        ("app @ git+https://example.com/app@main\n", false),
+        ("git+ssh://git@example.com/app\n", false),
+        ("-r base.txt\n", false),
+        ("  -c limits.txt\n", false),
+        ("--constraint=limits.txt\n", false),
+        ("-e .\n", false),
+        ("./packages/app\n", false),
+        ("app @ file:///srv/app\n", false),
+    ] {
+        let host = with_venv();
+        host.write("repo/requirements.txt", file);
+        host.commit("dependencies");
+        assert!(asked(&host, &[]), "{file}: the first time");
+        assert_eq!(asked(&host, &[]), !all, "{file}: the second time");
+    }
+}
+
+#[test]
+fn half_an_install_is_done_again() {
+    let host = with_venv();
+    assert!(asked(&host, &[]));
+    let file = host.read("repo/requirements.txt");
+    host.write("repo/requirements.txt", "django==6.0\n");
+    host.commit("upgrade");
+    host.fail("pip");
+    assert_eq!(host.deploy().status, 3);
+    host.mend("pip");
+    // What pip changed before it failed is nothing that a list of packages shows.
+    host.write("repo/requirements.txt", file);
+    host.commit("back");
+    assert!(asked(&host, &[]));
+    assert!(!asked(&host, &[]));
+}
