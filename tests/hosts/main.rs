@@ -9,6 +9,7 @@ mod init;
 mod options;
 mod others;
 mod package;
+mod reuse;
 mod secrets;
 mod setup;
 mod setup_directories;

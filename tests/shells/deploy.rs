@@ -78,6 +78,8 @@ fn host_for(script: &str) -> Sandbox {
             let text = host.read(&format!("venv/bin/{name}"));
             host.program(&format!(".{venv}/bin/{name}"), &text);
         }
+        let own = "include-system-site-packages = false\n";
+        host.write(&format!(".{venv}/pyvenv.cfg"), own);
     }
     if script.contains("uv=$state") {
         host.program("root/.pystrano/uv/bin/uv", &host.read("venv/bin/uv"));

@@ -244,7 +244,7 @@
 		{
 			env | sed -n 's/^PIP_//p' | tr A-Z_ a-z-
 			cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
-		} | grep -qvE '^ *($|[[#;]|((extra-)?index-url|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
+		} | grep -qvE '^ *($|[[#;]|((extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
 	}
 
 	# nothing_to_install: pip found so for the same dependency file, interpreter and packages. To ask
