@@ -2,6 +2,7 @@
 
 import functools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -123,6 +124,24 @@ class Lab:
         self.start([daemon, "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", f"--base-path={base}"])
         return f"git://127.0.0.1:{port}"
 
+    def large_repository(self):
+        """The application after 220 commits, each with 1 MB that does not compress; gives its size in MB."""
+        base = self.home / "git/large"
+        run(["git", "clone", "-q", "--bare", self.home / "git/app", base])
+        noise = random.Random(1)
+        importer = subprocess.Popen(["git", "-C", base, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+        for number in range(220):
+            data = noise.randbytes(1 << 20)
+            importer.stdin.write(b"commit refs/heads/main\ncommitter Ada <ada@example.com> %d +0000\ndata 0\n%s"
+                                 b"M 100644 inline assets/%d\ndata %d\n" % (
+                                     1_800_000_000 + number, b"" if number else b"from refs/heads/main^0\n", number % 10, len(data)))
+            importer.stdin.write(data + b"\n")
+        importer.stdin.close()
+        if importer.wait():
+            raise SystemExit("git fast-import failed")
+        packs = (base / "objects/pack").glob("*.pack")
+        return sum(pack.stat().st_size for pack in packs) / 1e6
+
     def start(self, words):
         self.processes.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
@@ -150,13 +169,13 @@ class Lab:
                 f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn --bind 127.0.0.1:{host.web[tool]} demo.wsgi\n"
                 "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")
 
-    def project(self, tool, hosts, far=False):
+    def project(self, tool, hosts, far=False, repository="app", depth=1):
         """Writes the configuration of `tool`'s deployment on `hosts`."""
         home = self.projects / "deploy" / tool / "production"
         home.mkdir(parents=True, exist_ok=True)
         (home / "secret-key.txt").write_text("the-key-of-the-benchmarks\n")
         (home / ".env").write_text(f"DATABASE=/home/deploy/{tool}/shared/db.sqlite3\nGREETING=hello\n")
-        text = (f"config_version: 2\ncommon:\n  source_code_url: {self.git}/app\n  branch: main\n  clone_depth: 1\n"
+        text = (f"config_version: 2\ncommon:\n  source_code_url: {self.git}/{repository}\n  branch: main\n  clone_depth: {depth}\n"
                 f"  project_root: {tool}\n  project_user: deploy\n  venv_dir: .venv-{tool}\n  keep_releases: 3\n"
                 f"  secrets: deploy/{tool}/production/secret-key.txt\n  env_file: deploy/{tool}/production/.env\n"
                 "  collect_static_files: true\n" + ("  venv_mode: release\n" if tool == "release" else "") + "servers:\n")

@@ -21,6 +21,7 @@ USES = {  # measurements, and the deployments that they need
     "python-tool": ["pystrano", "release", "python"],
     "peers": ["pystrano", "mina", "capistrano", "ansible"],
     "steps": ["pystrano", "release"],
+    "clone": ["pystrano"],
     "setup": ["pystrano"],
     "render": [],
     "controller": [],
@@ -145,6 +146,23 @@ class Bench:
             whole = sum(map(median, spent.values()))
             for step, taken in spent.items():
                 row(f"step {step}, {app}", "", f"{median(taken) * 1000:.0f} ms", f"{median(taken) / whole:.0%}", "", self.runs)
+
+    def clone(self):
+        """A large repository cloned whole: beside a release that has its objects, and without one."""
+        host = self.lab.hosts[0]
+        size = self.lab.large_repository()
+        self.lab.project("pystrano", [host], repository="large", depth=0)
+
+        def alone():
+            host.root("rm -rf /home/deploy/pystrano/current/.git")
+            return seconds(lambda: self.lab.pystrano("pystrano", "deploy"))
+
+        alone()
+        taken = {"first": [], "next": []}
+        for _ in range(self.runs):
+            taken["first"].append(alone())
+            taken["next"].append(seconds(lambda: self.lab.pystrano("pystrano", "deploy")))
+        compare(f"{size:.0f} MB repository, clone_depth 0: nothing to borrow", taken, "next", "first", "")
 
     def setup(self):
         host = self.lab.hosts[0]
