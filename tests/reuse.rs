@@ -312,23 +312,23 @@ fn pip_is_spared_only_where_it_would_find_nothing_to_do() {
         assert!(asked(&host, &[]), "{what}");
     }
 
-    // Where packages come from says nothing about which.
-    let host = with_venv();
-    host.write(
-        ".config/pip/pip.conf",
-        "# ours\n[global]\nindex-url = https://pypi.example.com\n",
-    );
-    assert!(asked(&host, &[]));
-    assert!(!asked(
-        &host,
-        &[("PIP_INDEX_URL", "https://pypi.example.com")]
-    ));
-    for (name, value) in [
-        ("PIP_UPGRADE", "1"),
-        ("PIP_CONFIG_FILE", "/etc/other"),
-        ("PIP_CONSTRAINT", "c.txt"),
+    // Where packages come from says nothing about which; other settings may.
+    for (name, value, tells) in [
+        ("PIP_INDEX_URL", "https://pypi.example.com", true),
+        ("PIP_UPGRADE", "1", false),
+        ("PIP_CONFIG_FILE", "/etc/other", false),
+        ("PIP_CONSTRAINT", "c.txt", false),
     ] {
-        assert!(asked(&host, &[(name, value)]), "{name}");
+        let host = with_venv();
+        host.write(
+            ".config/pip/pip.conf",
+            "# ours\n[global]\nindex-url = https://pypi.example.com\n",
+        );
+        assert!(asked(&host, &[]));
+        assert!(!asked(&host, &[]));
+        assert!(asked(&host, &[(name, value)]), "{name}: the first time");
+        let again = asked(&host, &[(name, value)]);
+        assert_eq!(again, !tells, "{name}: the second time");
     }
 }
 
@@ -351,6 +351,12 @@ fn pip_is_always_asked_where_the_dependency_file_does_not_tell_all() {
         ),
         ("app @ git+https://example.com/app@main\n", false),
         ("git+ssh://git@example.com/app\n", false),
+        ("app @ https://example.com/app-1.0-py3-none-any.whl\n", true),
+        ("app @ https://example.com/main.tar.gz\n", false),
+        (
+            &format!("app @ https://example.com/{pinned}.tar.gz\n"),
+            true,
+        ),
         ("-r base.txt\n", false),
         ("  -c limits.txt\n", false),
         ("--constraint=limits.txt\n", false),

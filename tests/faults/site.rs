@@ -38,7 +38,10 @@ esac
 
 const PIP: &str = r#"#!/bin/sh
 [ ! -e "$SANDBOX/fail/pip" ] || exit 1
-cp requirements.txt "${0%/bin/pip}/package"
+venv=${0%/bin/pip}
+cp requirements.txt "$venv/package"
+rm -rf "$venv/lib"
+mkdir -p "$venv/lib/python3.11/site-packages/package-$(cat requirements.txt).dist-info"
 "#;
 
 const PYTHON: &str = r#"#!/bin/sh
@@ -49,7 +52,11 @@ const PYTHON: &str = r#"#!/bin/sh
 const PYTHON3: &str = r#"#!/bin/sh
 case $1 in
 -c) echo 3.11 ;;
--m) mkdir -p "$3/bin" && cp -R "$SANDBOX/stand-ins/." "$3/bin" ;;
+-m)
+	mkdir -p "$3/bin"
+	cp -R "$SANDBOX/stand-ins/." "$3/bin"
+	echo 'include-system-site-packages = false' >"$3/pyvenv.cfg"
+	;;
 *) exec /usr/bin/python3 "$@" ;;
 esac
 "#;
@@ -326,6 +333,8 @@ impl Site {
             self.current().as_deref() == Some(next),
             "the next deploy is not current"
         );
+        let package = self.host.read("venv/package");
+        must!(package == format!("{next}\n"), "installed: {package:?}");
         self.is_sound(&before, next)?;
         self.is_tidy()
     }

@@ -5,7 +5,7 @@
 mod tally;
 
 use crate::fleet::client;
-use crate::support::{App, Deployed, deployed, get, ssh_program};
+use crate::support::{App, Deployed, Output, deployed, get, ssh_program};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ enum Blow {
     Signal(&'static str),
 }
 
-const BLOWS: [Blow; 8] = [
+const BLOWS: [Blow; 10] = [
     Blow::PowerCut,
     Blow::ClientKilled,
     Blow::ControllerKilled,
@@ -34,6 +34,8 @@ const BLOWS: [Blow; 8] = [
     Blow::Signal("TERM"),
     Blow::Signal("HUP"),
     Blow::Signal("INT"),
+    Blow::Signal("PIPE"),
+    Blow::Signal("KILL"),
 ];
 
 type Found<T = ()> = Result<T, String>;
@@ -261,10 +263,21 @@ impl Site {
     }
 }
 
-/// Hits runs of each kind at `sample` places; prints the counts.
-fn hit(mode: &'static str, sample: usize) {
+/// Prints the counts; fails unless all survived.
+fn finish(tally: &Tally) {
+    let name = tally.name;
+    let line = format!(
+        "real host, {name}: {} places, {} tried, {} survived, PYSTRANO_SEED={}",
+        tally.of, tally.tried, tally.survived, *SEED
+    );
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+    assert!(tally.failures.is_empty(), "{name}: {:#?}", tally.failures);
+}
+
+/// Hits runs of each kind, in this `venv_mode`, at `sample` places; prints the counts.
+fn hit(name: &'static str, mode: &str, sample: usize) {
     let mut site = Site::new(mode);
-    let mut tally = Tally::new(mode);
+    let mut tally = Tally::new(name);
     for (run, command, code) in [
         ("deploy", "deploy", 0),
         ("rollback", "rollback", 0),
@@ -286,34 +299,57 @@ fn hit(mode: &'static str, sample: usize) {
             }
         }
     }
-    let Tally {
-        of,
-        tried,
-        survived,
-        ..
-    } = tally;
-    let line = format!(
-        "real host, venv_mode {mode}: {of} places, {tried} tried, {survived} survived, PYSTRANO_SEED={}",
-        *SEED
-    );
-    writeln!(std::io::stderr(), "{line}").expect("stderr");
-    assert!(
-        tally.failures.is_empty(),
-        "{}: {:#?}",
-        tally.name,
-        tally.failures
-    );
+    finish(&tally);
 }
 
 #[test]
 fn whatever_hits_a_run_leaves_one_whole_release() {
-    hit("shared", 6);
+    hit("one virtualenv", "shared", 6);
 }
 
 /// A package that was upgraded goes back with the release.
 #[test]
 fn whatever_hits_a_run_leaves_the_package_of_the_release() {
-    hit("release", 4);
+    hit("release virtualenvs", "release", 4);
+}
+
+/// Two deploys at once: one wins, the other says who holds the lock.
+#[test]
+fn of_two_deploys_at_once_one_wins() {
+    let fixture = deployed(App::Django);
+    let mut tally = Tally::new("two deploys at once");
+    for round in tally.pick(50, 5) {
+        let version = format!("v{}", round + 2);
+        fixture.repo.release(&version);
+        tally.count(&version, race(&fixture, &version));
+    }
+    finish(&tally);
+}
+
+fn race(fixture: &Deployed, version: &str) -> Found {
+    // Both commands are there before one runs: making one writes the configuration.
+    let commands = [(); 2].map(|()| fixture.project.command(&["deploy"]));
+    let runs = commands.map(|mut command| {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("pystrano")
+    });
+    let mut ended = runs.map(|run| Output::from(run.wait_with_output().expect("an end")));
+    ended.sort_by_key(|output| output.code);
+    let [won, lost] = ended;
+    must!(won.code == 0 && lost.code == 3, "{won}\n{lost}");
+    let told = "another run holds the lock on ";
+    let (_, holder) = lost.stderr.split_once(told).ok_or(lost.to_string())?;
+    must!(
+        holder.contains(" deploy 20") && holder.contains(" pid "),
+        "{lost}"
+    );
+    let page = fixture.project.page(0);
+    must!(page.contains(&format!("version={version}\n")), "{page}");
+    let left = fixture
+        .host
+        .exec("ls /home/deploy/demo/releases/*/.pystrano/unfinished");
+    must!(left.code != 0, "left behind: {left}");
+    Ok(())
 }
 
 #[test]

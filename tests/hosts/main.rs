@@ -10,6 +10,7 @@ mod options;
 mod others;
 mod package;
 mod reuse;
+mod rollback;
 mod secrets;
 mod setup;
 mod setup_directories;

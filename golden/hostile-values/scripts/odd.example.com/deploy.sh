@@ -283,51 +283,50 @@ EOF
 		exec "$@" 3<&- 9>&-
 	)
 
-	# reads_more FILE: this dependency file names others, or a branch that moves; it alone does not
-	# tell what is installed.
+	# reads_more FILE: this dependency file names others, or what may be something else tomorrow: a
+	# branch, an archive without a hash. It alone does not tell what is installed.
 	reads_more() {
 		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:' "$1" ||
-			grep -E '(git|hg|svn|bzr)\+' "$1" | grep -qvE '@[0-9a-f]{40}([[:space:]#;]|$)'
+			grep -E '(git|hg|svn|bzr)\+|://.*\.(zip|tar|tgz)' "$1" | grep -qvE '[@/:=][0-9a-f]{40}'
 	}
 
-	# installed prints what pip's answer follows from: what is wanted, and which interpreter and
-	# packages are there.
+	# installed prints what pip's answer follows from: what is wanted, the interpreter, the packages
+	# that are there, and pip's settings.
 	installed() {
 		{
-			cat "$releases/$release/$dependency_file"
+			cat "$releases/$release/$dependency_file" "$venv/pyvenv.cfg"
 			find -L "$venv/bin/python" "$venv"/lib/python*/site-packages -maxdepth 1 \
-				\( -name python -o -name '*-info' \) -printf '%p %i %s %T@\n' | LC_ALL=C sort
-		} 2>/dev/null | sha256sum
+				\( -name python -o -name '*-info' \) -printf '%p %i %s %T@\n'
+			pip_settings
+		} 2>/dev/null | LC_ALL=C sort | sha256sum
 	}
 
-	# told_more: pip's settings tell more than where packages come from.
-	told_more() {
-		{
-			env | sed -n 's/^PIP_//p' | tr A-Z_ a-z-
-			cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
-		} | grep -qvE '^ *($|[[#;]|((extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
+	pip_settings() {
+		env | sed -n '/^PIP_/p'
+		cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
 	}
 
-	# nothing_to_install: pip found so for the same dependency file, interpreter and packages. To ask
-	# it anew takes longer than anything else in a deploy.
-	nothing_to_install() {
-		[ "$(installed)" = "$(cat "$state/installed" 2>/dev/null)" ] &&
-			grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" &&
-			! reads_more "$releases/$release/$dependency_file" &&
-			! told_more
+	# depends_on_more: there is more that pip's answer may follow from: packages of the system, other files,
+	# settings that tell more than where packages come from.
+	depends_on_more() {
+		! grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" ||
+			reads_more "$releases/$release/$dependency_file" ||
+			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- |
+			grep -qvE '^ *($|[[#;]|((extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
 	}
 
 	install_dependencies() {
 		begin dependencies
-		if nothing_to_install; then
+		# pip takes longer than anything else to find that there is nothing to do; it found so then.
+		if [ "$(installed)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
 			report ok 'Python dependencies are installed already'
 			return
 		fi
-		rm -f "$state/installed" # half an install is none
+		rm -f "$venv/.installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
 		sync -f "$venv"
-		installed >"$state/installed"
+		depends_on_more || installed >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
 
