@@ -586,8 +586,8 @@ EOF
 	}
 
 	unit_holds() {
-		case $(unit_state) in
-		"$started") systemctl is-active --quiet "$unit" && return ;;
+		case $started in
+		*=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
 		esac
 		reason="$unit did not stay up"
 		return 1

@@ -48,7 +48,7 @@ sudo)
 systemctl)
 	case $1 in
 	show) printf 'ActiveState=active\nInvocationID=1\n' ;;
-	is-active) [ "$2" = --quiet ] || echo active ;;
+	is-active) echo active ;;
 	is-failed) exit 1 ;;
 	esac
 	;;

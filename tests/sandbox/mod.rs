@@ -69,7 +69,7 @@ show)
 is-failed) exit 1 ;;
 is-active)
 	[ ! -e "$SANDBOX/fail/unit" ] || { echo failed; exit 3; }
-	[ "$2" = --quiet ] || echo active
+	echo active
 	;;
 esac
 "#;

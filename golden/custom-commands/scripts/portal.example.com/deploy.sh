@@ -34,9 +34,10 @@ npm ci && npm run build
 
 	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
-	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	nonce=''      # marks the controller's events; empty when run by hand
+	step=start    # the step being run
+	step_began='' # when, by hand
+	reason=''     # why it failed, where that is known
 
 	# event WORDS: one line to the controller.
 	event() {
@@ -46,7 +47,7 @@ npm ci && npm run build
 	# begin STEP
 	begin() {
 		step=$1
-		[ -n "$nonce" ] || step_began=$(date +%s)
+		[ -n "$nonce$step_began" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
@@ -55,7 +56,9 @@ npm ci && npm run build
 		if [ -n "$nonce" ]; then
 			event "done $step $1 $2"
 		else
-			printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
+			now=$(date +%s)
+			printf '%-7s %s (%s s)\n' "$1" "$2" "$((now - step_began))" || :
+			step_began=$now # of the next step
 		fi
 	}
 

@@ -33,9 +33,10 @@
 
 	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
-	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	nonce=''      # marks the controller's events; empty when run by hand
+	step=start    # the step being run
+	step_began='' # when, by hand
+	reason=''     # why it failed, where that is known
 
 	# event WORDS: one line to the controller.
 	event() {
@@ -45,7 +46,7 @@
 	# begin STEP
 	begin() {
 		step=$1
-		[ -n "$nonce" ] || step_began=$(date +%s)
+		[ -n "$nonce$step_began" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
@@ -54,7 +55,9 @@
 		if [ -n "$nonce" ]; then
 			event "done $step $1 $2"
 		else
-			printf '%-7s %s (%s s)\n' "$1" "$2" "$(($(date +%s) - step_began))" || :
+			now=$(date +%s)
+			printf '%-7s %s (%s s)\n' "$1" "$2" "$((now - step_began))" || :
+			step_began=$now # of the next step
 		fi
 	}
 
@@ -434,8 +437,8 @@ EOF
 	}
 
 	unit_holds() {
-		case $(unit_state) in
-		"$started") systemctl is-active --quiet "$unit" && return ;;
+		case $started in
+		*=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
 		esac
 		reason="$unit did not stay up"
 		return 1
