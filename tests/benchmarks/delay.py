@@ -1,25 +1,27 @@
 """A TCP proxy that adds a round trip, as a link of that length would: connecting takes one, too.
 
-    delay.py SECONDS LISTEN:TARGET...     ports of 127.0.0.1
+    delay.py SECONDS[/MBIT] LISTEN:TARGET...     ports of 127.0.0.1; MBIT a second in each direction
 """
 
 import asyncio
 import sys
 
 
-async def serve(delay, listen, target):
+async def serve(delay, rate, listen, target):
     async def accept(reader, writer):
         loop = asyncio.get_running_loop()
         # The client has the handshake's answer after one round trip, the host after one and a half.
         opened = loop.time() + delay
 
         async def carry(source, sink, not_before):
-            queue = asyncio.Queue()
+            queue = asyncio.Queue(64)
 
             async def deliver():
+                free = 0  # when the link has carried what came before
                 while True:
                     due, data = await queue.get()
-                    await asyncio.sleep(due - loop.time())
+                    free = max(free, due) + len(data) / rate
+                    await asyncio.sleep(free - loop.time())
                     if not data:
                         break
                     sink.write(data)
@@ -30,10 +32,10 @@ async def serve(delay, listen, target):
             delivering = asyncio.create_task(deliver())
             try:
                 while data := await source.read(1 << 16):
-                    queue.put_nowait((max(not_before, loop.time()) + delay / 2, data))
+                    await queue.put((max(not_before, loop.time()) + delay / 2, data))
             except ConnectionError:
                 pass
-            queue.put_nowait((max(not_before, loop.time()) + delay / 2, b""))
+            await queue.put((max(not_before, loop.time()) + delay / 2, b""))
             await delivering
 
         await asyncio.sleep(delay * 1.5)
@@ -48,9 +50,10 @@ async def serve(delay, listen, target):
 
 
 async def main():
-    delay = float(sys.argv[1])
+    delay, _, mbit = sys.argv[1].partition("/")
+    delay, rate = float(delay), float(mbit or "inf") * 1e6 / 8
     pairs = [pair.split(":") for pair in sys.argv[2:]]
-    servers = [await serve(delay, int(listen), int(target)) for listen, target in pairs]
+    servers = [await serve(delay, rate, int(listen), int(target)) for listen, target in pairs]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 

@@ -122,7 +122,17 @@ class Lab:
         run([*git, "commit", "-q", "-m", "The application"])
         daemon = Path(run(["git", "--exec-path"]).strip()) / "git-daemon"
         self.start([daemon, "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", f"--base-path={base}"])
+        self.git_port = port
         return f"git://127.0.0.1:{port}"
+
+    def narrow(self, mbit):
+        """The repositories behind a link of so many Mbit a second, with a round trip."""
+        port = self.ports.take()
+        self.link(f"{ROUND_TRIP}/{mbit}", f"{port}:{self.git_port}")
+        return f"git://127.0.0.1:{port}"
+
+    def link(self, speed, *ports):
+        self.start(["python3", TESTS / "benchmarks/delay.py", speed, *ports])
 
     def large_repository(self):
         """The application after 220 commits, each with 1 MB that does not compress; gives its size in MB."""
@@ -160,8 +170,7 @@ class Lab:
         self.hosts = [Host(self, number, layers) for number in range(1, count + 1)]
         for host in self.hosts:
             host.on()
-        links = [f"{host.far}:{host.port}" for host in self.hosts]
-        self.start(["python3", TESTS / "benchmarks/delay.py", str(ROUND_TRIP), *links])
+        self.link(str(ROUND_TRIP), *(f"{host.far}:{host.port}" for host in self.hosts))
 
     def unit(self, tool, host):
         return (f"[Unit]\nDescription=Demo\nAfter=network.target\nStartLimitIntervalSec=0\n\n[Service]\nType=notify\nUser=deploy\n"
@@ -169,13 +178,13 @@ class Lab:
                 f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn --bind 127.0.0.1:{host.web[tool]} demo.wsgi\n"
                 "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")
 
-    def project(self, tool, hosts, far=False, repository="app", depth=1):
+    def project(self, tool, hosts, far=False, source=None, depth=1):
         """Writes the configuration of `tool`'s deployment on `hosts`."""
         home = self.projects / "deploy" / tool / "production"
         home.mkdir(parents=True, exist_ok=True)
         (home / "secret-key.txt").write_text("the-key-of-the-benchmarks\n")
         (home / ".env").write_text(f"DATABASE=/home/deploy/{tool}/shared/db.sqlite3\nGREETING=hello\n")
-        text = (f"config_version: 2\ncommon:\n  source_code_url: {self.git}/{repository}\n  branch: main\n  clone_depth: {depth}\n"
+        text = (f"config_version: 2\ncommon:\n  source_code_url: {source or f'{self.git}/app'}\n  branch: main\n  clone_depth: {depth}\n"
                 f"  project_root: {tool}\n  project_user: deploy\n  venv_dir: .venv-{tool}\n  keep_releases: 3\n"
                 f"  secrets: deploy/{tool}/production/secret-key.txt\n  env_file: deploy/{tool}/production/.env\n"
                 "  collect_static_files: true\n" + ("  venv_mode: release\n" if tool == "release" else "") + "servers:\n")

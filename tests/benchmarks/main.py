@@ -148,21 +148,24 @@ class Bench:
                 row(f"step {step}, {app}", "", f"{median(taken) * 1000:.0f} ms", f"{median(taken) / whole:.0%}", "", self.runs)
 
     def clone(self):
-        """A large repository cloned whole: beside a release that has its objects, and without one."""
-        host = self.lab.hosts[0]
+        """A large repository: cloned whole without and beside a release that has its objects, and shallow."""
+        host, mbit = self.lab.hosts[0], 100
         size = self.lab.large_repository()
-        self.lab.project("pystrano", [host], repository="large", depth=0)
 
-        def alone():
-            host.root("rm -rf /home/deploy/pystrano/current/.git")
+        def deploy(depth):
+            self.lab.project("pystrano", [host], source=f"{git}/large", depth=depth)
             return seconds(lambda: self.lab.pystrano("pystrano", "deploy"))
 
-        alone()
-        taken = {"first": [], "next": []}
-        for _ in range(self.runs):
-            taken["first"].append(alone())
-            taken["next"].append(seconds(lambda: self.lab.pystrano("pystrano", "deploy")))
-        compare(f"{size:.0f} MB repository, clone_depth 0: nothing to borrow", taken, "next", "first", "")
+        for link, git in (("no link", self.lab.git), (f"{mbit} Mbit/s", self.lab.narrow(mbit))):
+            taken = {"alone": [], "next": [], "shallow": []}
+            for number in range(self.runs + 1):
+                host.root("rm -rf /home/deploy/pystrano/current/.git")
+                tried = {"alone": deploy(0), "next": deploy(0), "shallow": deploy(1)}
+                if number:  # the first one warms the caches
+                    for name, one in tried.items():
+                        taken[name].append(one)
+            compare(f"{size:.0f} MB repository, {link}: nothing to borrow", taken, "next", "alone", "")
+            compare(f"{size:.0f} MB repository, {link}: clone_depth 1", taken, "next", "shallow", "")
 
     def setup(self):
         host = self.lab.hosts[0]
