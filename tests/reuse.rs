@@ -363,6 +363,7 @@ fn pip_is_always_asked_where_the_dependency_file_does_not_tell_all() {
         ("-e .\n", false),
         ("./packages/app\n", false),
         ("app @ file:///srv/app\n", false),
+        ("app==${APP_VERSION}\n", false),
     ] {
         let host = with_venv();
         host.write("repo/requirements.txt", file);

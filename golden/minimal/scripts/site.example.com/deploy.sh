@@ -225,10 +225,10 @@
 		exec "$@" 3<&- 9>&-
 	)
 
-	# reads_more FILE: this dependency file names others, or what may be something else tomorrow: a
-	# branch, an archive without a hash. It alone does not tell what is installed.
+	# reads_more FILE: this dependency file names others, variables, or what may be something else
+	# tomorrow: a branch, an archive without a hash. It alone does not tell what is installed.
 	reads_more() {
-		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:' "$1" ||
+		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:|\$\{' "$1" ||
 			grep -E '(git|hg|svn|bzr)\+|://.*\.(zip|tar|tgz)' "$1" | grep -qvE '[@/:=][0-9a-f]{40}'
 	}
 
