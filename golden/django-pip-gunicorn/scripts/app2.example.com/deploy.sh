@@ -302,14 +302,16 @@ EOF
 		cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
 	}
 
-	# depends_on_more: there is more that pip's answer may follow from: packages of the system, other files,
-	# settings that tell more than where packages come from.
+	# depends_on_more: there is more that pip's answer may follow from: packages of the system, other
+	# files, settings other than where packages come from and how.
 	depends_on_more() {
 		! grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" ||
 			reads_more "$releases/$release/$dependency_file" ||
-			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- |
-			grep -qvE '^ *($|[[#;]|((extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check) *=)'
+			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- | grep -qvE "^ *(\$|[[#;]|($where_from|$how) *=)"
 	}
+
+	where_from='(extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy'
+	how='(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check'
 
 	install_dependencies() {
 		begin dependencies
