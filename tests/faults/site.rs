@@ -51,7 +51,6 @@ const PYTHON: &str = r#"#!/bin/sh
 
 const PYTHON3: &str = r#"#!/bin/sh
 case $1 in
--c) echo 3.11 ;;
 -m)
 	mkdir -p "$3/bin"
 	cp -R "$SANDBOX/stand-ins/." "$3/bin"

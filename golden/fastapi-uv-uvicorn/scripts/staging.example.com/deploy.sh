@@ -282,7 +282,7 @@ EOF
 		key=$(
 			cd "$releases/$release"
 			{
-				python3 -c 'import sys; print(sys.version)'
+				python3 -VV
 				printf '%s\n' 'uv sync'
 				cat pyproject.toml "$dependency_file"
 				# What is installed from the checkout belongs to this release alone.
@@ -504,9 +504,8 @@ EOF
 	# Neither the release that runs nor the one before it is ever pruned.
 	prune() {
 		begin prune
-		surplus=$(($(good_releases | wc -l) - keep_releases))
 		pruned=0
-		[ "$surplus" -le 0 ] || for old in $(good_releases | head -n "$surplus"); do
+		for old in $(good_releases | head -n "-$keep_releases"); do
 			case $old in "$release" | "$current") continue ;; esac
 			discard "$old" || {
 				report warning "Could not remove $releases/$old"

@@ -497,9 +497,8 @@ three'
 	# Neither the release that runs nor the one before it is ever pruned.
 	prune() {
 		begin prune
-		surplus=$(($(good_releases | wc -l) - keep_releases))
 		pruned=0
-		[ "$surplus" -le 0 ] || for old in $(good_releases | head -n "$surplus"); do
+		for old in $(good_releases | head -n "-$keep_releases"); do
 			case $old in "$release" | "$current") continue ;; esac
 			discard "$old" || {
 				report warning "Could not remove $releases/$old"
