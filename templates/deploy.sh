@@ -354,27 +354,29 @@ EOF
 		} 2>/dev/null | LC_ALL=C sort | sha256sum
 	}
 
+	# pip_settings prints those of the environment and of pip's files.
 	pip_settings() {
 		env | sed -n '/^PIP_/p'
 		cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
 	}
 
-	# depends_on_more: there is more that pip's answer may follow from: packages of the system, other
-	# files, settings other than where packages come from and how.
+	# Settings that do not change pip's answer: where packages come from, and how they are fetched.
+	harmless='(extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy'
+	harmless="$harmless|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check"
+
+	# depends_on_more: pip's answer may follow from more than is seen here: packages of the system,
+	# other files, what other settings name.
 	depends_on_more() {
 		! grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" ||
 			reads_more "$releases/$release/$dependency_file" ||
-			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- | grep -qvE "^ *(\$|[[#;]|($where_from|$how) *=)"
+			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- | grep -qvE "^ *(\$|[[#;]|($harmless) *=)"
 	}
-
-	where_from='(extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy'
-	how='(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check'
 {%- endif %}
 
 	install_dependencies() {
 		begin dependencies
 {%- if asks_pip %}
-		# pip takes longer than anything else to find that there is nothing to do; it found so then.
+		# pip found nothing to do for just this; to ask it again would take longer than any other step.
 		if [ "$(installed)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
 			report ok 'Python dependencies are installed already'
 			return
@@ -582,14 +584,15 @@ EOF
 		[ -z "$said" ] || printf '%s\n' "$said" >&2 || :
 	}
 
-	# A new invocation means that systemd had to start the unit again.
+	# unit_state prints it; a new invocation means that systemd had to start the unit again.
 	unit_state() {
 		systemctl show --property=ActiveState --property=InvocationID "$unit"
 	}
 
+	# unit_holds: the unit is active, and still as it was after the restart.
 	unit_holds() {
 		case $started in
-		*=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
+		*ActiveState=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
 		esac
 		reason="$unit did not stay up"
 		return 1

@@ -327,12 +327,7 @@ fn of_two_deploys_at_once_one_wins() {
 }
 
 fn race(fixture: &Deployed, version: &str) -> Found {
-    // Both commands are there before one runs: making one writes the configuration.
-    let commands = [(); 2].map(|()| fixture.project.command(&["deploy"]));
-    let runs = commands.map(|mut command| {
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().expect("pystrano")
-    });
+    let runs = [(); 2].map(|()| fixture.project.start(&["deploy"]));
     let mut ended = runs.map(|run| Output::from(run.wait_with_output().expect("an end")));
     ended.sort_by_key(|output| output.code);
     let [won, lost] = ended;

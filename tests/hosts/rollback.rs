@@ -11,14 +11,6 @@ fn status(fixture: &Deployed) -> Value {
     serde_json::from_str(line.expect("a status")).expect("an object")
 }
 
-/// The last line of the log: time, release, commit, who, result.
-fn logged(fixture: &Deployed) -> [String; 5] {
-    let log = fixture.host.read("/home/deploy/demo/shared/revisions.log");
-    let line = log.lines().last().expect("a line");
-    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    words.try_into().expect("five words")
-}
-
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
@@ -39,7 +31,7 @@ fn back_and_forth_through_the_controller_and_by_hand() {
     assert_eq!(seen["unit"], "demo.service");
     assert_eq!(seen["unit_state"], "active");
     assert_eq!(seen["releases"], serde_json::json!([first]));
-    let [since, _, _, by, _] = logged(&fixture);
+    let [since, _, _, by, _] = fixture.host.last_revision();
     assert_eq!((text(&seen["since"]), text(&seen["by"])), (since, by));
 
     // Code and env go back together, and nothing is migrated.
@@ -50,7 +42,7 @@ fn back_and_forth_through_the_controller_and_by_hand() {
     let seen = status(&fixture);
     assert_eq!(seen["current"], first.as_str());
     assert_eq!(seen["commit"], before["commit"]);
-    let [_, release, sha, _, result] = logged(&fixture);
+    let [_, release, sha, _, result] = fixture.host.last_revision();
     assert_eq!((&*release, &*result), (&*first, "rolled-back"));
     assert_eq!(sha, text(&before["commit"]));
 
@@ -80,7 +72,7 @@ fn back_and_forth_through_the_controller_and_by_hand() {
     // One that failed is never gone back to, and the log says that it failed.
     fixture.repo.die_at_start();
     fixture.project.run(&["deploy"]).expect(1);
-    let [_, failed, _, _, result] = logged(&fixture);
+    let [_, failed, _, _, result] = fixture.host.last_revision();
     assert_eq!(result, "reverted");
     fixture.project.run(&["rollback", &failed]).expect(3);
     let page = fixture.project.page(0);

@@ -146,21 +146,22 @@ impl Project {
         &self.directory
     }
 
-    /// Writes the configuration and the files that it names.
+    /// Writes the configuration and the files that it names; those that are right already are left
+    /// alone, as another command may be reading them.
     pub fn save(&self) {
         let home = self.directory.join("deploy/demo/production");
         fs::create_dir_all(&home).unwrap();
-        fs::write(home.join("deployment.yml"), self.configuration()).unwrap();
-        fs::write(home.join("secret-key.txt"), "the-secret-key-of-the-tests\n").unwrap();
+        put(home.join("deployment.yml"), self.configuration());
+        put(home.join("secret-key.txt"), "the-secret-key-of-the-tests\n");
         for index in 0..self.ports.len() {
             let own = home.join(index.to_string());
             fs::create_dir_all(&own).unwrap();
-            fs::write(own.join("demo.service"), self.unit(index)).unwrap();
+            put(own.join("demo.service"), self.unit(index));
             let mut env = String::from("DATABASE=/home/deploy/demo/shared/db.sqlite3\n");
             for (name, value) in &self.env {
                 writeln!(env, "{name}={value}").unwrap();
             }
-            fs::write(own.join(".env"), env).unwrap();
+            put(own.join(".env"), env);
         }
     }
 
@@ -216,5 +217,12 @@ impl Project {
                 _ => std::thread::sleep(Duration::from_millis(50)),
             }
         }
+    }
+}
+
+fn put(path: PathBuf, text: impl AsRef<str>) {
+    let text = text.as_ref();
+    if fs::read_to_string(&path).ok().as_deref() != Some(text) {
+        fs::write(path, text).unwrap();
     }
 }

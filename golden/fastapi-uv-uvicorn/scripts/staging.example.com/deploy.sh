@@ -431,14 +431,15 @@ EOF
 		[ -z "$said" ] || printf '%s\n' "$said" >&2 || :
 	}
 
-	# A new invocation means that systemd had to start the unit again.
+	# unit_state prints it; a new invocation means that systemd had to start the unit again.
 	unit_state() {
 		systemctl show --property=ActiveState --property=InvocationID "$unit"
 	}
 
+	# unit_holds: the unit is active, and still as it was after the restart.
 	unit_holds() {
 		case $started in
-		*=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
+		*ActiveState=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
 		esac
 		reason="$unit did not stay up"
 		return 1
