@@ -1,13 +1,12 @@
 //! What `setup`, `deploy`, `rollback` and `status` share: which servers, the dry run, the exit code.
 
 use crate::cli::{Cli, Fleet, Selection};
-use crate::config::Server;
+use crate::config::Config;
 use crate::error::{Error, exit};
 use crate::fleet::{self, Facts, Job};
 use crate::report::{self, Report};
-use crate::script::Secrets;
+use crate::script::{self, Secrets};
 use crate::ssh::{self, Action};
-use sha2::{Digest, Sha256};
 use std::process::ExitCode;
 
 /// One command over the selected servers.
@@ -24,7 +23,6 @@ impl Contact<'_> {
     /// said, and may turn success into another exit code.
     pub fn run(self, show: impl FnOnce(&Report, &[Facts]) -> u8) -> Result<ExitCode, Error> {
         let mut config = super::load(self.cli, self.selection)?;
-        let labels = config.labels();
         let target = &self.selection.target;
         let job = Job {
             action: self.action,
@@ -33,17 +31,17 @@ impl Contact<'_> {
             verbose: self.cli.verbose,
         };
         if self.fleet.dry_run {
-            return dry_run(&job, &config.servers, &labels);
+            return dry_run(&job, config);
         }
         ssh::find_program()?;
         let mut report = Report::new(
             self.action,
             format!("{} {}", target.environment, target.app),
-            labels,
+            config.labels(),
             self.cli.verbose,
             self.fleet.json,
         );
-        let (code, facts) = fleet::run(&job, std::mem::take(&mut config.servers), &mut report)?;
+        let (code, facts) = fleet::run(&job, config.servers().collect(), &mut report)?;
         if code == exit::INTERRUPTED {
             fleet::die();
         }
@@ -54,32 +52,30 @@ impl Contact<'_> {
 
 /// Prints for each server the command line, and the script's name, size and SHA-256; with
 /// `--verbose` also the script, without its secrets.
-fn dry_run(job: &Job, servers: &[Server], labels: &[String]) -> Result<ExitCode, Error> {
+fn dry_run(job: &Job, mut config: Config) -> Result<ExitCode, Error> {
     let program = ssh::program();
     let name = match job.action {
         Action::Setup => "setup.sh",
         _ => "deploy.sh",
     };
-    for (server, label) in servers.iter().zip(labels) {
-        let script = fleet::script(job.action, server, Secrets::Reveal)?;
-        let call = job.call(servers.len(), "0".repeat(32));
-        let words = call.arguments(server);
+    let (count, labels) = (config.len(), config.labels());
+    for (server, label) in config.servers().zip(labels) {
+        let script = fleet::script(job.action, &server, Secrets::Reveal)?;
+        let call = job.call(count, "0".repeat(32));
+        let words = call.arguments(&server);
         let command: Vec<_> = std::iter::once(program.to_string_lossy().into_owned())
             .chain(words)
             .map(|word| shell_escape::escape(word.into()).into_owned())
             .collect();
         report::result(format_args!("{label}"));
         report::result(format_args!("  {}", command.join(" ")));
-        let hash: String = Sha256::digest(&script)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         report::result(format_args!(
-            "  {name}: {} bytes, sha256 {hash}",
-            script.len()
+            "  {name}: {} bytes, sha256 {}",
+            script.len(),
+            script::sha256(&script)
         ));
         if job.verbose {
-            report::result(fleet::script(job.action, server, Secrets::Redact)?);
+            report::result(fleet::script(job.action, &server, Secrets::Redact)?);
         }
     }
     Ok(ExitCode::SUCCESS)

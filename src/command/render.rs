@@ -1,14 +1,12 @@
 //! `render`: writes the scripts; contacts nothing.
 
 use crate::cli::{Cli, Render, ScriptKind};
-use crate::config::Server;
+use crate::config::Config;
 use crate::error::Error;
 use crate::report;
 use crate::script::{self, Secrets};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, Permissions};
-use std::io::{self, Write as _};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, BufWriter, IntoInnerError, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +15,7 @@ const KINDS: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
 
 /// Prints the scripts of the selected servers, or writes them below `--output`.
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
-    let config = super::load(cli, &args.selection)?;
+    let mut config = super::load(cli, &args.selection)?;
     let secrets = match (args.redact, args.reveal, &args.output) {
         (true, _, _) | (false, false, None) => Secrets::Redact,
         _ => Secrets::Reveal,
@@ -27,22 +25,22 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
         .as_ref()
         .map_or(&KINDS[..], std::slice::from_ref);
     match &args.output {
-        Some(directory) => write(directory, &config.servers, kinds, secrets)?,
-        None => print(&config.servers, kinds, secrets)?,
+        Some(directory) => write(directory, &mut config, kinds, secrets)?,
+        None => print(&mut config, kinds, secrets)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// To stdout. Several scripts are told apart by a comment line before each; one alone is printed
 /// as it is.
-fn print(servers: &[Server], kinds: &[ScriptKind], secrets: Secrets) -> Result<(), Error> {
-    let alone = servers.len() * kinds.len() == 1;
-    for server in servers {
+fn print(config: &mut Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<(), Error> {
+    let alone = config.len() * kinds.len() == 1;
+    for server in config.servers() {
         for &kind in kinds {
             if !alone {
                 report::result(format_args!("# ==== {}/{}", server.name, kind.file_name()));
             }
-            report::text(&script::render(kind, server, secrets)?);
+            report::text(&script::render(kind, &server, secrets)?);
         }
     }
     Ok(())
@@ -52,26 +50,32 @@ fn print(servers: &[Server], kinds: &[ScriptKind], secrets: Secrets) -> Result<(
 /// file is whole or not there.
 fn write(
     directory: &Path,
-    servers: &[Server],
+    config: &mut Config,
     kinds: &[ScriptKind],
     secrets: Secrets,
 ) -> Result<(), Error> {
     make_directory(directory)?;
-    let mut sums = String::new();
-    for server in servers {
+    // Without a name: nothing stays behind when this is interrupted.
+    let mut sums = tempfile::tempfile_in(directory)
+        .map(BufWriter::new)
+        .map_err(Error::file("write in", directory))?;
+    for server in config.servers() {
         let host = directory.join(&server.name);
         make_directory(&host)?;
         for &kind in kinds {
-            let script = script::render(kind, server, secrets)?;
-            write_file(&host, kind.file_name(), &script, 0o700)?;
-            for byte in Sha256::digest(&script) {
-                let _ = write!(sums, "{byte:02x}");
-            }
-            let _ = writeln!(sums, "  {}/{}", server.name, kind.file_name());
+            let script = script::render(kind, &server, secrets)?;
+            let name = kind.file_name();
+            write_file(&host, name, 0o700, |file| file.write_all(script.as_bytes()))?;
+            writeln!(sums, "{}  {}/{name}", script::sha256(&script), server.name)
+                .map_err(Error::file("write in", directory))?;
         }
     }
-    write_file(directory, "SHA256SUMS", &sums, 0o600)?;
-    let scripts = servers.len() * kinds.len();
+    write_file(directory, "SHA256SUMS", 0o600, |file| {
+        let mut sums = sums.into_inner().map_err(IntoInnerError::into_error)?;
+        sums.rewind()?;
+        io::copy(&mut sums, file).map(drop)
+    })?;
+    let scripts = config.len() * kinds.len();
     report::note(format_args!(
         "Wrote {scripts} scripts and SHA256SUMS to {}",
         directory.display()
@@ -88,15 +92,20 @@ fn make_directory(path: &Path) -> Result<(), Error> {
         .map_err(Error::file("create", path))
 }
 
-fn write_file(directory: &Path, name: &str, text: &str, mode: u32) -> Result<(), Error> {
+fn write_file(
+    directory: &Path,
+    name: &str,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), Error> {
     let path = directory.join(name);
-    let write = || -> io::Result<()> {
+    let file = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .permissions(Permissions::from_mode(mode))
             .tempfile_in(directory)?;
-        file.write_all(text.as_bytes())?;
+        write(file.as_file_mut())?;
         file.persist(&path)?;
         Ok(())
     };
-    write().map_err(Error::file("write", &path))
+    file().map_err(Error::file("write", &path))
 }

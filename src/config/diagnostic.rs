@@ -1,8 +1,8 @@
 //! Mistakes and warnings, each at its place in a file.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, iter};
 use unicode_width::UnicodeWidthChar;
 
 /// One mistake or warning, at its place in a file.
@@ -122,24 +122,40 @@ pub fn quoted(value: &str) -> String {
 
 /// The text of a config file, to quote its lines.
 #[derive(Debug)]
-pub struct Source<'a> {
+pub struct Source {
     path: PathBuf,
-    lines: Vec<&'a str>,
+    text: String,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
 }
 
-impl<'a> Source<'a> {
-    pub fn new(path: &Path, text: &'a str) -> Self {
+impl Source {
+    pub fn new(path: &Path, text: String) -> Self {
         Source {
             path: shown_path(path),
-            lines: lines(text),
+            lines: lines(&text),
+            text,
         }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The line of a number that begins with 1, without its line break.
+    fn line(&self, number: usize) -> Option<&str> {
+        let start = *self.lines.get(number - 1)?;
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        let line = &self.text[start..end];
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        Some(line.strip_suffix('\r').unwrap_or(line))
     }
 
     /// Where `text` is written from `start` up to the line of `end`; `start` when it is not there
     /// in one piece.
     pub fn find(&self, text: &str, start: Mark, end: Mark) -> Mark {
         for number in start.line..=end.line.max(start.line) {
-            let Some(line) = self.lines.get(number - 1) else {
+            let Some(line) = self.line(number) else {
                 break;
             };
             let skipped = match number == start.line {
@@ -173,7 +189,7 @@ impl<'a> Source<'a> {
     /// A diagnostic at a mark, which is moved into the text when it lies behind its end.
     pub fn diagnostic(&self, mark: Mark, problem: Problem) -> Diagnostic {
         let line = mark.line.clamp(1, self.lines.len());
-        let source = self.lines[line - 1];
+        let source = self.line(line).unwrap_or_default();
         let last = source.chars().count() + 1;
         Diagnostic {
             file: self.path.clone(),
@@ -196,22 +212,20 @@ pub fn shown_path(path: &Path) -> PathBuf {
         .collect()
 }
 
-/// The lines of a text, with the line breaks that the YAML parser counts.
-fn lines(text: &str) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut rest = text;
-    while let Some(end) = rest.find(['\n', '\r']) {
-        lines.push(&rest[..end]);
-        let width = match rest[end..].starts_with("\r\n") {
-            true => 2,
-            false => 1,
-        };
-        rest = &rest[end + width..];
-    }
-    if !rest.is_empty() || lines.is_empty() {
-        lines.push(rest);
-    }
-    lines
+/// Where the lines of a text begin, with the line breaks that the YAML parser counts.
+fn lines(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let ends_line = |index: usize| match bytes[index] {
+        b'\n' => true,
+        b'\r' => bytes.get(index + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    let starts = (0..bytes.len())
+        .filter(|index| ends_line(*index))
+        .map(|index| index + 1);
+    iter::once(0)
+        .chain(starts.filter(|start| *start < bytes.len()))
+        .collect()
 }
 
 /// Where the password or token of a URL begins and ends, in bytes, if it has one.
@@ -257,6 +271,10 @@ impl Findings {
             diagnostic.what.clone(),
         );
         self.found.entry(key).or_insert(diagnostic);
+    }
+
+    pub fn extend(&mut self, more: Findings) {
+        self.found.extend(more.found);
     }
 
     pub fn is_empty(&self) -> bool {

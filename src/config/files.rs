@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Files of one kind by their path in the config.
 type Known<T> = HashMap<String, Result<Arc<T>, Problem>>;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Files {
     env_files: Known<EnvFile>,
     services: Known<Service>,

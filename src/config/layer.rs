@@ -3,7 +3,7 @@
 use super::diagnostic::{Mark, Problem, quoted};
 use super::resolve::Resolver;
 use super::settings::Settings;
-use super::yaml::{Entry, Id, Kind};
+use super::yaml::{Entry, Kind, Node};
 use serde_yaml::{Mapping, Value};
 
 /// Fields for which `false` is a value. For all others it means "not set".
@@ -48,14 +48,18 @@ impl<'a> Scope<'a> {
             .or_else(|| self.common.iter().find(named))
             .copied()
     }
+
+    /// Where the value of a field stands; the server's place for a field that is not written.
+    pub fn mark(&self, field: &str) -> Mark {
+        self.entry(field).map_or(self.at, value_mark)
+    }
 }
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     /// The fields of a mapping. Unknown keys are reported.
-    pub fn layer(&mut self, id: Id) -> Layer<'a> {
-        let tree = self.tree;
+    pub fn layer<'a>(&mut self, node: &'a Node) -> Layer<'a> {
         let mut layer = Layer::default();
-        let Kind::Map(entries) = &tree[id].kind else {
+        let Kind::Map(entries) = &node.kind else {
             return layer;
         };
         for entry in entries {
@@ -64,7 +68,7 @@ impl<'a> Resolver<'a> {
                 layer.version = Some(entry);
             } else if Settings::fields().contains(&key) {
                 layer.entries.push(entry);
-                layer.values.insert(key.into(), self.value(entry.value));
+                layer.values.insert(key.into(), value(&entry.value));
                 self.warn_unset(entry);
             } else if !key.starts_with("x-") {
                 let what = format!("unknown key {}", quoted(key));
@@ -76,7 +80,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The layer without values of the wrong type, which are reported.
-    pub fn typed(&mut self, mut layer: Layer<'a>) -> Layer<'a> {
+    pub fn typed<'a>(&mut self, mut layer: Layer<'a>) -> Layer<'a> {
         for entry in &layer.entries {
             let key = Value::from(entry.key.as_str());
             let Some(value) = layer.values.get(&key) else {
@@ -87,7 +91,7 @@ impl<'a> Resolver<'a> {
                 let text = error.to_string();
                 let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
                 let what = format!("`{}`: {what}", entry.key);
-                self.error(self.wrong_mark(entry), Problem::new(what, help));
+                self.error(wrong_mark(entry), Problem::new(what, help));
                 layer.values.remove(&key);
             }
         }
@@ -95,7 +99,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// A server's fields over those of `common`, and what they say together.
-    pub fn settings(&mut self, own: Layer<'a>, common: &Layer<'a>) -> (Layer<'a>, Settings) {
+    pub fn settings<'a>(&mut self, own: Layer<'a>, common: &Layer) -> (Layer<'a>, Settings) {
         let over = |own: &Layer| {
             let mut values = common.values.clone();
             values.extend(own.values.clone());
@@ -111,55 +115,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A node for serde, as deep as a field can be: lists inside lists keep nothing.
-    fn value(&self, id: Id) -> Value {
-        let flat = |id: Id| match &self.tree[id].kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
-            Kind::Text(text) => Value::String(text.clone()),
-            Kind::List(_) => Value::Sequence(Vec::new()),
-            Kind::Map(_) => Value::Mapping(Mapping::new()),
-        };
-        match &self.tree[id].kind {
-            Kind::List(items) => items.iter().map(|item| flat(*item)).collect(),
-            _ => flat(id),
-        }
-    }
-
     fn warn_unset(&mut self, entry: &Entry) {
-        let is_false = matches!(self.tree[entry.value].kind, Kind::Bool(false));
+        let is_false = matches!(entry.value.kind, Kind::Bool(false));
         if is_false && !FLAGS.contains(&entry.key.as_str()) {
             let what = format!("an unquoted no, off or false leaves `{}` unset", entry.key);
             let help = "put quotes around it, or leave the value out";
-            self.warn(self.value_mark(entry), Problem::new(what, help));
+            self.warn(value_mark(entry), Problem::new(what, help));
         }
-    }
-
-    /// Where the value of a field stands; the server's place for a field that is not written.
-    pub fn mark(&self, scope: &Scope, field: &str) -> Mark {
-        scope
-            .entry(field)
-            .map_or(scope.at, |entry| self.value_mark(entry))
-    }
-
-    /// Where a value stands; its key for an empty one.
-    pub fn value_mark(&self, entry: &Entry) -> Mark {
-        match self.tree[entry.value].kind {
-            Kind::Null => entry.key_mark,
-            _ => self.tree[entry.value].start,
-        }
-    }
-
-    /// Where a value of the wrong type stands: in a list, the item that is not text.
-    fn wrong_mark(&self, entry: &Entry) -> Mark {
-        let Kind::List(items) = &self.tree[entry.value].kind else {
-            return self.value_mark(entry);
-        };
-        items
-            .iter()
-            .map(|id| &self.tree[*id])
-            .find(|item| !matches!(item.kind, Kind::Null | Kind::Text(_)))
-            .map_or(self.value_mark(entry), |item| item.start)
     }
 
     /// Where an item of a list field stands.
@@ -167,16 +129,50 @@ impl<'a> Resolver<'a> {
         let Some(entry) = scope.entry(field) else {
             return scope.at;
         };
-        let node = &self.tree[entry.value];
+        let node = &entry.value;
         if let Kind::List(items) = &node.kind {
-            for id in items {
-                if matches!(&self.tree[*id].kind, Kind::Text(text) if text.trim() == item) {
-                    return self.tree[*id].start;
+            for of_list in items {
+                if matches!(&of_list.kind, Kind::Text(text) if text.trim() == item) {
+                    return of_list.start;
                 }
             }
         }
         self.source.find(item, node.start, node.end)
     }
+}
+
+/// A node for serde, as deep as a field can be: lists inside lists keep nothing.
+fn value(node: &Node) -> Value {
+    let flat = |node: &Node| match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(value) => Value::Bool(*value),
+        Kind::Text(text) => Value::String(text.clone()),
+        Kind::List(_) => Value::Sequence(Vec::new()),
+        Kind::Map(_) => Value::Mapping(Mapping::new()),
+    };
+    match &node.kind {
+        Kind::List(items) => items.iter().map(|item| flat(item)).collect(),
+        _ => flat(node),
+    }
+}
+
+/// Where a value stands; its key for an empty one.
+pub fn value_mark(entry: &Entry) -> Mark {
+    match entry.value.kind {
+        Kind::Null => entry.key_mark,
+        _ => entry.value.start,
+    }
+}
+
+/// Where a value of the wrong type stands: in a list, the item that is not text.
+fn wrong_mark(entry: &Entry) -> Mark {
+    let Kind::List(items) = &entry.value.kind else {
+        return value_mark(entry);
+    };
+    items
+        .iter()
+        .find(|item| !matches!(item.kind, Kind::Null | Kind::Text(_)))
+        .map_or(value_mark(entry), |item| item.start)
 }
 
 /// "did you mean", or what to do with a key that is like no other.

@@ -14,23 +14,64 @@ mod yaml;
 
 use crate::error::Error;
 pub use diagnostic::{Diagnostic, Problem, quoted, shown_path};
-use diagnostic::{Findings, Source};
+use diagnostic::{Findings, Mark, Source};
 use files::Files;
 pub use relations::absolute;
 use resolve::Resolver;
 pub use schema::schema;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
+use yaml::Node;
 
-/// A config file, read and checked, with every server resolved.
+/// A config file, read and checked. Its servers are not kept: there may be thousands of them.
 #[derive(Debug)]
 pub struct Config {
-    /// In the order of the file.
-    pub servers: Vec<Server>,
+    source: Source,
+    /// All but the servers.
+    outline: Rc<Node>,
+    files: Files,
+    /// Of all servers, in the order of the file.
+    addresses: Vec<Address>,
     /// What works but should be looked at.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Where a server is found.
+#[derive(Debug)]
+struct Address {
+    host: Box<str>,
+    port: u16,
+    /// Another server has the same host.
+    shares_host: bool,
+    selected: bool,
+    /// The server in the config file.
+    at: Mark,
+    /// Its host there.
+    mark: Mark,
+}
+
+impl Address {
+    /// The host, and after a separator the port where the host alone is not enough.
+    fn text(&self, separator: char) -> String {
+        match self.shares_host {
+            true => format!("{}{separator}{}", self.host, self.port),
+            false => self.host.to_string(),
+        }
+    }
+
+    /// The host as DNS compares it.
+    fn lower(&self) -> impl Iterator<Item = char> {
+        self.host.chars().flat_map(char::to_lowercase)
+    }
+
+    /// Whether `--host` names it.
+    fn is(&self, name: &str) -> bool {
+        name.strip_prefix(&*self.host).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix(':') == Some(&*self.port.to_string())
+        })
+    }
 }
 
 impl Config {
@@ -39,54 +80,55 @@ impl Config {
     /// # Errors
     /// A name that no server has.
     pub fn select(&mut self, names: &[String]) -> Result<(), Error> {
-        let is = |server: &Server, name: &String| {
-            *name == server.host
-                || name
-                    .strip_prefix(&server.host)
-                    .and_then(|rest| rest.strip_prefix(':'))
-                    .is_some_and(|port| port == server.port.to_string())
-        };
         if let Some(unknown) = names
             .iter()
-            .find(|name| !self.servers.iter().any(|server| is(server, name)))
+            .find(|name| !self.addresses.iter().any(|address| address.is(name)))
         {
             return Err(Error::Usage {
                 what: format!("no server is called {}", quoted(unknown)),
                 help: format!("the config has {}", self.names()),
             });
         }
-        if !names.is_empty() {
-            self.servers
-                .retain(|server| names.iter().any(|name| is(server, name)));
+        for address in &mut self.addresses {
+            address.selected = names.is_empty() || names.iter().any(|name| address.is(name));
         }
         Ok(())
     }
 
-    /// The servers as `--host` takes them; the port only where the host alone is not enough.
+    /// The servers as `--host` takes them.
     fn names(&self) -> String {
         const SHOWN: usize = 20;
-        let mut names = self.labels();
-        if names.len() > SHOWN {
-            names.truncate(SHOWN);
-            names.push(format!("{} more", self.servers.len() - SHOWN));
+        let shown = self.addresses.iter().take(SHOWN);
+        let mut names: Vec<String> = shown.map(|address| address.text(':')).collect();
+        if self.addresses.len() > SHOWN {
+            names.push(format!("{} more", self.addresses.len() - SHOWN));
         }
         names.join(", ")
     }
 
-    /// What each server is called in talk and results: its host, with the port only where the host
-    /// alone is not enough.
+    fn selected(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().filter(|address| address.selected)
+    }
+
+    /// What each selected server is called in talk and results: its host, with the port only where
+    /// the host alone is not enough.
     pub fn labels(&self) -> Vec<String> {
-        let mut hosts: HashMap<&str, usize> = HashMap::new();
-        for server in &self.servers {
-            *hosts.entry(&server.host).or_default() += 1;
-        }
-        self.servers
-            .iter()
-            .map(|server| match hosts[server.host.as_str()] {
-                1 => server.host.clone(),
-                _ => format!("{}:{}", server.host, server.port),
-            })
-            .collect()
+        self.selected().map(|address| address.text(':')).collect()
+    }
+
+    /// The number of selected servers.
+    pub fn len(&self) -> usize {
+        self.selected().count()
+    }
+
+    /// The selected servers in the order of the file, each made when it is asked for.
+    pub fn servers(&mut self) -> impl Iterator<Item = Server> {
+        resolve::servers(
+            &self.source,
+            &self.outline,
+            &mut self.files,
+            &self.addresses,
+        )
     }
 }
 
@@ -203,38 +245,51 @@ pub fn load(path: &Path) -> Result<Config, Error> {
         path: path.to_owned(),
         source,
     })?;
-    parse(path, &bytes)
+    parse(path, bytes)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Config, Error> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
+    let (text, utf8) = match String::from_utf8(bytes) {
+        Ok(text) => (text, true),
+        Err(error) => (
+            String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            false,
+        ),
+    };
+    let text = text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text);
     let source = Source::new(path, text);
     let mut errors = Findings::default();
-    let mut warnings = Findings::default();
-    let mut files = Files::default();
-    let mut servers = Vec::new();
-    if std::str::from_utf8(bytes).is_err() {
+    if !utf8 {
         let start = source.place(char::REPLACEMENT_CHARACTER);
         let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
         errors.add(source.diagnostic(start, problem));
-    } else if let Some((tree, root)) = yaml::parse(text, &source, &mut errors) {
-        let mut resolver = Resolver {
-            tree: &tree,
-            source: &source,
-            errors: &mut errors,
-            warnings: &mut warnings,
-            files: &mut files,
-            addresses: HashMap::new(),
-        };
-        servers = resolver.servers(root);
+        return Err(Error::Config(errors.into_vec()));
     }
-    for warning in files.warnings {
+    let Some(outline) = resolve::outline(&source, &mut errors) else {
+        return Err(Error::Config(errors.into_vec()));
+    };
+    let mut files = Files::default();
+    let mut resolver = Resolver::new(&source, &mut files);
+    resolver.check(&outline);
+    let Resolver {
+        errors: more,
+        mut warnings,
+        addresses,
+        ..
+    } = resolver;
+    errors.extend(more);
+    for warning in files.warnings.drain(..) {
         warnings.add(warning);
     }
     match errors.is_empty() {
         true => Ok(Config {
-            servers,
+            source,
+            outline,
+            files,
+            addresses,
             warnings: warnings.into_vec(),
         }),
         false => Err(Error::Config(errors.into_vec())),

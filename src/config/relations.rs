@@ -4,7 +4,7 @@ use super::diagnostic::{Problem, credentials, quoted};
 use super::layer::Scope;
 use super::resolve::Resolver;
 use super::settings::{Depth, Settings};
-use super::{Framework, VenvMode};
+use super::{Address, Framework, VenvMode};
 
 /// Checks the fields of one server against each other.
 pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
@@ -14,7 +14,7 @@ pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: 
     source_code(resolver, scope, settings);
     if settings.health_check_timeout.is_some() && settings.health_check_url.is_none() {
         resolver.warn(
-            resolver.mark(scope, "health_check_timeout"),
+            scope.mark("health_check_timeout"),
             Problem::new(
                 "`health_check_timeout` has no effect without `health_check_url`",
                 "add the address to check",
@@ -24,28 +24,45 @@ pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: 
 }
 
 fn address(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
-    let (Some(host), Some(port)) = (&settings.host, port) else {
-        return;
-    };
-    let mark = match scope.entry("host") {
-        Some(_) => resolver.mark(scope, "host"),
-        None => scope.at,
-    };
-    let first = *resolver
-        .addresses
-        .entry((host.to_lowercase(), port))
-        .or_insert(scope.at);
-    if first != scope.at {
-        // A host under `common` is written once: then the entries of the servers are the places.
-        let mark = if mark > scope.at { mark } else { scope.at };
-        resolver.error(
-            mark,
-            Problem::new(
-                format!("the server {host}:{port} is listed twice"),
-                format!("remove it here or on line {}", first.line),
-            ),
-        );
+    if let (Some(host), Some(port)) = (&settings.host, port) {
+        resolver.addresses.push(Address {
+            host: host.as_str().into(),
+            port,
+            shares_host: false,
+            selected: true,
+            at: scope.at,
+            // A host under `common` is written once: then the entries of the servers are the places.
+            mark: scope.mark("host").max(scope.at),
+        });
     }
+}
+
+/// Reports what is listed twice, and marks the servers that share a host.
+pub fn compare(resolver: &mut Resolver) {
+    let mut addresses = std::mem::take(&mut resolver.addresses);
+    let mut sorted: Vec<&mut Address> = addresses.iter_mut().collect();
+    sorted.sort_by(|a, b| a.lower().cmp(b.lower()).then(a.port.cmp(&b.port)));
+    for same_host in sorted.chunk_by_mut(|a, b| a.lower().eq(b.lower())) {
+        let several = same_host.len() > 1;
+        for same in same_host.chunk_by_mut(|a, b| a.port == b.port) {
+            for address in &same[1..] {
+                resolver.error(
+                    address.mark,
+                    Problem::new(
+                        format!(
+                            "the server {}:{} is listed twice",
+                            address.host, address.port
+                        ),
+                        format!("remove it here or on line {}", same[0].at.line),
+                    ),
+                );
+            }
+        }
+        for address in same_host {
+            address.shares_host = several;
+        }
+    }
+    resolver.addresses = addresses;
 }
 
 fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
@@ -55,7 +72,7 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     ] {
         if path.as_ref().is_some_and(|path| path.starts_with("~")) {
             resolver.warn(
-                resolver.mark(scope, field),
+                scope.mark(field),
                 Problem::new(
                     format!("`~` is not expanded in `{field}`"),
                     "leave it out: the path starts from the user's home",
@@ -72,7 +89,7 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     };
     let root = absolute(user, root);
     let venv = absolute(user, venv);
-    let mark = resolver.mark(scope, "venv_dir");
+    let mark = scope.mark("venv_dir");
     let own = ["releases", "current", "shared", ".pystrano", "venvs"]
         .into_iter()
         .filter(|own| *own != "venvs" || settings.venv_mode == Some(VenvMode::Release))
@@ -119,7 +136,7 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
             .is_some_and(|command| command.contains(&format!("{venv}/")))
         {
             resolver.warn(
-                resolver.mark(scope, field),
+                scope.mark(field),
                 Problem::new(
                     format!(
                         "`{field}` names {}, which belongs to the current release",
@@ -152,7 +169,7 @@ fn framework(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     if settings.framework == Some(Framework::FastApi) {
         if settings.collect_static_files == Some(true) && settings.static_files_command.is_none() {
             resolver.error(
-                resolver.mark(scope, "collect_static_files"),
+                scope.mark("collect_static_files"),
                 Problem::new(
                     "`static_files_command` is missing: FastAPI has no command of its own",
                     "add it, or write `collect_static_files: false`",
@@ -167,7 +184,7 @@ fn framework(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     ] {
         if command.is_some() {
             resolver.warn(
-                resolver.mark(scope, field),
+                scope.mark(field),
                 Problem::new(
                     format!("`{field}` has no effect with Django"),
                     "remove it, or write `framework: fastapi`",
@@ -184,7 +201,7 @@ fn source_code(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
         .is_some_and(|url| credentials(url).is_some())
     {
         resolver.warn(
-            resolver.mark(scope, "source_code_url"),
+            scope.mark("source_code_url"),
             Problem::new(
                 "the password in `source_code_url` can be seen in the host's list of processes",
                 "use an ssh address with a deploy key or a forwarded agent",
@@ -193,7 +210,7 @@ fn source_code(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     }
     if settings.clone_depth == Some(Depth::Unclear) {
         resolver.warn(
-            resolver.mark(scope, "clone_depth"),
+            scope.mark("clone_depth"),
             Problem::new(
                 "`clone_depth` is not a number: the whole history is cloned",
                 "write 0 if that is meant",

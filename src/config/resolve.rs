@@ -3,83 +3,130 @@
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
 use super::files::Files;
 use super::known_hosts;
-use super::layer::{Layer, Scope, suggestion};
+use super::layer::{Layer, Scope, suggestion, value_mark};
 use super::relations;
 use super::rules::{self, Verdict};
 use super::settings::{self, Depth, Settings};
-use super::yaml::{Entry, Id, Kind, Tree};
-use super::{EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service};
+use super::yaml::{Entry, Kind, Node, Reader};
+use super::{
+    Address, EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service,
+};
 use std::collections::HashMap;
+use std::iter;
+use std::rc::Rc;
 use std::sync::Arc;
 
 const VERSION: i64 = 2;
 const KEEP_RELEASES: i64 = 5;
 const HEALTH_CHECK_TIMEOUT: i64 = 30;
-const SECTIONS: [&str; 3] = ["config_version", "common", "servers"];
+const SERVERS: &str = "servers";
+const SECTIONS: [&str; 3] = ["config_version", "common", SERVERS];
+
+/// One pass over the servers of a config.
 pub struct Resolver<'a> {
-    pub tree: &'a Tree,
-    pub source: &'a Source<'a>,
-    pub errors: &'a mut Findings,
-    pub warnings: &'a mut Findings,
+    pub source: &'a Source,
     pub files: &'a mut Files,
-    /// Where each host and port stands first.
-    pub addresses: HashMap<(String, u16), Mark>,
+    pub errors: Findings,
+    pub warnings: Findings,
+    /// In the order of the file.
+    pub addresses: Vec<Address>,
+}
+
+/// Reads all but the servers. `None` when there is nothing to use; mistakes are added to the findings.
+pub fn outline(source: &Source, findings: &mut Findings) -> Option<Rc<Node>> {
+    let mut reader = Reader::new(source, SERVERS);
+    let outline = reader.read_through();
+    findings.extend(reader.findings);
+    outline
+        .map_err(|(mark, problem)| findings.add(source.diagnostic(mark, problem)))
+        .ok()
+}
+
+/// The items of `servers`, read again one by one; those of a list with an anchor are in the outline.
+fn items(source: &Source, outline: &Node) -> impl Iterator<Item = Rc<Node>> {
+    let kept = match outline.entry(SERVERS).map(|list| &list.value.kind) {
+        Some(Kind::List(items)) => items.clone(),
+        _ => Vec::new(),
+    };
+    let mut reader = Reader::new(source, SERVERS);
+    kept.into_iter()
+        .chain(iter::from_fn(move || reader.next_item().ok().flatten()))
+}
+
+/// The selected servers of a config without mistakes, each made when it is asked for.
+pub fn servers<'a>(
+    source: &'a Source,
+    outline: &'a Node,
+    files: &'a mut Files,
+    addresses: &'a [Address],
+) -> impl Iterator<Item = Server> + 'a {
+    let mut resolver = Resolver::new(source, files);
+    let common = resolver.common(outline.entry("common"));
+    items(source, outline)
+        .zip(addresses)
+        .filter(|(_, address)| address.selected)
+        .filter_map(move |(item, address)| resolver.server(&item, &common, address.text('_')))
 }
 
 impl<'a> Resolver<'a> {
-    /// The servers in the order of the file. They count only if no error was found.
-    pub fn servers(&mut self, root: Id) -> Vec<Server> {
-        let tree = self.tree;
-        let Kind::Map(entries) = &tree[root].kind else {
+    pub fn new(source: &'a Source, files: &'a mut Files) -> Self {
+        Resolver {
+            source,
+            files,
+            errors: Findings::default(),
+            warnings: Findings::default(),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Reports every mistake of a config.
+    pub fn check(&mut self, outline: &Node) {
+        let Kind::Map(entries) = &outline.kind else {
             self.error(
-                tree[root].start,
+                outline.start,
                 Problem::new(
-                    format!("the file holds {}", tree.describe(root)),
+                    format!("the file holds {}", outline.describe()),
                     "write `common:` and `servers:`",
                 ),
             );
-            return Vec::new();
+            return;
         };
-        let section = |name: &str| entries.iter().find(|entry| entry.key == name);
         self.sections(entries);
-        let common = match section("common") {
-            Some(entry) => self.common(entry),
-            None => Layer::default(),
-        };
-        let version = section("config_version").or(common.version);
-        self.version(version, tree[root].start);
-        let Some(list) = section("servers") else {
+        let common = self.common(outline.entry("common"));
+        let version = outline.entry("config_version").or(common.version);
+        self.version(version, outline.start);
+        let Some(list) = outline.entry(SERVERS) else {
             self.error(
-                tree[root].start,
+                outline.start,
                 Problem::new(
                     "there is no `servers` list",
                     "add `servers:` with `- host:`",
                 ),
             );
-            return Vec::new();
+            return;
         };
-        let Kind::List(items) = &tree[list.value].kind else {
-            let what = format!("`servers` is {}", tree.describe(list.value));
+        if !matches!(list.value.kind, Kind::List(_)) {
+            let what = format!("`servers` is {}", list.value.describe());
             self.error(
                 list.key_mark,
                 Problem::new(what, "write a list: one `- host:` for each server"),
             );
-            return Vec::new();
-        };
-        if items.is_empty() {
+            return;
+        }
+        let mut count = 0;
+        let mut missing = HashMap::new();
+        for item in items(self.source, outline) {
+            count += 1;
+            self.check_server(&item, &common, &mut missing);
+        }
+        if count == 0 {
             self.error(
                 list.key_mark,
                 Problem::new("`servers` is empty", "add `- host:` for each server"),
             );
         }
-        let mut missing = HashMap::new();
-        let mut servers: Vec<Server> = items
-            .iter()
-            .filter_map(|item| self.server(*item, &common, &mut missing))
-            .collect();
-        self.missing(missing, items.len());
-        name(&mut servers);
-        servers
+        self.missing(missing, count);
+        relations::compare(self);
     }
 
     pub fn error(&mut self, mark: Mark, problem: Problem) {
@@ -106,7 +153,7 @@ impl<'a> Resolver<'a> {
 
     fn version(&mut self, entry: Option<&Entry>, start: Mark) {
         let help = "review the fields against the documentation, then write `config_version: 2`";
-        let Some((entry, text)) = entry.and_then(|entry| match &self.tree[entry.value].kind {
+        let Some((entry, text)) = entry.and_then(|entry| match &entry.value.kind {
             Kind::Null => None,
             Kind::Text(text) if text.trim().is_empty() => None,
             Kind::Text(text) => Some((entry, text.as_str())),
@@ -114,7 +161,7 @@ impl<'a> Resolver<'a> {
         }) else {
             return self.warn(start, Problem::new("`config_version` is missing", help));
         };
-        let mark = self.value_mark(entry);
+        let mark = value_mark(entry);
         match settings::integer(text) {
             None => self.error(
                 mark,
@@ -141,15 +188,18 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn common(&mut self, entry: &'a Entry) -> Layer<'a> {
-        match self.tree[entry.value].kind {
+    fn common<'n>(&mut self, entry: Option<&'n Entry>) -> Layer<'n> {
+        let Some(entry) = entry else {
+            return Layer::default();
+        };
+        match entry.value.kind {
             Kind::Null => Layer::default(),
             Kind::Map(_) => {
-                let layer = self.layer(entry.value);
+                let layer = self.layer(&entry.value);
                 self.typed(layer)
             }
             _ => {
-                let what = format!("`common` is {}", self.tree.describe(entry.value));
+                let what = format!("`common` is {}", entry.value.describe());
                 let help = "write its fields under it, indented";
                 self.error(entry.key_mark, Problem::new(what, help));
                 Layer::default()
@@ -157,19 +207,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn server(
+    fn check_server(
         &mut self,
-        id: Id,
-        common: &Layer<'a>,
+        node: &Node,
+        common: &Layer,
         missing: &mut HashMap<&'static str, Vec<Mark>>,
-    ) -> Option<Server> {
-        let at = self.tree[id].start;
-        if !matches!(self.tree[id].kind, Kind::Map(_)) {
-            let what = format!("a server is {}", self.tree.describe(id));
+    ) {
+        let at = node.start;
+        if !matches!(node.kind, Kind::Map(_)) {
+            let what = format!("a server is {}", node.describe());
             self.error(at, Problem::new(what, "write `- host: …`"));
-            return None;
+            return;
         }
-        let own = self.layer(id);
+        let own = self.layer(node);
         let (own, settings) = self.settings(own, common);
         let scope = Scope::new(at, &own, common);
         for (field, value) in [
@@ -182,7 +232,7 @@ impl<'a> Resolver<'a> {
             // A field whose type is wrong is written, and was reported.
             let reported = scope.entry(field).is_some_and(|entry| {
                 matches!(
-                    self.tree[entry.value].kind,
+                    entry.value.kind,
                     Kind::List(_) | Kind::Map(_) | Kind::Bool(true)
                 )
             });
@@ -192,9 +242,18 @@ impl<'a> Resolver<'a> {
         }
         self.check_texts(&scope, &settings);
         let numbers = self.numbers(&scope, &settings);
-        let lists = self.lists(&scope, &settings);
+        self.lists(&scope, &settings);
         relations::check(self, &scope, &settings, numbers.port);
-        build(settings, numbers, lists)
+    }
+
+    /// A server that was checked.
+    fn server(&mut self, node: &Node, common: &Layer, name: String) -> Option<Server> {
+        let own = self.layer(node);
+        let (own, settings) = self.settings(own, common);
+        let scope = Scope::new(node.start, &own, common);
+        let numbers = self.numbers(&scope, &settings);
+        let lists = self.lists(&scope, &settings);
+        build(name, settings, numbers, lists)
     }
 
     fn missing(&mut self, missing: HashMap<&'static str, Vec<Mark>>, servers: usize) {
@@ -257,7 +316,7 @@ impl<'a> Resolver<'a> {
         ];
         for (field, value, rule) in rules {
             if let Some(value) = value {
-                let mark = self.mark(scope, field);
+                let mark = scope.mark(field);
                 self.verdict(mark, rule(value));
             }
         }
@@ -275,7 +334,7 @@ impl<'a> Resolver<'a> {
                 format!("`{field}` is {value}"),
                 format!("write a number from {least} to {most}"),
             );
-            let mark = self.mark(scope, field);
+            let mark = scope.mark(field);
             self.verdict(mark, if fits { Ok(value) } else { Err(problem) })
         };
         Numbers {
@@ -322,12 +381,12 @@ impl<'a> Resolver<'a> {
         }
         let env_file = settings.env_file.as_ref().and_then(|path| {
             let result = self.files.env_file(path);
-            let mark = self.mark(scope, "env_file");
+            let mark = scope.mark("env_file");
             self.verdict(mark, result)
         });
         let service = settings.service_file.as_ref().and_then(|path| {
             let result = self.files.service(path);
-            let mark = self.mark(scope, "service_file");
+            let mark = scope.mark("service_file");
             self.verdict(mark, result)
         });
         Lists {
@@ -354,14 +413,13 @@ struct Lists {
 }
 
 /// The server, if all that it needs is there.
-fn build(settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
+fn build(name: String, settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
     let project_user = settings.project_user?;
     let package_manager = settings.package_manager.unwrap_or(PackageManager::Pip);
     let timeout = numbers.health_check_timeout?;
-    let host = settings.host?;
     Some(Server {
-        name: host.clone(),
-        host,
+        name,
+        host: settings.host?,
         port: numbers.port?,
         setup_user: settings.setup_user.unwrap_or_else(|| "root".to_owned()),
         project_root: relations::absolute(&project_user, &settings.project_root?),
@@ -401,17 +459,6 @@ fn build(settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
             .health_check_url
             .map(|url| HealthCheck { url, timeout }),
     })
-}
-
-/// Adds the port to the names of servers that share a host.
-fn name(servers: &mut [Server]) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for server in &*servers {
-        *counts.entry(server.host.clone()).or_default() += 1;
-    }
-    for server in servers.iter_mut().filter(|server| counts[&server.host] > 1) {
-        server.name = format!("{}_{}", server.host, server.port);
-    }
 }
 
 fn required_help(field: &str) -> &'static str {

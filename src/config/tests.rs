@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 fn load(text: &[u8]) -> Result<Config, Error> {
-    parse(Path::new("deployment.yml"), text)
+    parse(Path::new("deployment.yml"), text.to_owned())
 }
 
 fn described(server: &Server) -> Value {
@@ -45,8 +45,8 @@ fn configs_of_the_python_tool_mean_the_same() {
     assert!(vectors.len() > 80);
     for vector in vectors {
         let text = vector["text"].as_str().expect("a text");
-        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
-        let servers: Vec<Value> = config.servers.iter().map(described).collect();
+        let mut config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let servers: Vec<Value> = config.servers().map(|server| described(&server)).collect();
         assert_eq!(Value::from(servers), vector["servers"], "{text}");
     }
 }
@@ -73,10 +73,16 @@ fn mutated() -> impl Strategy<Value = String> {
     )
 }
 
-/// Every place that is told exists in the text, and can be printed.
+/// A config is read whole, or every place that is told exists in the text, and can be printed.
 fn places_exist(text: &[u8]) {
-    let Err(Error::Config(mistakes)) = load(text) else {
-        return;
+    let mistakes = match load(text) {
+        Ok(mut config) => {
+            // Each server is made of what was checked.
+            assert_eq!(config.servers().count(), config.len());
+            return;
+        }
+        Err(Error::Config(mistakes)) => mistakes,
+        Err(error) => panic!("{error}"),
     };
     assert!(!mistakes.is_empty());
     let text = String::from_utf8_lossy(text);
@@ -89,6 +95,58 @@ fn places_exist(text: &[u8]) {
         assert!((1..=length + 1).contains(&mistake.column), "{mistake}");
         assert!(!mistake.to_string().contains(['\0', '\r', '\x1b']));
     }
+}
+
+/// The list is read one item at a time where it can be; wherever it stands, the servers are the same.
+#[test]
+fn servers_stand_anywhere() {
+    const COMMON: &str =
+        "common: {source_code_url: u, project_root: r, project_user: p, venv_dir: v}\n";
+    const LIST: &str = "\n- &a {host: a, branch: b}\n- {<<: *a, host: c, port: 2}\n- host: c\n";
+    let texts = [
+        format!("{COMMON}servers:{LIST}"),
+        format!("servers:{LIST}{COMMON}"),
+        format!("{COMMON}servers: &all{LIST}"),
+        format!("x-all: &all{LIST}{COMMON}servers: *all\n"),
+        format!(
+            "x-base: &base\n  servers:{}{COMMON}<<: *base\n",
+            LIST.replace('\n', "\n  ").trim_end().to_owned() + "\n"
+        ),
+    ];
+    for text in texts {
+        let mut config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let servers: Vec<_> = config
+            .servers()
+            .map(|server| (server.name, server.port, server.branch))
+            .collect();
+        let branch = Some("b".to_owned());
+        let expected = [
+            ("a", 22, branch.clone()),
+            ("c_2", 2, branch),
+            ("c_22", 22, None),
+        ];
+        assert_eq!(
+            servers,
+            expected.map(|(name, port, branch)| (name.to_owned(), port, branch)),
+            "{text}"
+        );
+    }
+}
+
+/// What stands deep only through its aliases is freed one inside the other as well.
+#[test]
+fn a_long_chain_of_aliases_is_refused() {
+    let link = |number| format!("  - &a{number} [*a{}]\n", number - 1);
+    let chain: String = (1..200_000).map(link).collect();
+    let text = format!("x-chain:\n  - &a0 []\n{chain}servers: []\n");
+    let Err(Error::Config(mistakes)) = load(text.as_bytes()) else {
+        panic!("the chain is taken");
+    };
+    let told: Vec<_> = mistakes
+        .iter()
+        .map(|mistake| (mistake.line, mistake.what.as_str()))
+        .collect();
+    assert_eq!(told, [(64, "the nesting is too deep")]);
 }
 
 proptest! {

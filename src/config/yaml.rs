@@ -2,28 +2,23 @@
 //! scalars read as YAML 1.1 does.
 
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Lists and mappings inside each other.
 const DEEPEST: usize = 64;
 /// Entries that merge keys may copy in one file.
 const MERGED: usize = 1 << 20;
 
-/// Index of a node in its tree. An alias is the node of its anchor: nothing is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(usize);
-
-#[derive(Debug)]
-pub struct Tree {
-    nodes: Vec<Node>,
-}
-
+/// An alias is the node of its anchor: nothing is copied.
 #[derive(Debug)]
 pub struct Node {
     pub start: Mark,
     pub end: Mark,
     pub kind: Kind,
+    /// Lists and mappings inside each other from here on.
+    height: usize,
 }
 
 #[derive(Debug)]
@@ -32,7 +27,7 @@ pub enum Kind {
     Bool(bool),
     /// Everything else in one piece, as it is written: numbers too.
     Text(String),
-    List(Vec<Id>),
+    List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
 }
 
@@ -40,21 +35,33 @@ pub enum Kind {
 pub struct Entry {
     pub key: String,
     pub key_mark: Mark,
-    pub value: Id,
+    pub value: Rc<Node>,
 }
 
-impl std::ops::Index<Id> for Tree {
-    type Output = Node;
-
-    fn index(&self, id: Id) -> &Node {
-        &self.nodes[id.0]
+impl Kind {
+    /// Of the highest node in it.
+    fn height(&self) -> usize {
+        let highest = match self {
+            Kind::List(items) => items.iter().map(|item| item.height).max(),
+            Kind::Map(entries) => entries.iter().map(|entry| entry.value.height).max(),
+            _ => None,
+        };
+        highest.unwrap_or(0)
     }
 }
 
-impl Tree {
+impl Node {
+    /// An entry of a mapping.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
     /// The node as messages call it.
-    pub fn describe(&self, id: Id) -> &'static str {
-        match self[id].kind {
+    pub fn describe(&self) -> &'static str {
+        match self.kind {
             Kind::Null => "empty",
             Kind::Bool(_) => "a boolean",
             Kind::Text(_) => "text",
@@ -62,84 +69,108 @@ impl Tree {
             Kind::Map(_) => "a mapping",
         }
     }
+
+    /// The node as the key of a mapping.
+    fn key(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Null => Some("null"),
+            Kind::Bool(true) => Some("true"),
+            Kind::Bool(false) => Some("false"),
+            Kind::Text(text) => Some(text),
+            Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
 }
 
 /// A list or mapping whose end has not come.
 struct Open {
-    id: Id,
+    start: Mark,
     /// 0 without one.
     anchor: usize,
     content: Content,
 }
 
 enum Content {
-    List(Vec<Id>),
+    List(Vec<Rc<Node>>),
+    /// The list whose items are handed over.
+    Items,
     Map {
         entries: Vec<Entry>,
         /// Whose value comes next.
         key: Option<Key>,
         /// What the `<<` keys name, in the order of the file.
-        merges: Vec<Id>,
+        merges: Vec<Rc<Node>>,
     },
 }
 
 enum Key {
-    Name(Id),
+    Name(Rc<Node>),
     Merge,
     /// A list or a mapping.
     Unusable,
 }
 
-struct Builder<'a> {
-    nodes: Vec<Node>,
+/// Reads one document, and hands over the items of one list at its top, so that they need not be
+/// in memory at once.
+pub struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    source: &'a Source,
+    /// The key of that list.
+    items: &'a str,
     open: Vec<Open>,
     /// `None` while the node is open.
-    anchors: HashMap<usize, Option<Id>>,
-    /// The last plain `<<`.
-    merge_key: Option<Id>,
+    anchors: HashMap<usize, Option<Rc<Node>>>,
+    documents: usize,
     merged: usize,
-    root: Option<Id>,
-    source: &'a Source<'a>,
-    findings: &'a mut Findings,
+    /// An item that is to be handed over.
+    item: Option<Rc<Node>>,
+    root: Option<Rc<Node>>,
+    /// Mistakes that do not end the reading.
+    pub findings: Findings,
 }
 
-/// Reads one document. `None` when there is nothing to use; mistakes are added to the findings.
-pub fn parse(text: &str, source: &Source, findings: &mut Findings) -> Option<(Tree, Id)> {
-    let mut builder = Builder {
-        nodes: Vec::new(),
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        merge_key: None,
-        merged: 0,
-        root: None,
-        source,
-        findings,
-    };
-    if let Err((mark, problem)) = builder.read(text) {
-        builder.report(mark, problem);
-        return None;
-    }
-    let Some(root) = builder.root else {
-        let start = Mark { line: 1, column: 1 };
-        let problem = Problem::new("the file is empty", "write `common:` and `servers:`");
-        builder.report(start, problem);
-        return None;
-    };
-    Some((
-        Tree {
-            nodes: builder.nodes,
-        },
-        root,
-    ))
-}
-
+/// A mistake after which nothing can be read.
 type Stop = (Mark, Problem);
 
-impl Builder<'_> {
-    fn read(&mut self, text: &str) -> Result<(), Stop> {
+impl<'a> Reader<'a> {
+    pub fn new(source: &'a Source, items: &'a str) -> Self {
+        Reader {
+            parser: Parser::new_from_str(source.text()),
+            source,
+            items,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            documents: 0,
+            merged: 0,
+            item: None,
+            root: None,
+            findings: Findings::default(),
+        }
+    }
+
+    /// The next item; `None` when the document has been read.
+    ///
+    /// # Errors
+    /// What ends the reading.
+    pub fn next_item(&mut self) -> Result<Option<Rc<Node>>, Stop> {
+        while self.item.is_none() {
+            let Some(event) = self.parser.next() else {
+                break;
+            };
+            let (event, span) = event.map_err(syntax_error)?;
+            self.take(event, span)?;
+        }
+        Ok(self.item.take())
+    }
+
+    /// The document, without the items that are handed over.
+    ///
+    /// # Errors
+    /// What ends the reading.
+    pub fn read_through(&mut self) -> Result<Rc<Node>, Stop> {
         // The parser takes a NUL for the end of the text.
         let foreign = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-        if let Some(control) = text.chars().find(foreign) {
+        if let Some(control) = self.source.text().chars().find(foreign) {
             let what = format!(
                 "the file has the control character U+{:04X}",
                 u32::from(control)
@@ -147,106 +178,135 @@ impl Builder<'_> {
             let help = "leave it out, or write it as an escape in double quotes";
             return Err((self.source.place(control), Problem::new(what, help)));
         }
-        let mut documents = 0;
-        for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(syntax_error)?;
-            match event {
-                Event::DocumentStart(_) => {
-                    documents += 1;
-                    if documents > 1 {
-                        return Err((
-                            mark(span.start),
-                            Problem::new(
-                                "a second YAML document begins here",
-                                "keep one document in the file",
-                            ),
-                        ));
-                    }
+        while self.next_item()?.is_some() {}
+        self.root.take().ok_or_else(|| {
+            let start = Mark { line: 1, column: 1 };
+            let help = "write `common:` and `servers:`";
+            (start, Problem::new("the file is empty", help))
+        })
+    }
+
+    fn take(&mut self, event: Event, span: Span) -> Result<(), Stop> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err((
+                        mark(span.start),
+                        Problem::new(
+                            "a second YAML document begins here",
+                            "keep one document in the file",
+                        ),
+                    ));
                 }
-                Event::Scalar(text, style, anchor, tag) => {
-                    let plain = style == ScalarStyle::Plain;
-                    let is_merge = plain && tag.is_none() && text == "<<";
-                    let kind = self.scalar(text.into_owned(), plain, tag.as_deref(), span);
-                    let id = self.add(span, kind);
-                    if is_merge {
-                        self.merge_key = Some(id);
-                    }
-                    self.anchor(anchor, Some(id));
-                    self.place(id);
-                }
-                Event::SequenceStart(anchor, tag) => {
-                    self.check_tag(tag.as_deref(), "seq", span);
-                    self.begin(span, anchor, Content::List(Vec::new()))?;
-                }
-                Event::MappingStart(anchor, tag) => {
-                    self.check_tag(tag.as_deref(), "map", span);
-                    let content = Content::Map {
-                        entries: Vec::new(),
-                        key: None,
-                        merges: Vec::new(),
-                    };
-                    self.begin(span, anchor, content)?;
-                }
-                Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
-                Event::Alias(anchor) => match self.anchors.get(&anchor) {
-                    Some(Some(id)) => self.place(*id),
-                    _ => {
-                        return Err((
-                            mark(span.start),
-                            Problem::new(
-                                "an alias stands inside its own anchor",
-                                "name another anchor, or write the value out",
-                            ),
-                        ));
-                    }
-                },
-                _ => {}
             }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let merges = plain && tag.is_none() && text == "<<";
+                let kind = self.scalar(text.into_owned(), plain, tag.as_deref(), span);
+                let node = Rc::new(Node {
+                    start: mark(span.start),
+                    end: mark(span.end),
+                    kind,
+                    height: 0,
+                });
+                self.anchor(anchor, Some(&node));
+                self.place(node, merges);
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), "seq", span);
+                let content = match anchor == 0 && self.holds_items() {
+                    true => Content::Items,
+                    false => Content::List(Vec::new()),
+                };
+                self.begin(span, anchor, content)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), "map", span);
+                let content = Content::Map {
+                    entries: Vec::new(),
+                    key: None,
+                    merges: Vec::new(),
+                };
+                self.begin(span, anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(Some(node)) => {
+                    let node = Rc::clone(node);
+                    self.check_depth(node.height, span)?;
+                    self.place(node, false);
+                }
+                _ => {
+                    return Err((
+                        mark(span.start),
+                        Problem::new(
+                            "an alias stands inside its own anchor",
+                            "name another anchor, or write the value out",
+                        ),
+                    ));
+                }
+            },
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Whether the list that begins is the one whose items are handed over.
+    fn holds_items(&self) -> bool {
+        let [
+            Open {
+                content:
+                    Content::Map {
+                        entries,
+                        key: Some(Key::Name(key)),
+                        ..
+                    },
+                ..
+            },
+        ] = &self.open[..]
+        else {
+            return false;
+        };
+        key.key() == Some(self.items) && entries.iter().all(|entry| entry.key != self.items)
     }
 
     fn report(&mut self, mark: Mark, problem: Problem) {
         self.findings.add(self.source.diagnostic(mark, problem));
     }
 
-    fn add(&mut self, span: Span, kind: Kind) -> Id {
-        self.nodes.push(Node {
-            start: mark(span.start),
-            end: mark(span.end),
-            kind,
-        });
-        Id(self.nodes.len() - 1)
-    }
-
-    fn anchor(&mut self, anchor: usize, id: Option<Id>) {
+    fn anchor(&mut self, anchor: usize, node: Option<&Rc<Node>>) {
         if anchor > 0 {
-            self.anchors.insert(anchor, id);
+            self.anchors.insert(anchor, node.cloned());
         }
     }
 
     fn begin(&mut self, span: Span, anchor: usize, content: Content) -> Result<(), Stop> {
-        if self.open.len() >= DEEPEST {
-            return Err((
-                mark(span.start),
-                Problem::new("the nesting is too deep", "a config needs three levels"),
-            ));
-        }
+        self.check_depth(1, span)?;
         self.anchor(anchor, None);
-        // Its content replaces the null when it ends.
-        let id = self.add(span, Kind::Null);
         self.open.push(Open {
-            id,
+            start: mark(span.start),
             anchor,
             content,
         });
         Ok(())
     }
 
+    /// Something of this height goes into what is open.
+    fn check_depth(&self, height: usize, span: Span) -> Result<(), Stop> {
+        if self.open.len() + height > DEEPEST {
+            return Err((
+                mark(span.start),
+                Problem::new("the nesting is too deep", "a config needs three levels"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Ends the innermost list or mapping.
     fn close(&mut self, span: Span) -> Result<(), Stop> {
         let Some(Open {
-            id,
+            start,
             anchor,
             content,
         }) = self.open.pop()
@@ -255,23 +315,28 @@ impl Builder<'_> {
         };
         let kind = match content {
             Content::List(items) => Kind::List(items),
+            Content::Items => Kind::List(Vec::new()),
             Content::Map {
                 entries, merges, ..
             } => Kind::Map(self.merge(entries, &merges)?),
         };
-        self.nodes[id.0].end = mark(span.start);
-        self.nodes[id.0].kind = kind;
-        self.anchor(anchor, Some(id));
-        self.place(id);
+        let node = Rc::new(Node {
+            start,
+            end: mark(span.start),
+            height: 1 + kind.height(),
+            kind,
+        });
+        self.anchor(anchor, Some(&node));
+        self.place(node, false);
         Ok(())
     }
 
-    /// Puts a finished node where it belongs.
-    fn place(&mut self, id: Id) {
-        let node = &self.nodes[id.0];
+    /// Puts a finished node where it belongs. As a key it may be the `<<` that merges.
+    fn place(&mut self, node: Rc<Node>, merges_as_key: bool) {
         let (entries, key, merges) = match self.open.last_mut().map(|open| &mut open.content) {
-            None => return self.root = Some(id),
-            Some(Content::List(items)) => return items.push(id),
+            None => return self.root = Some(node),
+            Some(Content::List(items)) => return items.push(node),
+            Some(Content::Items) => return self.item = Some(node),
             Some(Content::Map {
                 entries,
                 key,
@@ -279,8 +344,8 @@ impl Builder<'_> {
             }) => (entries, key, merges),
         };
         match key.take() {
-            None if self.merge_key == Some(id) => *key = Some(Key::Merge),
-            None if node.key().is_some() => *key = Some(Key::Name(id)),
+            None if merges_as_key => *key = Some(Key::Merge),
+            None if node.key().is_some() => *key = Some(Key::Name(node)),
             None => {
                 *key = Some(Key::Unusable);
                 let problem = Problem::new("this key is a list or a mapping", "write a name");
@@ -288,22 +353,19 @@ impl Builder<'_> {
             }
             Some(Key::Unusable) => {}
             Some(Key::Merge) => match &node.kind {
-                Kind::List(items) => merges.extend(items),
-                _ => merges.push(id),
+                Kind::List(items) => merges.extend(items.iter().cloned()),
+                _ => merges.push(node),
             },
-            Some(Key::Name(key)) => {
-                let name = &self.nodes[key.0];
-                entries.push(Entry {
-                    key: name.key().unwrap_or_default().to_owned(),
-                    key_mark: name.start,
-                    value: id,
-                });
-            }
+            Some(Key::Name(name)) => entries.push(Entry {
+                key: name.key().unwrap_or_default().to_owned(),
+                key_mark: name.start,
+                value: node,
+            }),
         }
     }
 
     /// The entries of a mapping, each key once: its own, then those it merges, the first named first.
-    fn merge(&mut self, own: Vec<Entry>, merges: &[Id]) -> Result<Vec<Entry>, Stop> {
+    fn merge(&mut self, own: Vec<Entry>, merges: &[Rc<Node>]) -> Result<Vec<Entry>, Stop> {
         let mut lines: HashMap<String, usize> = HashMap::with_capacity(own.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(own.len());
         for entry in own {
@@ -321,8 +383,7 @@ impl Builder<'_> {
                 }
             }
         }
-        for &id in merges {
-            let node = &self.nodes[id.0];
+        for node in merges {
             let Kind::Map(merged) = &node.kind else {
                 let at = node.start;
                 let problem = Problem::new(
@@ -375,19 +436,6 @@ impl Builder<'_> {
                 "leave it out",
             );
             self.report(mark(span.start), problem);
-        }
-    }
-}
-
-impl Node {
-    /// The node as the key of a mapping.
-    fn key(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Null => Some("null"),
-            Kind::Bool(true) => Some("true"),
-            Kind::Bool(false) => Some("false"),
-            Kind::Text(text) => Some(text),
-            Kind::List(_) | Kind::Map(_) => None,
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::config::Server;
 use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 /// Whether a script carries secret bytes. One without them refuses to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,15 @@ pub fn deploy(server: &Server, secrets: Secrets) -> Result<String, Error> {
 /// `setup.sh`: prepares a server, run as root.
 pub fn setup(server: &Server, secrets: Secrets) -> Result<String, Error> {
     setup::render(server, secrets)
+}
+
+/// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.
+pub fn sha256(script: &str) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(script) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
