@@ -219,7 +219,8 @@
 {%- if server.clone_depth.is_none() %}
 		# What the release that runs has already need not be sent again.
 {%- endif %}
-		git clone --quiet
+		# The sample hooks of a template would take longer to copy than a small app.
+		git clone --quiet --template=
 {%- if server.revision.is_none() %} --single-branch{% endif %}
 {%- if let Some(depth) = server.clone_depth %} --depth {{ depth }}
 {%- else %} ${current:+--reference-if-able "$releases/$current" --dissociate}
@@ -410,10 +411,13 @@ EOF
 {%- if !release_venv %}
 		[ -x "$uv" ] || in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
 {%- endif %}
+{%- if release_venv %}
+		# pip compiles what it installs. A unit that may not write there would do it at every start.
+{%- endif %}
 {%- if uv_lock %}
-		in_release "$uv" sync --frozen --no-dev
+		in_release "$uv" sync --frozen --no-dev{% if release_venv %} --compile-bytecode{% endif %}
 {%- else %}
-		in_release "$uv" pip install --python "$venv/bin/python" -r "$dependency_file"
+		in_release "$uv" pip install{% if release_venv %} --compile-bytecode{% endif %} --python "$venv/bin/python" -r "$dependency_file"
 {%- endif %}
 {%- endif %}
 {%- if release_venv %}

@@ -19,7 +19,7 @@ fn git(directory: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// All that tells one clone from another: refs, settings, objects, submodules, files.
+/// All that tells one clone from another, but for the template of one: refs, settings, objects, submodules, files.
 fn portrait(clone: &Path) -> String {
     let mut objects: Vec<String> =
         git(clone, &["cat-file", "--batch-all-objects", "--batch-check"])
@@ -36,13 +36,12 @@ fn portrait(clone: &Path) -> String {
         git(clone, &["ls-files", "--stage"]),
         objects.join("\n"),
     ];
-    said.extend(names(&clone.join(".git")));
-    // A list of packs for servers without git may be there or not; alternates may not.
-    said.extend(
-        names(&clone.join(".git/objects/info"))
-            .into_iter()
-            .filter(|name| name != "packs"),
-    );
+    // Lists for servers without git, in info and objects/info, may be there or not; alternates may not.
+    let ignored = ["info", "packs", "branches", "description", "hooks"];
+    for directory in [".git", ".git/objects/info"] {
+        let names = names(&clone.join(directory)).into_iter();
+        said.extend(names.filter(|name| !ignored.contains(&name.as_str())));
+    }
     git(clone, &["fsck", "--full", "--strict"]);
     said.join("\n")
 }

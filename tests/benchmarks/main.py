@@ -101,6 +101,8 @@ class Bench:
                     self.lab.project(app, hosts, far)
                 taken = rounds(self.runs, {
                     "python": lambda: peers.python(self.lab, hosts, ports),
+                    # It ends before the app answers, which would slow the next one down.
+                    "answer": lambda: peers.wait_for_python(hosts),
                     **{app: lambda app=app: self.lab.pystrano(app, "deploy") for app in apps},
                 })
                 for app in apps:

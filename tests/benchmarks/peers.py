@@ -3,6 +3,8 @@
 import json
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from lab import program
 
@@ -109,3 +111,16 @@ def ansible(lab, hosts, ports):
 
 def python(lab, hosts, ports):
     call(lab, [program("pystrano"), "deploy", "production", "python"], lab.projects, "output.txt")
+
+
+def wait_for_python(hosts):
+    """Until the app of each host answers."""
+    for host in hosts:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{host.web['python']}/", timeout=10).close()
+                break
+            except urllib.error.URLError:
+                time.sleep(0.02)
+        else:
+            raise SystemExit(f"the Python tool's app does not answer on {host.name}")

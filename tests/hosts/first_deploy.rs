@@ -53,7 +53,7 @@ fn django_with_pip_on_a_bare_host() {
 
 #[test]
 fn fastapi_with_uv_on_a_bare_host() {
-    let (_host, repo, project) = set_up_and_deploy(App::FastApi);
+    let (host, repo, mut project) = set_up_and_deploy(App::FastApi);
     let page = |version: &str| {
         format!(
             "{{\"version\":\"{version}\",\"greeting\":\"hello\",\"idna\":\"3.10\",\
@@ -64,6 +64,16 @@ fn fastapi_with_uv_on_a_bare_host() {
     repo.release("v2");
     project.run(&["deploy"]).expect(0);
     assert_eq!(project.page(0), page("v2"));
+
+    // With a virtualenv of its own, what uv installs is compiled before the app starts.
+    project.set("venv_mode", "release");
+    repo.release("v3");
+    project.run(&["deploy"]).expect(0);
+    assert_eq!(project.page(0), page("v3"));
+    let package = "cd /home/deploy/.venv/lib/python3*/site-packages/fastapi";
+    let sources = host.root(&format!("{package}; ls *.py | wc -l"));
+    let compiled = host.root(&format!("{package}; ls __pycache__/*.pyc | wc -l"));
+    assert_eq!(sources, compiled);
 }
 
 #[test]

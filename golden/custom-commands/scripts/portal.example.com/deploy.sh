@@ -201,7 +201,8 @@ npm ci && npm run build
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# What the release that runs has already need not be sent again.
-		git clone --quiet --single-branch ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		# The sample hooks of a template would take longer to copy than a small app.
+		git clone --quiet --template= --single-branch ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"

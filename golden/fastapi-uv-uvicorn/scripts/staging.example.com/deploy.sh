@@ -203,7 +203,8 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-		git clone --quiet --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		# The sample hooks of a template would take longer to copy than a small app.
+		git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -307,7 +308,8 @@ EOF
 			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
 		}
 		"$uv" venv --quiet "$venv" 9>&-
-		in_release "$uv" sync --frozen --no-dev
+		# pip compiles what it installs. A unit that may not write there would do it at every start.
+		in_release "$uv" sync --frozen --no-dev --compile-bytecode
 		# Complete means: all of it is on the disk.
 		sync -f "$venv"
 		: >"$venv/.complete"

@@ -195,7 +195,8 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-		git clone --quiet --single-branch --depth 1 -- "$source_code_url" "$new" 9>&-
+		# The sample hooks of a template would take longer to copy than a small app.
+		git clone --quiet --template= --single-branch --depth 1 -- "$source_code_url" "$new" 9>&-
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"

@@ -198,7 +198,8 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# What the release that runs has already need not be sent again.
-		git clone --quiet ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		# The sample hooks of a template would take longer to copy than a small app.
+		git clone --quiet --template= ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
 		# A ref that no branch or tag reaches is fetched by its name.
 		git -C "$new" checkout --quiet "$revision" -- 9>&- || {
 			git -C "$new" fetch --quiet origin "$revision" 9>&-
