@@ -254,21 +254,17 @@ impl<'a> Reader<'a> {
 
     /// Whether the list that begins is the one whose items are handed over.
     fn holds_items(&self) -> bool {
-        let [
-            Open {
-                content:
-                    Content::Map {
-                        entries,
-                        key: Some(Key::Name(key)),
-                        ..
-                    },
-                ..
-            },
-        ] = &self.open[..]
+        let Some(Content::Map {
+            entries,
+            key: Some(Key::Name(key)),
+            ..
+        }) = self.open.first().map(|open| &open.content)
         else {
             return false;
         };
-        key.key() == Some(self.items) && entries.iter().all(|entry| entry.key != self.items)
+        self.open.len() == 1
+            && key.key() == Some(self.items)
+            && entries.iter().all(|entry| entry.key != self.items)
     }
 
     fn report(&mut self, mark: Mark, problem: Problem) {
