@@ -310,7 +310,7 @@ fn disk_full() {
     );
     fixture.project.page(0);
     fixture.host.root("dd if=/dev/zero of=/home/deploy/demo/ballast bs=4k 2>/dev/null; truncate -s -64k /home/deploy/demo/ballast");
-    let said = "✗ clone failed with exit status 128\n    ...No space left on device\n";
+    let said = "✗ clone failed with exit status 128\n    ...unable to checkout working tree\n";
     fails_until(
         &fixture,
         3,
