@@ -14,7 +14,7 @@ mod yaml;
 
 use crate::error::Error;
 pub use diagnostic::{Diagnostic, Problem, quoted, shown_path};
-use diagnostic::{Findings, Mark, Source};
+use diagnostic::{Mark, Source};
 use files::Files;
 pub use relations::absolute;
 use resolve::Resolver;
@@ -261,38 +261,38 @@ fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
         .map(str::to_owned)
         .unwrap_or(text);
     let source = Source::new(path, text);
-    let mut errors = Findings::default();
-    if !utf8 {
-        let start = source.place(char::REPLACEMENT_CHARACTER);
-        let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
-        errors.add(source.diagnostic(start, problem));
-        return Err(Error::Config(errors.into_vec()));
-    }
-    let Some(outline) = resolve::outline(&source, &mut errors) else {
-        return Err(Error::Config(errors.into_vec()));
-    };
     let mut files = Files::default();
     let mut resolver = Resolver::new(&source, &mut files);
-    resolver.check(&outline);
+    let outline = match utf8 {
+        true => resolver.outline(),
+        false => {
+            let start = source.place(char::REPLACEMENT_CHARACTER);
+            let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
+            resolver.error(start, problem);
+            None
+        }
+    };
+    if let Some(outline) = &outline {
+        resolver.check(outline);
+    }
     let Resolver {
-        errors: more,
+        errors,
         mut warnings,
         addresses,
         ..
     } = resolver;
-    errors.extend(more);
     for warning in files.warnings.drain(..) {
         warnings.add(warning);
     }
-    match errors.is_empty() {
-        true => Ok(Config {
+    match outline {
+        Some(outline) if errors.is_empty() => Ok(Config {
             source,
             outline,
             files,
             addresses,
             warnings: warnings.into_vec(),
         }),
-        false => Err(Error::Config(errors.into_vec())),
+        _ => Err(Error::Config(errors.into_vec())),
     }
 }
 

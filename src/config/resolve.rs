@@ -32,16 +32,6 @@ pub struct Resolver<'a> {
     pub addresses: Vec<Address>,
 }
 
-/// Reads all but the servers. `None` when there is nothing to use; mistakes are added to the findings.
-pub fn outline(source: &Source, findings: &mut Findings) -> Option<Rc<Node>> {
-    let mut reader = Reader::new(source, SERVERS);
-    let outline = reader.read_through();
-    findings.extend(reader.findings);
-    outline
-        .map_err(|(mark, problem)| findings.add(source.diagnostic(mark, problem)))
-        .ok()
-}
-
 /// The items of `servers`, read again one by one; those of a list with an anchor are in the outline.
 fn items(source: &Source, outline: &Node) -> impl Iterator<Item = Rc<Node>> {
     let kept = match outline.entry(SERVERS).map(|list| &list.value.kind) {
@@ -77,6 +67,16 @@ impl<'a> Resolver<'a> {
             warnings: Findings::default(),
             addresses: Vec::new(),
         }
+    }
+
+    /// Reads all but the servers. `None` when there is nothing to use, which is reported.
+    pub fn outline(&mut self) -> Option<Rc<Node>> {
+        let mut reader = Reader::new(self.source, SERVERS);
+        let outline = reader.read_through();
+        self.errors.extend(reader.findings);
+        outline
+            .map_err(|(mark, problem)| self.error(mark, problem))
+            .ok()
     }
 
     /// Reports every mistake of a config.
