@@ -24,7 +24,10 @@ pub mod exit {
 #[derive(Debug)]
 pub enum Error {
     /// The config has mistakes; all of them, in the order of the file.
-    Config(Vec<Diagnostic>),
+    Config {
+        mistakes: Vec<Diagnostic>,
+        warnings: Vec<Diagnostic>,
+    },
     /// The command line asks for something that cannot be: what, and what to do.
     Usage { what: String, help: String },
     /// A local file could not be read or written.
@@ -61,8 +64,8 @@ impl From<askama::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Config(diagnostics) => {
-                for (index, diagnostic) in diagnostics.iter().enumerate() {
+            Error::Config { mistakes, .. } => {
+                for (index, diagnostic) in mistakes.iter().enumerate() {
                     if index > 0 {
                         out.write_str("\n")?;
                     }

@@ -1,6 +1,8 @@
 //! Mistakes and warnings, each at its place in a file.
 
-use std::collections::BTreeMap;
+use saphyr_parser::Marker;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::{fmt, iter};
 use unicode_width::UnicodeWidthChar;
@@ -120,30 +122,92 @@ pub fn quoted(value: &str) -> String {
     )
 }
 
-/// The text of a config file, to quote its lines.
+/// The text of a config file, to parse it and to quote its lines.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
     text: String,
     /// Where each line begins, in bytes.
     lines: Vec<usize>,
+    /// The text with some lines indented further, if there are any.
+    indented: Option<String>,
+    /// Those lines.
+    further: BTreeSet<usize>,
 }
 
+/// Spaces by which lines are indented further: no key begins behind them.
+const FURTHER: usize = 256;
+
 impl Source {
+    /// Control characters, which no YAML may hold, are replaced.
     pub fn new(path: &Path, text: String) -> Self {
+        let text = match text.contains(is_foreign) {
+            true => text.replace(is_foreign, "\u{fffd}"),
+            false => text,
+        };
         Source {
             path: shown_path(path),
             lines: lines(&text),
             text,
+            indented: None,
+            further: BTreeSet::new(),
         }
     }
 
+    /// What the parser reads; `mark` tells where something of it is in the file.
     pub fn text(&self) -> &str {
-        &self.text
+        self.indented.as_ref().unwrap_or(&self.text)
+    }
+
+    pub fn mark(&self, marker: Marker) -> Mark {
+        let further = match self.further.contains(&marker.line()) {
+            true => FURTHER,
+            false => 0,
+        };
+        Mark {
+            line: marker.line(),
+            column: marker.col().saturating_sub(further) + 1,
+        }
+    }
+
+    /// Indents lines further; `false` when they are already.
+    pub fn indent(&mut self, lines: RangeInclusive<usize>) -> bool {
+        /// More would take too long, as the parser begins anew each time.
+        const MOST: usize = 1000;
+        let before = self.further.len();
+        self.further.extend(lines);
+        let mut text = String::with_capacity(self.text.len() + FURTHER * self.further.len());
+        for (index, start) in self.lines.iter().enumerate() {
+            if self.further.contains(&(index + 1)) {
+                text.extend(iter::repeat_n(' ', FURTHER));
+            }
+            let end = self.lines.get(index + 1).copied();
+            text.push_str(&self.text[*start..end.unwrap_or(self.text.len())]);
+        }
+        self.indented = Some(text);
+        (before + 1..=MOST).contains(&self.further.len())
+    }
+
+    /// The line on which the quote ends that begins at a mark.
+    pub fn quote_end(&self, start: Mark) -> Option<usize> {
+        let line = self.lines.get(start.line - 1)?;
+        let mut text = self.text[*line..].chars().skip(start.column - 1).peekable();
+        let quote = text.next()?;
+        let mut number = start.line;
+        while let Some(character) = text.next() {
+            match character {
+                '\n' => number += 1,
+                '\\' if quote == '"' => number += usize::from(text.next()? == '\n'),
+                '\'' if quote == character && text.next_if_eq(&quote).is_some() => {}
+                _ if character == quote => return Some(number),
+                _ => {}
+            }
+        }
+        None
     }
 
     /// The line of a number that begins with 1, without its line break.
-    fn line(&self, number: usize) -> Option<&str> {
+    pub fn line(&self, number: usize) -> Option<&str> {
         let start = *self.lines.get(number - 1)?;
         let end = self.lines.get(number).copied().unwrap_or(self.text.len());
         let line = &self.text[start..end];
@@ -151,9 +215,11 @@ impl Source {
         Some(line.strip_suffix('\r').unwrap_or(line))
     }
 
-    /// Where `text` is written from `start` up to the line of `end`; `start` when it is not there
-    /// in one piece.
-    pub fn find(&self, text: &str, start: Mark, end: Mark) -> Mark {
+    /// Where an item of a list is written from `start` up to the line of `end`; `start` when it is
+    /// not there in one piece.
+    pub fn find_item(&self, item: &str, start: Mark, end: Mark) -> Mark {
+        let separates =
+            |c: char| c.is_whitespace() || matches!(c, ';' | '"' | '\'' | '[' | ',' | ']');
         for number in start.line..=end.line.max(start.line) {
             let Some(line) = self.line(number) else {
                 break;
@@ -166,7 +232,12 @@ impl Source {
                 .char_indices()
                 .nth(skipped)
                 .map_or(line.len(), |(index, _)| index);
-            if let Some(index) = line[from..].find(text) {
+            let found = line[from..].match_indices(item).find(|(index, _)| {
+                let (before, after) = (&line[..from + index], &line[from + index + item.len()..]);
+                before.chars().next_back().is_none_or(separates)
+                    && after.chars().next().is_none_or(separates)
+            });
+            if let Some((index, _)) = found {
                 return Mark {
                     line: number,
                     column: line[..from + index].chars().count() + 1,
@@ -176,14 +247,16 @@ impl Source {
         start
     }
 
-    /// Where a character stands first in the text; its start when it does not.
-    pub fn place(&self, character: char) -> Mark {
-        let start = Mark { line: 1, column: 1 };
-        let end = Mark {
-            line: self.lines.len(),
-            column: 1,
-        };
-        self.find(character.encode_utf8(&mut [0; 4]), start, end)
+    /// Where the character of a number that begins with 0 is.
+    pub fn place(&self, number: usize) -> Mark {
+        let nth = self.text.char_indices().nth(number);
+        let offset = nth.map_or(self.text.len(), |(offset, _)| offset);
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let before = &self.text[self.lines[line - 1]..offset];
+        Mark {
+            line,
+            column: before.chars().count() + 1,
+        }
     }
 
     /// A diagnostic at a mark, which is moved into the text when it lies behind its end.
@@ -210,6 +283,11 @@ pub fn shown_path(path: &Path) -> PathBuf {
     path.components()
         .skip_while(|component| *component == Component::CurDir)
         .collect()
+}
+
+/// A control character that no YAML may hold.
+pub fn is_foreign(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
 }
 
 /// Where the lines of a text begin, with the line breaks that the YAML parser counts.
@@ -275,6 +353,10 @@ impl Findings {
 
     pub fn extend(&mut self, more: Findings) {
         self.found.extend(more.found);
+    }
+
+    pub fn retain(&mut self, keep: impl Fn(&Diagnostic) -> bool) {
+        self.found.retain(|_, diagnostic| keep(diagnostic));
     }
 
     pub fn is_empty(&self) -> bool {

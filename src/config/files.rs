@@ -84,8 +84,8 @@ fn env_file(path: &str, warnings: &mut Vec<Diagnostic>) -> Result<EnvFile, Probl
         if !is_name(&variable.name) {
             warn(
                 variable.line,
-                format!("a shell cannot export {}", quoted(&variable.name)),
-                "the commands run without it; use letters, digits and `_`",
+                "a shell cannot export what this line names".to_owned(),
+                "the commands run without it; use letters, digits and `_` for a name",
             );
         } else if RESERVED.contains(&variable.name.as_str()) {
             warn(

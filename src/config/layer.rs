@@ -14,11 +14,16 @@ const FLAGS: [&str; 4] = [
     "clone_depth",
 ];
 
+/// Fields that hold a list.
+const LISTS: [&str; 3] = ["system_packages", "ssh_known_hosts", "secrets"];
+
 /// The fields of `common` or of a server.
 #[derive(Default)]
 pub struct Layer<'a> {
     entries: Vec<&'a Entry>,
     values: Mapping,
+    /// Fields that are written, but with a mistake that was reported.
+    refused: Vec<&'static str>,
     /// `config_version`, which the Python tool also reads here.
     pub version: Option<&'a Entry>,
 }
@@ -27,25 +32,27 @@ pub struct Layer<'a> {
 pub struct Scope<'a> {
     /// The server itself.
     pub at: Mark,
-    own: &'a [&'a Entry],
-    common: &'a [&'a Entry],
+    own: &'a Layer<'a>,
+    common: &'a Layer<'a>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(at: Mark, own: &'a Layer, common: &'a Layer) -> Self {
-        Scope {
-            at,
-            own: &own.entries,
-            common: &common.entries,
-        }
+        Scope { at, own, common }
+    }
+
+    /// Whether the field is written with a mistake that was reported already.
+    pub fn is_refused(&self, field: &str) -> bool {
+        [self.own, self.common]
+            .iter()
+            .any(|layer| layer.refused.contains(&field))
     }
 
     pub fn entry(&self, field: &str) -> Option<&'a Entry> {
         let named = |entry: &&&Entry| entry.key == field;
-        self.own
+        [self.own, self.common]
             .iter()
-            .find(named)
-            .or_else(|| self.common.iter().find(named))
+            .find_map(|layer| layer.entries.iter().find(named))
             .copied()
     }
 
@@ -66,33 +73,52 @@ impl Resolver<'_> {
             let key = entry.key.as_str();
             if key == "config_version" {
                 layer.version = Some(entry);
-            } else if Settings::fields().contains(&key) {
+            } else if field_name(key).is_some() {
                 layer.entries.push(entry);
                 layer.values.insert(key.into(), value(&entry.value));
                 self.warn_unset(entry);
             } else if !key.starts_with("x-") {
+                let meant = similar(key, Settings::fields());
+                layer.refused.extend(meant);
                 let what = format!("unknown key {}", quoted(key));
-                let help = suggestion(key, Settings::fields());
-                self.error(entry.key_mark, Problem::new(what, help));
+                self.error(entry.key_mark, Problem::new(what, suggestion(meant)));
             }
         }
         layer
     }
 
-    /// The layer without values of the wrong type, which are reported.
+    /// The layer without values and items of the wrong type, which are reported.
     pub fn typed<'a>(&mut self, mut layer: Layer<'a>) -> Layer<'a> {
         for entry in &layer.entries {
-            let key = Value::from(entry.key.as_str());
-            let Some(value) = layer.values.get(&key) else {
+            let Some(field) = layer.values.get_mut(entry.key.as_str()) else {
                 continue;
             };
-            let one = Mapping::from_iter([(key.clone(), value.clone())]);
-            if let Err(error) = serde_yaml::from_value::<Settings>(one.into()) {
+            let mistake = |value: &Value| {
+                let one = Mapping::from_iter([(entry.key.as_str().into(), value.clone())]);
+                let error = serde_yaml::from_value::<Settings>(one.into()).err()?;
                 let text = error.to_string();
                 let (what, help) = text.split_once("; ").unwrap_or((&text, "correct it"));
-                let what = format!("`{}`: {what}", entry.key);
-                self.error(wrong_mark(entry), Problem::new(what, help));
-                layer.values.remove(&key);
+                Some(Problem::new(format!("`{}`: {what}", entry.key), help))
+            };
+            if let (Value::Sequence(values), Kind::List(nodes)) = (&mut *field, &entry.value.kind) {
+                let mut nodes = nodes.iter();
+                values.retain(|value| {
+                    let mark = nodes.next().map_or(entry.key_mark, |node| node.start);
+                    let mistake = mistake(&Value::Sequence(vec![value.clone()]));
+                    // A list in place of one value is a mistake of the field.
+                    match mistake.filter(|_| LISTS.contains(&entry.key.as_str())) {
+                        None => true,
+                        Some(problem) => {
+                            self.error(mark, problem);
+                            false
+                        }
+                    }
+                });
+            }
+            if let Some(problem) = mistake(field) {
+                self.error(value_mark(entry), problem);
+                layer.values.remove(entry.key.as_str());
+                layer.refused.extend(field_name(&entry.key));
             }
         }
         layer
@@ -137,8 +163,14 @@ impl Resolver<'_> {
                 }
             }
         }
-        self.source.find(item, node.start, node.end)
+        self.source.find_item(item, node.start, node.end)
     }
+}
+
+/// The name of a field, of the program itself.
+fn field_name(key: &str) -> Option<&'static str> {
+    let fields = Settings::fields().iter();
+    fields.copied().find(|name| *name == key)
 }
 
 /// A node for serde, as deep as a field can be: lists inside lists keep nothing.
@@ -146,7 +178,11 @@ fn value(node: &Node) -> Value {
     let flat = |node: &Node| match &node.kind {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),
-        Kind::Text(text) => Value::String(text.clone()),
+        Kind::Text(text) => match text.parse::<i64>() {
+            // Told apart from its quoted form, which is no boolean.
+            Ok(number) if node.plain && number.to_string() == *text => number.into(),
+            _ => Value::String(text.clone()),
+        },
         Kind::List(_) => Value::Sequence(Vec::new()),
         Kind::Map(_) => Value::Mapping(Mapping::new()),
     };
@@ -164,29 +200,23 @@ pub fn value_mark(entry: &Entry) -> Mark {
     }
 }
 
-/// Where a value of the wrong type stands: in a list, the item that is not text.
-fn wrong_mark(entry: &Entry) -> Mark {
-    let Kind::List(items) = &entry.value.kind else {
-        return value_mark(entry);
-    };
-    items
-        .iter()
-        .find(|item| !matches!(item.kind, Kind::Null | Kind::Text(_)))
-        .map_or(value_mark(entry), |item| item.start)
+/// "did you mean", or what to do with a key that is like no other.
+pub fn suggestion(meant: Option<&str>) -> String {
+    match meant {
+        Some(name) => format!("did you mean {}?", quoted(name)),
+        None => "remove it, or start it with `x-` to have it ignored".to_owned(),
+    }
 }
 
-/// "did you mean", or what to do with a key that is like no other.
-pub fn suggestion(key: &str, known: &[&str]) -> String {
+/// The known name of which a key is a slip.
+pub fn similar(key: &str, known: &[&'static str]) -> Option<&'static str> {
     /// Below this, two names are not a slip of each other.
     const SIMILAR: f64 = 0.7;
     let plain = key.to_lowercase().replace('-', "_");
     known
         .iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), name))
+        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), *name))
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map_or_else(
-            || "remove it, or start it with `x-` to have it ignored".to_owned(),
-            |(_, name)| format!("did you mean {}?", quoted(name)),
-        )
+        .map(|(_, name)| name)
 }

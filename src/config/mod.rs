@@ -68,9 +68,10 @@ impl Address {
 
     /// Whether `--host` names it.
     fn is(&self, name: &str) -> bool {
-        name.strip_prefix(&*self.host).is_some_and(|rest| {
-            rest.is_empty() || rest.strip_prefix(':') == Some(&*self.port.to_string())
-        })
+        let length = self.host.len();
+        name.get(..length)
+            .is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
+            && (name.len() == length || name[length..] == format!(":{}", self.port))
     }
 }
 
@@ -249,38 +250,53 @@ pub fn load(path: &Path) -> Result<Config, Error> {
 }
 
 fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
-    let (text, utf8) = match String::from_utf8(bytes) {
-        Ok(text) => (text, true),
+    let (text, valid) = match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
         Err(error) => (
             String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            false,
+            Some(error.utf8_error().valid_up_to()),
         ),
     };
-    let text = text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text);
-    let source = Source::new(path, text);
-    let mut files = Files::default();
-    let mut resolver = Resolver::new(&source, &mut files);
-    let outline = match utf8 {
-        true => resolver.outline(),
-        false => {
-            let start = source.place(char::REPLACEMENT_CHARACTER);
-            let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
-            resolver.error(start, problem);
-            None
+    let mark_length = match text.starts_with('\u{feff}') {
+        true => '\u{feff}'.len_utf8(),
+        false => 0,
+    };
+    let text = text[mark_length..].to_owned();
+    let unreadable = unreadable(&text, valid.map(|valid| valid - mark_length));
+    let mut source = Source::new(path, text);
+    let (outline, mut errors) = loop {
+        match resolve::outline(&source) {
+            (Err(stop), _)
+                if stop
+                    .shallow
+                    .clone()
+                    .is_some_and(|lines| source.indent(lines)) => {}
+            (Ok(outline), errors) => break (Some(outline), errors),
+            (Err(stop), mut errors) => {
+                errors.add(source.diagnostic(stop.mark, stop.problem));
+                break (None, errors);
+            }
         }
     };
+    let mut damaged = Vec::new();
+    for (number, problem) in unreadable {
+        let mark = source.place(number);
+        damaged.push(mark.line);
+        errors.add(source.diagnostic(mark, problem));
+    }
+    let mut files = Files::default();
+    let mut resolver = Resolver::new(&source, &mut files);
     if let Some(outline) = &outline {
         resolver.check(outline);
     }
     let Resolver {
-        errors,
+        errors: mut more,
         mut warnings,
         addresses,
         ..
     } = resolver;
+    more.retain(|mistake| !damaged.contains(&mistake.line));
+    errors.extend(more);
     for warning in files.warnings.drain(..) {
         warnings.add(warning);
     }
@@ -292,8 +308,30 @@ fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
             addresses,
             warnings: warnings.into_vec(),
         }),
-        _ => Err(Error::Config(errors.into_vec())),
+        _ => Err(Error::Config {
+            mistakes: errors.into_vec(),
+            warnings: warnings.into_vec(),
+        }),
     }
+}
+
+/// What no YAML may hold, with the number of characters before it: where bytes were no UTF-8, and the first
+/// control characters.
+fn unreadable(text: &str, valid: Option<usize>) -> Vec<(usize, Problem)> {
+    const SHOWN: usize = 20;
+    let controls = text.match_indices(diagnostic::is_foreign).take(SHOWN);
+    let controls = controls.map(|(offset, control)| {
+        let number = control.chars().next().map_or(0, u32::from);
+        let what = format!("the file has the control character U+{number:04X}");
+        let help = "leave it out, or write it as an escape in double quotes";
+        (offset, Problem::new(what, help))
+    });
+    let bytes = valid.map(|valid| {
+        let problem = Problem::new("the file is not UTF-8 from here on", "save it as UTF-8");
+        (valid, problem)
+    });
+    let count = |(offset, problem)| (text[..offset].chars().count(), problem);
+    controls.chain(bytes).map(count).collect()
 }
 
 #[cfg(test)]

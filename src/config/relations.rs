@@ -5,6 +5,7 @@ use super::layer::Scope;
 use super::resolve::Resolver;
 use super::settings::{Depth, Settings};
 use super::{Address, Framework, VenvMode};
+use std::collections::HashMap;
 
 /// Checks the fields of one server against each other.
 pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
@@ -24,6 +25,7 @@ pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: 
 }
 
 fn address(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: Option<u16>) {
+    let port = port.filter(|_| !scope.is_refused("port"));
     if let (Some(host), Some(port)) = (&settings.host, port) {
         resolver.addresses.push(Address {
             host: host.as_str().into(),
@@ -62,6 +64,23 @@ pub fn compare(resolver: &mut Resolver) {
             address.shares_host = several;
         }
     }
+    // On a file system that takes `A` for `a`, too.
+    let name = |address: &Address| address.text('_').to_lowercase();
+    let with_port: HashMap<String, usize> = addresses
+        .iter()
+        .filter(|address| address.shares_host)
+        .map(|address| (name(address), address.at.line))
+        .collect();
+    for address in addresses.iter().filter(|address| !address.shares_host) {
+        if let Some(line) = with_port.get(&name(address)) {
+            let what = format!(
+                "{} is also what the server on line {line} is called, after its host and port",
+                quoted(&address.host)
+            );
+            let help = "give one of them another host name in your ssh_config";
+            resolver.error(address.mark, Problem::new(what, help));
+        }
+    }
     resolver.addresses = addresses;
 }
 
@@ -90,10 +109,21 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
     let root = absolute(user, root);
     let venv = absolute(user, venv);
     let mark = scope.mark("venv_dir");
-    let own = ["releases", "current", "shared", ".pystrano", "venvs"]
-        .into_iter()
-        .filter(|own| *own != "venvs" || settings.venv_mode == Some(VenvMode::Release))
-        .find(|own| is_inside(&venv, &format!("{root}/{own}")));
+    let own = [
+        "releases",
+        "current",
+        "shared/media",
+        "shared/revisions.log",
+        ".pystrano",
+        "venvs",
+    ]
+    .into_iter()
+    .filter(|own| *own != "venvs" || settings.venv_mode == Some(VenvMode::Release))
+    .find(|own| is_inside(&venv, &format!("{root}/{own}")))
+    .or_else(|| {
+        let in_shared = venv.strip_prefix(&root)?.strip_prefix("/shared")?;
+        (in_shared.is_empty() || in_shared.starts_with("/.env")).then_some("shared")
+    });
     if venv == root {
         resolver.error(
             mark,
@@ -107,7 +137,7 @@ fn paths(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
             mark,
             Problem::new(
                 format!("`venv_dir` lies in the project's `{own}`, which deploys manage"),
-                "name a directory outside of it",
+                "name another directory",
             ),
         );
     }

@@ -3,11 +3,11 @@
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
 use super::files::Files;
 use super::known_hosts;
-use super::layer::{Layer, Scope, suggestion, value_mark};
+use super::layer::{Layer, Scope, similar, suggestion, value_mark};
 use super::relations;
 use super::rules::{self, Verdict};
 use super::settings::{self, Depth, Settings};
-use super::yaml::{Entry, Kind, Node, Reader};
+use super::yaml::{Entry, Kind, Node, Reader, Stop};
 use super::{
     Address, EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service,
 };
@@ -21,6 +21,13 @@ const KEEP_RELEASES: i64 = 5;
 const HEALTH_CHECK_TIMEOUT: i64 = 30;
 const SERVERS: &str = "servers";
 const SECTIONS: [&str; 3] = ["config_version", "common", SERVERS];
+
+/// Reads all but the servers, with the mistakes that do not end the reading.
+pub fn outline(source: &Source) -> (Result<Rc<Node>, Stop>, Findings) {
+    let mut reader = Reader::new(source, SERVERS);
+    let outline = reader.read_through();
+    (outline, reader.findings)
+}
 
 /// One pass over the servers of a config.
 pub struct Resolver<'a> {
@@ -67,16 +74,6 @@ impl<'a> Resolver<'a> {
             warnings: Findings::default(),
             addresses: Vec::new(),
         }
-    }
-
-    /// Reads all but the servers. `None` when there is nothing to use, which is reported.
-    pub fn outline(&mut self) -> Option<Rc<Node>> {
-        let mut reader = Reader::new(self.source, SERVERS);
-        let outline = reader.read_through();
-        self.errors.extend(reader.findings);
-        outline
-            .map_err(|(mark, problem)| self.error(mark, problem))
-            .ok()
     }
 
     /// Reports every mistake of a config.
@@ -142,9 +139,14 @@ impl<'a> Resolver<'a> {
             if SECTIONS.contains(&entry.key.as_str()) || entry.key.starts_with("x-") {
                 continue;
             }
-            let help = match Settings::fields().contains(&entry.key.as_str()) {
-                true => "move it under `common:` or under a server".to_owned(),
-                false => suggestion(&entry.key, &SECTIONS),
+            let key = entry.key.as_str();
+            let section = similar(key, &SECTIONS);
+            let help = match similar(key, Settings::fields()).filter(|_| section.is_none()) {
+                Some(field) if field == key => {
+                    "move it under `common:` or under a server".to_owned()
+                }
+                Some(field) => format!("did you mean `{field}`, under `common:` or a server?"),
+                None => suggestion(section),
             };
             let what = format!("unknown key {}", quoted(&entry.key));
             self.error(entry.key_mark, Problem::new(what, help));
@@ -220,6 +222,9 @@ impl<'a> Resolver<'a> {
             return;
         }
         let own = self.layer(node);
+        if own.version.is_some() {
+            self.version(own.version, at);
+        }
         let (own, settings) = self.settings(own, common);
         let scope = Scope::new(at, &own, common);
         for (field, value) in [
@@ -229,14 +234,7 @@ impl<'a> Resolver<'a> {
             ("project_user", &settings.project_user),
             ("venv_dir", &settings.venv_dir),
         ] {
-            // A field whose type is wrong is written, and was reported.
-            let reported = scope.entry(field).is_some_and(|entry| {
-                matches!(
-                    entry.value.kind,
-                    Kind::List(_) | Kind::Map(_) | Kind::Bool(true)
-                )
-            });
-            if value.is_none() && !reported {
+            if value.is_none() && !scope.is_refused(field) {
                 missing.entry(field).or_default().push(at);
             }
         }

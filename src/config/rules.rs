@@ -105,10 +105,12 @@ pub fn host(value: &str) -> Verdict {
             format!("the host {} has the character {character:?}", quoted(value)),
             "write a name or an address alone",
         ),
-        None if value.chars().all(|c| c == '.') => refuse(
-            format!("{} is not a host", quoted(value)),
-            "write a name or an address",
-        ),
+        None if value.chars().all(|c| c == '.') || value.eq_ignore_ascii_case("SHA256SUMS") => {
+            refuse(
+                format!("{} is not a host", quoted(value)),
+                "write a name or an address",
+            )
+        }
         None => Ok(()),
     }
 }
@@ -277,24 +279,43 @@ pub fn package(value: &str) -> Verdict {
 pub fn url(value: &str) -> Verdict {
     line(value)?;
     let lower = value.to_ascii_lowercase();
-    let authority = ["http://", "https://"]
+    let Some(rest) = ["http://", "https://"]
         .iter()
         .find_map(|scheme| lower.strip_prefix(scheme))
-        .map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    match authority {
-        None => refuse(
+    else {
+        return refuse(
             format!("{} is not an http address", quoted(value)),
             "begin it with http:// or https://",
-        ),
-        Some("") => refuse(
-            format!("{} names no host", quoted(value)),
-            "write it like http://127.0.0.1:8000/health",
-        ),
-        Some(_) if value.contains(char::is_whitespace) => refuse(
+        );
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return refuse(
+            "the health check has a user name or password, which all users of the host would see",
+            "name an address that needs none",
+        );
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    if value.contains(char::is_whitespace) {
+        refuse(
             format!("{} has a space", quoted(value)),
             "write %20 for a space",
-        ),
-        Some(_) => Ok(()),
+        )
+    } else if host.is_empty() {
+        refuse(
+            format!("{} names no host", quoted(value)),
+            "write it like http://127.0.0.1:8000/health",
+        )
+    } else if port.is_some_and(|port| integer_port(port).is_none()) {
+        refuse(
+            format!("{} has no port after its last colon", quoted(value)),
+            "write a number from 1 to 65535",
+        )
+    } else {
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use std::fmt;
+use std::num::IntErrorKind;
 use std::sync::LazyLock;
 
 /// Every field of `common` and of a server. A field that is absent, empty or null is not set.
@@ -147,6 +148,8 @@ pub enum Depth {
 enum Scalar {
     Null,
     Bool(bool),
+    /// Not quoted, and written as it prints.
+    Number(i64),
     Text(String),
 }
 
@@ -175,6 +178,15 @@ impl<'de> Deserialize<'de> for Written {
                 Ok(Written::One(Scalar::Bool(value)))
             }
 
+            fn visit_i64<E>(self, value: i64) -> Result<Written, E> {
+                Ok(Written::One(Scalar::Number(value)))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Written, E> {
+                let value = i64::try_from(value).map_err(E::custom)?;
+                self.visit_i64(value)
+            }
+
             fn visit_str<E>(self, value: &str) -> Result<Written, E> {
                 Ok(Written::One(Scalar::Text(value.to_owned())))
             }
@@ -189,6 +201,7 @@ impl<'de> Deserialize<'de> for Written {
                     match item {
                         Written::One(Scalar::Null) => {}
                         Written::One(Scalar::Text(text)) => items.push(text),
+                        Written::One(Scalar::Number(number)) => items.push(number.to_string()),
                         Written::One(Scalar::Bool(_)) => return Err(boolean()),
                         Written::Many(_) => {
                             return Err(de::Error::custom(
@@ -233,6 +246,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     match scalar(deserializer)? {
         Scalar::Null | Scalar::Bool(false) => Ok(None),
         Scalar::Bool(true) => Err(boolean()),
+        Scalar::Number(number) => Ok(Some(number.to_string())),
         Scalar::Text(text) => Ok(Some(text)),
     }
 }
@@ -242,12 +256,19 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::E
     match scalar(deserializer)? {
         Scalar::Null => Ok(None),
         Scalar::Bool(value) => Ok(Some(value)),
+        Scalar::Number(0) => Ok(Some(false)),
+        Scalar::Number(1) => Ok(Some(true)),
+        Scalar::Number(number) => Err(not_boolean(&number.to_string())),
         Scalar::Text(text) => match text.trim().to_lowercase().as_str() {
-            "true" | "1" => Ok(Some(true)),
+            "true" => Ok(Some(true)),
             "false" | "no" | "off" | "0" => Ok(Some(false)),
-            _ => Err(unexpected(&text, "is not a boolean; write true or false")),
+            _ => Err(not_boolean(&text)),
         },
     }
+}
+
+fn not_boolean<E: de::Error>(text: &str) -> E {
+    unexpected(text, "is not a boolean; write true or false")
 }
 
 /// A whole number, quoted or not.
@@ -257,22 +278,39 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::
         Scalar::Bool(_) => Err(de::Error::custom(
             "a boolean where a number is expected; write a whole number",
         )),
-        Scalar::Text(text) => integer(&text)
-            .map(Some)
-            .ok_or_else(|| unexpected(&text, "is not a whole number; write digits only")),
+        Scalar::Number(number) => Ok(Some(number)),
+        Scalar::Text(text) => match integer(&text) {
+            Some(number) => Ok(Some(number)),
+            None if has_leading_zero(&text) => Err(leading_zero(&text)),
+            None => Err(unexpected(
+                &text,
+                "is not a whole number; write digits only",
+            )),
+        },
     }
 }
 
-/// A decimal integer. A leading zero is refused: YAML 1.1 reads it as octal.
+/// A decimal integer; what is too large to be one is the largest. A leading zero is refused: YAML
+/// 1.1 reads it as octal.
 pub fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
-    let digits = text.trim_start_matches(['-', '+']);
-    let ambiguous = digits.len() > 1 && digits.starts_with('0');
-    text.strip_suffix(".0")
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|_| !ambiguous)
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    match whole.parse::<i64>() {
+        Ok(_) if has_leading_zero(whole) => None,
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(i64::MAX),
+        parsed => parsed.ok(),
+    }
+}
+
+fn has_leading_zero(text: &str) -> bool {
+    let digits = text.trim().trim_start_matches(['-', '+']);
+    digits.len() > 1
+        && digits.starts_with('0')
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+fn leading_zero<E: de::Error>(text: &str) -> E {
+    unexpected(text, "starts with a zero; leave the zero out")
 }
 
 /// As the Python tool reads it: what is not a number is a full clone.
@@ -280,13 +318,21 @@ fn depth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Depth>, D:
     let depth = match scalar(deserializer)? {
         Scalar::Null | Scalar::Bool(false) => Depth::Full,
         Scalar::Bool(true) => Depth::Commits(1),
+        Scalar::Number(commits) => commits_of(commits),
         Scalar::Text(text) => match integer(&text) {
-            Some(commits @ 1..) => u32::try_from(commits).map_or(Depth::Full, Depth::Commits),
-            Some(_) => Depth::Full,
+            Some(commits) => commits_of(commits),
+            None if has_leading_zero(&text) => return Err(leading_zero(&text)),
             None => Depth::Unclear,
         },
     };
     Ok(Some(depth))
+}
+
+fn commits_of(number: i64) -> Depth {
+    match number {
+        1.. => u32::try_from(number).map_or(Depth::Full, Depth::Commits),
+        _ => Depth::Full,
+    }
 }
 
 /// One of the names of an enum, in any case; `-` and `_` do not count.
@@ -334,6 +380,7 @@ fn items<'de, D: Deserializer<'de>>(
     match Written::deserialize(deserializer)? {
         Written::One(Scalar::Null | Scalar::Bool(false)) => Ok(None),
         Written::One(Scalar::Bool(true)) => Err(boolean()),
+        Written::One(Scalar::Number(number)) => Ok(Some(vec![number.to_string()])),
         Written::One(Scalar::Text(text)) => Ok(Some(trimmed(split(&text)))),
         Written::Many(items) => Ok(Some(trimmed(items.iter().map(String::as_str).collect()))),
     }

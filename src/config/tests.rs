@@ -81,7 +81,7 @@ fn places_exist(text: &[u8]) {
             assert_eq!(config.servers().count(), config.len());
             return;
         }
-        Err(Error::Config(mistakes)) => mistakes,
+        Err(Error::Config { mistakes, .. }) => mistakes,
         Err(error) => panic!("{error}"),
     };
     assert!(!mistakes.is_empty());
@@ -139,7 +139,7 @@ fn a_long_chain_of_aliases_is_refused() {
     let link = |number| format!("  - &a{number} [*a{}]\n", number - 1);
     let chain: String = (1..200_000).map(link).collect();
     let text = format!("x-chain:\n  - &a0 []\n{chain}servers: []\n");
-    let Err(Error::Config(mistakes)) = load(text.as_bytes()) else {
+    let Err(Error::Config { mistakes, .. }) = load(text.as_bytes()) else {
         panic!("the chain is taken");
     };
     let told: Vec<_> = mistakes

@@ -2,8 +2,9 @@
 //! scalars read as YAML 1.1 does.
 
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 /// Lists and mappings inside each other.
@@ -17,6 +18,8 @@ pub struct Node {
     pub start: Mark,
     pub end: Mark,
     pub kind: Kind,
+    /// A scalar without quotes and tag.
+    pub plain: bool,
     /// Lists and mappings inside each other from here on.
     height: usize,
 }
@@ -121,6 +124,7 @@ pub struct Reader<'a> {
     /// `None` while the node is open.
     anchors: HashMap<usize, Option<Rc<Node>>>,
     documents: usize,
+    ended: bool,
     merged: usize,
     /// An item that is to be handed over.
     item: Option<Rc<Node>>,
@@ -130,7 +134,13 @@ pub struct Reader<'a> {
 }
 
 /// A mistake after which nothing can be read.
-type Stop = (Mark, Problem);
+pub struct Stop {
+    pub mark: Mark,
+    pub problem: Problem,
+    /// Lines that could be read if they were indented further. YAML wants it of the lines of a quote
+    /// and of a list in brackets; PyYAML, with which the Python tool read, does not.
+    pub shallow: Option<RangeInclusive<usize>>,
+}
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a Source, items: &'a str) -> Self {
@@ -140,6 +150,7 @@ impl<'a> Reader<'a> {
             items,
             open: Vec::new(),
             anchors: HashMap::new(),
+            ended: false,
             documents: 0,
             merged: 0,
             item: None,
@@ -153,11 +164,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// What ends the reading.
     pub fn next_item(&mut self) -> Result<Option<Rc<Node>>, Stop> {
-        while self.item.is_none() {
+        while self.item.is_none() && !self.ended {
             let Some(event) = self.parser.next() else {
                 break;
             };
-            let (event, span) = event.map_err(syntax_error)?;
+            let (event, span) = event.map_err(|error| self.syntax_error(&error))?;
             self.take(event, span)?;
         }
         Ok(self.item.take())
@@ -168,22 +179,24 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// What ends the reading.
     pub fn read_through(&mut self) -> Result<Rc<Node>, Stop> {
-        // The parser takes a NUL for the end of the text.
-        let foreign = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-        if let Some(control) = self.source.text().chars().find(foreign) {
-            let what = format!(
-                "the file has the control character U+{:04X}",
-                u32::from(control)
-            );
-            let help = "leave it out, or write it as an escape in double quotes";
-            return Err((self.source.place(control), Problem::new(what, help)));
-        }
         while self.next_item()?.is_some() {}
-        self.root.take().ok_or_else(|| {
-            let start = Mark { line: 1, column: 1 };
-            let help = "write `common:` and `servers:`";
-            (start, Problem::new("the file is empty", help))
-        })
+        let root = self.root.take();
+        root.filter(|root| !matches!(root.kind, Kind::Null))
+            .ok_or_else(|| {
+                let help = "write `common:` and `servers:`";
+                self.stop(
+                    Mark { line: 1, column: 1 },
+                    Problem::new("the file is empty", help),
+                )
+            })
+    }
+
+    fn stop(&self, mark: Mark, problem: Problem) -> Stop {
+        Stop {
+            mark,
+            problem,
+            shallow: None,
+        }
     }
 
     fn take(&mut self, event: Event, span: Span) -> Result<(), Stop> {
@@ -191,13 +204,12 @@ impl<'a> Reader<'a> {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err((
-                        mark(span.start),
-                        Problem::new(
-                            "a second YAML document begins here",
-                            "keep one document in the file",
-                        ),
-                    ));
+                    self.ended = true;
+                    let problem = Problem::new(
+                        "a second YAML document begins here",
+                        "keep one document in the file",
+                    );
+                    self.report(self.source.mark(span.start), problem);
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -205,9 +217,10 @@ impl<'a> Reader<'a> {
                 let merges = plain && tag.is_none() && text == "<<";
                 let kind = self.scalar(text.into_owned(), plain, tag.as_deref(), span);
                 let node = Rc::new(Node {
-                    start: mark(span.start),
-                    end: mark(span.end),
+                    start: self.source.mark(span.start),
+                    end: self.source.mark(span.end),
                     kind,
+                    plain: plain && tag.is_none(),
                     height: 0,
                 });
                 self.anchor(anchor, Some(&node));
@@ -238,13 +251,11 @@ impl<'a> Reader<'a> {
                     self.place(node, false);
                 }
                 _ => {
-                    return Err((
-                        mark(span.start),
-                        Problem::new(
-                            "an alias stands inside its own anchor",
-                            "name another anchor, or write the value out",
-                        ),
-                    ));
+                    let problem = Problem::new(
+                        "an alias stands inside its own anchor",
+                        "name another anchor, or write the value out",
+                    );
+                    return Err(self.stop(self.source.mark(span.start), problem));
                 }
             },
             _ => {}
@@ -281,7 +292,7 @@ impl<'a> Reader<'a> {
         self.check_depth(1, span)?;
         self.anchor(anchor, None);
         self.open.push(Open {
-            start: mark(span.start),
+            start: self.source.mark(span.start),
             anchor,
             content,
         });
@@ -291,10 +302,8 @@ impl<'a> Reader<'a> {
     /// Something of this height goes into what is open.
     fn check_depth(&self, height: usize, span: Span) -> Result<(), Stop> {
         if self.open.len() + height > DEEPEST {
-            return Err((
-                mark(span.start),
-                Problem::new("the nesting is too deep", "a config needs three levels"),
-            ));
+            let problem = Problem::new("the nesting is too deep", "a config needs three levels");
+            return Err(self.stop(self.source.mark(span.start), problem));
         }
         Ok(())
     }
@@ -318,9 +327,10 @@ impl<'a> Reader<'a> {
         };
         let node = Rc::new(Node {
             start,
-            end: mark(span.start),
+            end: self.source.mark(span.start),
             height: 1 + kind.height(),
             kind,
+            plain: false,
         });
         self.anchor(anchor, Some(&node));
         self.place(node, false);
@@ -391,13 +401,11 @@ impl<'a> Reader<'a> {
             };
             self.merged += merged.len();
             if self.merged > MERGED {
-                return Err((
-                    node.start,
-                    Problem::new(
-                        "merge keys copy this mapping too often",
-                        "put what all servers share under `common`",
-                    ),
-                ));
+                let problem = Problem::new(
+                    "merge keys copy this mapping too often",
+                    "put what all servers share under `common`",
+                );
+                return Err(self.stop(node.start, problem));
             }
             for entry in merged {
                 if !lines.contains_key(&entry.key) {
@@ -431,7 +439,103 @@ impl<'a> Reader<'a> {
                 format!("the YAML tag {} means nothing here", quoted(&tag.suffix)),
                 "leave it out",
             );
-            self.report(mark(span.start), problem);
+            self.report(self.source.mark(span.start), problem);
+        }
+    }
+
+    /// The parser's words, or plainer ones for the slips that people make most.
+    fn syntax_error(&self, error: &ScanError) -> Stop {
+        let info = error.info();
+        let marker = *error.marker();
+        let mut mark = self.source.mark(marker);
+        let mut shallow = None;
+        let unclosed = ("this quote is not closed", "add the closing quote");
+        let (what, help) = if info.contains("mapping values are not allowed") {
+            let line = self.source.line(mark.line).unwrap_or_default();
+            let before: String = line.chars().take(mark.column - 1).collect();
+            match before.contains(": ") {
+                true => (
+                    "a second `: ` in one value",
+                    "put quotes around the value, or the key on a line of its own",
+                ),
+                false => (
+                    "this line is indented further than the one above, whose value it continues",
+                    "begin it where the keys above begin",
+                ),
+            }
+        } else if info.contains("unknown anchor") {
+            (
+                "no anchor of this name stands above",
+                "correct the name after `*`",
+            )
+        } else if info.contains("tab") {
+            // The parser may be at the value before the tab.
+            let tab = |line: usize| {
+                let text = self.source.line(line)?;
+                let column = 1 + text.find('\t')?;
+                let is_first = text[..column].trim().is_empty();
+                is_first.then_some(Mark { line, column })
+            };
+            mark = tab(mark.line)
+                .or_else(|| tab(mark.line + 1))
+                .unwrap_or(mark);
+            ("a tab indents this line", "indent with spaces")
+        } else if info == "simple key expect ':'" || info == "simple key expected" {
+            // The parser is behind the line.
+            let slip = |line: usize| {
+                let whole = self.source.line(line)?;
+                let text = whole.trim();
+                let is_slip = !(text.is_empty()
+                    || text.starts_with(['#', '-'])
+                    || text.ends_with(':')
+                    || text.contains(": "));
+                let column = 1 + whole.len() - whole.trim_start().len();
+                is_slip.then_some(Mark { line, column })
+            };
+            mark = (1..=mark.line).rev().find_map(slip).unwrap_or(mark);
+            (
+                "this line has no `: ` between a key and its value",
+                "write `key: value`",
+            )
+        } else if info.contains("trailing content after") {
+            (
+                "text follows the closing quote",
+                "write a quote inside of single quotes twice, or put double quotes around all of it",
+            )
+        } else if info.contains("escape") {
+            (
+                "double quotes do not know an escape in this value",
+                "put single quotes around it, in which a backslash is itself",
+            )
+        } else if info == "invalid indentation in quoted scalar" {
+            shallow = self.source.quote_end(mark).map(|end| mark.line + 1..=end);
+            match shallow {
+                Some(_) => (
+                    "the lines of this quote are not indented",
+                    "indent them further than the key",
+                ),
+                None => unclosed,
+            }
+        } else if info.ends_with("found unexpected end of stream") {
+            unclosed
+        } else {
+            if info.starts_with("invalid indentation") {
+                shallow = Some(mark.line..=mark.line);
+            }
+            let problem = Problem::new(
+                format!("this is not YAML: {info}"),
+                "look at the indentation, quotes and brackets here and on the line before",
+            );
+            return Stop {
+                mark,
+                problem,
+                shallow,
+            };
+        };
+        Stop {
+            mark,
+            problem: Problem::new(what, help),
+            shallow,
         }
     }
 }
@@ -446,42 +550,4 @@ fn resolve(text: String) -> Kind {
         }
         _ => Kind::Text(text),
     }
-}
-
-fn mark(marker: Marker) -> Mark {
-    Mark {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
-}
-
-/// The parser's words, or plainer ones for the slips that people make most.
-fn syntax_error(error: ScanError) -> Stop {
-    let info = error.info();
-    let (what, help) = if info.contains("mapping values are not allowed") {
-        (
-            "a second `: ` in one value",
-            "put quotes around the value, or the key on a line of its own",
-        )
-    } else if info.contains("unknown anchor") {
-        (
-            "no anchor of this name stands above",
-            "correct the name after `*`",
-        )
-    } else if info.contains("tabs disallowed") || info.starts_with("tab ") {
-        ("a tab indents this line", "indent with spaces")
-    } else if info == "invalid indentation in quoted scalar"
-        || info.ends_with("found unexpected end of stream")
-    {
-        ("this quote is not closed", "add the closing quote")
-    } else {
-        return (
-            mark(*error.marker()),
-            Problem::new(
-                format!("this is not YAML: {info}"),
-                "look at the indentation, quotes and brackets here and on the line before",
-            ),
-        );
-    };
-    (mark(*error.marker()), Problem::new(what, help))
 }

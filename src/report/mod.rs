@@ -51,9 +51,15 @@ fn set(name: &str, off: &str) -> bool {
 
 /// The one error that ends the program. The mistakes of a config stand first, each with its place.
 pub fn error(error: &Error) {
+    if let Error::Config {
+        warnings: found, ..
+    } = error
+    {
+        warnings(found);
+    }
     let mut out = std::io::stderr().lock();
     let _ = match error {
-        Error::Config(mistakes) => {
+        Error::Config { mistakes, .. } => {
             let count = match mistakes.len() {
                 1 => "1 mistake".to_owned(),
                 count => format!("{count} mistakes"),
