@@ -54,9 +54,6 @@
 	releases=$root/releases
 	shared=$root/shared
 	state=$root/.pystrano
-{%- if !pip %}
-	uv={% if release_venv %}$state/uv{% else %}$venv{% endif %}/bin/uv
-{%- endif %}
 
 {% include "parts/talk.sh" %}
 {%- if redacted %}
@@ -87,8 +84,8 @@
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
+		find_current
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
 				! find_holder || break
@@ -96,8 +93,9 @@
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
-		printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
-		find_current
+		stage=locked
+		# On a full disk it goes without a name: what recover removes makes room.
+		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
 		recover
 		report ok "Locked $root"
@@ -111,24 +109,22 @@
 		current=${current##*/}
 	}
 
-	# A release keeps its "unfinished" mark until it was promoted and verified.
+	# A release keeps its "unfinished" mark until it was promoted and verified. What cannot be
+	# removed, such as files of another user, is in nobody's way.
 	recover() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ ! -e "$left/.pystrano/unfinished" ] || {
-				end_work "$left"
-				discard "${left##*/}"
-			}
+			[ -e "$left/.pystrano/unfinished" ] || continue
+			end_work "$left"
+			discard "${left##*/}" || report warning "Could not remove $left"
 		done
-		for left in "$releases"/.trash-*; do
-			[ ! -e "$left" ] || discard "${left##*/.trash-}"
-		done
-		for left in "$releases"/.new-*; do
-			[ ! -e "$left" ] || {
-				end_work "$left"
-				rm -rf "$left"
-			}
+		for left in "$releases"/.new-* "$releases"/.trash-*; do
+			[ -e "$left" ] || continue
+			end_work "$left"
+			name=${left##*/.trash-}
+			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
+			rm -rf "$left" || report warning "Could not remove $left"
 		done
 	}
 
@@ -155,8 +151,8 @@
 	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
 	discard() {
 		if [ -d "$releases/$1" ]; then
-			rm -rf "$releases/.trash-$1"
-			mv "$releases/$1" "$releases/.trash-$1"
+			rm -rf "$releases/.trash-$1" &&
+				mv -T "$releases/$1" "$releases/.trash-$1"
 		fi &&
 			rm -f "$shared/.env.$1" &&
 			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
@@ -192,14 +188,21 @@
 	# Whatever would stop the release later stops it now.
 	check_host() {
 		begin release
-		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
-			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 {%- if !release_venv %}
+		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
+			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 {%- endif %}
 {%- for secret in server.secrets %}
 		need_secret {{ secret.name }}
 {%- endfor %}
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	check_promotion() {
+		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
+			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 {%- if server.health_check.is_some() %}
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 {%- endif %}
@@ -208,7 +211,6 @@
 		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
 {%- endif %}
-		report ok "Prepared release $release"
 	}
 
 	get_code() {
@@ -256,9 +258,11 @@
 	# link_env makes shared/.env go through current, so that one rename switches code and env.
 	link_env() {
 		[ -z "$current" ] || adopt "$current"
-		if [ "$(readlink "$shared/.env")" != ../current/.pystrano/env ]; then
+		through=../current/.pystrano/env
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		if [ "$(readlink "$shared/.env")" != "$through" ]; then
 			rm -f "$state/.env"
-			ln -s ../current/.pystrano/env "$state/.env"
+			ln -s "$through" "$state/.env"
 			mv -f "$state/.env" "$shared/"
 		fi
 	}
@@ -276,6 +280,7 @@ EOF
 		[ -e "$shared/.env.$1" ] || [ ! -e "$shared/.env" ] || (
 			umask 077
 			cat "$shared/.env" >"$state/.env.adopted"
+			sync "$state/.env.adopted" # soon it is the only one
 			mv "$state/.env.adopted" "$shared/.env.$1"
 		)
 		if [ -e "$shared/.env.$1" ]; then
@@ -310,11 +315,18 @@ EOF
 
 {%- if reads_dependency_file && (pip || release_venv) %}
 
-	# reads_more FILE: this dependency file names others, variables, or what may be something else
-	# tomorrow: a branch, an archive without a hash. It alone does not tell what is installed.
+	# A line of a dependency file that tells by itself what is installed: a package by its name, an
+	# address with a hash, an option for where packages come from.
+	by_name='[A-Za-z0-9][A-Za-z0-9._-]*[[:space:]]*(\[[^]/@$]*\])?[[:space:]]*([(<>=!~;][^/@$]*)?'
+	by_hash='([A-Za-z0-9][^/@$]*@[[:space:]]*)?((git|hg)\+)?[a-z]+://[^$[:space:]]*[@/:=][0-9a-f]{40}[^$]*'
+	from_index='(-i|--(hash|(extra-)?index-url|trusted-host|no-binary|only-binary|prefer-binary|pre|require-hashes))([= ][^$]*)?'
+
+	# reads_more FILE: some line is another one: a file, a branch, a variable. What it names may be
+	# something else tomorrow.
 	reads_more() {
-		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:|\$\{' "$1" ||
-			grep -E '(git|hg|svn|bzr)\+|://.*\.(zip|tar|tgz)' "$1" | grep -qvE '[@/:=][0-9a-f]{40}'
+		# A slash makes the name of a local archive what it is: a path.
+		sed -E 's/(^|[[:space:]])#.*//; s/\\$//; s/\.(whl|zip|tar|tgz|gz|tbz|bz2|tlz|txz|xz|lzma)([[:space:][;]|$)/\/&/' "$1" |
+			grep -qvE "^[[:space:]]*($by_name|$by_hash|$from_index)?[[:space:]]*$"
 	}
 {%- endif %}
 {%- if release_venv %}
@@ -326,6 +338,9 @@ EOF
 			cd "$releases/$release"
 			{
 				python3 -VV
+{%- if !pip %}
+				cat .python-version uv.toml 2>/dev/null || :
+{%- endif %}
 {%- if server.dependency_install_command.is_some() %}
 				printf '%s\n' "$release" # nobody knows what the command reads
 {%- else if uv_lock %}
@@ -336,7 +351,11 @@ EOF
 {%- else %}
 				printf '%s\n' '{{ installer|safe }}'
 				cat "$dependency_file"
+{%- if describes_project %}
+				printf '%s\n' "$release" # it names more files of the release
+{%- else %}
 				! reads_more "$dependency_file" || printf '%s\n' "$release"
+{%- endif %}
 {%- endif %}
 			} | sha256sum
 		)
@@ -374,6 +393,26 @@ EOF
 	}
 {%- endif %}
 
+{%- if needs_uv %}
+
+	# find_uv sets $uv; it is installed where it is missing.
+	find_uv() {
+{%- if !release_venv %}
+		uv=$venv/bin/uv
+		[ -x "$uv" ] || [ ! -x "$venv/bin/pip" ] ||
+			in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
+		[ ! -x "$uv" ] || return 0
+		# uv made this virtualenv anew, for another Python, without pip and itself.
+{%- endif %}
+		uv=$state/uv/bin/uv
+		# A power cut may have left an empty one.
+		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
+			python3 -m venv --clear "$state/uv" 9>&-
+			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
+		}
+	}
+{%- endif %}
+
 	install_dependencies() {
 		begin dependencies
 {%- if asks_pip %}
@@ -395,12 +434,8 @@ EOF
 {%- if pip %}
 		python3 -m venv "$venv" 9>&-
 {%- else %}
-		# A power cut may have left an empty one.
-		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
-			python3 -m venv --clear "$state/uv" 9>&-
-			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
-		}
-		"$uv" venv --quiet "$venv" 9>&-
+		find_uv
+		in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
 {%- endif %}
 {%- endif %}
 {%- if server.dependency_install_command.is_some() %}
@@ -409,7 +444,7 @@ EOF
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 {%- else %}
 {%- if !release_venv %}
-		[ -x "$uv" ] || in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
+		find_uv
 {%- endif %}
 {%- if release_venv %}
 		# pip compiles what it installs. A unit that may not write there would do it at every start.
@@ -422,12 +457,12 @@ EOF
 {%- endif %}
 {%- if release_venv %}
 		# Complete means: all of it is on the disk.
-		sync -f "$venv"
+		sync -f "$venv" 9>&-
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 {%- else if asks_pip %}
 		# Installed means: all of it is on the disk.
-		sync -f "$venv"
+		sync -f "$venv" 9>&-
 		depends_on_more || installed >"$venv/.installed"
 {%- endif %}
 		report changed 'Installed Python dependencies'
@@ -499,7 +534,7 @@ EOF
 		ln -s "$root/current/.pystrano/venv" "$state/venv"
 		if [ ! -e "$venv_dir" ]; then
 			mkdir -p "${venv_dir%/*}"
-			mv -f "$state/venv" "$venv_dir"
+			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
 		for older in $(good_releases); do
@@ -507,7 +542,7 @@ EOF
 			mkdir -p "$releases/$older/.pystrano"
 			ln -s ../../../venvs/shared "$releases/$older/.pystrano/venv"
 		done
-		mv -f "$state/venv" "$root/venvs/shared"
+		mv -fT "$state/venv" "$root/venvs/shared"
 		exchange "$root/venvs/shared" "$venv_dir"
 	}
 
@@ -536,7 +571,8 @@ EOF
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release"
+		sync -f "$releases/$release" 9>&-
+		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release"{{ start|safe }} && hear_verdict; then
@@ -643,6 +679,7 @@ EOF
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current"{{ start|safe }}; }; then
+				log doubt
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi
 		else
@@ -762,6 +799,9 @@ EOF
 {%- endif %}
 		link_media
 		install_dependencies
+{%- if release_venv %}
+		link_venv
+{%- endif %}
 {%- if !server.secrets.is_empty() %}
 		link_secrets
 {%- endif %}
@@ -775,9 +815,6 @@ EOF
 		wait_at migrated go
 {%- else %}
 		wait_at ready go
-{%- endif %}
-{%- if release_venv %}
-		link_venv
 {%- endif %}
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
@@ -793,6 +830,7 @@ EOF
 		[ -n "$release" ] || find_previous
 		[ "$release" != "$current" ] || die 3 "$release is current already"
 		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
 		commit=$(commit_of "$release")
 {%- if server.env_file.is_some() %}
 		adopt "$release"
@@ -837,6 +875,7 @@ EOF
 	}
 
 	status() {
+		stage=looking
 		# Looked at first: what is seen after a free lock is final.
 		find_holder || :
 		find_current
@@ -904,19 +943,22 @@ EOF
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
-		promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
 		esac
-		[ "$stage" != building ] || {
-			rm -rf "$releases/.new-$release"
-			discard "$release"
-		}
-		rm -f "$state/next" "$state/back"
+		# Only who has the lock may: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$state/next" "$state/back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
 	main() {
 		set -eu
 		unset CDPATH
+		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in

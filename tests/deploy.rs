@@ -269,6 +269,152 @@ fn a_second_deploy_names_the_first() {
 }
 
 #[test]
+fn who_has_not_got_the_lock_leaves_the_way_back() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    for other in [
+        "deploy",
+        "rollback",
+        "status | true",
+        "status >/dev/full",
+        "deploy 20260101000000",
+    ] {
+        let mut first = host.controlled(&["deploy", "20260102000000", "barrier=9"]);
+        first.wait_for("phase ready");
+        first.say("migrate");
+        first.wait_for("phase migrated");
+        first.say("go");
+        first.wait_for("phase promoted");
+        host.write("deploy.sh", host.script());
+        let command = format!("sh \"$SANDBOX/deploy.sh\" {other}");
+        let mut shell = host.command(&["sh", "-c"]);
+        let ran = shell.arg(command).output().expect("the other run");
+        assert!(
+            ran.status.code() == Some(3) || other.contains("status"),
+            "{ran:?}"
+        );
+        first.say("revert");
+        let end = first.end();
+        assert_eq!(end, ("end 1 reverted".to_owned(), 1), "{other}");
+        assert_eq!(host.current().as_deref(), Some("20260101000000"), "{other}");
+    }
+}
+
+/// Files of another user, for one: root's, after somebody ran something as root in a release.
+#[test]
+fn what_cannot_be_removed_is_in_nobodys_way() {
+    let host = Sandbox::new();
+    host.configure("keep_releases: 1");
+    host.deployed("20260101000000");
+    host.deployed("20260102000000");
+    host.write("root/releases/.trash-20260101000000/root/file", "");
+    host.write("root/releases/.new-20260105000000/manage.py", "");
+    host.program(
+        "bin/rm",
+        "#!/bin/sh\ncase $* in *.trash-20260101000000*) echo denied >&2; exit 1 ;; esac\n/bin/rm \"$@\"\n",
+    );
+    for name in ["20260103000000", "20260104000000"] {
+        let ran = host.run(&["sh"], &["deploy", name]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.stdout.contains("warning Could not remove "), "{ran:?}");
+    }
+    assert!(host.path("root/releases/.trash-20260101000000").exists());
+    assert!(!host.path("root/releases/.new-20260105000000").exists());
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+}
+
+#[test]
+fn what_is_left_of_a_release_does_not_take_the_next_of_its_name() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    for left in [".trash-", ".new-"] {
+        host.write(&format!("root/releases/{left}20260101000000/manage.py"), "");
+        host.deployed("20260102000000");
+        assert!(host.releases().contains(&"20260101000000".to_owned()));
+        assert_eq!(host.run(&["sh"], &["rollback"]).status, 0, "{left}");
+        assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+        fs::remove_dir_all(host.path("root/releases/20260102000000")).expect("a release");
+    }
+}
+
+#[test]
+fn shared_may_lie_on_another_volume() {
+    let host = Sandbox::new();
+    host.configure("");
+    fs::create_dir(host.path("volume")).expect("a directory");
+    fs::rename(host.path("root/shared"), host.path("volume/app-shared")).expect("moved");
+    std::os::unix::fs::symlink(host.path("volume/app-shared"), host.path("root/shared"))
+        .expect("a link");
+    host.deployed("20260101000000");
+    assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+    assert_eq!(host.read("root/current/key.txt"), "canary-key\n");
+}
+
+#[test]
+fn a_virtualenv_of_the_running_release_is_not_shared() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    fs::rename(host.path("venv"), host.path("kept")).expect("moved");
+    std::os::unix::fs::symlink(host.path("kept"), host.path("root/current/.pystrano/venv"))
+        .expect("a link");
+    std::os::unix::fs::symlink(host.path("root/current/.pystrano/venv"), host.path("venv"))
+        .expect("a link");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.stderr.contains("name another venv_dir"), "{ran:?}");
+}
+
+#[test]
+fn rollback_is_refused_where_it_could_not_restart() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.deployed("20260102000000");
+    host.fail("sudo");
+    let ran = host.run(&["sh"], &["rollback"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("may not run: sudo systemctl restart"),
+        "{ran:?}"
+    );
+    assert_eq!(host.current().as_deref(), Some("20260102000000"));
+}
+
+/// For another Python than it found, uv makes the virtualenv anew, without pip and itself.
+#[test]
+fn a_virtualenv_that_uv_made_anew_is_no_dead_end() {
+    let host = Sandbox::new();
+    host.configure("package_manager: uv");
+    host.makes_venvs();
+    host.program(
+        "venv/bin/pip",
+        "#!/bin/sh\ncp \"$SANDBOX/kept-uv\" \"${0%/*}/uv\"\n",
+    );
+    fs::rename(host.path("venv/bin/uv"), host.path("kept-uv")).expect("moved");
+    host.write("repo/uv.lock", "");
+    host.commit("lock");
+    host.deployed("20260101000000");
+    assert!(host.path("venv/bin/uv").exists());
+    fs::remove_file(host.path("venv/bin/uv")).expect("uv");
+    fs::rename(host.path("venv/bin/pip"), host.path("kept-pip")).expect("moved");
+    host.program(
+        "bin/python3",
+        "#!/bin/sh\nmkdir -p \"$4/bin\"\ncp \"$SANDBOX/kept-pip\" \"$4/bin/pip\"\n",
+    );
+    for release in ["20260102000000", "20260103000000"] {
+        host.deployed(release);
+        assert!(!host.path("venv/bin/uv").exists());
+        assert!(
+            host.read("calls/uv")
+                .ends_with("sync\0--frozen\0--no-dev\0")
+        );
+    }
+}
+
+#[test]
 fn a_killed_deploy_is_cleaned_up_by_the_next() {
     let host = Sandbox::new();
     host.configure("");

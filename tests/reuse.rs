@@ -350,7 +350,20 @@ fn pip_is_always_asked_where_the_dependency_file_does_not_tell_all() {
         ),
         ("app @ git+https://example.com/app@main\n", false),
         ("git+ssh://git@example.com/app\n", false),
-        ("app @ https://example.com/app-1.0-py3-none-any.whl\n", true),
+        (
+            "app-x[a, b] ~= 1.0,<2 ; python_version > '3'  # a/b @ c\n\
+             app.y==1 \\\n    --hash=sha256:0123 \\\n    --hash=sha256:4567\n",
+            true,
+        ),
+        (
+            "app @ https://example.com/app-1.0-py3-none-any.whl\n",
+            false,
+        ),
+        ("libs/app\n", false),
+        ("app-1.0-py3-none-any.whl\n", false),
+        ("app.tar.gz[extra]\n", false),
+        ("app @ ./libs/app\n", false),
+        ("app[extra] @ ../app\n", false),
         ("app @ https://example.com/main.tar.gz\n", false),
         (
             &format!("app @ https://example.com/{pinned}.tar.gz\n"),

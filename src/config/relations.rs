@@ -13,6 +13,7 @@ pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: 
     paths(resolver, scope, settings);
     framework(resolver, scope, settings);
     source_code(resolver, scope, settings);
+    users(resolver, scope, settings);
     if settings.health_check_timeout.is_some() && settings.health_check_url.is_none() {
         resolver.warn(
             scope.mark("health_check_timeout"),
@@ -221,6 +222,18 @@ fn framework(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
                 ),
             );
         }
+    }
+}
+
+fn users(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
+    if settings.setup_user.is_some() && settings.setup_user == settings.project_user {
+        resolver.warn(
+            scope.mark("setup_user"),
+            Problem::new(
+                "`setup_user` is the `project_user`, from whom setup takes all sudo but that of restarting the unit",
+                "name another user that may use sudo, or root",
+            ),
+        );
     }
 }
 

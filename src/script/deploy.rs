@@ -19,6 +19,10 @@ struct Deploy<'a> {
     uv_lock: bool,
     /// A dependency file tells what is installed, without a command or a lock.
     reads_dependency_file: bool,
+    /// It is a file of the project, such as pyproject.toml, rather than a list of requirements.
+    describes_project: bool,
+    /// uv installs it, by this script.
+    needs_uv: bool,
     /// pip installs that file in the one virtualenv, and is spared where it would find nothing to do.
     asks_pip: bool,
     /// A step runs with the variables of the env file.
@@ -61,6 +65,11 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         installer: if pip { "pip install" } else { "uv pip install" },
         uv_lock,
         reads_dependency_file,
+        describes_project: !pip
+            && [".toml", ".py", ".cfg"]
+                .iter()
+                .any(|kind| server.dependency_file.ends_with(kind)),
+        needs_uv: !pip && (release_venv || server.dependency_install_command.is_none()),
         asks_pip: reads_dependency_file && pip && !release_venv,
         needs_env,
         variables,

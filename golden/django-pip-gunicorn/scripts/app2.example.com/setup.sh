@@ -174,7 +174,7 @@
 		[ -f "$source" ] || source=/dev/null
 		keys=$home/.ssh/authorized_keys
 		# find tells what is missing or has another mode than sshd likes.
-		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d ! -perm 700 -o -type f ! -perm 600 \) 2>&1)" ]; then
+		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
 			as_user sh -c '
 				set -e
 				umask 077

@@ -29,7 +29,6 @@
 	releases=$root/releases
 	shared=$root/shared
 	state=$root/.pystrano
-	uv=$state/uv/bin/uv
 
 	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
@@ -90,8 +89,8 @@
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
+		find_current
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
 				! find_holder || break
@@ -99,8 +98,9 @@
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
-		printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
-		find_current
+		stage=locked
+		# On a full disk it goes without a name: what recover removes makes room.
+		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
 		recover
 		report ok "Locked $root"
@@ -114,24 +114,22 @@
 		current=${current##*/}
 	}
 
-	# A release keeps its "unfinished" mark until it was promoted and verified.
+	# A release keeps its "unfinished" mark until it was promoted and verified. What cannot be
+	# removed, such as files of another user, is in nobody's way.
 	recover() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ ! -e "$left/.pystrano/unfinished" ] || {
-				end_work "$left"
-				discard "${left##*/}"
-			}
+			[ -e "$left/.pystrano/unfinished" ] || continue
+			end_work "$left"
+			discard "${left##*/}" || report warning "Could not remove $left"
 		done
-		for left in "$releases"/.trash-*; do
-			[ ! -e "$left" ] || discard "${left##*/.trash-}"
-		done
-		for left in "$releases"/.new-*; do
-			[ ! -e "$left" ] || {
-				end_work "$left"
-				rm -rf "$left"
-			}
+		for left in "$releases"/.new-* "$releases"/.trash-*; do
+			[ -e "$left" ] || continue
+			end_work "$left"
+			name=${left##*/.trash-}
+			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
+			rm -rf "$left" || report warning "Could not remove $left"
 		done
 	}
 
@@ -158,8 +156,8 @@
 	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
 	discard() {
 		if [ -d "$releases/$1" ]; then
-			rm -rf "$releases/.trash-$1"
-			mv "$releases/$1" "$releases/.trash-$1"
+			rm -rf "$releases/.trash-$1" &&
+				mv -T "$releases/$1" "$releases/.trash-$1"
 		fi &&
 			rm -f "$shared/.env.$1" &&
 			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
@@ -189,13 +187,17 @@
 	# Whatever would stop the release later stops it now.
 	check_host() {
 		begin release
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	check_promotion() {
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
 		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
-		report ok "Prepared release $release"
 	}
 
 	get_code() {
@@ -227,9 +229,11 @@
 	# link_env makes shared/.env go through current, so that one rename switches code and env.
 	link_env() {
 		[ -z "$current" ] || adopt "$current"
-		if [ "$(readlink "$shared/.env")" != ../current/.pystrano/env ]; then
+		through=../current/.pystrano/env
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		if [ "$(readlink "$shared/.env")" != "$through" ]; then
 			rm -f "$state/.env"
-			ln -s ../current/.pystrano/env "$state/.env"
+			ln -s "$through" "$state/.env"
 			mv -f "$state/.env" "$shared/"
 		fi
 	}
@@ -248,6 +252,7 @@ EOF
 		[ -e "$shared/.env.$1" ] || [ ! -e "$shared/.env" ] || (
 			umask 077
 			cat "$shared/.env" >"$state/.env.adopted"
+			sync "$state/.env.adopted" # soon it is the only one
 			mv "$state/.env.adopted" "$shared/.env.$1"
 		)
 		if [ -e "$shared/.env.$1" ]; then
@@ -284,6 +289,7 @@ EOF
 			cd "$releases/$release"
 			{
 				python3 -VV
+				cat .python-version uv.toml 2>/dev/null || :
 				printf '%s\n' 'uv sync'
 				cat pyproject.toml "$dependency_file"
 				# What is installed from the checkout belongs to this release alone.
@@ -291,6 +297,16 @@ EOF
 			} | sha256sum
 		)
 		venv=$root/venvs/$(printf %.16s "$key")
+	}
+
+	# find_uv sets $uv; it is installed where it is missing.
+	find_uv() {
+		uv=$state/uv/bin/uv
+		# A power cut may have left an empty one.
+		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
+			python3 -m venv --clear "$state/uv" 9>&-
+			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
+		}
 	}
 
 	install_dependencies() {
@@ -302,16 +318,12 @@ EOF
 			return
 		fi
 		rm -rf "$venv"
-		# A power cut may have left an empty one.
-		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
-			python3 -m venv --clear "$state/uv" 9>&-
-			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
-		}
-		"$uv" venv --quiet "$venv" 9>&-
+		find_uv
+		in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
 		# pip compiles what it installs. A unit that may not write there would do it at every start.
 		in_release "$uv" sync --frozen --no-dev --compile-bytecode
 		# Complete means: all of it is on the disk.
-		sync -f "$venv"
+		sync -f "$venv" 9>&-
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 		report changed 'Installed Python dependencies'
@@ -346,7 +358,7 @@ EOF
 		ln -s "$root/current/.pystrano/venv" "$state/venv"
 		if [ ! -e "$venv_dir" ]; then
 			mkdir -p "${venv_dir%/*}"
-			mv -f "$state/venv" "$venv_dir"
+			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
 		for older in $(good_releases); do
@@ -354,7 +366,7 @@ EOF
 			mkdir -p "$releases/$older/.pystrano"
 			ln -s ../../../venvs/shared "$releases/$older/.pystrano/venv"
 		done
-		mv -f "$state/venv" "$root/venvs/shared"
+		mv -fT "$state/venv" "$root/venvs/shared"
 		exchange "$root/venvs/shared" "$venv_dir"
 	}
 
@@ -382,7 +394,8 @@ EOF
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release"
+		sync -f "$releases/$release" 9>&-
+		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && restart && verify && hear_verdict; then
@@ -475,6 +488,7 @@ EOF
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current" && restart && verify; }; then
+				log doubt
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi
 		else
@@ -583,11 +597,11 @@ EOF
 		put_env
 		link_media
 		install_dependencies
+		link_venv
 		unwatch_controller
 		wait_at ready migrate
 		migrate
 		wait_at migrated go
-		link_venv
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
 		prune
@@ -600,6 +614,7 @@ EOF
 		[ -n "$release" ] || find_previous
 		[ "$release" != "$current" ] || die 3 "$release is current already"
 		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
 		commit=$(commit_of "$release")
 		adopt "$release"
 		link_env
@@ -642,6 +657,7 @@ EOF
 	}
 
 	status() {
+		stage=looking
 		# Looked at first: what is seen after a free lock is final.
 		find_holder || :
 		find_current
@@ -707,19 +723,22 @@ EOF
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
-		promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
 		esac
-		[ "$stage" != building ] || {
-			rm -rf "$releases/.new-$release"
-			discard "$release"
-		}
-		rm -f "$state/next" "$state/back"
+		# Only who has the lock may: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$state/next" "$state/back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
 	main() {
 		set -eu
 		unset CDPATH
+		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in

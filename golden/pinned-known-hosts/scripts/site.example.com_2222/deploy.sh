@@ -85,8 +85,8 @@
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
+		find_current
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
 				! find_holder || break
@@ -94,8 +94,9 @@
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
-		printf '%s\n' "$who $action $release since $(utc_now) pid $$" >"$state/lock"
-		find_current
+		stage=locked
+		# On a full disk it goes without a name: what recover removes makes room.
+		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
 		recover
 		report ok "Locked $root"
@@ -109,24 +110,22 @@
 		current=${current##*/}
 	}
 
-	# A release keeps its "unfinished" mark until it was promoted and verified.
+	# A release keeps its "unfinished" mark until it was promoted and verified. What cannot be
+	# removed, such as files of another user, is in nobody's way.
 	recover() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ ! -e "$left/.pystrano/unfinished" ] || {
-				end_work "$left"
-				discard "${left##*/}"
-			}
+			[ -e "$left/.pystrano/unfinished" ] || continue
+			end_work "$left"
+			discard "${left##*/}" || report warning "Could not remove $left"
 		done
-		for left in "$releases"/.trash-*; do
-			[ ! -e "$left" ] || discard "${left##*/.trash-}"
-		done
-		for left in "$releases"/.new-*; do
-			[ ! -e "$left" ] || {
-				end_work "$left"
-				rm -rf "$left"
-			}
+		for left in "$releases"/.new-* "$releases"/.trash-*; do
+			[ -e "$left" ] || continue
+			end_work "$left"
+			name=${left##*/.trash-}
+			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
+			rm -rf "$left" || report warning "Could not remove $left"
 		done
 	}
 
@@ -153,8 +152,8 @@
 	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
 	discard() {
 		if [ -d "$releases/$1" ]; then
-			rm -rf "$releases/.trash-$1"
-			mv "$releases/$1" "$releases/.trash-$1"
+			rm -rf "$releases/.trash-$1" &&
+				mv -T "$releases/$1" "$releases/.trash-$1"
 		fi &&
 			rm -f "$shared/.env.$1" &&
 			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
@@ -184,10 +183,16 @@
 	# Whatever would stop the release later stops it now.
 	check_host() {
 		begin release
+		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
+			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	check_promotion() {
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
-		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
-		report ok "Prepared release $release"
 	}
 
 	get_code() {
@@ -226,11 +231,18 @@
 		exec "$@" 3<&- 9>&-
 	)
 
-	# reads_more FILE: this dependency file names others, variables, or what may be something else
-	# tomorrow: a branch, an archive without a hash. It alone does not tell what is installed.
+	# A line of a dependency file that tells by itself what is installed: a package by its name, an
+	# address with a hash, an option for where packages come from.
+	by_name='[A-Za-z0-9][A-Za-z0-9._-]*[[:space:]]*(\[[^]/@$]*\])?[[:space:]]*([(<>=!~;][^/@$]*)?'
+	by_hash='([A-Za-z0-9][^/@$]*@[[:space:]]*)?((git|hg)\+)?[a-z]+://[^$[:space:]]*[@/:=][0-9a-f]{40}[^$]*'
+	from_index='(-i|--(hash|(extra-)?index-url|trusted-host|no-binary|only-binary|prefer-binary|pre|require-hashes))([= ][^$]*)?'
+
+	# reads_more FILE: some line is another one: a file, a branch, a variable. What it names may be
+	# something else tomorrow.
 	reads_more() {
-		grep -qE '^[[:space:]]*(-[rcef]|--(requirement|constraint|editable|find-links)|\.|/|file:)|@ *file:|\$\{' "$1" ||
-			grep -E '(git|hg|svn|bzr)\+|://.*\.(zip|tar|tgz)' "$1" | grep -qvE '[@/:=][0-9a-f]{40}'
+		# A slash makes the name of a local archive what it is: a path.
+		sed -E 's/(^|[[:space:]])#.*//; s/\\$//; s/\.(whl|zip|tar|tgz|gz|tbz|bz2|tlz|txz|xz|lzma)([[:space:][;]|$)/\/&/' "$1" |
+			grep -qvE "^[[:space:]]*($by_name|$by_hash|$from_index)?[[:space:]]*$"
 	}
 
 	# installed prints what pip's answer follows from: what is wanted, the interpreter, the packages
@@ -272,7 +284,7 @@
 		rm -f "$venv/.installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
-		sync -f "$venv"
+		sync -f "$venv" 9>&-
 		depends_on_more || installed >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
@@ -288,7 +300,8 @@
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release"
+		sync -f "$releases/$release" 9>&-
+		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
@@ -320,6 +333,7 @@
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current"; }; then
+				log doubt
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi
 		else
@@ -426,6 +440,7 @@
 		[ -n "$release" ] || find_previous
 		[ "$release" != "$current" ] || die 3 "$release is current already"
 		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
 		commit=$(commit_of "$release")
 		report ok "Found release $release"
 		wait_at ready go
@@ -466,6 +481,7 @@
 	}
 
 	status() {
+		stage=looking
 		# Looked at first: what is seen after a free lock is final.
 		find_holder || :
 		find_current
@@ -530,19 +546,22 @@
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
-		promoted) conclude 5 doubt "$release was being promoted; look at this host now" ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
 		esac
-		[ "$stage" != building ] || {
-			rm -rf "$releases/.new-$release"
-			discard "$release"
-		}
-		rm -f "$state/next" "$state/back"
+		# Only who has the lock may: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$state/next" "$state/back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
 	main() {
 		set -eu
 		unset CDPATH
+		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in

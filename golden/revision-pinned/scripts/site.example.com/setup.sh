@@ -170,7 +170,7 @@
 		[ -f "$source" ] || source=/dev/null
 		keys=$home/.ssh/authorized_keys
 		# find tells what is missing or has another mode than sshd likes.
-		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d ! -perm 700 -o -type f ! -perm 600 \) 2>&1)" ]; then
+		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
 			as_user sh -c '
 				set -e
 				umask 077
@@ -285,8 +285,11 @@
 
 	make_virtualenv() {
 		begin virtualenv
-		provide "$venv"
-		provide_uv "$venv"
+		# One that uv made anew, for another Python, has no pip; deploy.sh brings its own uv then.
+		if ! as_user grep -qs '^uv = ' "$venv/pyvenv.cfg" || ! as_user "$venv/bin/python" -c ''; then
+			provide "$venv"
+			provide_uv "$venv"
+		fi
 		tell "Provisioned virtualenv at $venv"
 	}
 
