@@ -86,8 +86,8 @@
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
-		find_current
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
 				! find_holder || break
@@ -95,6 +95,7 @@
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
+		find_current
 		stage=locked
 		# On a full disk it goes without a name: what recover removes makes room.
 		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
@@ -124,7 +125,8 @@
 		for left in "$releases"/.new-* "$releases"/.trash-*; do
 			[ -e "$left" ] || continue
 			end_work "$left"
-			name=${left##*/.trash-}
+			name=${left##*/.new-}
+			name=${name##*/.trash-}
 			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
 			rm -rf "$left" || report warning "Could not remove $left"
 		done
@@ -191,6 +193,7 @@
 		report ok "Prepared release $release"
 	}
 
+	# What a rollback needs of that, too.
 	check_promotion() {
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
