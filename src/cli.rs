@@ -202,6 +202,8 @@ pub struct Rollback {
 }
 
 impl ScriptKind {
+    pub const ALL: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
+
     pub fn file_name(self) -> &'static str {
         match self {
             ScriptKind::Setup => "setup.sh",

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod contact;
 mod deploy;
+mod handoff;
 pub mod init;
 mod man;
 mod render;

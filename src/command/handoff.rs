@@ -1,0 +1,157 @@
+//! Files for handoff: a directory that only its owner can read, in which each file is whole or not there.
+
+use crate::cli::ScriptKind;
+use crate::error::Error;
+use crate::script;
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IntoInnerError, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const SUMS: &str = "SHA256SUMS";
+const PRIVATE: u32 = 0o700;
+
+/// The directory while scripts are written into it.
+pub struct Handoff {
+    directory: PathBuf,
+    /// Without a name: nothing stays behind when this is interrupted.
+    sums: BufWriter<File>,
+}
+
+impl Handoff {
+    /// Makes the directory, or makes sure that an existing one is private.
+    ///
+    /// # Errors
+    /// Others may look into it, and it is not for these files alone: it may be `/tmp`.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        make(directory)?;
+        let sums = tempfile::tempfile_in(directory).map_err(Error::file("write in", directory))?;
+        Ok(Handoff {
+            directory: directory.to_owned(),
+            sums: BufWriter::new(sums),
+        })
+    }
+
+    /// Writes one script of a server.
+    ///
+    /// # Errors
+    /// What should be the server's directory is something else, or leads elsewhere.
+    pub fn add(&mut self, server: &str, kind: ScriptKind, text: &str) -> Result<(), Error> {
+        let host = self.directory.join(server);
+        make_host(&host)?;
+        let name = kind.file_name();
+        write_file(&host, name, PRIVATE, |file| file.write_all(text.as_bytes()))?;
+        writeln!(self.sums, "{}  {server}/{name}", script::sha256(text))
+            .map_err(Error::file("write in", &self.directory))
+    }
+
+    /// Writes the checksums.
+    pub fn finish(self) -> Result<(), Error> {
+        write_file(&self.directory, SUMS, 0o600, |file| {
+            let mut sums = self.sums.into_inner().map_err(IntoInnerError::into_error)?;
+            sums.rewind()?;
+            io::copy(&mut sums, file).map(drop)
+        })
+    }
+}
+
+/// A directory that is empty or of an earlier render is made private; any other must be so already.
+fn make(directory: &Path) -> Result<(), Error> {
+    let found = match fs::metadata(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return DirBuilder::new()
+                .recursive(true)
+                .mode(PRIVATE)
+                .create(directory)
+                .map_err(Error::file("create", directory));
+        }
+        found => found.map_err(Error::file("look at", directory))?,
+    };
+    let shown = directory.display();
+    if !found.is_dir() {
+        return Err(Error::Usage {
+            what: format!("{shown} is not a directory"),
+            help: "name a new one".to_owned(),
+        });
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    if is_empty(directory) || is_rendered(directory) {
+        return make_private(directory);
+    }
+    Err(Error::Usage {
+        what: format!("{shown} holds other files, and its mode {mode:04o} lets others in"),
+        help: format!("name a new directory, or `chmod 700 {shown}` if nobody else needs it"),
+    })
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Whether this user has rendered into the directory: it holds checksums of scripts, and nothing but them.
+fn is_rendered(directory: &Path) -> bool {
+    let path = directory.join(SUMS);
+    let is_own =
+        |file: Metadata| file.is_file() && file.uid() == rustix::process::geteuid().as_raw();
+    if !fs::symlink_metadata(&path).is_ok_and(is_own) {
+        return false;
+    }
+    let Ok(sums) = File::open(&path) else {
+        return false;
+    };
+    let mut lines = BufReader::new(sums).lines().peekable();
+    lines.peek().is_some() && lines.all(|line| line.is_ok_and(|line| is_of_script(&line)))
+}
+
+/// Whether a line of checksums is of a script.
+fn is_of_script(line: &str) -> bool {
+    line.split_once("  ").is_some_and(|(sum, path)| {
+        sum.len() == 64
+            && sum.bytes().all(|digit| digit.is_ascii_hexdigit())
+            && ScriptKind::ALL
+                .iter()
+                .any(|kind| path.ends_with(&format!("/{}", kind.file_name())))
+    })
+}
+
+/// The directory of one server. A link is not followed: the file that it leads to is not ours.
+fn make_host(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => DirBuilder::new()
+            .mode(PRIVATE)
+            .create(path)
+            .map_err(Error::file("create", path)),
+        Err(error) => Err(Error::file("look at", path)(error)),
+        Ok(found) if found.is_dir() => make_private(path),
+        Ok(_) => Err(Error::Usage {
+            what: format!("{} is not a directory", path.display()),
+            help: "remove it, or name a new directory".to_owned(),
+        }),
+    }
+}
+
+fn make_private(directory: &Path) -> Result<(), Error> {
+    fs::set_permissions(directory, Permissions::from_mode(PRIVATE))
+        .map_err(Error::file("make private", directory))
+}
+
+fn write_file(
+    directory: &Path,
+    name: &str,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), Error> {
+    let path = directory.join(name);
+    let file = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory)?;
+        write(file.as_file_mut())?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    file().map_err(Error::file("write", &path))
+}

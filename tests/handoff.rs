@@ -1,0 +1,144 @@
+//! `render --output`: a directory for its owner alone.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A project with two servers, `a` and `b`, and a secret in its env file.
+struct Project(TempDir);
+
+impl Project {
+    fn new() -> Self {
+        let project = Project(TempDir::new().expect("a directory"));
+        fs::create_dir_all(project.path("deploy/shop/production")).expect("a directory");
+        let config = "config_version: 2\ncommon: {source_code_url: u, project_root: shop, \
+                      project_user: deploy, venv_dir: .venv, run_migrations: true, env_file: env}\n\
+                      servers: [{host: a}, {host: b}]\n";
+        fs::write(
+            project.path("deploy/shop/production/deployment.yml"),
+            config,
+        )
+        .expect("a file");
+        fs::write(project.path("env"), "PASSWORD=canary\n").expect("a file");
+        project
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn render(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .args(["render", "production", "shop"])
+            .args(arguments)
+            .current_dir(&self.0)
+            .output()
+            .expect("pystrano")
+    }
+
+    #[track_caller]
+    fn renders(&self, arguments: &[&str]) {
+        let output = self.render(arguments);
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    #[track_caller]
+    fn is_refused(&self, arguments: &[&str], says: &str) {
+        let output = self.render(arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            format!("error: {says}\n")
+        );
+    }
+
+    /// A directory in the project, with a mode.
+    fn directory(&self, name: &str, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).expect("a directory");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
+        path
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a path").permissions().mode() & 0o7777
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_directory_that_others_use_is_left_as_it_is() {
+    let project = Project::new();
+    for (name, mode_before) in [("shared", 0o1777), ("group", 0o710), ("sums", 0o755)] {
+        let path = project.directory(name, mode_before);
+        fs::write(path.join("somebody's"), "").expect("a file");
+        if name == "sums" {
+            // Of something else.
+            let sum = format!("{}  debian.iso\n", "0".repeat(64));
+            fs::write(path.join("SHA256SUMS"), sum).expect("a file");
+        }
+        let before = names(&path);
+        project.is_refused(
+            &["--output", name],
+            &format!(
+                "{name} holds other files, and its mode {mode_before:04o} lets others in; \
+                 name a new directory, or `chmod 700 {name}` if nobody else needs it"
+            ),
+        );
+        assert_eq!(mode(&path), mode_before);
+        assert_eq!(names(&path), before);
+    }
+    project.is_refused(
+        &["--output", "env"],
+        "env is not a directory; name a new one",
+    );
+}
+
+#[test]
+fn a_directory_of_its_own_becomes_private() {
+    let project = Project::new();
+    let empty = project.directory("empty", 0o755);
+    project.renders(&["--output", "empty"]);
+    assert_eq!(mode(&empty), 0o700);
+
+    // Of an earlier render.
+    fs::set_permissions(&empty, Permissions::from_mode(0o755)).expect("a mode");
+    project.renders(&["--output", "empty"]);
+    assert_eq!(mode(&empty), 0o700);
+
+    let private = project.directory("private", 0o700);
+    fs::write(private.join("notes"), "").expect("a file");
+    project.renders(&["--output", "private"]);
+    assert_eq!(names(&private), ["SHA256SUMS", "a", "b", "notes"]);
+
+    project.renders(&["--output", "new/below"]);
+    assert_eq!(mode(&project.path("new")), 0o700);
+    assert_eq!(mode(&project.path("new/below")), 0o700);
+}
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    let project = Project::new();
+    let elsewhere = project.directory("elsewhere", 0o755);
+    let output = project.directory("output", 0o700);
+    symlink(&elsewhere, output.join("a")).expect("a link");
+    let says = "output/a is not a directory; remove it, or name a new directory";
+    project.is_refused(&["--output", "output"], says);
+    assert!(names(&elsewhere).is_empty());
+    assert_eq!(mode(&elsewhere), 0o755);
+
+    fs::remove_file(output.join("a")).expect("a link");
+    fs::write(output.join("a"), "").expect("a file");
+    project.is_refused(&["--output", "output"], says);
+}
