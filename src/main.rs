@@ -19,11 +19,8 @@ fn main() -> ExitCode {
         .complete();
     let cli = cli::Cli::parse();
     report::set_color(cli.color);
-    match command::run(&cli) {
-        Ok(code) => code,
-        Err(error) => {
-            report::error(&error);
-            error.code()
-        }
-    }
+    report::finish(command::run(&cli).unwrap_or_else(|error| {
+        report::error(&error);
+        error.code()
+    }))
 }

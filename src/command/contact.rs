@@ -46,7 +46,12 @@ impl Contact<'_> {
             fleet::die();
         }
         let shown = show(&report, &facts);
-        Ok(ExitCode::from(if code == 0 { shown } else { code }))
+        Ok(ExitCode::from(match (code, shown) {
+            // The code for a bad command line would say that nothing was contacted.
+            (0, 0) if report::is_lost() => exit::FAILED,
+            (0, shown) => shown,
+            (code, _) => code,
+        }))
     }
 }
 

@@ -13,12 +13,15 @@ pub use progress::Report;
 
 use crate::cli::Color;
 use crate::config::Diagnostic;
-use crate::error::Error;
+use crate::error::{Error, exit};
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 static COLOR: OnceLock<(bool, bool)> = OnceLock::new();
+/// Why the first result that is missing on stdout could not be written.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Decides once whether stdout and stderr, each for itself, are colored.
 pub fn set_color(when: Color) {
@@ -29,8 +32,8 @@ pub fn set_color(when: Color) {
         Color::Auto => set("CLICOLOR_FORCE", "0") || terminal,
     };
     let _ = COLOR.set((
-        decide(std::io::stdout().is_terminal()),
-        decide(std::io::stderr().is_terminal()),
+        decide(io::stdout().is_terminal()),
+        decide(io::stderr().is_terminal()),
     ));
 }
 
@@ -57,7 +60,7 @@ pub fn error(error: &Error) {
     {
         warnings(found);
     }
-    let mut out = std::io::stderr().lock();
+    let mut out = io::stderr().lock();
     let _ = match error {
         Error::Config { mistakes, .. } => {
             let count = match mistakes.len() {
@@ -72,7 +75,7 @@ pub fn error(error: &Error) {
 
 /// What works but should be looked at.
 pub fn warnings(warnings: &[Diagnostic]) {
-    let mut out = std::io::stderr().lock();
+    let mut out = io::stderr().lock();
     for warning in warnings {
         let _ = writeln!(out, "warning: {warning}");
     }
@@ -80,15 +83,46 @@ pub fn warnings(warnings: &[Diagnostic]) {
 
 /// One line of a result, to stdout.
 pub fn result(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    keep(writeln!(io::stdout().lock(), "{line}"));
 }
 
 /// A result as it is, to stdout.
 pub fn text(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    keep(io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Remembers why a result was not written. A reader that went away wants no more of it.
+fn keep(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Whether results were lost so far.
+pub fn is_lost() -> bool {
+    keep(io::stdout().flush());
+    LOST.get().is_some()
+}
+
+/// The exit code of the program: where a result was lost, it says so and is no success.
+pub fn finish(code: ExitCode) -> ExitCode {
+    if !is_lost() {
+        return code;
+    }
+    if let Some(error) = LOST.get() {
+        note(format_args!(
+            "error: cannot write to stdout: {error}; send the result elsewhere"
+        ));
+    }
+    match code {
+        ExitCode::SUCCESS => ExitCode::from(exit::USAGE),
+        failure => failure,
+    }
 }
 
 /// One line of talk, to stderr.
 pub fn note(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

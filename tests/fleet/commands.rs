@@ -1,6 +1,6 @@
 //! `status`, `rollback`, `--dry-run`, `--json` and `--host` over many hosts.
 
-use crate::support::{Fleet, OLD, OLDER};
+use crate::support::{Fleet, OLD, OLDER, ran};
 use serde_json::Value;
 
 #[test]
@@ -23,6 +23,32 @@ fn status_is_a_table_of_all_hosts() {
         OLDER,
     ];
     assert_eq!(words, expected);
+}
+
+/// The code of the outcome, but never success.
+#[test]
+fn a_result_that_is_lost_is_told() {
+    let fleet = Fleet::new(2);
+    let full = |arguments: &[&str]| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = fleet.command(arguments);
+        command.stdout(full.expect("a device"));
+        ran(command.spawn().expect("pystrano"))
+    };
+    let told = "error: cannot write to stdout: No space left on device (os error 28); send the result elsewhere\n";
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["deploy", "--json"],
+    ] {
+        let ran = full(arguments);
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        assert_eq!(ran.stderr, told);
+    }
+    let ran = full(&["deploy", "--dry-run"]);
+    assert_eq!((ran.code(), ran.stderr.as_str()), (2, told));
+    fleet.write("h1/fail/pip", "");
+    assert_eq!(full(&["deploy", "--json"]).code(), 3);
 }
 
 #[test]
