@@ -4,7 +4,7 @@ use crate::cli::{Cli, Fleet, Selection};
 use crate::config::Config;
 use crate::error::{Error, exit};
 use crate::fleet::{self, Facts, Job};
-use crate::report::{self, Report};
+use crate::report::{self, Plan, Report};
 use crate::script::{self, Secrets};
 use crate::ssh::{self, Action};
 use std::process::ExitCode;
@@ -30,10 +30,6 @@ impl Contact<'_> {
             jobs: self.fleet.jobs.get(),
             verbose: self.cli.verbose,
         };
-        if self.fleet.dry_run {
-            return dry_run(&job, config);
-        }
-        ssh::find_program()?;
         let mut report = Report::new(
             self.action,
             format!("{} {}", target.environment, target.app),
@@ -41,6 +37,10 @@ impl Contact<'_> {
             self.cli.verbose,
             self.fleet.json,
         );
+        if self.fleet.dry_run {
+            return dry_run(&job, config, &report);
+        }
+        ssh::find_program()?;
         let (code, facts) = fleet::run(&job, config.servers().collect(), &mut report)?;
         if code == exit::INTERRUPTED {
             fleet::die();
@@ -55,33 +55,31 @@ impl Contact<'_> {
     }
 }
 
-/// Prints for each server the command line, and the script's name, size and SHA-256; with
+/// Shows for each server the command line, and the script's name, size and SHA-256; with
 /// `--verbose` also the script, without its secrets.
-fn dry_run(job: &Job, mut config: Config) -> Result<ExitCode, Error> {
+fn dry_run(job: &Job, mut config: Config, report: &Report) -> Result<ExitCode, Error> {
     let program = ssh::program();
-    let name = match job.action {
-        Action::Setup => "setup.sh",
-        _ => "deploy.sh",
-    };
-    let (count, labels) = (config.len(), config.labels());
-    for (server, label) in config.servers().zip(labels) {
+    let count = config.len();
+    for (index, server) in config.servers().enumerate() {
         let script = fleet::script(job.action, &server, Secrets::Reveal)?;
         let call = job.call(count, "0".repeat(32));
-        let words = call.arguments(&server);
-        let command: Vec<_> = std::iter::once(program.to_string_lossy().into_owned())
-            .chain(words)
-            .map(|word| shell_escape::escape(word.into()).into_owned())
-            .collect();
-        report::result(format_args!("{label}"));
-        report::result(format_args!("  {}", command.join(" ")));
-        report::result(format_args!(
-            "  {name}: {} bytes, sha256 {}",
-            script.len(),
-            script::sha256(&script)
-        ));
-        if job.verbose {
-            report::result(fleet::script(job.action, &server, Secrets::Redact)?);
-        }
+        let mut command = vec![program.to_string_lossy().into_owned()];
+        command.extend(call.arguments(&server));
+        let text = match job.verbose {
+            true => Some(fleet::script(job.action, &server, Secrets::Redact)?),
+            false => None,
+        };
+        let plan = Plan {
+            command,
+            script: match job.action {
+                Action::Setup => "setup.sh",
+                _ => "deploy.sh",
+            },
+            bytes: script.len(),
+            sha256: script::sha256(&script),
+            text,
+        };
+        report.plan(index, &plan);
     }
     Ok(ExitCode::SUCCESS)
 }

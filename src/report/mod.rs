@@ -4,11 +4,13 @@ mod live;
 mod news;
 mod paint;
 mod plain;
+mod plan;
 mod progress;
 mod summary;
 mod table;
 
 pub use news::{Ended, News, Summary};
+pub use plan::Plan;
 pub use progress::Report;
 
 use crate::cli::Color;

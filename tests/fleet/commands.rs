@@ -153,6 +153,40 @@ fn a_dry_run_contacts_nobody() {
 }
 
 #[test]
+fn a_dry_run_in_json_is_one_event_for_each_server() {
+    let fleet = Fleet::new(2);
+    for (command, script) in [("setup", "setup.sh"), ("deploy", "deploy.sh")] {
+        for more in [&[][..], &["--verbose"]] {
+            let arguments = [&[command, "--dry-run", "--json"][..], more].concat();
+            let ran = fleet.run(&arguments);
+            assert_eq!(ran.code(), 0, "{ran:?}");
+            let plans: Vec<Value> = ran
+                .stdout
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("an object"))
+                .collect();
+            assert_eq!(plans.len(), 2, "{ran:?}");
+            for (plan, host) in plans.iter().zip(["h1", "h2"]) {
+                assert_eq!(plan["event"], "plan");
+                assert_eq!(plan["host"], host);
+                assert!(plan["elapsed"].is_number());
+                let words = plan["command"].as_array().expect("words");
+                assert_eq!(words[0], fleet.path("ssh").to_str().expect("UTF-8"));
+                assert_eq!(words[words.len() - 2], host);
+                assert_eq!(plan["script"], script);
+                assert!(plan["bytes"].as_u64() > Some(1000));
+                assert_eq!(plan["sha256"].as_str().map(str::len), Some(64));
+                let text = plan.get("text").and_then(Value::as_str);
+                assert_eq!(text.is_some(), !more.is_empty());
+                assert!(text.is_none_or(|text| text.starts_with("#!/bin/sh\n# ")));
+            }
+            assert!(!ran.stdout.contains("correct horse"));
+        }
+    }
+    assert_eq!(fleet.read("h1/ssh"), "");
+}
+
+#[test]
 fn one_host_alone_gets_no_barrier() {
     let fleet = Fleet::new(2);
     let ran = fleet.run(&["deploy", "--host", "h2"]);

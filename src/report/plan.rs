@@ -1,0 +1,38 @@
+//! The result of `--dry-run`.
+
+use super::Report;
+use serde::Serialize;
+
+/// What would be sent to one server.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "plan")]
+pub struct Plan {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    pub script: &'static str,
+    pub bytes: usize,
+    pub sha256: String,
+    /// With `--verbose` the script, without its secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl Report {
+    /// To stdout: lines, or one object.
+    pub fn plan(&self, host: usize, plan: &Plan) {
+        if self.is_json() {
+            return self.json(Some(host), plan);
+        }
+        let words = plan.command.iter().map(|word| word.into());
+        let words: Vec<_> = words.map(shell_escape::escape).collect();
+        super::result(&self.labels()[host]);
+        super::result(format_args!("  {}", words.join(" ")));
+        super::result(format_args!(
+            "  {}: {} bytes, sha256 {}",
+            plan.script, plan.bytes, plan.sha256
+        ));
+        if let Some(text) = &plan.text {
+            super::result(text);
+        }
+    }
+}
