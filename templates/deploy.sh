@@ -17,7 +17,7 @@
 
 	user={{ server.project_user }}
 	root={{ server.project_root }}
-	source_code_url={{ server.source_code_url }}
+	source_code_url={{ source_code_url }}
 {%- if let Some(branch) = server.branch %}
 	branch={{ branch }}
 {%- endif %}

@@ -196,3 +196,41 @@ fn stdout_is_redacted_and_refuses_to_run() {
         assert!(!String::from_utf8_lossy(&revealed).contains("[redacted]"));
     }
 }
+
+/// A project whose `common` has these lines too.
+fn project(common: &str) -> tempfile::TempDir {
+    let project = tempfile::tempdir().expect("a directory");
+    let target = project.path().join("deploy/shop/production");
+    fs::create_dir_all(&target).expect("a directory");
+    let config = format!(
+        "config_version: 2\ncommon:\n  project_root: shop\n  project_user: deploy\n  venv_dir: .venv\n\
+         {common}servers: [{{host: a}}]\n"
+    );
+    fs::write(target.join("deployment.yml"), config).expect("a config");
+    project
+}
+
+fn printed(project: &Path, args: &[&str]) -> String {
+    String::from_utf8(render(project, args).stdout).expect("UTF-8")
+}
+
+#[test]
+fn the_password_of_a_repository_is_a_secret() {
+    let project = project("  source_code_url: https://ada:canary@example.com/shop.git\n");
+    let text = printed(project.path(), &["deploy"]);
+    assert!(text.contains("source_code_url='https://ada:[redacted]@example.com/shop.git'\n"));
+    assert!(!text.contains("canary"), "{text}");
+    let ran = Command::new("sh").args(["-c", &text]).output().expect("sh");
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(printed(project.path(), &["deploy", "--reveal"]).contains("ada:canary@example.com"));
+}
+
+/// Then it is the whole script, which need not refuse to run.
+#[test]
+fn nothing_is_redacted_where_there_is_no_secret() {
+    let project = project("  source_code_url: ssh://git@example.com/shop.git\n");
+    for script in ["setup", "deploy"] {
+        let shown = printed(project.path(), &[script]);
+        assert_eq!(shown, printed(project.path(), &[script, "--reveal"]));
+    }
+}

@@ -13,7 +13,7 @@ mod settings;
 mod yaml;
 
 use crate::error::Error;
-pub use diagnostic::{Diagnostic, Problem, quoted, shown_path};
+pub use diagnostic::{Diagnostic, Problem, credentials, quoted, shown_path};
 use diagnostic::{Mark, Source};
 use files::Files;
 pub use relations::absolute;

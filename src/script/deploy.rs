@@ -1,7 +1,7 @@
 //! `deploy.sh`.
 
 use super::{REDACTED, Secrets, encode};
-use crate::config::{Framework, PackageManager, Server, VenvMode};
+use crate::config::{Framework, PackageManager, Server, VenvMode, credentials};
 use crate::error::Error;
 use askama::Template;
 
@@ -9,7 +9,9 @@ use askama::Template;
 #[template(path = "deploy.sh", config = "templates/askama.toml")]
 struct Deploy<'a> {
     server: &'a Server,
+    /// Something secret was left out.
     redacted: bool,
+    source_code_url: String,
     release_venv: bool,
     django: bool,
     pip: bool,
@@ -36,7 +38,12 @@ struct Deploy<'a> {
 }
 
 pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
-    let redacted = secrets == Secrets::Redact;
+    let redact = secrets == Secrets::Redact;
+    let mut source_code_url = server.source_code_url.clone();
+    let password = credentials(&source_code_url).filter(|_| redact);
+    if let Some((start, end)) = password {
+        source_code_url.replace_range(start..end, REDACTED);
+    }
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
     let needs_env = server.run_migrations || server.collect_static_files;
@@ -45,7 +52,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         Some(env) if needs_env => env
             .variables
             .iter()
-            .map(|(name, value)| (name.as_str(), if redacted { REDACTED } else { value }))
+            .map(|(name, value)| (name.as_str(), if redact { REDACTED } else { value }))
             .collect(),
         _ => Vec::new(),
     };
@@ -58,7 +65,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let reads_dependency_file = !uv_lock && server.dependency_install_command.is_none();
     let script = Deploy {
         server,
-        redacted,
+        redacted: redact && (env.is_some() || password.is_some()),
+        source_code_url,
         release_venv,
         django,
         pip,
