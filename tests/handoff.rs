@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -141,4 +142,38 @@ fn nothing_is_written_through_a_link() {
     fs::remove_file(output.join("a")).expect("a link");
     fs::write(output.join("a"), "").expect("a file");
     project.is_refused(&["--output", "output"], says);
+}
+
+/// Secrets of a run that was killed do not stay behind.
+#[test]
+fn the_next_run_removes_what_a_killed_one_left() {
+    let project = Project::new();
+    // Writing more than 4 KB is a signal.
+    let killed = Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 8; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_pystrano"))
+        .args(["render", "production", "shop", "--output", "output"])
+        .current_dir(&project.0)
+        .output()
+        .expect("sh");
+    assert!(killed.status.signal().is_some(), "{killed:?}");
+    assert_eq!(foreign(&project.path("output")), 1);
+    project.renders(&["--output", "output"]);
+    assert_eq!(foreign(&project.path("output")), 0);
+}
+
+/// Files that are neither scripts nor checksums.
+fn foreign(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let count = |entry: fs::DirEntry| match entry.path() {
+        path if path.is_dir() => foreign(&path),
+        path if ["setup.sh", "deploy.sh", "SHA256SUMS"]
+            .iter()
+            .any(|name| path.ends_with(name)) =>
+        {
+            0
+        }
+        _ => 1,
+    };
+    entries.map(|entry| count(entry.expect("an entry"))).sum()
 }

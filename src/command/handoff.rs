@@ -4,12 +4,14 @@ use crate::cli::ScriptKind;
 use crate::error::Error;
 use crate::script;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IntoInnerError, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const SUMS: &str = "SHA256SUMS";
 const PRIVATE: u32 = 0o700;
+/// What the name of an unfinished file begins with.
+const UNFINISHED: &str = ".pystrano-";
 
 /// The directory while scripts are written into it.
 pub struct Handoff {
@@ -25,6 +27,7 @@ impl Handoff {
     /// Others may look into it, and it is not for these files alone: it may be `/tmp`.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         make(directory)?;
+        remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
         let sums = tempfile::tempfile_in(directory).map_err(Error::file("write in", directory))?;
         Ok(Handoff {
             directory: directory.to_owned(),
@@ -40,19 +43,55 @@ impl Handoff {
         let host = self.directory.join(server);
         make_host(&host)?;
         let name = kind.file_name();
-        write_file(&host, name, PRIVATE, |file| file.write_all(text.as_bytes()))?;
+        self.write_file(host.join(name), PRIVATE, |file| {
+            file.write_all(text.as_bytes())
+        })?;
         writeln!(self.sums, "{}  {server}/{name}", script::sha256(text))
             .map_err(Error::file("write in", &self.directory))
     }
 
     /// Writes the checksums.
-    pub fn finish(self) -> Result<(), Error> {
-        write_file(&self.directory, SUMS, 0o600, |file| {
-            let mut sums = self.sums.into_inner().map_err(IntoInnerError::into_error)?;
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.sums
+            .flush()
+            .map_err(Error::file("write in", &self.directory))?;
+        self.write_file(self.directory.join(SUMS), 0o600, |file| {
+            let mut sums = self.sums.get_ref();
             sums.rewind()?;
             io::copy(&mut sums, file).map(drop)
         })
     }
+
+    /// Writes a file under another name at first, in the one directory where the next run looks for it.
+    fn write_file(
+        &self,
+        path: PathBuf,
+        mode: u32,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let file = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(&self.directory)?;
+            write(file.as_file_mut())?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        file().map_err(Error::file("write", &path))
+    }
+}
+
+/// What a killed run left behind holds secrets.
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A directory that is empty or of an earlier render is made private; any other must be so already.
@@ -136,22 +175,4 @@ fn make_host(path: &Path) -> Result<(), Error> {
 fn make_private(directory: &Path) -> Result<(), Error> {
     fs::set_permissions(directory, Permissions::from_mode(PRIVATE))
         .map_err(Error::file("make private", directory))
-}
-
-fn write_file(
-    directory: &Path,
-    name: &str,
-    mode: u32,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), Error> {
-    let path = directory.join(name);
-    let file = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(directory)?;
-        write(file.as_file_mut())?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    file().map_err(Error::file("write", &path))
 }
