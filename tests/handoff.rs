@@ -177,3 +177,41 @@ fn foreign(directory: &Path) -> usize {
     };
     entries.map(|entry| count(entry.expect("an entry"))).sum()
 }
+
+/// The checksums that `sha256sum` accepts, by their files.
+#[track_caller]
+fn verified(directory: &Path) -> Vec<String> {
+    let output = Command::new("sha256sum")
+        .args(["--check", "--strict", "SHA256SUMS"])
+        .current_dir(directory)
+        .output()
+        .expect("sha256sum");
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines
+        .lines()
+        .map(|line| line.trim_end_matches(": OK").to_owned())
+        .collect()
+}
+
+#[test]
+fn checksums_cover_what_earlier_renders_wrote() {
+    let project = Project::new();
+    let output = project.path("output");
+    project.renders(&["setup", "--output", "output"]);
+    project.renders(&["deploy", "--host", "a", "--output", "output"]);
+    let both = ["a/setup.sh", "b/setup.sh", "a/deploy.sh"];
+    assert_eq!(verified(&output), both);
+    fs::write(project.path("env"), "PASSWORD=other\n").expect("a file");
+    project.renders(&["deploy", "--host", "a", "--output", "output"]);
+    assert_eq!(verified(&output), both);
+    fs::remove_file(output.join("b/setup.sh")).expect("a file");
+    project.renders(&["deploy", "--host", "b", "--output", "output"]);
+    assert_eq!(
+        verified(&output),
+        ["a/setup.sh", "a/deploy.sh", "b/deploy.sh"]
+    );
+    project.renders(&["--output", "output"]);
+    let all = ["a/setup.sh", "a/deploy.sh", "b/setup.sh", "b/deploy.sh"];
+    assert_eq!(verified(&output), all);
+}

@@ -3,6 +3,7 @@
 use crate::cli::ScriptKind;
 use crate::error::Error;
 use crate::script;
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -18,6 +19,14 @@ pub struct Handoff {
     directory: PathBuf,
     /// Without a name: nothing stays behind when this is interrupted.
     sums: BufWriter<File>,
+    earlier: Option<Earlier>,
+}
+
+/// The checksums that an earlier render left.
+struct Earlier {
+    sums: BufReader<File>,
+    /// Files that are written anew, by their path in the directory.
+    replaced: HashSet<String>,
 }
 
 impl Handoff {
@@ -32,6 +41,7 @@ impl Handoff {
         Ok(Handoff {
             directory: directory.to_owned(),
             sums: BufWriter::new(sums),
+            earlier: Earlier::open(&directory.join(SUMS))?,
         })
     }
 
@@ -46,16 +56,25 @@ impl Handoff {
         self.write_file(host.join(name), PRIVATE, |file| {
             file.write_all(text.as_bytes())
         })?;
-        writeln!(self.sums, "{}  {server}/{name}", script::sha256(text))
-            .map_err(Error::file("write in", &self.directory))
+        let path = format!("{server}/{name}");
+        writeln!(self.sums, "{}  {path}", script::sha256(text))
+            .map_err(Error::file("write in", &self.directory))?;
+        if let Some(earlier) = &mut self.earlier {
+            earlier.replaced.insert(path);
+        }
+        Ok(())
     }
 
-    /// Writes the checksums.
+    /// Writes the checksums: first those of scripts of an earlier render that are still there.
     pub fn finish(mut self) -> Result<(), Error> {
+        let earlier = self.earlier.take();
         self.sums
             .flush()
             .map_err(Error::file("write in", &self.directory))?;
         self.write_file(self.directory.join(SUMS), 0o600, |file| {
+            if let Some(earlier) = earlier {
+                earlier.copy_kept(&self.directory, file)?;
+            }
             let mut sums = self.sums.get_ref();
             sums.rewind()?;
             io::copy(&mut sums, file).map(drop)
@@ -79,6 +98,40 @@ impl Handoff {
             Ok(())
         };
         file().map_err(Error::file("write", &path))
+    }
+}
+
+impl Earlier {
+    /// `None` if there was none.
+    fn open(path: &Path) -> Result<Option<Self>, Error> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_file() => {
+                let sums = File::open(path).map_err(Error::file("read", path))?;
+                Ok(Some(Earlier {
+                    sums: BufReader::new(sums),
+                    replaced: HashSet::new(),
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Copies the lines of files that are there and were not written anew.
+    fn copy_kept(self, directory: &Path, file: &mut File) -> io::Result<()> {
+        let mut out = BufWriter::new(file);
+        for line in self.sums.lines() {
+            let line = line?;
+            let Some((_, path)) = line.split_once("  ") else {
+                continue;
+            };
+            let is_file = |found: Metadata| found.is_file();
+            if !self.replaced.contains(path)
+                && fs::symlink_metadata(directory.join(path)).is_ok_and(is_file)
+            {
+                writeln!(out, "{line}")?;
+            }
+        }
+        out.flush()
     }
 }
 
