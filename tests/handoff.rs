@@ -215,3 +215,18 @@ fn checksums_cover_what_earlier_renders_wrote() {
     let all = ["a/setup.sh", "a/deploy.sh", "b/setup.sh", "b/deploy.sh"];
     assert_eq!(verified(&output), all);
 }
+
+#[test]
+fn it_says_how_many_scripts_it_wrote() {
+    let project = Project::new();
+    for (arguments, says) in [
+        (&["deploy", "--host", "a"][..], "1 script"),
+        (&[], "4 scripts"),
+    ] {
+        let output = project.render(&[arguments, &["--output", "output"]].concat());
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            format!("Wrote {says} and SHA256SUMS to output\n")
+        );
+    }
+}

@@ -56,9 +56,12 @@ fn write(
         }
     }
     handoff.finish()?;
-    let scripts = config.len() * kinds.len();
+    let scripts = match config.len() * kinds.len() {
+        1 => "1 script".to_owned(),
+        count => format!("{count} scripts"),
+    };
     report::note(format_args!(
-        "Wrote {scripts} scripts and SHA256SUMS to {}",
+        "Wrote {scripts} and SHA256SUMS to {}",
         directory.display()
     ));
     Ok(())
