@@ -1,6 +1,6 @@
 //! Everything that can stop a command before a host is contacted, and the exit codes.
 
-use crate::config::Diagnostic;
+use crate::config::{Diagnostic, Problem};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +30,8 @@ pub enum Error {
     },
     /// The command line asks for something that cannot be: what, and what to do.
     Usage { what: String, help: String },
+    /// Several options do so, each with its mistake.
+    Options(Vec<Problem>),
     /// A local file could not be read or written.
     File {
         action: &'static str,
@@ -72,6 +74,12 @@ impl fmt::Display for Error {
                     diagnostic.fmt(out)?;
                 }
                 Ok(())
+            }
+            Error::Options(problems) => {
+                let lines = problems
+                    .iter()
+                    .map(|problem| format!("{}; {}", problem.what, problem.help));
+                out.write_str(&lines.collect::<Vec<_>>().join("\nerror: "))
             }
             Error::Usage { what, help } => write!(out, "{what}; {help}"),
             Error::File {

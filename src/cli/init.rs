@@ -51,8 +51,8 @@ pub struct Given {
     /// Directory of the project on the host, under the user's home [default: apps/<APP>-<ENVIRONMENT>]
     #[arg(long, value_name = "PATH")]
     pub project_root: Option<String>,
-    /// Releases to keep on the host; 0 for all [default: 5]
-    #[arg(long, value_name = "N")]
+    /// Releases to keep on the host; 0 or less for all [default: 5]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub keep_releases: Option<String>,
     /// Command that installs the dependencies instead of pip or uv
     #[arg(long, value_name = "COMMAND")]
@@ -72,8 +72,8 @@ pub struct Given {
     /// Git branch [default: main]
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Commits of history to clone; 0 for all [default: 1]
-    #[arg(long, value_name = "N")]
+    /// Commits of history to clone; 0 or less for all [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clone_depth: Option<String>,
     /// Local files to link into every release, with `;` between
     #[arg(long, value_name = "FILES")]
@@ -101,6 +101,7 @@ pub struct Given {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Framework {
     Django,
+    #[value(aliases = ["fast-api", "fast_api"])]
     Fastapi,
 }
 

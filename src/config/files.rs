@@ -15,20 +15,32 @@ pub struct Files {
     env_files: Known<EnvFile>,
     services: Known<Service>,
     secrets: Known<Secret>,
+    /// What files will hold that are not written yet.
+    drafts: HashMap<String, Vec<u8>>,
     /// About the files themselves, at their own lines.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Files {
+    pub fn with(drafts: HashMap<String, Vec<u8>>) -> Self {
+        Files {
+            drafts,
+            ..Files::default()
+        }
+    }
+
     pub fn env_file(&mut self, path: &str) -> Result<Arc<EnvFile>, Problem> {
         let warnings = &mut self.warnings;
-        remember(&mut self.env_files, path, || env_file(path, warnings))
+        remember(&mut self.env_files, path, || {
+            let bytes = draft_or_file(&self.drafts, path)?;
+            env_file(path, bytes, warnings)
+        })
     }
 
     pub fn service(&mut self, path: &str) -> Result<Arc<Service>, Problem> {
         remember(&mut self.services, path, || {
             let unit = file_name(path)?;
-            let bytes = read(path)?;
+            let bytes = draft_or_file(&self.drafts, path)?;
             rules::unit(&unit)?;
             let text = utf8(path, bytes)?;
             Ok(Service { unit, text })
@@ -58,8 +70,19 @@ fn remember<T>(
     result
 }
 
-fn env_file(path: &str, warnings: &mut Vec<Diagnostic>) -> Result<EnvFile, Problem> {
-    let text = utf8(path, read(path)?)?;
+fn draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8>, Problem> {
+    match drafts.get(path) {
+        Some(bytes) => Ok(bytes.clone()),
+        None => read(path),
+    }
+}
+
+fn env_file(
+    path: &str,
+    bytes: Vec<u8>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<EnvFile, Problem> {
+    let text = utf8(path, bytes)?;
     let dotenv = dotenv::parse(&text);
     // The lines are not shown: they may hold a secret.
     let mut warn = |line: usize, what: String, help: &str| {

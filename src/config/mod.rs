@@ -20,6 +20,7 @@ pub use relations::absolute;
 use resolve::Resolver;
 pub use schema::schema;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -246,10 +247,25 @@ pub fn load(path: &Path) -> Result<Config, Error> {
         path: path.to_owned(),
         source,
     })?;
-    parse(path, bytes)
+    parse(path, bytes, Files::default())
 }
 
-fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
+/// Checks the text of a config before it is written. `drafts` are texts of the local files that
+/// are written with it, by their paths in the config.
+///
+/// # Errors
+/// Its mistakes.
+pub fn review(path: &Path, text: &str, drafts: HashMap<&str, &str>) -> Result<Config, Error> {
+    let drafts = drafts.into_iter();
+    let drafts = drafts.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    parse(
+        path,
+        text.as_bytes().to_vec(),
+        Files::with(drafts.collect()),
+    )
+}
+
+fn parse(path: &Path, bytes: Vec<u8>, mut files: Files) -> Result<Config, Error> {
     let (text, valid) = match String::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => (
@@ -284,7 +300,6 @@ fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, Error> {
         damaged.push(mark.line);
         errors.add(source.diagnostic(mark, problem));
     }
-    let mut files = Files::default();
     let mut resolver = Resolver::new(&source, &mut files);
     if let Some(outline) = &outline {
         resolver.check(outline);

@@ -1,5 +1,6 @@
 //! Configs as the Python tool reads them, and configs that nobody wrote.
 
+use super::files::Files;
 use super::{Config, KnownHost, Server, parse};
 use crate::error::Error;
 use proptest::prelude::*;
@@ -7,7 +8,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 fn load(text: &[u8]) -> Result<Config, Error> {
-    parse(Path::new("deployment.yml"), text.to_owned())
+    parse(
+        Path::new("deployment.yml"),
+        text.to_owned(),
+        Files::default(),
+    )
 }
 
 fn described(server: &Server) -> Value {

@@ -210,6 +210,136 @@ fn a_wrong_answer_says_which() {
     assert_eq!(files(directory.path()), 0);
 }
 
+/// Before anything is written, and by the options.
+#[test]
+fn what_check_would_refuse_is_refused() {
+    let directory = TempDir::new().unwrap();
+    for key in ["one", "two"] {
+        fs::create_dir(directory.path().join(key)).unwrap();
+        fs::write(directory.path().join(key).join("key"), key).unwrap();
+    }
+    for (options, says) in [
+        (
+            &["--port", "022"][..],
+            "--port: \"022\" is not a number from 1 to 65535; write digits only, without a zero before them",
+        ),
+        (
+            &["--keep-releases", "05"],
+            "--keep-releases: \"05\" is not a number from -1000000 to 1000000; write digits only, without a zero before them",
+        ),
+        (
+            &["--clone-depth", "01"],
+            "--clone-depth: \"01\" is not a number from -1000000 to 1000000; write digits only, without a zero before them",
+        ),
+        (
+            &["--venv-dir", "apps/shop-production/releases/venv"],
+            "--venv-dir: `venv_dir` lies in the project's `releases`, which deploys manage; name another directory",
+        ),
+        (
+            &["--venv-dir", "shop", "--project-root", "/home/deploy/shop/"],
+            "--venv-dir: `venv_dir` is the same directory as `project_root`; give the virtualenv a directory of its own",
+        ),
+        (
+            &["--project-root", ".venv-shop-production"],
+            "the default of --venv-dir: `venv_dir` is the same directory as `project_root`; give the virtualenv a directory of its own",
+        ),
+        (
+            &["--secrets", "one/key;two/key"],
+            "--secrets: two secrets are called \"key\"; rename one: they stand in one directory on the host",
+        ),
+        (
+            &["--env-file", "one"],
+            "--env-file: \"one\" is not a regular file; name a file",
+        ),
+    ] {
+        init(&directory, "shop", options)
+            .code(2)
+            .stdout("")
+            .stderr(format!("error: {says}\n"));
+    }
+    assert_eq!(files(directory.path()), 2);
+}
+
+#[test]
+fn all_wrong_answers_are_told_at_once() {
+    let directory = TempDir::new().unwrap();
+    let options = [
+        "--branch",
+        "a..b",
+        "--venv-dir",
+        "apps/shop-production",
+        "--migration-command",
+        "true",
+        "--port",
+        "0",
+    ];
+    pystrano(&directory, &[&["init", "production", "shop", "--yes", "--repo", REPO][..], &options].concat())
+        .code(2)
+        .stderr(
+            "error: --branch: git does not take \"a..b\" as a branch: it has `..`; write the name of a branch or tag; a commit goes into `revision`\n\
+             error: --migration-command has no effect here; it is for FastAPI with that step switched on; leave it out\n\
+             error: --port: \"0\" is not a number from 1 to 65535; write digits only, without a zero before them\n\
+             error: --venv-dir: `venv_dir` is the same directory as `project_root`; give the virtualenv a directory of its own\n\
+             error: there is no terminal to ask on, and no --host; give them as options\n",
+        );
+    assert_eq!(files(directory.path()), 0);
+}
+
+#[test]
+fn forms_that_a_config_takes_are_taken() {
+    for options in [
+        &["--keep-releases=-1", "--clone-depth", "-1"][..],
+        &["--framework", "Fast_API"],
+        &["--framework", "fast-api"],
+    ] {
+        let directory = TempDir::new().unwrap();
+        init(&directory, "shop", options).success();
+        pystrano(&directory, &["check", "production", "shop"]).success();
+    }
+}
+
+#[test]
+fn every_app_has_defaults_that_work() {
+    let directory = TempDir::new().unwrap();
+    let apps = [
+        "é", "ü", "1shop", ".shop", "$", "my shop", "日本", "it's", "100%", "a:b;c",
+    ];
+    let mut roots = std::collections::HashSet::new();
+    for app in apps {
+        init(&directory, app, &[]).success();
+        let checked = pystrano(&directory, &["check", "production", app]).success();
+        let told = String::from_utf8_lossy(&checked.get_output().stdout).into_owned();
+        assert!(roots.insert(told), "{app}");
+    }
+}
+
+#[test]
+fn a_repository_at_an_ipv6_address_is_a_known_host() {
+    for (repo, known) in [
+        ("git@[::1]:shop.git", "\"[::1]\""),
+        ("ssh://git@[::1]:2222/shop.git", "\"[::1]:2222\""),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let words = [
+            "init",
+            "production",
+            "shop",
+            "--yes",
+            "--repo",
+            repo,
+            "--host",
+            "a",
+        ];
+        pystrano(&directory, &words).success();
+        let config = read(&directory, "deploy/shop/production/deployment.yml");
+        assert!(
+            config.contains(&format!("ssh_known_hosts:\n    - {known}\n")),
+            "{config}"
+        );
+        pystrano(&directory, &["check", "production", "shop"]).success();
+    }
+}
+
 #[test]
 fn files_that_exist_are_kept() {
     let directory = TempDir::new().unwrap();

@@ -4,8 +4,10 @@ use super::interview::{Interview, Question, Stop, each, number};
 use super::ports;
 use crate::cli::{Cli, Framework, Given, PackageManager, Target};
 use crate::config::{Problem, absolute, known_hosts, quoted, rules};
-use crate::error::Error;
 use std::path::Path;
+
+/// Of releases and commits.
+const MOST: i32 = 1_000_000;
 
 /// All that `deployment.yml` and the unit are made of.
 pub struct Answers {
@@ -148,9 +150,9 @@ pub fn ask(
         &Question {
             flag: "--keep-releases",
             text: "Releases to keep",
-            help: "0 keeps all",
+            help: "0 or less keeps all",
             default: Some("5"),
-            rule: |text| number(text, 0, 1_000_000),
+            rule: |text| number(text, -MOST, MOST),
         },
         given.keep_releases.as_ref(),
     )?;
@@ -218,9 +220,9 @@ pub fn ask(
         &Question {
             flag: "--clone-depth",
             text: "Git clone depth",
-            help: "0 clones the whole history",
+            help: "0 or less clones the whole history",
             default: Some("1"),
-            rule: |text| number(text, 0, 1_000_000),
+            rule: |text| number(text, -MOST, MOST),
         },
         given.clone_depth.as_ref(),
     )?;
@@ -247,7 +249,6 @@ pub fn ask(
         !fastapi,
     )?;
     let migrates = fastapi && run_migrations;
-    unused(migrates, "--migration-command", &given.migration_command)?;
     let migration_command = match migrates {
         true => Some(interview.text(
             &Question {
@@ -259,14 +260,12 @@ pub fn ask(
             },
             given.migration_command.as_ref(),
         )?),
-        false => None,
+        false => {
+            interview.unused("--migration-command", given.migration_command.as_ref());
+            None
+        }
     };
     let builds = fastapi && collect_static_files;
-    unused(
-        builds,
-        "--static-files-command",
-        &given.static_files_command,
-    )?;
     let static_files_command = match builds {
         true => Some(interview.text(
             &Question {
@@ -278,7 +277,11 @@ pub fn ask(
             },
             given.static_files_command.as_ref(),
         )?),
-        false => None,
+        false => {
+            let given = given.static_files_command.as_ref();
+            interview.unused("--static-files-command", given);
+            None
+        }
     };
     let host = interview.text(
         &Question {
@@ -338,37 +341,41 @@ pub fn ask(
     })
 }
 
-/// Refuses an answer to a question that does not come up.
-fn unused(asked: bool, flag: &str, given: &Option<String>) -> Result<(), Error> {
-    match given {
-        Some(_) if !asked => Err(Error::Usage {
-            what: format!("{flag} has no effect here"),
-            help: "it is for FastAPI with that step switched on; leave it out".to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// Packages with white space, `,` or `;` between.
 fn packages(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',' || c == ';')
         .filter(|name| !name.is_empty())
 }
 
-/// A name as a part of other names: only what paths and units take unquoted.
+/// A name as a part of other names: only what paths and units take unquoted, and not a sign at first.
 fn slug(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    name.chars()
-        .map(|c| if fits(c) { c } else { '-' })
-        .collect()
+    let mut slug = String::new();
+    for character in name.chars() {
+        match character {
+            '_' | '.' | '-' => slug.push(character),
+            _ if character.is_ascii_alphanumeric() => slug.push(character),
+            _ if character.is_ascii() => slug.push('-'),
+            // So that two names stay two.
+            _ => slug += &format!("{:x}", u32::from(character)),
+        }
+    }
+    match slug.starts_with(['.', '-']) {
+        true => format!("app{slug}"),
+        false => slug,
+    }
 }
 
 /// A name as Python takes it for a module.
 fn identifier(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars()
+    let fits = |c: char| c.is_alphanumeric() || c == '_';
+    let name: String = name
+        .chars()
         .map(|c| if fits(c) { c } else { '_' })
-        .collect()
+        .collect();
+    match name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        true => name,
+        false => format!("_{name}"),
+    }
 }
 
 /// The entry of known_hosts that cloning a repository over ssh needs.
@@ -376,16 +383,21 @@ fn repository_host(url: &str) -> Option<String> {
     let address = match url.split_once("://") {
         Some(("ssh" | "git+ssh", rest)) => rest.split('/').next()?,
         Some(_) => return None,
-        None => url.split_once(':').map(|(address, _)| address)?,
+        // An IPv6 address has colons of its own.
+        None => match url.split_once("]:") {
+            Some((address, _)) => &url[..=address.len()],
+            None => url.split_once(':').map(|(address, _)| address)?,
+        },
     };
     let host = address
         .rsplit('@')
         .next()
         .filter(|host| !host.contains('/'))?;
-    Some(match host.rsplit_once(':') {
+    let entry = match host.rsplit_once(':') {
         Some((name, port)) if !name.starts_with('[') => format!("[{name}]:{port}"),
         _ => host.to_owned(),
-    })
+    };
+    known_hosts::parse(&entry).is_ok().then_some(entry)
 }
 
 /// A path that a unit can name as it is.

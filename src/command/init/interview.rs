@@ -13,7 +13,7 @@ pub type Rule = fn(&str) -> Result<(), Problem>;
 
 /// One thing to know.
 pub struct Question<'a> {
-    /// The option that answers it, without `--`.
+    /// The option that answers it.
     pub flag: &'static str,
     pub text: &'static str,
     /// Shown under the prompt.
@@ -50,48 +50,82 @@ impl From<InquireError> for Stop {
     }
 }
 
-/// Collects answers. An answer that cannot be had is noted, so that all of them are told at once.
+/// Collects answers. One that cannot be had or is wrong is noted, so that all of them are told at
+/// once, and has a stand-in that lets the others be looked at.
 pub struct Interview {
     /// A person is there to be asked.
     terminal: bool,
     /// Defaults are taken without asking.
     defaults: bool,
+    /// Options whose defaults were taken.
+    assumed: Vec<&'static str>,
     missing: Vec<&'static str>,
+    wrong: Vec<Problem>,
 }
+
+/// Passes all rules of texts that have no default.
+const STAND_IN: &str = "missing";
 
 impl Interview {
     pub fn new(defaults: bool) -> Self {
         Interview {
-            terminal: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            terminal: is_terminal(),
             defaults,
+            assumed: Vec::new(),
             missing: Vec::new(),
+            wrong: Vec::new(),
         }
     }
 
-    /// Fails if an answer is missing.
-    pub fn finish(&self) -> Result<(), Error> {
-        if self.missing.is_empty() {
-            return Ok(());
-        }
-        let help = match self.defaults {
-            true => "give them as options",
-            false => "give them as options, or take the defaults with --yes",
-        };
-        Err(Error::Usage {
-            what: format!(
+    /// Fails if an answer is missing or wrong.
+    pub fn finish(mut self) -> Result<(), Error> {
+        if !self.missing.is_empty() {
+            let what = format!(
                 "there is no terminal to ask on, and no {}",
                 self.missing.join(", ")
-            ),
-            help: help.to_owned(),
-        })
+            );
+            let help = match self.defaults {
+                true => "give them as options",
+                false => "give them as options, or take the defaults with --yes",
+            };
+            self.wrong.push(Problem::new(what, help));
+        }
+        match self.wrong.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Options(self.wrong)),
+        }
     }
 
-    /// A text. Without an answer it is the default, or empty, and noted as missing.
+    /// Notes what is wrong with the answer to an option.
+    pub fn refuse(&mut self, flag: &str, problem: Problem) {
+        let of = match self.assumed.contains(&flag) {
+            true => "the default of ",
+            false => "",
+        };
+        let what = format!("{of}{flag}: {}", problem.what);
+        self.wrong.push(Problem::new(what, problem.help));
+    }
+
+    /// Refuses an answer to a question that does not come up.
+    pub fn unused(&mut self, flag: &str, given: Option<&String>) {
+        if given.is_some() {
+            self.wrong.push(Problem::new(
+                format!("{flag} has no effect here"),
+                "it is for FastAPI with that step switched on; leave it out",
+            ));
+        }
+    }
+
+    /// A text that is not empty.
     pub fn text(&mut self, question: &Question, given: Option<&String>) -> Result<String, Stop> {
         let rule = question.rule;
+        let stand_in = question.default.unwrap_or(STAND_IN);
         let answer = match (given, question.default) {
-            (Some(given), _) => given.clone(),
-            (None, Some(default)) if self.defaults => default.to_owned(),
+            (Some(given), _) => given.trim(),
+            (None, Some(default)) if self.defaults => {
+                self.assumed.push(question.flag);
+                default
+            }
             (None, default) if self.terminal => {
                 let mut prompt = Text::new(question.text).with_validator(move |text: &str| {
                     Ok(match required(text).and_then(|()| rule(text.trim())) {
@@ -103,15 +137,18 @@ impl Interview {
                 prompt.help_message = help(question.help);
                 return Ok(prompt.prompt()?.trim().to_owned());
             }
-            (None, default) => {
+            (None, _) => {
                 self.missing.push(question.flag);
-                return Ok(default.unwrap_or_default().to_owned());
+                stand_in
             }
         };
-        required(&answer)
-            .and_then(|()| rule(&answer))
-            .map_err(|problem| refused(question.flag, problem))?;
-        Ok(answer)
+        match required(answer).and_then(|()| rule(answer)) {
+            Ok(()) => Ok(answer.to_owned()),
+            Err(problem) => {
+                self.refuse(question.flag, problem);
+                Ok(stand_in.to_owned())
+            }
+        }
     }
 
     /// A text that may be left empty. On a terminal the default stands there to be edited.
@@ -137,13 +174,18 @@ impl Interview {
                 prompt.prompt()?
             }
             None => {
-                if !self.defaults && !default.is_empty() {
-                    self.missing.push(question.flag);
+                match self.defaults {
+                    true => self.assumed.push(question.flag),
+                    false if default.is_empty() => {}
+                    false => self.missing.push(question.flag),
                 }
                 default.to_owned()
             }
         };
-        optional(&answer, rule).map_err(|problem| refused(question.flag, problem))?;
+        if let Err(problem) = optional(&answer, rule) {
+            self.refuse(question.flag, problem);
+            return Ok(None);
+        }
         let answer = answer.trim();
         Ok((!answer.is_empty()).then(|| answer.to_owned()))
     }
@@ -185,21 +227,26 @@ impl Interview {
             }
         }
     }
+}
 
-    /// Whether a file that exists may be overwritten.
-    ///
-    /// # Errors
-    /// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
-    pub fn overwrite(&self, path: &str) -> Result<bool, Stop> {
-        if self.defaults || !self.terminal {
-            return Err(Stop::Failed(Error::Usage {
-                what: format!("{path} exists"),
-                help: "overwrite it with --force, or remove it".to_owned(),
-            }));
-        }
-        let text = format!("Overwrite {path}?");
-        Ok(Confirm::new(&text).with_default(false).prompt()?)
+/// Whether a file that exists may be overwritten.
+///
+/// # Errors
+/// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
+pub fn overwrite(path: &str, defaults: bool) -> Result<bool, Stop> {
+    if defaults || !is_terminal() {
+        return Err(Stop::Failed(Error::Usage {
+            what: format!("{path} exists"),
+            help: "overwrite it with --force, or remove it".to_owned(),
+        }));
     }
+    let text = format!("Overwrite {path}?");
+    Ok(Confirm::new(&text).with_default(false).prompt()?)
+}
+
+/// Whether a person is there to be asked.
+fn is_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 fn required(text: &str) -> Result<(), Problem> {
@@ -224,13 +271,6 @@ fn message(problem: &Problem) -> ErrorMessage {
     ErrorMessage::Custom(format!("{}; {}", problem.what, problem.help))
 }
 
-fn refused(flag: &str, problem: Problem) -> Stop {
-    Stop::Failed(Error::Usage {
-        what: format!("--{}: {}", flag.trim_start_matches("--"), problem.what),
-        help: problem.help,
-    })
-}
-
 /// For rules that look at one word after another.
 pub fn each(
     words: impl Iterator<Item = impl AsRef<str>>,
@@ -242,13 +282,13 @@ pub fn each(
         .try_for_each(|word| rule(&word))
 }
 
-/// A whole number between two others, both included.
-pub fn number(text: &str, least: u32, most: u32) -> Result<(), Problem> {
-    match text.parse::<u32>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(()),
+/// A whole number between two others, both included, written as YAML reads it.
+pub fn number(text: &str, least: i32, most: i32) -> Result<(), Problem> {
+    match text.parse::<i32>() {
+        Ok(number) if (least..=most).contains(&number) && number.to_string() == text => Ok(()),
         _ => Err(Problem::new(
             format!("{} is not a number from {least} to {most}", quoted(text)),
-            "write digits only",
+            "write digits only, without a zero before them",
         )),
     }
 }

@@ -5,11 +5,13 @@ pub mod escape;
 mod files;
 mod interview;
 mod ports;
+mod review;
 
 use crate::cli::{Cli, Init};
 use crate::error::Error;
 use crate::{fleet, report};
 use interview::{Interview, Stop};
+use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -38,41 +40,48 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     let target = &arguments.target;
     let config = super::config_path(cli, target)?;
     let mut interview = Interview::new(arguments.yes);
-    let may_replace = |interview: &Interview, path: &Path| match path.exists() && !arguments.force {
-        true => interview.overwrite(&path.to_string_lossy()),
+    let may_replace = |path: &Path| match path.exists() && !arguments.force {
+        true => interview::overwrite(&path.to_string_lossy(), arguments.yes),
         false => Ok(true),
     };
-    if !may_replace(&interview, &config)? {
+    if !may_replace(&config)? {
         return Ok(false);
     }
     let answers = answers::ask(&mut interview, cli, target, &arguments.answers)?;
+    let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
+    let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
+    // It holds somebody's secrets.
+    let keeps_env = env.path.exists();
+    let text = files::deployment(&answers, &schema_path(&cli.config_file_name))?;
+    let mut files = HashMap::from([(answers.service_file.as_str(), unit.text.as_str())]);
+    if !keeps_env {
+        files.insert(&answers.env_file, &env.text);
+    }
+    let warnings = review::review(&mut interview, &config, &text, files)?;
     interview.finish()?;
 
-    let schema = schema_path(&cli.config_file_name);
     let mut drafts = Vec::new();
-    let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
-    match unit.is_written() || may_replace(&interview, &unit.path)? {
+    match unit.is_written() || may_replace(&unit.path)? {
         true => drafts.push(unit),
         false => report::result(format_args!("kept {}", unit.path.display())),
     }
-    // Files that are somebody's own are never replaced.
-    let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
-    let schema_file = cli.deploy_config_dir.join(SCHEMA);
-    let schema_file = Draft::new(schema_file, super::schema::text(), 0o666);
-    drafts.extend(
-        [env, schema_file]
-            .into_iter()
-            .filter(|draft| !draft.path.exists()),
-    );
-    drafts.push(Draft::new(
-        config,
-        files::deployment(&answers, &schema)?,
+    if !keeps_env {
+        drafts.push(env);
+    }
+    let schema = Draft::new(
+        cli.deploy_config_dir.join(SCHEMA),
+        super::schema::text(),
         0o666,
-    ));
+    );
+    if !schema.path.exists() {
+        drafts.push(schema);
+    }
+    drafts.push(Draft::new(config, text, 0o666));
     for draft in drafts {
         draft.write()?;
         report::result(format_args!("wrote {}", draft.path.display()));
     }
+    report::warnings(&warnings);
     Ok(true)
 }
 
