@@ -12,7 +12,7 @@ pub struct Init {
     /// Take the defaults; ask only what has none
     #[arg(short, long)]
     pub yes: bool,
-    /// Overwrite files that exist, without asking
+    /// Overwrite the config and the unit if they exist, without asking; a dotenv file is kept
     #[arg(long)]
     pub force: bool,
 

@@ -386,6 +386,42 @@ fn other_directories_and_names_are_told_on() {
     .success();
 }
 
+#[test]
+fn the_schema_is_that_of_the_program() {
+    let directory = TempDir::new().unwrap();
+    let schema = directory.path().join("deploy/deployment.schema.json");
+    fs::create_dir(directory.path().join("deploy")).unwrap();
+    fs::write(&schema, "of an older version").unwrap();
+    init(&directory, "shop", &[]).success();
+    let written = fs::read_to_string(&schema).unwrap();
+    pystrano(&directory, &["schema"]).stdout(written);
+    init(&directory, "blog", &[])
+        .success()
+        .stdout(contains("schema").not());
+}
+
+/// The config names its schema, wherever it is.
+#[test]
+fn every_config_finds_its_schema() {
+    let directory = TempDir::new().unwrap();
+    let here = directory.path().canonicalize().unwrap();
+    let elsewhere = here.join("elsewhere.yml");
+    for name in [
+        "pystrano.yml",
+        "./below/pystrano.yml",
+        "../pystrano.yml",
+        elsewhere.to_str().unwrap(),
+    ] {
+        init(&directory, "shop", &["--config-file-name", name, "--force"]).success();
+        let config = here.join("deploy/shop/production").join(name);
+        let text = fs::read_to_string(&config).unwrap();
+        let line = text.lines().next().unwrap();
+        let path = line.split_once("$schema=").expect(line).1;
+        let found = config.parent().unwrap().join(path).canonicalize();
+        assert_eq!(found.unwrap(), here.join("deploy/deployment.schema.json"));
+    }
+}
+
 /// Answers every question, in their order; `\r` alone takes the default.
 fn answer(terminal: &mut Terminal, unit: &str) {
     for (question, keys) in [

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 /// The file of the schema, in the deploy directory.
@@ -52,7 +52,7 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
     // It holds somebody's secrets.
     let keeps_env = env.path.exists();
-    let text = files::deployment(&answers, &schema_path(&cli.config_file_name))?;
+    let text = files::deployment(&answers, &schema_path(cli)?)?;
     let mut files = HashMap::from([(answers.service_file.as_str(), unit.text.as_str())]);
     if !keeps_env {
         files.insert(&answers.env_file, &env.text);
@@ -73,7 +73,8 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
         super::schema::text(),
         0o666,
     );
-    if !schema.path.exists() {
+    // It belongs to this version of the program.
+    if !schema.is_written() {
         drafts.push(schema);
     }
     drafts.push(Draft::new(config, text, 0o666));
@@ -85,10 +86,22 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// The path of the schema from a config `<deploy-config-dir>/<app>/<environment>/<name>`.
-fn schema_path(name: &Path) -> String {
-    let up = name.components().count() + 1;
-    "../".repeat(up) + SCHEMA
+/// The path of the schema from the config: in the same tree where its name leads nowhere else.
+fn schema_path(cli: &Cli) -> Result<String, Error> {
+    let parts: Vec<Component> = cli
+        .config_file_name
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    if parts
+        .iter()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
+        return Ok("../".repeat(parts.len() + 1) + SCHEMA);
+    }
+    let path = cli.deploy_config_dir.join(SCHEMA);
+    let path = std::path::absolute(&path).map_err(Error::file("find", &path))?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 fn next_steps(cli: &Cli, arguments: &Init) -> String {
