@@ -8,6 +8,7 @@ pub use init::{Framework, Given, Init, PackageManager};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -45,6 +46,24 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// What `--color` says in words that clap does not take, or that ask it for help.
+pub fn color(words: impl Iterator<Item = OsString>) -> Color {
+    let mut words = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(value) = value {
+            return Color::from_str(&value, false).unwrap_or(Color::Auto);
+        }
+    }
+    Color::Auto
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,10 +17,16 @@ fn main() -> ExitCode {
     CompleteEnv::with_factory(cli::Cli::command)
         .var(cli::COMPLETE)
         .complete();
-    let cli = cli::Cli::parse();
-    report::set_color(cli.color);
-    report::finish(command::run(&cli).unwrap_or_else(|error| {
-        report::error(&error);
-        error.code()
-    }))
+    let parsed = cli::Cli::try_parse();
+    report::set_color(match &parsed {
+        Ok(cli) => cli.color,
+        Err(_) => cli::color(std::env::args_os()),
+    });
+    report::finish(match parsed {
+        Ok(cli) => command::run(&cli).unwrap_or_else(|error| {
+            report::error(&error);
+            error.code()
+        }),
+        Err(stop) => report::usage(&stop),
+    })
 }

@@ -20,7 +20,9 @@ fn run(arguments: &[&str], stdout: impl Into<Stdio>) -> Output {
         .expect("pystrano")
 }
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 8] = [
+    &["--help"],
+    &["--version"],
     &["check", "production", "shop"],
     &["render", "production", "shop"],
     &["deploy", "production", "shop", "--dry-run"],

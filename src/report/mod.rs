@@ -39,8 +39,13 @@ pub fn set_color(when: Color) {
     ));
 }
 
+/// Whether results are colored.
+fn result_is_colored() -> bool {
+    COLOR.get().is_some_and(|(stdout, _)| *stdout)
+}
+
 /// Whether talk is colored.
-fn talk_is_colored() -> bool {
+pub fn talk_is_colored() -> bool {
     COLOR.get().is_some_and(|(_, stderr)| *stderr)
 }
 
@@ -73,6 +78,23 @@ pub fn error(error: &Error) {
         }
         _ => writeln!(out, "error: {error}"),
     };
+}
+
+/// Why clap gives no command line: help and the version are results, a mistake is talk.
+pub fn usage(stop: &clap::Error) -> ExitCode {
+    let (colored, show): (bool, fn(&str)) = match stop.use_stderr() {
+        true => (talk_is_colored(), progress::write_talk),
+        false => (result_is_colored(), text),
+    };
+    let said = stop.render();
+    match colored {
+        true => show(&said.ansi().to_string()),
+        false => show(&said.to_string()),
+    }
+    match stop.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(exit::USAGE),
+    }
 }
 
 /// What works but should be looked at.

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
-use terminal::Terminal;
+use terminal::{Terminal, is_colored};
 
 const REPO: &str = "git@code.example.com:you/shop.git";
 
@@ -535,5 +535,63 @@ fn ctrl_c_leaves_nothing() {
         assert_eq!(code, 130, "{shown}");
         assert!(shown.contains("nothing was written"), "{shown}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
+
+/// Prompts, help and mistakes are colored as all other talk is.
+#[test]
+fn colors_are_decided_once() {
+    let directory = TempDir::new().unwrap();
+    for (environment, color, colored) in [
+        (&[][..], "auto", true),
+        (&[], "never", false),
+        (&[("NO_COLOR", "1")], "auto", false),
+        (&[("NO_COLOR", "1")], "always", true),
+        (&[("NO_COLOR", "")], "auto", true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], "auto", false),
+        (&[("CLICOLOR_FORCE", "0")], "never", false),
+    ] {
+        let color = format!("--color={color}");
+        for words in [
+            &["--help"][..],
+            &["init", "--help"],
+            &["init", "--nonsense"],
+        ] {
+            let words = [&[color.as_str()], words].concat();
+            let terminal = Terminal::start_in(directory.path(), &words, environment);
+            let (_, shown, found) = terminal.end_with_color();
+            assert_eq!(found, colored, "{environment:?} {words:?}\n{shown}");
+        }
+        let words = [color.as_str(), "init", "production", "shop"];
+        let mut terminal = Terminal::start_in(directory.path(), &words, environment);
+        terminal.expect("? Framework").send("\u{3}");
+        let (_, shown, found) = terminal.end_with_color();
+        assert_eq!(found, colored, "{environment:?} {words:?}\n{shown}");
+    }
+    for (environment, color, colored) in [
+        (&[][..], "auto", false),
+        (&[], "always", true),
+        (&[("CLICOLOR_FORCE", "1")], "auto", true),
+        (&[("CLICOLOR_FORCE", "0")], "auto", false),
+        (&[("CLICOLOR_FORCE", "1")], "never", false),
+    ] {
+        for words in [&["--help"][..], &["init", "--nonsense"]] {
+            let output = Command::cargo_bin("pystrano")
+                .unwrap()
+                .args(["--color", color])
+                .args(words)
+                .env_remove("NO_COLOR")
+                .env_remove("CLICOLOR_FORCE")
+                .envs(environment.iter().copied())
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert_eq!(
+                is_colored(&said),
+                colored,
+                "{environment:?} {words:?}\n{said}"
+            );
+        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Terminal {
     screen: Receiver<Vec<u8>>,
     /// All that was shown, without escape sequences.
     pub shown: String,
+    /// Whether something was colored.
+    colored: bool,
     /// Where the text that was not yet expected begins.
     seen: usize,
     child: Child,
@@ -22,6 +24,15 @@ pub struct Terminal {
 impl Terminal {
     /// Starts the program in a directory, on a terminal of 100 columns.
     pub fn start(directory: &Path, arguments: &[&str]) -> Terminal {
+        Terminal::start_in(directory, arguments, &[("NO_COLOR", "1")])
+    }
+
+    /// The same in an environment of its own.
+    pub fn start_in(
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -43,7 +54,9 @@ impl Terminal {
             .args(arguments)
             .current_dir(directory)
             .env("TERM", "xterm-256color")
-            .env("NO_COLOR", "1")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .envs(environment.iter().copied())
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -65,6 +78,7 @@ impl Terminal {
             keyboard,
             screen,
             shown: String::new(),
+            colored: false,
             seen: 0,
             child,
         }
@@ -92,21 +106,37 @@ impl Terminal {
     }
 
     /// Waits for the end; the exit status, 128 + N after signal N.
-    pub fn end(mut self) -> (i32, String) {
+    pub fn end(self) -> (i32, String) {
+        let (code, shown, _) = self.end_with_color();
+        (code, shown)
+    }
+
+    /// The same, and whether something was colored.
+    pub fn end_with_color(mut self) -> (i32, String, bool) {
         use std::os::unix::process::ExitStatusExt;
         let status = self.child.wait().unwrap();
         self.read(Duration::from_millis(200));
         let code = status
             .code()
             .unwrap_or_else(|| 128 + status.signal().unwrap());
-        (code, self.shown)
+        (code, self.shown, self.colored)
     }
 
     fn read(&mut self, patience: Duration) {
         while let Ok(bytes) = self.screen.recv_timeout(patience) {
-            self.shown += &plain(&String::from_utf8_lossy(&bytes));
+            let text = String::from_utf8_lossy(&bytes);
+            self.colored |= is_colored(&text);
+            self.shown += &plain(&text);
         }
     }
+}
+
+/// Whether a sequence sets a color or another face.
+pub fn is_colored(text: &str) -> bool {
+    text.split("\u{1b}[").skip(1).any(|sequence| {
+        let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+        end.is_some_and(|end| end > 0 && sequence[end..].starts_with('m'))
+    })
 }
 
 /// Text without the sequences that move, erase and color.

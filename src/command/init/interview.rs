@@ -2,7 +2,9 @@
 
 use crate::config::{Problem, quoted};
 use crate::error::Error;
+use crate::report;
 use clap::ValueEnum;
+use inquire::ui::RenderConfig;
 use inquire::validator::{ErrorMessage, Validation};
 use inquire::{Confirm, InquireError, Select, Text};
 use std::fmt::Display;
@@ -68,6 +70,13 @@ const STAND_IN: &str = "missing";
 
 impl Interview {
     pub fn new(defaults: bool) -> Self {
+        // Both would look at the environment themselves.
+        let colored = report::talk_is_colored();
+        crossterm::style::force_color_output(colored);
+        inquire::set_global_render_config(match colored {
+            true => RenderConfig::default_colored(),
+            false => RenderConfig::empty(),
+        });
         Interview {
             terminal: is_terminal(),
             defaults,
