@@ -3,7 +3,7 @@
 mod complete;
 mod init;
 
-pub use complete::COMPLETE;
+pub use complete::{COMPLETE, answer as answer_shell};
 pub use init::{Framework, Given, Init, PackageManager};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,7 +32,7 @@ pub struct Cli {
     )]
     pub config_file_name: PathBuf,
 
-    /// Show what the hosts print
+    /// Show what the hosts print; with --dry-run, the scripts
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
@@ -94,10 +94,17 @@ pub enum Command {
     Schema,
     /// Print what a shell needs to complete commands, environments and apps
     #[command(after_help = COMPLETIONS_EXAMPLE)]
-    Completions { shell: Shell },
+    Completions {
+        /// Shell to print it for
+        shell: Shell,
+    },
     /// Print the manual page, or that of one command
     #[command(after_help = MAN_EXAMPLE)]
-    Man { command: Option<String> },
+    Man {
+        /// Command whose page it is [default: that of the program]
+        #[arg(add = ArgValueCompleter::new(complete::commands))]
+        command: Option<String>,
+    },
 }
 
 const INIT_EXAMPLE: &str = "\
@@ -117,7 +124,7 @@ Example:
 const DEPLOY_EXAMPLE: &str = "\
 Examples:
   pystrano deploy production shop
-  pystrano deploy production shop --dry-run";
+  pystrano deploy production shop --dry-run --verbose";
 const ROLLBACK_EXAMPLE: &str = "\
 Examples:
   pystrano rollback production shop                   to the release that ran before
@@ -202,7 +209,7 @@ pub struct Fleet {
     /// Connections being opened at a time
     #[arg(long, value_name = "N", default_value = "8")]
     pub jobs: NonZeroUsize,
-    /// Show what would be sent and to whom; contact nothing
+    /// Show what would be sent and to whom, with --verbose the scripts; contact nothing
     #[arg(long)]
     pub dry_run: bool,
     /// One JSON event per line on stdout; `pystrano man deploy` lists them

@@ -9,14 +9,11 @@ mod report;
 mod script;
 mod ssh;
 
-use clap::{CommandFactory, Parser};
-use clap_complete::CompleteEnv;
+use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    CompleteEnv::with_factory(cli::Cli::command)
-        .var(cli::COMPLETE)
-        .complete();
+    cli::answer_shell();
     let parsed = cli::Cli::try_parse();
     report::set_color(match &parsed {
         Ok(cli) => cli.color,

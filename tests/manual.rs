@@ -35,6 +35,17 @@ fn every_command_has_a_manual_page_and_an_example() {
             .success()
             .stdout(contains("Example").and(contains(format!("pystrano {command}"))));
     }
+    // Its argument is described.
+    let page = pystrano().args(["man", "man"]).output().unwrap().stdout;
+    assert!(
+        String::from_utf8(page)
+            .unwrap()
+            .contains("Command whose page it is")
+    );
+    pystrano()
+        .args(["deploy", "--help"])
+        .assert()
+        .stdout(contains("with --verbose the scripts"));
     pystrano().args(["man", "reboot"]).assert().code(2);
     // Programs read these.
     pystrano()

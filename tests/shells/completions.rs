@@ -89,6 +89,7 @@ fn environments_and_apps_come_from_the_deploy_directory() {
         ),
         (&["pystrano", "rol"], &["rollback"]),
         (&["pystrano", "completions", "z"], &["zsh"]),
+        (&["pystrano", "man", "ro"], &["rollback"]),
     ] {
         for (shell, offered) in ["bash", "zsh", "fish"].iter().zip(offers(line)) {
             let words: Vec<&str> = offered
