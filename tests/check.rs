@@ -143,6 +143,24 @@ fn servers_are_listed_and_selected() {
 }
 
 #[test]
+fn configs_that_cannot_be_read() {
+    told(
+        &["production", "shop", "--config-file-name", "."],
+        2,
+        "",
+        "error: deploy/shop/production is a directory; name the config with --config-file-name\n",
+    );
+    let name = ["--config-file-name", "deployment.yml/x"];
+    told(
+        &[&["production", "shop"], &name[..]].concat(),
+        2,
+        "",
+        "error: deploy/shop/production/deployment.yml/x cannot be read: \
+         Not a directory (os error 20); make it a file that you can read\n",
+    );
+}
+
+#[test]
 fn configs_that_are_not_there() {
     told(
         &["staging", "shop"],

@@ -17,6 +17,7 @@ use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::report;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,19 +45,37 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let target = &selection.target;
     let path = config_path(cli, target)?;
-    if !path.try_exists().unwrap_or(true) {
-        return Err(Error::Usage {
-            what: format!("{} does not exist", config::shown_path(&path).display()),
-            help: format!(
-                "`pystrano init {} {}` writes one",
-                target.environment, target.app
-            ),
-        });
-    }
-    let mut config = config::load(&path)?;
+    let mut config = config::load(&path).map_err(|error| unread(error, target))?;
     report::warnings(&config.warnings);
     config.select(&selection.hosts)?;
     Ok(config)
+}
+
+/// The error of a config that could not be read, with what to do about it.
+fn unread(error: Error, target: &Target) -> Error {
+    let Error::File { path, source, .. } = error else {
+        return error;
+    };
+    let shown = config::shown_path(&path);
+    let shown = shown.display();
+    let (what, help) = match source.kind() {
+        ErrorKind::NotFound => (
+            format!("{shown} does not exist"),
+            format!(
+                "`pystrano init {} {}` writes one",
+                target.environment, target.app
+            ),
+        ),
+        ErrorKind::IsADirectory => (
+            format!("{shown} is a directory"),
+            "name the config with --config-file-name".to_owned(),
+        ),
+        _ => (
+            format!("{shown} cannot be read: {source}"),
+            "make it a file that you can read".to_owned(),
+        ),
+    };
+    Error::Usage { what, help }
 }
 
 /// `<deploy-config-dir>/<app>/<environment>/<config-file-name>`.
