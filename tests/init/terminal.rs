@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 pub struct Terminal {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
+    /// All that came.
+    raw: Vec<u8>,
     /// All that was shown, without escape sequences.
     pub shown: String,
-    /// Whether something was colored.
-    colored: bool,
     /// Where the text that was not yet expected begins.
     seen: usize,
     child: Child,
@@ -77,8 +77,8 @@ impl Terminal {
         Terminal {
             keyboard,
             screen,
+            raw: Vec::new(),
             shown: String::new(),
-            colored: false,
             seen: 0,
             child,
         }
@@ -119,14 +119,15 @@ impl Terminal {
         let code = status
             .code()
             .unwrap_or_else(|| 128 + status.signal().unwrap());
-        (code, self.shown, self.colored)
+        let colored = is_colored(&String::from_utf8_lossy(&self.raw));
+        (code, self.shown, colored)
     }
 
     fn read(&mut self, patience: Duration) {
         while let Ok(bytes) = self.screen.recv_timeout(patience) {
-            let text = String::from_utf8_lossy(&bytes);
-            self.colored |= is_colored(&text);
-            self.shown += &plain(&text);
+            self.raw.extend(bytes);
+            // Characters and sequences may come in pieces.
+            self.shown = plain(&String::from_utf8_lossy(&self.raw));
         }
     }
 }
