@@ -158,8 +158,11 @@ fn the_next_run_removes_what_a_killed_one_left() {
         .expect("sh");
     assert!(killed.status.signal().is_some(), "{killed:?}");
     assert_eq!(foreign(&project.path("output")), 1);
+    // Somebody's own file has no such name.
+    fs::write(project.path("output/.pystrano-notes"), "").expect("a file");
     project.renders(&["--output", "output"]);
-    assert_eq!(foreign(&project.path("output")), 0);
+    assert_eq!(foreign(&project.path("output")), 1);
+    assert!(project.path("output/.pystrano-notes").exists());
 }
 
 /// Files that are neither scripts nor checksums.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 const SUMS: &str = "SHA256SUMS";
 const PRIVATE: u32 = 0o700;
-/// What the name of an unfinished file begins with.
-const UNFINISHED: &str = ".pystrano-";
+/// What the name of an unfinished file begins and ends with.
+const UNFINISHED: (&str, &str) = (".pystrano-", ".unfinished");
 
 /// The directory while scripts are written into it.
 pub struct Handoff {
@@ -90,7 +90,8 @@ impl Handoff {
     ) -> Result<(), Error> {
         let file = || -> io::Result<()> {
             let mut file = tempfile::Builder::new()
-                .prefix(UNFINISHED)
+                .prefix(UNFINISHED.0)
+                .suffix(UNFINISHED.1)
                 .permissions(Permissions::from_mode(mode))
                 .tempfile_in(&self.directory)?;
             write(file.as_file_mut())?;
@@ -139,8 +140,8 @@ impl Earlier {
 fn remove_unfinished(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
             fs::remove_file(entry.path())?;
         }
     }
