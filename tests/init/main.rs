@@ -514,6 +514,31 @@ fn a_person_answers_on_a_terminal() {
     assert_eq!(read(&directory, unit), "changed\n");
 }
 
+/// Before the first question, which a wrong option would have made in vain.
+#[test]
+fn wrong_options_are_told_on_a_terminal_at_once() {
+    let directory = TempDir::new().unwrap();
+    let options = [
+        "--port",
+        "022",
+        "--branch",
+        "a..b",
+        "--migration-command",
+        "x",
+    ];
+    let words = [&["init", "production", "shop"][..], &options].concat();
+    let terminal = Terminal::start(directory.path(), &words);
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 2, "{shown}");
+    for says in [
+        "error: --branch: git does not take",
+        "error: --port: \"022\"",
+    ] {
+        assert!(shown.contains(says), "{shown}");
+    }
+    assert!(!shown.contains('?'), "{shown}");
+}
+
 #[test]
 fn ctrl_c_leaves_nothing() {
     for answered in [0, 1, 5] {

@@ -59,6 +59,8 @@ pub struct Interview {
     terminal: bool,
     /// Defaults are taken without asking.
     defaults: bool,
+    /// Nobody is asked yet: only the options that were given are looked at.
+    rehearsal: bool,
     /// Options whose defaults were taken.
     assumed: Vec<&'static str>,
     missing: Vec<&'static str>,
@@ -80,15 +82,26 @@ impl Interview {
         Interview {
             terminal: is_terminal(),
             defaults,
+            rehearsal: false,
             assumed: Vec::new(),
             missing: Vec::new(),
             wrong: Vec::new(),
         }
     }
 
+    /// The one before the first question: a person need not answer all to hear that an option is
+    /// wrong. `None` where nobody is asked.
+    pub fn rehearsal(&self) -> Option<Self> {
+        (self.terminal && !self.defaults).then(|| Interview {
+            terminal: false,
+            rehearsal: true,
+            ..Interview::new(true)
+        })
+    }
+
     /// Fails if an answer is missing or wrong.
     pub fn finish(mut self) -> Result<(), Error> {
-        if !self.missing.is_empty() {
+        if !self.missing.is_empty() && !self.rehearsal {
             let what = format!(
                 "there is no terminal to ask on, and no {}",
                 self.missing.join(", ")
@@ -117,7 +130,8 @@ impl Interview {
 
     /// Refuses an answer to a question that does not come up.
     pub fn unused(&mut self, flag: &str, given: Option<&String>) {
-        if given.is_some() {
+        // In a rehearsal the answers may still make it come up.
+        if given.is_some() && !self.rehearsal {
             self.wrong.push(Problem::new(
                 format!("{flag} has no effect here"),
                 "it is for FastAPI with that step switched on; leave it out",

@@ -47,6 +47,10 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     if !may_replace(&config)? {
         return Ok(false);
     }
+    if let Some(mut rehearsal) = interview.rehearsal() {
+        answers::ask(&mut rehearsal, cli, target, &arguments.answers)?;
+        rehearsal.finish()?;
+    }
     let answers = answers::ask(&mut interview, cli, target, &arguments.answers)?;
     let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
     let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
