@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::script;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Lines, Seek, Write};
+use std::iter::Peekable;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,8 @@ pub struct Handoff {
 
 /// The checksums that an earlier render left.
 struct Earlier {
-    sums: BufReader<File>,
-    /// Files that are written anew, by their path in the directory.
+    lines: Peekable<Lines<BufReader<File>>>,
+    /// Files that are written anew, by their path in the directory, but those of lines that were taken.
     replaced: HashSet<String>,
 }
 
@@ -60,7 +61,7 @@ impl Handoff {
         writeln!(self.sums, "{}  {path}", script::sha256(text))
             .map_err(Error::file("write in", &self.directory))?;
         if let Some(earlier) = &mut self.earlier {
-            earlier.replaced.insert(path);
+            earlier.replace(path);
         }
         Ok(())
     }
@@ -109,7 +110,7 @@ impl Earlier {
             Ok(found) if found.is_file() => {
                 let sums = File::open(path).map_err(Error::file("read", path))?;
                 Ok(Some(Earlier {
-                    sums: BufReader::new(sums),
+                    lines: BufReader::new(sums).lines().peekable(),
                     replaced: HashSet::new(),
                 }))
             }
@@ -117,10 +118,23 @@ impl Earlier {
         }
     }
 
+    /// Takes the line of a file that is written anew. When all are, in their old order, none is kept
+    /// in memory.
+    fn replace(&mut self, path: String) {
+        let is_next = self.lines.next_if(|line| {
+            let line = line.as_deref().ok();
+            let next = line.and_then(|line| line.split_once("  "));
+            next.is_some_and(|(_, next)| next == path)
+        });
+        if is_next.is_none() {
+            self.replaced.insert(path);
+        }
+    }
+
     /// Copies the lines of files that are there and were not written anew.
     fn copy_kept(self, directory: &Path, file: &mut File) -> io::Result<()> {
         let mut out = BufWriter::new(file);
-        for line in self.sums.lines() {
+        for line in self.lines {
             let line = line?;
             let Some((_, path)) = line.split_once("  ") else {
                 continue;
