@@ -150,7 +150,7 @@ fn mistakes_are_refused() {
 
 /// Wrong configs that a schema has no words for: about files and their content, fields against each
 /// other, entries of known_hosts, and booleans of YAML 1.1 that YAML 1.2 has not.
-const BEYOND: [&str; 24] = [
+const BEYOND: [&str; 26] = [
     "boolean-for-text",
     "boolean-in-list",
     "fastapi-static",
@@ -165,6 +165,7 @@ const BEYOND: [&str; 24] = [
     "known-host-port",
     "known-host-url",
     "long-line-end",
+    "name-with-port",
     "root-in-venv",
     "secret-env",
     "secret-log",
@@ -172,6 +173,7 @@ const BEYOND: [&str; 24] = [
     "secret-twice",
     "server-twice",
     "unit-nul",
+    "url-port",
     "venv-in-shared",
     "venv-in-venvs",
     "venv-is-root",

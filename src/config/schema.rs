@@ -116,7 +116,11 @@ fn pattern(field: &str) -> Option<&'static str> {
             r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
         }
         "health_check_url" => {
-            concat!(r"[hH][tT][tT][pP][sS]?://[^/?#\s][^\s", control!(), "]*")
+            concat!(
+                r"[hH][tT][tT][pP][sS]?://(?:[^/?#\s@:]+|\[[^/?#\s@]*\])(?::[0-9]+)?(?:[/?#][^\s",
+                control!(),
+                "]*)?"
+            )
         }
         "env_file" => concat!("[^", control!(), "]*"),
         "service_file" => concat!(
@@ -158,7 +162,7 @@ pub fn text(_: &mut SchemaGenerator) -> Schema {
 /// A boolean, native or as text. YAML 1.2, which most editors speak, has no unquoted yes and on.
 pub fn flag(_: &mut SchemaGenerator) -> Schema {
     let words =
-        "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|0|1|";
+        "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|0|";
     json_schema!({"anyOf": [
         {"type": ["boolean", "null"]},
         {"enum": [0, 1]},
@@ -176,7 +180,10 @@ pub fn number(_: &mut SchemaGenerator) -> Schema {
 
 /// A number; anything else is a full clone.
 pub fn depth(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": ["integer", "number", "string", "boolean", "null"]})
+    json_schema!({"anyOf": [
+        {"type": ["integer", "number", "boolean", "null"]},
+        {"type": "string", "not": {"pattern": r"^\s*[+-]?0[0-9]+\s*$"}},
+    ]})
 }
 
 /// One of the names of an enum, in any case; `-` and `_` do not count.
