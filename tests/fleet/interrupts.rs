@@ -68,6 +68,20 @@ fn the_first_after_promotion_is_told_and_waits() {
     }
 }
 
+/// Its link was lost after promotion, and it has not answered yet.
+#[test]
+fn a_host_that_is_being_asked_is_waited_for() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/cut", "step promote");
+    fleet.write("h1/slow/restart", "2");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_ne!(fleet.current("h1"), OLD, "{ran:?}");
+}
+
 #[test]
 fn the_second_leaves_at_once() {
     for what in ["pip", "restart"] {
