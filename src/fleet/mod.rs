@@ -411,11 +411,19 @@ impl<'a> Fleet<'a> {
             .map(|(host, outcome)| Ended {
                 outcome: *outcome,
                 release: match outcome {
+                    Outcome::Done if self.job.action == Action::Status => {
+                        host.facts.current.clone()
+                    }
                     Outcome::Done => self.job.release.clone().or(host.facts.release.clone()),
                     Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
                     _ => None,
                 },
-                commit: host.facts.commit.clone(),
+                // That of another release is of no use.
+                commit: host
+                    .facts
+                    .commit
+                    .clone()
+                    .filter(|_| *outcome == Outcome::Done),
                 trouble: host.trouble.clone(),
             });
         self.report.end(&Summary {

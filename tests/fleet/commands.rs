@@ -110,6 +110,24 @@ fn json_is_one_event_per_line() {
     let status: Value = serde_json::from_str(found).expect("an object");
     assert_eq!(status["releases"], serde_json::json!([OLDER, OLD]));
     assert_eq!(status["unit_state"], "active");
+    let summary = ran.summary();
+    for host in 0..2 {
+        assert_eq!(summary["hosts"][host]["release"], status["current"]);
+        assert_eq!(summary["hosts"][host]["commit"], status["commit"]);
+    }
+}
+
+#[test]
+fn a_reverted_host_has_no_commit_of_what_it_gave_up() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/fail/curl", "");
+    let ran = fleet.run(&["deploy", "--json"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    for host in 0..2 {
+        let host = &ran.summary()["hosts"][host];
+        assert_eq!(host["release"], OLD);
+        assert_eq!(host["commit"], Value::Null);
+    }
 }
 
 #[test]

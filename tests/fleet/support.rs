@@ -33,6 +33,13 @@ impl Ran {
         let signal = || self.status.signal().map_or(-1, |signal| 128 + signal);
         self.status.code().unwrap_or_else(signal)
     }
+
+    /// The summary among the events of `--json`.
+    pub fn summary(&self) -> serde_json::Value {
+        let is_summary = |line: &&str| line.contains(r#""event":"summary""#);
+        let line = self.stdout.lines().find(is_summary).expect("a summary");
+        serde_json::from_str(line).expect("an object")
+    }
 }
 
 impl Fleet {
