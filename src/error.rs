@@ -17,7 +17,7 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 4;
     /// Hosts differ from each other, or the state of one is not known.
     pub const IN_DOUBT: u8 = 5;
-    /// Interrupted by the user. The process ends by SIGINT, which a shell shows as 130.
+    /// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
     pub const INTERRUPTED: u8 = 130;
 }
 

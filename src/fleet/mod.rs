@@ -20,7 +20,7 @@ use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Scrip
 use barrier::{Barrier, Stage};
 use host::{Errand, Host, backoff};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Seconds a host waits for a word before it goes its own way.
@@ -80,7 +80,8 @@ pub fn run(
     let (inputs, inbox) = sync_channel(1024);
     let interrupts = inputs.clone();
     let watch = interrupt::Watch::new(move || {
-        let _ = interrupts.send(Input::Interrupt);
+        let sent = interrupts.try_send(Input::Interrupt);
+        !matches!(sent, Err(TrySendError::Full(_)))
     });
     let _watch = watch.map_err(|source| Error::Usage {
         what: format!("cannot listen for Ctrl-C: {source}"),
