@@ -3,10 +3,11 @@
 use super::news::News;
 use super::paint::{Paint, paint};
 use super::progress::write_talk;
+use super::spaces;
 use crate::fleet::Outcome;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// The lines of all hosts, and those that are on the screen now.
 pub struct Live {
@@ -182,8 +183,8 @@ impl Live {
         let total = format!("{} servers{hidden}: {}", self.rows.len(), counts.join(", "));
         let clock = clock(now - self.began);
         let total = cut(&total, width - clock.len() - 1);
-        let gap = width - total.width() - clock.len();
-        lines.push((format!("{total}{:gap$}{clock}", ""), width));
+        let gap = spaces(width, total.width() + clock.len());
+        lines.push((format!("{total}{gap}{clock}"), width));
         lines
     }
 
@@ -224,16 +225,11 @@ impl Live {
             Mark::Failed | Mark::Queued | Mark::Over => String::new(),
         };
         let label = cut(label, label_width);
-        let pad = label_width - label.width();
+        let pad = spaces(label_width, label.width());
         let state = cut(state, width - label_width - 3 - clock.len() - 1);
-        let gap = width - label_width - 3 - state.width() - clock.len();
-        let line = format!(
-            "{label}{:pad$} {} {state}{:gap$}{clock}",
-            "",
-            paint(color, mark),
-            ""
-        );
-        (line, width)
+        let gap = spaces(width, label_width + 3 + state.width() + clock.len());
+        let mark = paint(color, mark);
+        (format!("{label}{pad} {mark} {state}{gap}{clock}"), width)
     }
 }
 
@@ -251,13 +247,13 @@ fn cut(text: &str, columns: usize) -> String {
         return text.to_owned();
     }
     let mut kept = String::new();
-    let mut used = 1;
     for character in text.chars() {
-        used += character.width().unwrap_or(0);
-        if used > columns {
+        kept.push(character);
+        // As a whole: a character can make the one before it wider.
+        if kept.width() >= columns {
+            kept.pop();
             break;
         }
-        kept.push(character);
     }
     kept.push('…');
     kept
@@ -268,5 +264,32 @@ fn size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
         _ => (80, 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_host_is_wider_than_its_place() {
+        for text in [
+            "plain text",
+            "❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}",
+            "1\u{fe0f}\u{20e3}2\u{fe0f}\u{20e3}3\u{fe0f}\u{20e3}",
+            "👩\u{200d}👩\u{200d}👧 宽宽宽宽宽宽",
+            "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+        ] {
+            for columns in 1..20 {
+                let shown = cut(text, columns);
+                assert!(shown.width() <= columns, "{shown:?} in {columns}");
+            }
+        }
+        let hearts = "❤\u{fe0f}".repeat(60);
+        let mut live = Live::new(1);
+        live.learn(0, &News::Step { step: &hearts });
+        for width in 1..130 {
+            assert_eq!(live.lines(&[hearts.clone()], width, 24).len(), 2);
+        }
     }
 }
