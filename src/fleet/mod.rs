@@ -14,7 +14,7 @@ pub use outcome::Outcome;
 
 use crate::cli::ScriptKind;
 use crate::config::Server;
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
 use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
 use barrier::{Barrier, Stage};
@@ -231,8 +231,10 @@ impl<'a> Fleet<'a> {
                 tail,
             } => {
                 let host = &mut self.hosts[index];
-                if host.called_off && step != "revert" {
-                    return; // what it was told is no failure of its own
+                // What it was told is no failure of its own; that it cannot go back is.
+                let broken = status == i32::from(exit::IN_DOUBT);
+                if host.called_off && host.errand == Errand::Job && !broken {
+                    return;
                 }
                 if host.errand != Errand::Ask {
                     host.trouble = Some(failure(&step, status, &text));
