@@ -39,7 +39,7 @@ pub enum Stage {
 /// The rules for one command.
 #[derive(Debug)]
 pub struct Barrier {
-    /// Hosts wait for each other. Otherwise each goes straight through.
+    /// Hosts wait for a word. Otherwise each goes straight through.
     together: bool,
     migrates: Vec<bool>,
     places: Vec<Place>,

@@ -45,7 +45,17 @@ impl Job {
             release: self.release.clone(),
             nonce,
             who: ssh::who(),
-            barrier: (self.action.promotes() && servers > 1).then_some(BARRIER),
+            barrier: self.waits(servers).then_some(BARRIER),
+        }
+    }
+
+    /// Whether hosts wait for a word. A rollback waits alone, too: it begins with nothing that an
+    /// interruption could stop, so without a word it would go on.
+    fn waits(&self, servers: usize) -> bool {
+        match self.action {
+            Action::Deploy => servers > 1,
+            Action::Rollback => true,
+            Action::Setup | Action::Status => false,
         }
     }
 }
@@ -118,9 +128,11 @@ impl<'a> Fleet<'a> {
         inputs: SyncSender<Input>,
     ) -> Self {
         let began = Instant::now();
-        let together = job.action.promotes() && servers.len() > 1;
         let migrates = |server: &Server| job.action == Action::Deploy && server.run_migrations;
-        let barrier = Barrier::new(together, servers.iter().map(migrates).collect());
+        let barrier = Barrier::new(
+            job.waits(servers.len()),
+            servers.iter().map(migrates).collect(),
+        );
         let hosts = Host::all(servers);
         report.begin(job.release.as_deref());
         Fleet {

@@ -75,6 +75,20 @@ fn the_first_after_promotion_is_told_and_waits() {
     }
 }
 
+/// The word that the script has begun is on its way, and the script with all it takes is there.
+#[test]
+fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/mute", "");
+    let child = fleet.start(&["rollback"]);
+    fleet.wait_for("h1/muted", "phase ready");
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    sleep(Duration::from_secs(1));
+    assert_eq!(fleet.current("h1"), OLD, "{ran:?}");
+}
+
 /// Its link was lost after promotion, and it has not answered yet.
 #[test]
 fn a_host_that_is_being_asked_is_waited_for() {

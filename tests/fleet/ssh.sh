@@ -3,7 +3,8 @@
 #
 # Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
-# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again).
+# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
+# (nothing of what the host says arrives).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -28,6 +29,10 @@ if [ -e dropped ]; then
 	die 'kex_exchange_identification: Connection closed by remote host'
 fi
 [ ! -e before ] || cat before
+if [ -e mute ]; then
+	setsid sh -c "$command" >muted 2>&1
+	exit
+fi
 [ -e cut ] || exec sh -c "$command"
 
 cut=$(cat cut)
