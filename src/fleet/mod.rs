@@ -334,7 +334,11 @@ impl<'a> Fleet<'a> {
             Errand::Job => self.job_closed(index, closing),
             Errand::Ask => self.answered(index, closing),
             Errand::PutBack => {
+                let tries = self.hosts[index].tries;
                 let outcome = match closing {
+                    Closing::Unstarted { passing: true, .. } if tries < TRIES => {
+                        return self.queue_errand(index, Errand::PutBack, backoff(tries));
+                    }
                     Closing::Ended { status: 0, .. } => Outcome::Reverted,
                     // It runs what it kept.
                     Closing::Ended { status: 1..=3, .. } => Outcome::Done,

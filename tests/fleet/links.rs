@@ -1,6 +1,8 @@
 //! Links that are lost at each point: the hosts are asked, and end alike.
 
-use crate::support::{Fleet, OLD, OLDER};
+use crate::support::{Fleet, OLD, OLDER, ran};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Lines of the script at which the link of one host is cut, and how the deploy ends.
 const CUTS: [(&str, i32); 10] = [
@@ -87,6 +89,22 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
     let asked = fleet.read("h2/ssh");
     assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
+}
+
+#[test]
+fn a_put_back_whose_connection_is_dropped_is_tried_again() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/cut", "phase promoted");
+    fleet.write("h2/slow/restart", "3");
+    fleet.write("h2/fail/restart", "");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    // By now it has told that it kept the release.
+    sleep(Duration::from_millis(1500));
+    fleet.write("h1/dropped", "2");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
 }
 
 #[test]
