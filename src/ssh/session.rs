@@ -95,6 +95,10 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         .stderr(Stdio::piped())
         // Ctrl-C at the terminal is for the controller; it tells the hosts.
         .process_group(0)
+        // BatchMode does not reach the ssh of a ProxyJump, which would stop for ever when it asks at the
+        // terminal from the background: each question is answered with no.
+        .env("SSH_ASKPASS", "false")
+        .env("SSH_ASKPASS_REQUIRE", "force")
         .spawn();
     let mut child = match child {
         Ok(child) => child,

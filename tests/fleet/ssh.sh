@@ -21,6 +21,7 @@ die() {
 	exit 255
 }
 
+[ "$SSH_ASKPASS_REQUIRE" = force ] && ! "$SSH_ASKPASS" || die 'It would ask at the terminal.'
 [ ! -e refused ] || die "ssh: connect to host $host port 22: Connection refused"
 [ ! -e denied ] || die "deploy@$host: Permission denied (publickey)."
 if [ -e dropped ]; then
