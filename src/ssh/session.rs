@@ -114,6 +114,7 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         pending: script,
         sent: 0,
         deadline: None,
+        ending: false,
         killed: false,
         talk: Talk::new(dial.nonce, dial.redactor, dial.verbose),
         child,
@@ -133,6 +134,8 @@ struct Link {
     sent: usize,
     /// When a child that does not end is ended.
     deadline: Option<Instant>,
+    /// The script has ended, and ssh is to follow.
+    ending: bool,
     killed: bool,
     talk: Talk,
 }
@@ -177,7 +180,8 @@ impl Link {
                     self.stdout = None;
                 }
             }
-            if self.talk.end.is_some() && self.stdin.is_some() {
+            if self.talk.end.is_some() && !self.ending {
+                self.ending = true;
                 self.stdin = None;
                 self.deadline = Some(Instant::now() + LINGER);
             }

@@ -75,6 +75,20 @@ fn the_first_after_promotion_is_told_and_waits() {
     }
 }
 
+#[test]
+fn a_link_that_stays_when_the_script_has_ended_is_not_waited_for() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/linger", "");
+    fleet.write("h1/slow/pip", "20");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("order", "h1 pip");
+    let began = Instant::now();
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    assert!(began.elapsed().as_secs() < 15, "{ran:?}");
+}
+
 /// The word that the script has begun is on its way, and the script with all it takes is there.
 #[test]
 fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {

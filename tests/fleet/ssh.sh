@@ -4,7 +4,7 @@
 # Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
 # holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
-# (nothing of what the host says arrives).
+# (nothing of what the host says arrives), `linger` (the link stays when the script has ended).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -33,6 +33,10 @@ fi
 if [ -e mute ]; then
 	setsid sh -c "$command" >muted 2>&1
 	exit
+fi
+if [ -e linger ]; then
+	setsid -w sh -c "$command"
+	sleep 30
 fi
 [ -e cut ] || exec sh -c "$command"
 
