@@ -109,6 +109,7 @@ impl Talk {
             Event::Start => {
                 self.started = true;
                 self.tail.clear();
+                self.ssh.clear(); // a banner explains nothing that comes later
             }
             Event::Step(step) => {
                 self.tail.clear();
@@ -200,6 +201,20 @@ fn is_passing(words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_banner_is_no_reason_for_a_lost_link() {
+        let mut talk = Talk::new("n".to_owned(), Arc::default(), false);
+        talk.heard(Piece::Output(b"Authorized use only."), true, &|_| {});
+        talk.heard(Piece::Event(b"start deploy -"), false, &|_| {});
+        let reason = "ssh ended with exit status: 255".to_owned();
+        let lost = Closing::Lost {
+            reason,
+            tail: Vec::new(),
+        };
+        assert_eq!(talk.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+    }
 
     #[test]
     fn only_an_overloaded_server_is_tried_again() {
