@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// Seconds a host waits for a word before it goes its own way.
 const BARRIER: u32 = 3600;
+/// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
+const LOGIN: Duration = Duration::from_secs(120);
 /// Tries to open one connection.
 const TRIES: u32 = 5;
 
@@ -201,6 +203,7 @@ impl<'a> Fleet<'a> {
                 as Script,
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose,
+            patience: LOGIN,
         };
         let inputs = self.inputs.clone();
         let tell = move |message| {
