@@ -367,8 +367,8 @@ impl<'a> Fleet<'a> {
                 reached,
                 passing,
             } => {
-                let stopped = self.barrier.stage() == Stage::Stopping;
-                if passing && !stopped && self.hosts[index].tries < TRIES {
+                let stopping = self.barrier.stage() == Stage::Stopping;
+                if passing && !stopping && self.hosts[index].tries < TRIES {
                     let pause = backoff(self.hosts[index].tries);
                     self.report.news(
                         index,
@@ -380,7 +380,7 @@ impl<'a> Fleet<'a> {
                     self.queue.push((Instant::now() + pause, index));
                     return;
                 }
-                if stopped {
+                if stopping && self.job.action.promotes() {
                     return self.over(index, Outcome::Untouched);
                 }
                 self.report.news(
@@ -412,14 +412,22 @@ impl<'a> Fleet<'a> {
     }
 
     fn interrupt(&mut self) {
-        if self.barrier.can_stop() {
+        let promotes = self.job.action.promotes();
+        let can_stop = self.barrier.can_stop();
+        let what = if !promotes {
+            "Interrupted: no more servers are begun, and those at work are waited for"
+        } else if can_stop || self.barrier.stage() == Stage::Stopping {
+            "Interrupted: stopping before promotion"
+        } else {
+            "Interrupted, but promotion has begun: waiting for its end"
+        };
+        self.report
+            .say(&format!("{what}; press Ctrl-C again to leave at once"));
+        if can_stop {
             self.interrupted = true;
-            self.report
-                .say("Interrupted: stopping before promotion; press Ctrl-C again to leave at once");
-            let orders = self.barrier.stop();
+            let mut orders = self.barrier.stop();
+            orders.retain(|(host, _)| promotes || self.hosts[*host].session.is_none());
             self.carry(orders);
-        } else if self.barrier.stage() != Stage::Stopping {
-            self.report.say("Interrupted, but promotion has begun: waiting for its end; press Ctrl-C again to leave at once");
         }
     }
 

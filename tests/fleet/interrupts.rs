@@ -107,7 +107,7 @@ fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {
 #[test]
 fn a_host_that_is_being_asked_is_waited_for() {
     let fleet = Fleet::new(1);
-    fleet.write("h1/cut", "step promote");
+    fleet.write("h1/cut", "step restart");
     fleet.write("h1/slow/restart", "2");
     let child = fleet.start(&["deploy"]);
     fleet.wait_for("h1/ssh", " status nonce=");
@@ -115,6 +115,31 @@ fn a_host_that_is_being_asked_is_waited_for() {
     let ran = ran(child);
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_ne!(fleet.current("h1"), OLD, "{ran:?}");
+}
+
+/// A setup is not left half done, either.
+#[test]
+fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/slow/systemctl", "2");
+    fleet.write("h2/dropped", "99");
+    let child = fleet.start(&["status", "--json"]);
+    fleet.wait_for("order", "h1 systemctl");
+    fleet.wait_for("h2/ssh", "status");
+    sleep(Duration::from_millis(100));
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    assert!(
+        ran.stdout.contains("those at work are waited for"),
+        "{ran:?}"
+    );
+    let hosts = &ran.summary()["hosts"];
+    assert_eq!(hosts[0]["outcome"], "done", "{ran:?}");
+    assert_eq!(hosts[1]["outcome"], "untouched", "{ran:?}");
+    let stop = r#""host":"h1","event":"told""#;
+    assert!(!ran.stdout.contains(stop), "{ran:?}");
+    assert!(fleet.read("h2/ssh").lines().count() < 5, "{ran:?}");
 }
 
 /// A terminal that closes, a job that is cancelled: they are no reason to leave hosts that differ.
