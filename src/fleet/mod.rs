@@ -16,7 +16,9 @@ use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
-use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
+use crate::ssh::{
+    self, Action, Call, Closing, Dial, Event, Message, Order, Phase, Script, Session,
+};
 use barrier::{Barrier, Stage};
 use host::{Errand, Host, backoff};
 use std::sync::Arc;
@@ -302,11 +304,37 @@ impl<'a> Fleet<'a> {
                 host.step = Some(step);
             }
             Event::Phase(phase) => {
-                let orders = self.barrier.reached(index, phase);
+                let orders = if self.barrier.stage() == Stage::Building && self.releases_differ() {
+                    self.call_off()
+                } else {
+                    self.barrier.reached(index, phase)
+                };
                 self.carry(orders);
             }
             Event::Start | Event::Done { .. } | Event::Fail { .. } | Event::End { .. } => {}
         }
+    }
+
+    /// Whether hosts would roll back to different releases: each names what ran there before.
+    fn releases_differ(&self) -> bool {
+        let mut known = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.facts.release.as_ref());
+        let first = known.next();
+        self.job.action == Action::Rollback && known.any(|release| Some(release) != first)
+    }
+
+    /// Servers that ran one release would run several: somebody has to name one.
+    fn call_off(&mut self) -> Vec<(usize, Order)> {
+        for host in &mut self.hosts {
+            let release = host.facts.release.as_deref();
+            host.trouble = release.map(|release| format!("it would go back to {release}"));
+        }
+        self.report.say(
+            "The servers would go back to different releases: name the one that all are to run",
+        );
+        self.barrier.stop()
     }
 
     /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.

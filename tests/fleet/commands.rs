@@ -58,6 +58,25 @@ fn rollback_takes_all_hosts_or_none() {
 }
 
 #[test]
+fn a_rollback_to_different_releases_is_called_off() {
+    let fleet = Fleet::new(3);
+    let older = "20240101000000";
+    fleet.write(&format!("h2/root/releases/{older}/.pystrano/commit"), "1");
+    fleet.write(&format!("h2/root/releases/{OLD}/.pystrano/previous"), older);
+    let ran = fleet.run(&["rollback"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    let said = ran.stderr.matches("name the one that all are to run");
+    assert_eq!(said.count(), 1, "{ran:?}");
+    let told = format!("h2: as it was; it would go back to {older}\n");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+
+    let ran = fleet.run(&["rollback", OLDER]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLDER; 3], "{ran:?}");
+}
+
+#[test]
 fn json_is_one_event_per_line() {
     let fleet = Fleet::new(2);
     let ran = fleet.run(&["deploy", "--json"]);
