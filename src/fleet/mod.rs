@@ -16,9 +16,7 @@ use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
-use crate::ssh::{
-    self, Action, Call, Closing, Dial, Event, Message, Order, Phase, Script, Session,
-};
+use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
 use barrier::{Barrier, Stage};
 use host::{Errand, Host, backoff};
 use std::sync::Arc;
@@ -459,9 +457,19 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// Whether the answers to `status` name more than one release.
+    fn servers_differ(&self) -> bool {
+        self.hosts
+            .windows(2)
+            .any(|two| two[0].facts.current != two[1].facts.current)
+    }
+
     fn finish(self) -> (u8, Vec<Facts>) {
         let outcomes = self.barrier.outcomes().unwrap_or_default();
-        let code = outcome::exit_code(self.job.action, &outcomes, self.interrupted);
+        let code = match outcome::exit_code(self.job.action, &outcomes, self.interrupted) {
+            0 if self.job.action == Action::Status && self.servers_differ() => exit::IN_DOUBT,
+            code => code,
+        };
         let ended = self
             .hosts
             .iter()

@@ -34,6 +34,13 @@ fn status_tells_when_hosts_differ() {
     let ran = fleet.run(&["status"]);
     assert_eq!(ran.code(), 5, "{ran:?}");
     assert!(ran.stdout.contains(OLDER));
+    assert!(
+        ran.stderr.starts_with("✗ Servers run different releases"),
+        "{ran:?}"
+    );
+    let ran = fleet.run(&["status", "--json"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert_eq!(ran.summary()["code"], 5);
 }
 
 #[test]
