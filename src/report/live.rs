@@ -286,10 +286,11 @@ mod tests {
             }
         }
         let hearts = "❤\u{fe0f}".repeat(60);
+        let labels = [hearts.clone()];
         let mut live = Live::new(1);
         live.learn(0, &News::Step { step: &hearts });
         for width in 1..130 {
-            assert_eq!(live.lines(&[hearts.clone()], width, 24).len(), 2);
+            assert_eq!(live.lines(&labels, width, 24).len(), 2);
         }
     }
 }
