@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// Exit codes of the `pystrano` program. The scripts end with the same numbers.
 pub mod exit {
-    /// A host failed after promotion had begun, and was put back.
+    /// A host failed: after promotion had begun, and was put back; or in `setup` or `status`.
     pub const FAILED: u8 = 1;
     /// The command line or the config is wrong; nothing was contacted.
     pub const USAGE: u8 = 2;
