@@ -416,8 +416,7 @@ impl<'a> Fleet<'a> {
                         reason: &reason,
                     },
                 );
-                self.hosts[index].trouble =
-                    Some(reason.lines().last().unwrap_or_default().to_owned());
+                self.hosts[index].trouble = Some(ssh::gist(&reason).to_owned());
                 self.over(
                     index,
                     match (reached, self.job.action.promotes()) {

@@ -5,6 +5,7 @@ use super::paint::{Paint, paint};
 use super::progress::write_talk;
 use super::spaces;
 use crate::fleet::Outcome;
+use crate::ssh::gist;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
@@ -32,7 +33,8 @@ enum Mark {
     Connecting,
     Held,
     Queued,
-    Over,
+    Undone,
+    Done,
 }
 
 impl Mark {
@@ -43,7 +45,8 @@ impl Mark {
             Mark::Connecting => "connecting",
             Mark::Held => "waiting",
             Mark::Queued => "queued",
-            Mark::Over => "done",
+            Mark::Undone => "not done",
+            Mark::Done => "done",
         }
     }
 }
@@ -72,8 +75,7 @@ impl Live {
         let (mark, text) = match news {
             News::Opening { .. } => (Mark::Connecting, String::new()),
             News::Retry { reason, .. } => {
-                let reason = reason.lines().last().unwrap_or_default();
-                (Mark::Connecting, format!("again, after: {reason}"))
+                (Mark::Connecting, format!("again, after: {}", gist(reason)))
             }
             News::Start => (Mark::Running, String::new()),
             News::Step { step } => (Mark::Running, (*step).to_owned()),
@@ -83,16 +85,23 @@ impl Live {
                 Mark::Failed,
                 format!("{step} failed with exit status {status}"),
             ),
-            News::Unstarted { reason, .. } => {
-                let reason = reason.lines().last().unwrap_or_default();
-                (Mark::Failed, reason.to_owned())
-            }
+            News::Unstarted { reason, .. } => (Mark::Failed, gist(reason).to_owned()),
             News::Lost { .. } => (Mark::Failed, "the connection was lost; asking".to_owned()),
-            News::Over {
-                outcome: Outcome::Done,
-            } => (Mark::Over, String::new()),
-            News::Over { .. } if row.mark == Mark::Failed => return,
-            News::Over { outcome } => (Mark::Over, format!("{outcome:?}").to_lowercase()),
+            News::Over { outcome } if *outcome != Outcome::Done && row.mark == Mark::Failed => {
+                return;
+            }
+            News::Over { outcome } => {
+                let word = || format!("{outcome:?}").to_lowercase();
+                match outcome {
+                    Outcome::Done => (Mark::Done, String::new()),
+                    Outcome::Stopped | Outcome::Reverted | Outcome::Untouched => {
+                        (Mark::Undone, word())
+                    }
+                    Outcome::Failed | Outcome::Unreachable | Outcome::Broken | Outcome::Doubt => {
+                        (Mark::Failed, word())
+                    }
+                }
+            }
             News::Done { .. } | News::Fact { .. } | News::Output { .. } => return,
         };
         if row.mark == Mark::Failed && mark == Mark::Running {
@@ -213,16 +222,17 @@ impl Live {
             Mark::Running | Mark::Connecting => ("•", Paint::Warning),
             Mark::Held => ("=", Paint::Dim),
             Mark::Queued => (" ", Paint::Dim),
-            Mark::Over => ("✓", Paint::Good),
+            Mark::Undone => ("-", Paint::Dim),
+            Mark::Done => ("✓", Paint::Good),
         };
         let state = match (row.mark, row.text.as_str()) {
             (Mark::Running, "") => "started",
-            (mark @ (Mark::Connecting | Mark::Queued | Mark::Over), "") => mark.name(),
+            (mark @ (Mark::Connecting | Mark::Queued | Mark::Done), "") => mark.name(),
             (_, text) => text,
         };
         let clock = match row.mark {
             Mark::Running | Mark::Connecting | Mark::Held => clock(now - row.since),
-            Mark::Failed | Mark::Queued | Mark::Over => String::new(),
+            Mark::Failed | Mark::Queued | Mark::Undone | Mark::Done => String::new(),
         };
         let label = cut(label, label_width);
         let pad = spaces(label_width, label.width());
@@ -292,5 +302,28 @@ mod tests {
         for width in 1..130 {
             assert_eq!(live.lines(&labels, width, 24).len(), 2);
         }
+    }
+
+    #[test]
+    fn only_what_is_done_counts_as_done() {
+        let outcomes = [
+            Outcome::Done,
+            Outcome::Stopped,
+            Outcome::Reverted,
+            Outcome::Untouched,
+            Outcome::Broken,
+            Outcome::Unreachable,
+        ];
+        let mut live = Live::new(outcomes.len());
+        for (host, outcome) in outcomes.into_iter().enumerate() {
+            live.learn(host, &News::Over { outcome });
+        }
+        let labels = vec![String::from("h"); outcomes.len()];
+        let lines = live.lines(&labels, 80, 24);
+        let marks = |mark| lines.iter().filter(|(line, _)| line.contains(mark)).count();
+        assert_eq!([marks("✓"), marks("-"), marks("✗")], [1, 3, 2]);
+        let (total, _) = &lines[outcomes.len()];
+        let told = "6 servers: 2 failed, 3 not done, 1 done";
+        assert!(total.starts_with(told), "{total}");
     }
 }

@@ -7,7 +7,7 @@ mod wire;
 
 pub use foreign::{Redactor, harmless};
 pub use session::{Order, Session};
-pub use talk::{Closing, Message};
+pub use talk::{Closing, Message, gist};
 pub use wire::{Event, Phase, State};
 
 use crate::config::Server;

@@ -173,15 +173,25 @@ impl Talk {
     }
 }
 
+/// What ssh says when the other end is gone, for whatever reason.
+const CLOSED: [&str; 5] = [
+    "Connection closed by",
+    "Connection reset by",
+    "kex_exchange_identification",
+    "ssh_exchange_identification",
+    "banner exchange",
+];
+
+/// The one line of a reason that tells the most: the last, but for those that only say that the
+/// connection is gone.
+pub fn gist(reason: &str) -> &str {
+    let telling = |line: &&str| !CLOSED.iter().any(|closed| line.contains(closed));
+    let last = reason.lines().next_back();
+    reason.lines().rfind(telling).or(last).unwrap_or_default()
+}
+
 /// Whether ssh's last words are those of a server that had too much to do, not of one that refuses.
 fn is_passing(words: &[String]) -> bool {
-    const PASSING: [&str; 5] = [
-        "Connection closed by",
-        "Connection reset by",
-        "kex_exchange_identification",
-        "ssh_exchange_identification",
-        "banner exchange",
-    ];
     const FINAL: [&str; 6] = [
         "Permission denied",
         "Host key verification failed",
@@ -195,7 +205,7 @@ fn is_passing(words: &[String]) -> bool {
             .iter()
             .any(|line| parts.iter().any(|part| line.contains(part)))
     };
-    any(&PASSING) && !any(&FINAL)
+    any(&CLOSED) && !any(&FINAL)
 }
 
 #[cfg(test)]
@@ -214,6 +224,22 @@ mod tests {
             tail: Vec::new(),
         };
         assert_eq!(talk.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+    }
+
+    #[test]
+    fn the_gist_is_what_was_said_before_the_connection_was_closed() {
+        let closed = "Connection closed by UNKNOWN port 65535";
+        for (reason, telling) in [
+            ("", ""),
+            ("one\ntwo", "two"),
+            (closed, closed),
+            (
+                &format!("Host key verification failed.\n{closed}"),
+                "Host key verification failed.",
+            ),
+        ] {
+            assert_eq!(gist(reason), telling);
+        }
     }
 
     #[test]
