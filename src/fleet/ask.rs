@@ -74,7 +74,7 @@ impl Fleet<'_> {
     /// The host said how it is, or could not be asked.
     pub(super) fn answered(&mut self, index: usize, closing: Closing) {
         let host = &mut self.hosts[index];
-        let answered = matches!(closing, Closing::Ended { status: 0, .. });
+        let answered = matches!(closing, Closing::Ended { status: 0 });
         let goes_on = host.asked.goes_on(Instant::now(), answered);
         if !answered || host.answer.is_busy() {
             if goes_on {

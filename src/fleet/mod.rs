@@ -368,9 +368,9 @@ impl<'a> Fleet<'a> {
                     Closing::Unstarted { passing: true, .. } if tries < TRIES => {
                         return self.queue_errand(index, Errand::PutBack, backoff(tries));
                     }
-                    Closing::Ended { status: 0, .. } => Outcome::Reverted,
+                    Closing::Ended { status: 0 } => Outcome::Reverted,
                     // It runs what it kept.
-                    Closing::Ended { status: 1..=3, .. } => Outcome::Done,
+                    Closing::Ended { status: 1..=3 } => Outcome::Done,
                     _ => Outcome::Doubt,
                 };
                 self.over(index, outcome);
@@ -380,7 +380,7 @@ impl<'a> Fleet<'a> {
 
     fn job_closed(&mut self, index: usize, closing: Closing) {
         match closing {
-            Closing::Ended { status, .. } => {
+            Closing::Ended { status } => {
                 let outcome = Outcome::of(self.job.action, status);
                 if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
                     self.put_back(index);
@@ -494,6 +494,7 @@ impl<'a> Fleet<'a> {
         self.report.end(&Summary {
             hosts: ended.collect(),
             code,
+            interrupted: self.interrupted,
             elapsed: self.began.elapsed(),
         });
         (

@@ -116,25 +116,16 @@ impl Live {
 
     /// Lines that stay, above those that move.
     pub fn above(&mut self, text: &str) {
-        self.erase();
-        write_talk(text);
+        write_talk(&(self.eraser(size().0) + text));
+        self.shown.clear();
         self.drawn = None;
     }
 
-    /// Takes the lines off the screen.
-    pub fn erase(&mut self) {
-        let width = size().0;
-        let text = self.eraser(width);
-        self.shown.clear();
-        write_talk(&text);
-    }
-
     /// Draws all that fits; not more often than each `PAUSE`.
-    pub fn draw(&mut self, labels: &[String], anyhow: bool) {
-        if !anyhow
-            && self
-                .drawn
-                .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
+    pub fn draw(&mut self, labels: &[String]) {
+        if self
+            .drawn
+            .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
         {
             return;
         }

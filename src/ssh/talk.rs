@@ -39,7 +39,7 @@ pub enum Closing {
     /// It began, and the link was gone before its last line.
     Lost { reason: String, tail: Vec<String> },
     /// The script said that it has ended.
-    Ended { status: i32, outcome: String },
+    Ended { status: i32 },
 }
 
 /// What has been said so far.
@@ -48,7 +48,7 @@ pub struct Talk {
     redactor: Arc<Redactor>,
     verbose: bool,
     pub started: bool,
-    pub end: Option<(i32, String)>,
+    pub end: Option<i32>,
     /// The step that runs.
     step: Option<String>,
     /// The last lines of the step's output.
@@ -116,8 +116,8 @@ impl Talk {
                 self.step = Some(step.clone());
             }
             Event::Fail { .. } => self.step = None,
-            Event::End { status, outcome } => {
-                self.end = Some((*status, outcome.clone()));
+            Event::End { status } => {
+                self.end = Some(*status);
                 // In doubt: the step after the one that failed has failed, too.
                 if let (5, Some(step)) = (*status, self.step.take()) {
                     let tail = self.tail.drain(..).collect();
@@ -144,8 +144,8 @@ impl Talk {
 
     /// How the session ended, given how ssh did.
     pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
-        if let Some((status, outcome)) = self.end {
-            return Closing::Ended { status, outcome };
+        if let Some(status) = self.end {
+            return Closing::Ended { status };
         }
         let ended = match &status {
             Ok(status) => format!("ssh ended with {status}"),

@@ -134,7 +134,9 @@ fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
         ran.stdout.contains("those at work are waited for"),
         "{ran:?}"
     );
-    let hosts = &ran.summary()["hosts"];
+    let summary = ran.summary();
+    assert_eq!(summary["interrupted"], true, "{ran:?}");
+    let hosts = &summary["hosts"];
     assert_eq!(hosts[0]["outcome"], "done", "{ran:?}");
     assert_eq!(hosts[1]["outcome"], "untouched", "{ran:?}");
     let stop = r#""host":"h1","event":"told""#;
