@@ -114,6 +114,8 @@ fn a_host_that_is_being_asked_is_waited_for() {
     interrupt(&child);
     let ran = ran(child);
     assert_eq!(ran.code(), 0, "{ran:?}");
+    let told = "promotion has begun: waiting";
+    assert!(ran.stderr.contains(told), "{ran:?}");
     assert_ne!(fleet.current("h1"), OLD, "{ran:?}");
 }
 
