@@ -108,6 +108,25 @@ fn a_put_back_whose_connection_is_dropped_is_tried_again() {
 }
 
 #[test]
+fn why_a_put_back_fails_is_told() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/cut", "phase promoted");
+    fleet.write("h2/slow/restart", "3");
+    fleet.write("h2/fail/restart", "");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    sleep(Duration::from_millis(1500));
+    fleet.write("h1/fail/old", "");
+    fleet.write("h1/fail/curl", "");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    let told = "h1 | ✗ verify failed with exit status";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    let told = "h1: not known, look at it; verify failed";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
+#[test]
 fn a_host_that_reverted_while_its_link_was_cut_takes_the_others_back() {
     let fleet = Fleet::new(3);
     fleet.write("h2/cut", "step restart");
