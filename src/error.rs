@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// Exit codes of the `pystrano` program. The scripts end with the same numbers.
 pub mod exit {
-    /// A host failed after promotion had begun, and was put back.
+    /// A host failed: after promotion had begun, and was put back; or in `setup` or `status`.
     pub const FAILED: u8 = 1;
     /// The command line or the config is wrong; nothing was contacted.
     pub const USAGE: u8 = 2;
@@ -17,7 +17,7 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 4;
     /// Hosts differ from each other, or the state of one is not known.
     pub const IN_DOUBT: u8 = 5;
-    /// Interrupted by the user. The process ends by SIGINT, which a shell shows as 130.
+    /// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
     pub const INTERRUPTED: u8 = 130;
 }
 

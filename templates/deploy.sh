@@ -840,6 +840,7 @@ EOF
 		link_env
 {%- endif %}
 		report ok "Found release $release"
+		event "fact release $release"
 		wait_at ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"

@@ -20,8 +20,8 @@ pub struct Contact<'a> {
 
 impl Contact<'_> {
     /// Contacts the servers, or shows what would be sent to them. `show` gets what each of them
-    /// said, and may turn success into another exit code.
-    pub fn run(self, show: impl FnOnce(&Report, &[Facts]) -> u8) -> Result<ExitCode, Error> {
+    /// said.
+    pub fn run(self, show: impl FnOnce(&Report, &[Facts])) -> Result<ExitCode, Error> {
         let mut config = super::load(self.cli, self.selection)?;
         let target = &self.selection.target;
         let job = Job {
@@ -45,12 +45,11 @@ impl Contact<'_> {
         if code == exit::INTERRUPTED {
             fleet::die();
         }
-        let shown = show(&report, &facts);
-        Ok(ExitCode::from(match (code, shown) {
+        show(&report, &facts);
+        Ok(ExitCode::from(match code {
             // The code for a bad command line would say that nothing was contacted.
-            (0, 0) if report::is_lost() => exit::FAILED,
-            (0, shown) => shown,
-            (code, _) => code,
+            0 if report::is_lost() => exit::FAILED,
+            code => code,
         }))
     }
 }

@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
         action: Action::Rollback,
         release: arguments.release.clone(),
     };
-    contact.run(|_, _| 0)
+    contact.run(|_, _| {})
 }
 
 /// Letters, digits, `.`, `_` and `-`, of which the first is a letter or a digit.

@@ -15,5 +15,5 @@ pub fn run(cli: &Cli, arguments: &cli::Contact) -> Result<ExitCode, Error> {
         action: Action::Setup,
         release: None,
     };
-    contact.run(|_, _| 0)
+    contact.run(|_, _| {})
 }

@@ -7,13 +7,39 @@ use crate::report::News;
 use crate::ssh::Closing;
 use std::time::{Duration, Instant};
 
-/// How long a host is asked that cannot be reached after its link was lost.
+/// How long a host is asked that cannot be reached, from when it was last heard of.
 const ASK_ABSENT: Duration = Duration::from_secs(60);
 /// How long a host is asked whose lock is still held.
 const ASK_BUSY: Duration = Duration::from_secs(900);
 
 /// How often a host is asked again whose log does not tell what became of the release.
 const ASK_AGAIN: u32 = 2;
+
+/// Since when a host has been asked.
+pub struct Asked {
+    since: Instant,
+    /// When its link was lost, or when it last answered.
+    heard: Instant,
+}
+
+impl Asked {
+    pub fn begin(now: Instant) -> Self {
+        Asked {
+            since: now,
+            heard: now,
+        }
+    }
+
+    /// Another attempt is over. Whether there is time for the next one.
+    fn goes_on(&mut self, now: Instant, answered: bool) -> bool {
+        if answered {
+            self.heard = now;
+            now - self.since < ASK_BUSY
+        } else {
+            now - self.heard < ASK_ABSENT
+        }
+    }
+}
 
 impl Fleet<'_> {
     pub(super) fn lost(&mut self, index: usize, reason: &str, tail: &[String]) {
@@ -27,7 +53,7 @@ impl Fleet<'_> {
         if !self.job.action.promotes() {
             self.over(index, Outcome::Failed);
         } else if self.barrier.may_have_promoted(index) {
-            host.asked_since = Some(Instant::now());
+            host.asked = Asked::begin(Instant::now());
             self.queue_errand(index, Errand::Ask, Duration::ZERO);
             let orders = self.barrier.asked(index);
             self.carry(orders);
@@ -48,13 +74,10 @@ impl Fleet<'_> {
     /// The host said how it is, or could not be asked.
     pub(super) fn answered(&mut self, index: usize, closing: Closing) {
         let host = &mut self.hosts[index];
-        let asked = host
-            .asked_since
-            .map_or(Duration::ZERO, |since| since.elapsed());
-        let answered = matches!(closing, Closing::Ended { status: 0, .. });
-        let patience = if answered { ASK_BUSY } else { ASK_ABSENT };
+        let answered = matches!(closing, Closing::Ended { status: 0 });
+        let goes_on = host.asked.goes_on(Instant::now(), answered);
         if !answered || host.answer.is_busy() {
-            if asked < patience {
+            if goes_on {
                 let pause = backoff(host.tries.min(4));
                 return self.queue_errand(index, Errand::Ask, pause);
             }
@@ -79,5 +102,24 @@ impl Fleet<'_> {
     /// It kept what the others gave up: the release before is put back there too.
     pub(super) fn put_back(&mut self, index: usize) {
         self.queue_errand(index, Errand::PutBack, Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_has_just_answered_is_not_given_up() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut asked = Asked::begin(began);
+        assert!(asked.goes_on(at(59), false));
+        assert!(!asked.goes_on(at(60), false));
+        assert!(asked.goes_on(at(60), true));
+        assert!(asked.goes_on(at(61), false));
+        assert!(asked.goes_on(at(119), false));
+        assert!(!asked.goes_on(at(120), false));
+        assert!(!asked.goes_on(at(900), true), "it is busy for too long");
     }
 }

@@ -39,7 +39,7 @@ pub enum Stage {
 /// The rules for one command.
 #[derive(Debug)]
 pub struct Barrier {
-    /// Hosts wait for each other. Otherwise each goes straight through.
+    /// Hosts wait for a word. Otherwise each goes straight through.
     together: bool,
     migrates: Vec<bool>,
     places: Vec<Place>,
@@ -84,7 +84,10 @@ impl Barrier {
     /// Whether an interrupted command can still leave every host as it was.
     pub fn can_stop(&self) -> bool {
         match self.stage {
-            Stage::Building | Stage::Migrating => !self.places.contains(&Place::Promoting),
+            Stage::Building | Stage::Migrating => !self
+                .places
+                .iter()
+                .any(|place| matches!(place, Place::Promoting | Place::Asked)),
             Stage::Promoting | Stage::Keeping | Stage::Reverting | Stage::Stopping => false,
         }
     }
@@ -382,6 +385,8 @@ mod tests {
         assert!(barrier.can_stop());
         barrier.promotes_alone(0);
         assert!(!barrier.can_stop());
+        barrier.asked(0);
+        assert!(!barrier.can_stop(), "it may have promoted");
         assert!(barrier.ended(0, Outcome::Done).is_empty());
         assert_eq!(barrier.outcomes(), Some(vec![Outcome::Done]));
     }

@@ -59,7 +59,7 @@ impl Facts {
     /// What became of a deploy or rollback to `release`, from what `status` says afterwards.
     pub fn outcome_of(&self, release: Option<&str>) -> Outcome {
         let Some(release) = release else {
-            // A rollback that names its release itself: it may have gone on while nothing of it arrived.
+            // Nobody knows what to look for.
             return Outcome::Doubt;
         };
         let is_current = self.current.as_deref() == Some(release);

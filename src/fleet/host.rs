@@ -1,6 +1,7 @@
 //! One host of the fleet, and what it shares with others.
 
 use super::Facts;
+use super::ask::Asked;
 use crate::config::Server;
 use crate::ssh::{Redactor, Session};
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ pub struct Host {
     pub facts: Facts,
     /// What it said when it was asked.
     pub answer: Facts,
-    pub asked_since: Option<Instant>,
+    pub asked: Asked,
     /// Answers from which its state was not clear.
     pub unsure: u32,
     /// Whether it was told to stop or to go back.
@@ -51,7 +52,7 @@ impl Host {
             tries: 0,
             facts: Facts::default(),
             answer: Facts::default(),
-            asked_since: None,
+            asked: Asked::begin(Instant::now()),
             unsure: 0,
             called_off: false,
             trouble: None,

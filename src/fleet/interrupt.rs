@@ -1,37 +1,80 @@
-//! Ctrl-C: the first is told to the fleet, the second ends the program at once.
+//! Ctrl-C, a terminal that closes, a service manager that stops: the first signal is told to the
+//! fleet, another one ends the program at once.
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-/// Listens until it is dropped.
-pub struct Watch(Handle);
+/// Signals closer together than this are one: `timeout` sends each to the process and to its group.
+const TWICE: Duration = Duration::from_millis(100);
+
+/// The signal that came first.
+static FIRST: AtomicI32 = AtomicI32::new(SIGINT);
+
+/// Listens until it is dropped; after that, the next Ctrl-C ends the program.
+pub struct Watch {
+    handle: Handle,
+    /// Whether the next signal ends the program.
+    last: Arc<AtomicBool>,
+}
 
 impl Watch {
-    /// Calls `tell` at the first SIGINT, in a thread of its own.
-    pub fn new(tell: impl Fn() + Send + 'static) -> std::io::Result<Watch> {
-        let mut signals = Signals::new([SIGINT])?;
+    /// Calls `tell` at the first signal, in a thread of its own, and again until it is true: it must
+    /// not block, for output that nobody takes can hold up all the rest.
+    pub fn new(tell: impl Fn() -> bool + Send + 'static) -> std::io::Result<Watch> {
+        let heeded: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
+            .into_iter()
+            .filter(|signal| !is_ignored(*signal))
+            .collect();
+        let last = Arc::new(AtomicBool::new(false));
+        // A terminal that closes hangs up more than once.
+        for signal in heeded.iter().filter(|signal| **signal != SIGHUP) {
+            flag::register_conditional_default(*signal, Arc::clone(&last))?;
+        }
+        let mut signals = Signals::new(heeded)?;
         let handle = signals.handle();
+        let armed = Arc::clone(&last);
         thread::Builder::new().spawn(move || {
-            let mut arrivals = signals.forever();
-            if arrivals.next().is_some() {
-                tell();
-            }
-            if arrivals.next().is_some() {
-                die();
+            let Some(first) = signals.forever().next() else {
+                return;
+            };
+            FIRST.store(first, Ordering::Relaxed);
+            let mut told = tell();
+            thread::sleep(TWICE);
+            armed.store(true, Ordering::Relaxed);
+            while !told {
+                thread::sleep(TWICE);
+                told = tell();
             }
         })?;
-        Ok(Watch(handle))
+        Ok(Watch { handle, last })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.close();
+        self.last.store(true, Ordering::Relaxed);
+        self.handle.close();
     }
 }
 
-/// Ends this process as SIGINT does by default, so that a shell sees it.
+/// Whether whoever started this program wants it to ignore the signal, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action it only writes the present one, which is read where it was written.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Ends this process as the first signal does by default, so that a shell sees it.
 pub fn die() {
-    let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
+    let _ = signal_hook::low_level::emulate_default_handler(FIRST.load(Ordering::Relaxed));
 }

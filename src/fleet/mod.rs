@@ -14,17 +14,19 @@ pub use outcome::Outcome;
 
 use crate::cli::ScriptKind;
 use crate::config::Server;
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
 use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
 use barrier::{Barrier, Stage};
 use host::{Errand, Host, backoff};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Seconds a host waits for a word before it goes its own way.
 const BARRIER: u32 = 3600;
+/// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
+const LOGIN: Duration = Duration::from_secs(120);
 /// Tries to open one connection.
 const TRIES: u32 = 5;
 
@@ -45,7 +47,17 @@ impl Job {
             release: self.release.clone(),
             nonce,
             who: ssh::who(),
-            barrier: (self.action.promotes() && servers > 1).then_some(BARRIER),
+            barrier: self.waits(servers).then_some(BARRIER),
+        }
+    }
+
+    /// Whether hosts wait for a word. A rollback waits alone, too: it begins with nothing that an
+    /// interruption could stop, so without a word it would go on.
+    fn waits(&self, servers: usize) -> bool {
+        match self.action {
+            Action::Deploy => servers > 1,
+            Action::Rollback => true,
+            Action::Setup | Action::Status => false,
         }
     }
 }
@@ -80,7 +92,8 @@ pub fn run(
     let (inputs, inbox) = sync_channel(1024);
     let interrupts = inputs.clone();
     let watch = interrupt::Watch::new(move || {
-        let _ = interrupts.send(Input::Interrupt);
+        let sent = interrupts.try_send(Input::Interrupt);
+        !matches!(sent, Err(TrySendError::Full(_)))
     });
     let _watch = watch.map_err(|source| Error::Usage {
         what: format!("cannot listen for Ctrl-C: {source}"),
@@ -117,9 +130,11 @@ impl<'a> Fleet<'a> {
         inputs: SyncSender<Input>,
     ) -> Self {
         let began = Instant::now();
-        let together = job.action.promotes() && servers.len() > 1;
         let migrates = |server: &Server| job.action == Action::Deploy && server.run_migrations;
-        let barrier = Barrier::new(together, servers.iter().map(migrates).collect());
+        let barrier = Barrier::new(
+            job.waits(servers.len()),
+            servers.iter().map(migrates).collect(),
+        );
         let hosts = Host::all(servers);
         report.begin(job.release.as_deref());
         Fleet {
@@ -188,6 +203,7 @@ impl<'a> Fleet<'a> {
                 as Script,
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose,
+            patience: LOGIN,
         };
         let inputs = self.inputs.clone();
         let tell = move |message| {
@@ -230,8 +246,10 @@ impl<'a> Fleet<'a> {
                 tail,
             } => {
                 let host = &mut self.hosts[index];
-                if host.called_off && step != "revert" {
-                    return; // what it was told is no failure of its own
+                // What it was told is no failure of its own; that it cannot go back is.
+                let broken = status == i32::from(exit::IN_DOUBT);
+                if host.called_off && host.errand == Errand::Job && !broken {
+                    return;
                 }
                 if host.errand != Errand::Ask {
                     host.trouble = Some(failure(&step, status, &text));
@@ -284,11 +302,37 @@ impl<'a> Fleet<'a> {
                 host.step = Some(step);
             }
             Event::Phase(phase) => {
-                let orders = self.barrier.reached(index, phase);
+                let orders = if self.barrier.stage() == Stage::Building && self.releases_differ() {
+                    self.call_off()
+                } else {
+                    self.barrier.reached(index, phase)
+                };
                 self.carry(orders);
             }
             Event::Start | Event::Done { .. } | Event::Fail { .. } | Event::End { .. } => {}
         }
+    }
+
+    /// Whether hosts would roll back to different releases: each names what ran there before.
+    fn releases_differ(&self) -> bool {
+        let mut known = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.facts.release.as_ref());
+        let first = known.next();
+        self.job.action == Action::Rollback && known.any(|release| Some(release) != first)
+    }
+
+    /// Servers that ran one release would run several: somebody has to name one.
+    fn call_off(&mut self) -> Vec<(usize, Order)> {
+        for host in &mut self.hosts {
+            let release = host.facts.release.as_deref();
+            host.trouble = release.map(|release| format!("it would go back to {release}"));
+        }
+        self.report.say(
+            "The servers would go back to different releases: name the one that all are to run",
+        );
+        self.barrier.stop()
     }
 
     /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.
@@ -319,10 +363,14 @@ impl<'a> Fleet<'a> {
             Errand::Job => self.job_closed(index, closing),
             Errand::Ask => self.answered(index, closing),
             Errand::PutBack => {
+                let tries = self.hosts[index].tries;
                 let outcome = match closing {
-                    Closing::Ended { status: 0, .. } => Outcome::Reverted,
+                    Closing::Unstarted { passing: true, .. } if tries < TRIES => {
+                        return self.queue_errand(index, Errand::PutBack, backoff(tries));
+                    }
+                    Closing::Ended { status: 0 } => Outcome::Reverted,
                     // It runs what it kept.
-                    Closing::Ended { status: 1..=3, .. } => Outcome::Done,
+                    Closing::Ended { status: 1..=3 } => Outcome::Done,
                     _ => Outcome::Doubt,
                 };
                 self.over(index, outcome);
@@ -332,7 +380,7 @@ impl<'a> Fleet<'a> {
 
     fn job_closed(&mut self, index: usize, closing: Closing) {
         match closing {
-            Closing::Ended { status, .. } => {
+            Closing::Ended { status } => {
                 let outcome = Outcome::of(self.job.action, status);
                 if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
                     self.put_back(index);
@@ -345,8 +393,8 @@ impl<'a> Fleet<'a> {
                 reached,
                 passing,
             } => {
-                let stopped = self.barrier.stage() == Stage::Stopping;
-                if passing && !stopped && self.hosts[index].tries < TRIES {
+                let stopping = self.barrier.stage() == Stage::Stopping;
+                if passing && !stopping && self.hosts[index].tries < TRIES {
                     let pause = backoff(self.hosts[index].tries);
                     self.report.news(
                         index,
@@ -358,7 +406,7 @@ impl<'a> Fleet<'a> {
                     self.queue.push((Instant::now() + pause, index));
                     return;
                 }
-                if stopped {
+                if stopping && self.job.action.promotes() {
                     return self.over(index, Outcome::Untouched);
                 }
                 self.report.news(
@@ -368,8 +416,7 @@ impl<'a> Fleet<'a> {
                         reason: &reason,
                     },
                 );
-                self.hosts[index].trouble =
-                    Some(reason.lines().last().unwrap_or_default().to_owned());
+                self.hosts[index].trouble = Some(ssh::gist(&reason).to_owned());
                 self.over(
                     index,
                     match (reached, self.job.action.promotes()) {
@@ -390,20 +437,38 @@ impl<'a> Fleet<'a> {
     }
 
     fn interrupt(&mut self) {
-        if self.barrier.can_stop() {
+        let promotes = self.job.action.promotes();
+        let can_stop = self.barrier.can_stop();
+        let what = if !promotes {
+            "Interrupted: no more servers are begun, and those at work are waited for"
+        } else if can_stop || self.barrier.stage() == Stage::Stopping {
+            "Interrupted: stopping before promotion"
+        } else {
+            "Interrupted, but promotion has begun: waiting for its end"
+        };
+        self.report
+            .say(&format!("{what}; press Ctrl-C again to leave at once"));
+        if can_stop {
             self.interrupted = true;
-            self.report
-                .say("Interrupted: stopping before promotion; press Ctrl-C again to leave at once");
-            let orders = self.barrier.stop();
+            let mut orders = self.barrier.stop();
+            orders.retain(|(host, _)| promotes || self.hosts[*host].session.is_none());
             self.carry(orders);
-        } else if self.barrier.stage() != Stage::Stopping {
-            self.report.say("Interrupted, but promotion has begun: waiting for its end; press Ctrl-C again to leave at once");
         }
+    }
+
+    /// Whether the answers to `status` name more than one release.
+    fn servers_differ(&self) -> bool {
+        self.hosts
+            .windows(2)
+            .any(|two| two[0].facts.current != two[1].facts.current)
     }
 
     fn finish(self) -> (u8, Vec<Facts>) {
         let outcomes = self.barrier.outcomes().unwrap_or_default();
-        let code = outcome::exit_code(self.job.action, &outcomes, self.interrupted);
+        let code = match outcome::exit_code(self.job.action, &outcomes, self.interrupted) {
+            0 if self.job.action == Action::Status && self.servers_differ() => exit::IN_DOUBT,
+            code => code,
+        };
         let ended = self
             .hosts
             .iter()
@@ -411,16 +476,25 @@ impl<'a> Fleet<'a> {
             .map(|(host, outcome)| Ended {
                 outcome: *outcome,
                 release: match outcome {
+                    Outcome::Done if self.job.action == Action::Status => {
+                        host.facts.current.clone()
+                    }
                     Outcome::Done => self.job.release.clone().or(host.facts.release.clone()),
                     Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
                     _ => None,
                 },
-                commit: host.facts.commit.clone(),
+                // That of another release is of no use.
+                commit: host
+                    .facts
+                    .commit
+                    .clone()
+                    .filter(|_| *outcome == Outcome::Done),
                 trouble: host.trouble.clone(),
             });
         self.report.end(&Summary {
             hosts: ended.collect(),
             code,
+            interrupted: self.interrupted,
             elapsed: self.began.elapsed(),
         });
         (

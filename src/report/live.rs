@@ -3,10 +3,12 @@
 use super::news::News;
 use super::paint::{Paint, paint};
 use super::progress::write_talk;
+use super::spaces;
 use crate::fleet::Outcome;
+use crate::ssh::gist;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// The lines of all hosts, and those that are on the screen now.
 pub struct Live {
@@ -31,7 +33,8 @@ enum Mark {
     Connecting,
     Held,
     Queued,
-    Over,
+    Undone,
+    Done,
 }
 
 impl Mark {
@@ -42,7 +45,8 @@ impl Mark {
             Mark::Connecting => "connecting",
             Mark::Held => "waiting",
             Mark::Queued => "queued",
-            Mark::Over => "done",
+            Mark::Undone => "not done",
+            Mark::Done => "done",
         }
     }
 }
@@ -71,8 +75,7 @@ impl Live {
         let (mark, text) = match news {
             News::Opening { .. } => (Mark::Connecting, String::new()),
             News::Retry { reason, .. } => {
-                let reason = reason.lines().last().unwrap_or_default();
-                (Mark::Connecting, format!("again, after: {reason}"))
+                (Mark::Connecting, format!("again, after: {}", gist(reason)))
             }
             News::Start => (Mark::Running, String::new()),
             News::Step { step } => (Mark::Running, (*step).to_owned()),
@@ -82,16 +85,23 @@ impl Live {
                 Mark::Failed,
                 format!("{step} failed with exit status {status}"),
             ),
-            News::Unstarted { reason, .. } => {
-                let reason = reason.lines().last().unwrap_or_default();
-                (Mark::Failed, reason.to_owned())
-            }
+            News::Unstarted { reason, .. } => (Mark::Failed, gist(reason).to_owned()),
             News::Lost { .. } => (Mark::Failed, "the connection was lost; asking".to_owned()),
-            News::Over {
-                outcome: Outcome::Done,
-            } => (Mark::Over, String::new()),
-            News::Over { .. } if row.mark == Mark::Failed => return,
-            News::Over { outcome } => (Mark::Over, format!("{outcome:?}").to_lowercase()),
+            News::Over { outcome } if *outcome != Outcome::Done && row.mark == Mark::Failed => {
+                return;
+            }
+            News::Over { outcome } => {
+                let word = || format!("{outcome:?}").to_lowercase();
+                match outcome {
+                    Outcome::Done => (Mark::Done, String::new()),
+                    Outcome::Stopped | Outcome::Reverted | Outcome::Untouched => {
+                        (Mark::Undone, word())
+                    }
+                    Outcome::Failed | Outcome::Unreachable | Outcome::Broken | Outcome::Doubt => {
+                        (Mark::Failed, word())
+                    }
+                }
+            }
             News::Done { .. } | News::Fact { .. } | News::Output { .. } => return,
         };
         if row.mark == Mark::Failed && mark == Mark::Running {
@@ -106,25 +116,16 @@ impl Live {
 
     /// Lines that stay, above those that move.
     pub fn above(&mut self, text: &str) {
-        self.erase();
-        write_talk(text);
+        write_talk(&(self.eraser(size().0) + text));
+        self.shown.clear();
         self.drawn = None;
     }
 
-    /// Takes the lines off the screen.
-    pub fn erase(&mut self) {
-        let width = size().0;
-        let text = self.eraser(width);
-        self.shown.clear();
-        write_talk(&text);
-    }
-
     /// Draws all that fits; not more often than each `PAUSE`.
-    pub fn draw(&mut self, labels: &[String], anyhow: bool) {
-        if !anyhow
-            && self
-                .drawn
-                .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
+    pub fn draw(&mut self, labels: &[String]) {
+        if self
+            .drawn
+            .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
         {
             return;
         }
@@ -182,8 +183,8 @@ impl Live {
         let total = format!("{} servers{hidden}: {}", self.rows.len(), counts.join(", "));
         let clock = clock(now - self.began);
         let total = cut(&total, width - clock.len() - 1);
-        let gap = width - total.width() - clock.len();
-        lines.push((format!("{total}{:gap$}{clock}", ""), width));
+        let gap = spaces(width, total.width() + clock.len());
+        lines.push((format!("{total}{gap}{clock}"), width));
         lines
     }
 
@@ -212,28 +213,24 @@ impl Live {
             Mark::Running | Mark::Connecting => ("•", Paint::Warning),
             Mark::Held => ("=", Paint::Dim),
             Mark::Queued => (" ", Paint::Dim),
-            Mark::Over => ("✓", Paint::Good),
+            Mark::Undone => ("-", Paint::Dim),
+            Mark::Done => ("✓", Paint::Good),
         };
         let state = match (row.mark, row.text.as_str()) {
             (Mark::Running, "") => "started",
-            (mark @ (Mark::Connecting | Mark::Queued | Mark::Over), "") => mark.name(),
+            (mark @ (Mark::Connecting | Mark::Queued | Mark::Done), "") => mark.name(),
             (_, text) => text,
         };
         let clock = match row.mark {
             Mark::Running | Mark::Connecting | Mark::Held => clock(now - row.since),
-            Mark::Failed | Mark::Queued | Mark::Over => String::new(),
+            Mark::Failed | Mark::Queued | Mark::Undone | Mark::Done => String::new(),
         };
         let label = cut(label, label_width);
-        let pad = label_width - label.width();
+        let pad = spaces(label_width, label.width());
         let state = cut(state, width - label_width - 3 - clock.len() - 1);
-        let gap = width - label_width - 3 - state.width() - clock.len();
-        let line = format!(
-            "{label}{:pad$} {} {state}{:gap$}{clock}",
-            "",
-            paint(color, mark),
-            ""
-        );
-        (line, width)
+        let gap = spaces(width, label_width + 3 + state.width() + clock.len());
+        let mark = paint(color, mark);
+        (format!("{label}{pad} {mark} {state}{gap}{clock}"), width)
     }
 }
 
@@ -251,13 +248,13 @@ fn cut(text: &str, columns: usize) -> String {
         return text.to_owned();
     }
     let mut kept = String::new();
-    let mut used = 1;
     for character in text.chars() {
-        used += character.width().unwrap_or(0);
-        if used > columns {
+        kept.push(character);
+        // As a whole: a character can make the one before it wider.
+        if kept.width() >= columns {
+            kept.pop();
             break;
         }
-        kept.push(character);
     }
     kept.push('…');
     kept
@@ -268,5 +265,56 @@ fn size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
         _ => (80, 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_host_is_wider_than_its_place() {
+        for text in [
+            "plain text",
+            "❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}",
+            "1\u{fe0f}\u{20e3}2\u{fe0f}\u{20e3}3\u{fe0f}\u{20e3}",
+            "👩\u{200d}👩\u{200d}👧 宽宽宽宽宽宽",
+            "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+        ] {
+            for columns in 1..20 {
+                let shown = cut(text, columns);
+                assert!(shown.width() <= columns, "{shown:?} in {columns}");
+            }
+        }
+        let hearts = "❤\u{fe0f}".repeat(60);
+        let labels = [hearts.clone()];
+        let mut live = Live::new(1);
+        live.learn(0, &News::Step { step: &hearts });
+        for width in 1..130 {
+            assert_eq!(live.lines(&labels, width, 24).len(), 2);
+        }
+    }
+
+    #[test]
+    fn only_what_is_done_counts_as_done() {
+        let outcomes = [
+            Outcome::Done,
+            Outcome::Stopped,
+            Outcome::Reverted,
+            Outcome::Untouched,
+            Outcome::Broken,
+            Outcome::Unreachable,
+        ];
+        let mut live = Live::new(outcomes.len());
+        for (host, outcome) in outcomes.into_iter().enumerate() {
+            live.learn(host, &News::Over { outcome });
+        }
+        let labels = vec![String::from("h"); outcomes.len()];
+        let lines = live.lines(&labels, 80, 24);
+        let marks = |mark| lines.iter().filter(|(line, _)| line.contains(mark)).count();
+        assert_eq!([marks("✓"), marks("-"), marks("✗")], [1, 3, 2]);
+        let (total, _) = &lines[outcomes.len()];
+        let told = "6 servers: 2 failed, 3 not done, 1 done";
+        assert!(total.starts_with(told), "{total}");
     }
 }

@@ -59,6 +59,11 @@ fn set(name: &str, off: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != off)
 }
 
+/// What fills up `width` columns of which so many are used. Widths in a format string end at 65,535.
+fn spaces(width: usize, used: usize) -> String {
+    " ".repeat(width.saturating_sub(used))
+}
+
 /// The one error that ends the program. The mistakes of a config stand first, each with its place.
 pub fn error(error: &Error) {
     if let Error::Config {

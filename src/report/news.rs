@@ -106,5 +106,7 @@ pub struct Summary {
     pub hosts: Vec<Ended>,
     /// The exit code.
     pub code: u8,
+    /// Whether what could be stopped was stopped by a signal.
+    pub interrupted: bool,
     pub elapsed: Duration,
 }

@@ -2,7 +2,7 @@
 
 use super::news::News;
 use super::paint::{Paint, paint};
-use crate::ssh::Action;
+use crate::ssh::{Action, gist};
 use std::fmt::Write;
 
 /// Whether news is bad: it stays on the screen in every view.
@@ -87,7 +87,7 @@ pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String
         }
         News::Told { word: "revert" } => line("… going back, because another server failed"),
         News::Retry { reason, seconds } if verbose => {
-            let reason = reason.lines().last().unwrap_or_default();
+            let reason = gist(reason);
             line(&format!("… {reason}; trying again in {seconds:.1} s"));
         }
         News::Phase { phase } if verbose => line(&format!("… {phase}")),

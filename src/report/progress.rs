@@ -137,12 +137,13 @@ impl Report {
     /// Draws what changed.
     pub fn tick(&mut self) {
         if let View::Live(live) = &mut self.view {
-            live.draw(&self.labels, false);
+            live.draw(&self.labels);
         }
     }
 
     /// The last words: what is where now, how long it took, what to do next.
     pub fn end(&mut self, ended: &Summary) {
+        let text = summary::text(self.action, &self.target, &self.labels, ended);
         match &mut self.view {
             View::Json => {
                 let hosts = self.labels.iter().zip(&ended.hosts);
@@ -150,7 +151,7 @@ impl Report {
                     None,
                     General::Summary {
                         code: ended.code,
-                        interrupted: ended.code == crate::error::exit::INTERRUPTED,
+                        interrupted: ended.interrupted,
                         hosts: hosts
                             .map(|(label, host)| Line {
                                 elapsed: None,
@@ -161,23 +162,8 @@ impl Report {
                     },
                 );
             }
-            View::Live(live) => {
-                live.erase();
-                write_talk(&summary::text(
-                    self.action,
-                    &self.target,
-                    &self.labels,
-                    ended,
-                ));
-            }
-            View::Plain => {
-                write_talk(&summary::text(
-                    self.action,
-                    &self.target,
-                    &self.labels,
-                    ended,
-                ));
-            }
+            View::Live(live) => live.above(&text),
+            View::Plain => write_talk(&text),
         }
     }
 

@@ -59,6 +59,7 @@ fn heading(action: Action, code: u8) -> &'static str {
         (exit::UNREACHABLE, false) => "A server could not be reached",
         (exit::INTERRUPTED, true) => "Interrupted before promotion: every server is as it was",
         (exit::INTERRUPTED, false) => "Interrupted",
+        (exit::IN_DOUBT, false) => "Servers run different releases",
         _ => "Servers differ, or the state of one is not known",
     }
 }
@@ -66,6 +67,9 @@ fn heading(action: Action, code: u8) -> &'static str {
 fn next(action: Action, code: u8, target: &str) -> String {
     let name = action.name();
     match code {
+        exit::IN_DOUBT if action == Action::Status => format!(
+            "Next: `pystrano deploy {target}`, or `pystrano rollback {target} RELEASE`, makes them alike"
+        ),
         exit::IN_DOUBT => {
             format!("Next: `pystrano status {target}` shows what runs where; then {name} again")
         }

@@ -1,6 +1,6 @@
 //! The result of `status`.
 
-use super::Report;
+use super::{Report, spaces};
 use crate::fleet::Facts;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
@@ -83,13 +83,16 @@ fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
             },
         ]
     }));
-    let widths: Vec<usize> = (0..head.len())
+    // Nothing stands behind the last column, which can be very wide.
+    let last = head.len() - 1;
+    let widths: Vec<usize> = (0..last)
         .map(|column| {
             rows.iter()
                 .map(|row| row[column].width())
                 .max()
                 .unwrap_or(0)
         })
+        .chain([0])
         .collect();
     let mut lines: Vec<String> = rows
         .iter()
@@ -97,7 +100,7 @@ fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
             let cells = row
                 .iter()
                 .zip(&widths)
-                .map(|(cell, width)| format!("{cell}{:pad$}", "", pad = width - cell.width()));
+                .map(|(cell, width)| format!("{cell}{}", spaces(*width, cell.width())));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect();
@@ -140,5 +143,17 @@ mod tests {
                 "höst is locked: you@there deploy 3",
             ]
         );
+    }
+
+    #[test]
+    fn a_host_with_thousands_of_releases_has_a_row() {
+        let mut facts = Facts::default();
+        for release in 0..10_000 {
+            facts.learn("release", &format!("{release:014}"));
+        }
+        facts.learn("by", &"x".repeat(70_000));
+        let labels = ["a".to_owned(), "b".to_owned()];
+        let lines = table(&labels, &[facts, Facts::default()]);
+        assert!(lines[2].starts_with("b "), "{}", lines[2]);
     }
 }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 const SHOWN: usize = 2000;
 /// Values shorter than this many bytes are too common to be told from ordinary text.
 const SHORTEST: usize = 4;
+/// More of a URL is not looked at: a file can hold many in one line.
+const LONGEST_URL: usize = 1024;
 const REDACTED: &[u8] = b"[redacted]";
 
 /// Takes the env values and secret files of a server out of foreign text.
@@ -18,7 +20,8 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Every env value, every secret file, and every line of both, of at least four bytes.
+    /// Every env value, every secret file, every line of both, and the passwords in their URLs, of at
+    /// least four bytes.
     pub fn new(server: &Server) -> Self {
         let values = server.env_file.iter().flat_map(|env| &env.variables);
         let files = server.secrets.iter().map(|secret| secret.bytes.as_slice());
@@ -27,10 +30,19 @@ impl Redactor {
 
     fn from_texts<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut secrets: HashMap<_, Vec<Box<[u8]>>> = HashMap::new();
+        let mut add = |secret: &[u8]| {
+            if let Some(start) = secret.first_chunk() {
+                secrets.entry(*start).or_default().push(secret.into());
+            }
+        };
         for line in texts.flat_map(|text| text.split(|byte| *byte == b'\n')) {
-            let line = line.trim_ascii();
-            if let Some(start) = line.first_chunk() {
-                secrets.entry(*start).or_default().push(line.into());
+            add(line.trim_ascii());
+            for password in passwords(line) {
+                for form in [password, &percent_decoded(password)] {
+                    add(form);
+                    // What reads the URL and stumbles over these shows what stands between them.
+                    form.split(|byte| b"/?#".contains(byte)).for_each(&mut add);
+                }
             }
         }
         for candidates in secrets.values_mut() {
@@ -71,6 +83,42 @@ impl Redactor {
     pub fn clean(&self, line: &[u8]) -> String {
         harmless(&self.redact(line))
     }
+}
+
+/// What may be the password in each URL of a text. It ends at the last `@` before the path, or, where it
+/// holds what should have been encoded, at the very last.
+fn passwords(text: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    for start in (3..text.len()).filter(|at| text[..*at].ends_with(b"://")) {
+        let rest = &text[start..text.len().min(start + LONGEST_URL)];
+        let end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'"';
+        let rest = &rest[..rest.iter().position(end).unwrap_or(rest.len())];
+        let path = rest.iter().position(|byte| b"/?#".contains(byte));
+        let Some(colon) = rest.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        for part in [&rest[..path.unwrap_or(rest.len())], rest] {
+            let end = part.iter().rposition(|byte| *byte == b'@');
+            found.extend(end.and_then(|end| part.get(colon + 1..end)));
+        }
+    }
+    found
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let code = match rest {
+            [b'%', high, low, ..] => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        let code = code.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &rest[3..] } else { after };
+    }
+    decoded
 }
 
 /// Drops escape sequences and what a carriage return overwrote; replaces every other character
@@ -163,5 +211,40 @@ mod tests {
         ] {
             assert_eq!(redactor.clean(raw.as_bytes()), clean);
         }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_replaced_in_each_form() {
+        let urls = [
+            "postgres://app:s3cret%2Fpw@db.example.com:5432/app?contact=me@here",
+            "redis://:tr0ub4dor@cache/0, redis://:second@cache/1",
+            "mysql://app:raw/hard#w0rd@db/app",
+            "https://host/without@password",
+            "ssh://git@host/path",
+        ];
+        let redactor = Redactor::from_texts(urls.iter().map(|url| url.as_bytes()));
+        for (raw, clean) in [
+            (
+                "user app, password s3cret%2Fpw",
+                "user app, password [redacted]",
+            ),
+            ("password s3cret/pw", "password [redacted]"),
+            ("no host s3cret", "no host [redacted]"),
+            (
+                "AUTH tr0ub4dor, AUTH second",
+                "AUTH [redacted], AUTH [redacted]",
+            ),
+            ("bad port 'hard'", "bad port '[redacted]'"),
+            ("fragment w0rd", "fragment [redacted]"),
+            ("raw/hard#w0rd", "[redacted]"),
+            ("cannot reach db.example.com", "cannot reach db.example.com"),
+            (
+                "https://host without password",
+                "https://host without password",
+            ),
+        ] {
+            assert_eq!(redactor.clean(raw.as_bytes()), clean);
+        }
+        assert_eq!(percent_decoded(b"%41%zz%4"), b"A%zz%4");
     }
 }

@@ -7,7 +7,7 @@ mod wire;
 
 pub use foreign::{Redactor, harmless};
 pub use session::{Order, Session};
-pub use talk::{Closing, Message};
+pub use talk::{Closing, Message, gist};
 pub use wire::{Event, Phase, State};
 
 use crate::config::Server;
@@ -15,6 +15,7 @@ use crate::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the script is asked to do; its first word, but for `setup`, which is a script of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +176,8 @@ pub struct Dial {
     pub redactor: Arc<Redactor>,
     /// Whether lines of output are wanted as they come.
     pub verbose: bool,
+    /// How long the script may take to start when its last byte is sent.
+    pub patience: Duration,
 }
 
 /// Lets every host have its descriptors: the soft limit goes up to what `hosts` sessions take.

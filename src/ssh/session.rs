@@ -95,6 +95,10 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         .stderr(Stdio::piped())
         // Ctrl-C at the terminal is for the controller; it tells the hosts.
         .process_group(0)
+        // BatchMode does not reach the ssh of a ProxyJump, which would stop for ever when it asks at the
+        // terminal from the background: each question is answered with no.
+        .env("SSH_ASKPASS", "false")
+        .env("SSH_ASKPASS_REQUIRE", "force")
         .spawn();
     let mut child = match child {
         Ok(child) => child,
@@ -109,7 +113,9 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         orders: Some(orders),
         pending: script,
         sent: 0,
-        deadline: None,
+        login: Some(dial.patience),
+        deadline: Some(Instant::now() + dial.patience),
+        ending: false,
         killed: false,
         talk: Talk::new(dial.nonce, dial.redactor, dial.verbose),
         child,
@@ -127,8 +133,12 @@ struct Link {
     /// Bytes for the host, of which `sent` are on their way.
     pending: Vec<u8>,
     sent: usize,
+    /// How long the script may take to start when its last byte is sent, until it has.
+    login: Option<Duration>,
     /// When a child that does not end is ended.
     deadline: Option<Instant>,
+    /// The script has ended, and ssh is to follow.
+    ending: bool,
     killed: bool,
     talk: Talk,
 }
@@ -173,7 +183,11 @@ impl Link {
                     self.stdout = None;
                 }
             }
-            if self.talk.end.is_some() && self.stdin.is_some() {
+            if self.talk.started && self.login.take().is_some() {
+                self.deadline = None;
+            }
+            if self.talk.end.is_some() && !self.ending {
+                self.ending = true;
                 self.stdin = None;
                 self.deadline = Some(Instant::now() + LINGER);
             }
@@ -217,6 +231,10 @@ impl Link {
         let mut patience = GLANCE;
         if let Some(deadline) = self.deadline {
             if deadline <= now {
+                if let Some(login) = self.login {
+                    let reason = format!("the script did not start within {} s", login.as_secs());
+                    self.talk.ssh.push_back(reason);
+                }
                 self.kill(if self.killed {
                     Signal::KILL
                 } else {
@@ -287,7 +305,12 @@ impl Link {
             return;
         };
         match stdin.write(&self.pending[self.sent..]) {
-            Ok(count) => self.sent += count,
+            Ok(count) => {
+                self.sent += count;
+                if let Some(login) = self.login {
+                    self.deadline = Some(Instant::now() + login);
+                }
+            }
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => self.stdin = None,
@@ -306,6 +329,7 @@ impl Link {
             let _ = kill_process_group(group, signal);
         }
         self.killed = true;
+        self.login = None;
         self.deadline = Some(Instant::now() + LINGER);
     }
 
@@ -338,5 +362,42 @@ fn drain(source: Option<&mut impl Read>, buffer: &mut [u8], mut take: impl FnMut
             false
         }
         Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_login_that_hangs_is_ended() {
+        for command in ["exec sleep 20", "trap '' TERM; cat >/dev/null; sleep 20"] {
+            let dial = Dial {
+                program: "sh".into(),
+                arguments: vec!["-c".to_owned(), command.to_owned()],
+                nonce: String::new(),
+                script: Box::new(|| Ok("# nothing\n".repeat(100_000))),
+                redactor: std::sync::Arc::default(),
+                verbose: false,
+                patience: Duration::from_millis(300),
+            };
+            let (tell, told) = channel();
+            let began = Instant::now();
+            let _session = Session::open(dial, move |message| {
+                let _ = tell.send(message);
+            });
+            let closing = match told.recv() {
+                Ok(Message::Closed(closing)) => closing,
+                other => panic!("{other:?}"),
+            };
+            let unstarted = Closing::Unstarted {
+                reason: "the script did not start within 0 s".to_owned(),
+                reached: false,
+                passing: false,
+            };
+            assert_eq!(closing, unstarted, "{command}");
+            assert!(began.elapsed() < Duration::from_secs(10), "{command}");
+        }
     }
 }

@@ -39,7 +39,7 @@ pub enum Closing {
     /// It began, and the link was gone before its last line.
     Lost { reason: String, tail: Vec<String> },
     /// The script said that it has ended.
-    Ended { status: i32, outcome: String },
+    Ended { status: i32 },
 }
 
 /// What has been said so far.
@@ -48,7 +48,7 @@ pub struct Talk {
     redactor: Arc<Redactor>,
     verbose: bool,
     pub started: bool,
-    pub end: Option<(i32, String)>,
+    pub end: Option<i32>,
     /// The step that runs.
     step: Option<String>,
     /// The last lines of the step's output.
@@ -109,14 +109,15 @@ impl Talk {
             Event::Start => {
                 self.started = true;
                 self.tail.clear();
+                self.ssh.clear(); // a banner explains nothing that comes later
             }
             Event::Step(step) => {
                 self.tail.clear();
                 self.step = Some(step.clone());
             }
             Event::Fail { .. } => self.step = None,
-            Event::End { status, outcome } => {
-                self.end = Some((*status, outcome.clone()));
+            Event::End { status } => {
+                self.end = Some(*status);
                 // In doubt: the step after the one that failed has failed, too.
                 if let (5, Some(step)) = (*status, self.step.take()) {
                     let tail = self.tail.drain(..).collect();
@@ -143,8 +144,8 @@ impl Talk {
 
     /// How the session ended, given how ssh did.
     pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
-        if let Some((status, outcome)) = self.end {
-            return Closing::Ended { status, outcome };
+        if let Some(status) = self.end {
+            return Closing::Ended { status };
         }
         let ended = match &status {
             Ok(status) => format!("ssh ended with {status}"),
@@ -172,15 +173,25 @@ impl Talk {
     }
 }
 
+/// What ssh says when the other end is gone, for whatever reason.
+const CLOSED: [&str; 5] = [
+    "Connection closed by",
+    "Connection reset by",
+    "kex_exchange_identification",
+    "ssh_exchange_identification",
+    "banner exchange",
+];
+
+/// The one line of a reason that tells the most: the last, but for those that only say that the
+/// connection is gone.
+pub fn gist(reason: &str) -> &str {
+    let telling = |line: &&str| !CLOSED.iter().any(|closed| line.contains(closed));
+    let last = reason.lines().next_back();
+    reason.lines().rfind(telling).or(last).unwrap_or_default()
+}
+
 /// Whether ssh's last words are those of a server that had too much to do, not of one that refuses.
 fn is_passing(words: &[String]) -> bool {
-    const PASSING: [&str; 5] = [
-        "Connection closed by",
-        "Connection reset by",
-        "kex_exchange_identification",
-        "ssh_exchange_identification",
-        "banner exchange",
-    ];
     const FINAL: [&str; 6] = [
         "Permission denied",
         "Host key verification failed",
@@ -194,12 +205,42 @@ fn is_passing(words: &[String]) -> bool {
             .iter()
             .any(|line| parts.iter().any(|part| line.contains(part)))
     };
-    any(&PASSING) && !any(&FINAL)
+    any(&CLOSED) && !any(&FINAL)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_banner_is_no_reason_for_a_lost_link() {
+        let mut talk = Talk::new("n".to_owned(), Arc::default(), false);
+        talk.heard(Piece::Output(b"Authorized use only."), true, &|_| {});
+        talk.heard(Piece::Event(b"start deploy -"), false, &|_| {});
+        let reason = "ssh ended with exit status: 255".to_owned();
+        let lost = Closing::Lost {
+            reason,
+            tail: Vec::new(),
+        };
+        assert_eq!(talk.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+    }
+
+    #[test]
+    fn the_gist_is_what_was_said_before_the_connection_was_closed() {
+        let closed = "Connection closed by UNKNOWN port 65535";
+        for (reason, telling) in [
+            ("", ""),
+            ("one\ntwo", "two"),
+            (closed, closed),
+            (
+                &format!("Host key verification failed.\n{closed}"),
+                "Host key verification failed.",
+            ),
+        ] {
+            assert_eq!(gist(reason), telling);
+        }
+    }
 
     #[test]
     fn only_an_overloaded_server_is_tried_again() {

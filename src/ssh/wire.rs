@@ -25,10 +25,9 @@ pub enum Event {
         status: i32,
         text: String,
     },
-    /// The last line: the exit status of the script, and its outcome in a word.
+    /// The last line: the exit status of the script. Its outcome in a word is for those who read along.
     End {
         status: i32,
-        outcome: String,
     },
 }
 
@@ -88,7 +87,6 @@ impl Event {
             }
             "end" => Event::End {
                 status: first.parse().ok()?,
-                outcome: more.to_owned(),
             },
             _ => return None,
         };

@@ -60,6 +60,13 @@ fn status_tells_when_hosts_differ() {
     let ran = fleet.run(&["status"]);
     assert_eq!(ran.code(), 5, "{ran:?}");
     assert!(ran.stdout.contains(OLDER));
+    assert!(
+        ran.stderr.starts_with("✗ Servers run different releases"),
+        "{ran:?}"
+    );
+    let ran = fleet.run(&["status", "--json"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert_eq!(ran.summary()["code"], 5);
 }
 
 #[test]
@@ -81,6 +88,25 @@ fn rollback_takes_all_hosts_or_none() {
     let ran = fleet.run(&["rollback", "19990101000000"]);
     assert_eq!(ran.code(), 3, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3]);
+}
+
+#[test]
+fn a_rollback_to_different_releases_is_called_off() {
+    let fleet = Fleet::new(3);
+    let older = "20240101000000";
+    fleet.write(&format!("h2/root/releases/{older}/.pystrano/commit"), "1");
+    fleet.write(&format!("h2/root/releases/{OLD}/.pystrano/previous"), older);
+    let ran = fleet.run(&["rollback"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    let said = ran.stderr.matches("name the one that all are to run");
+    assert_eq!(said.count(), 1, "{ran:?}");
+    let told = format!("h2: as it was; it would go back to {older}\n");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+
+    let ran = fleet.run(&["rollback", OLDER]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLDER; 3], "{ran:?}");
 }
 
 #[test]
@@ -136,6 +162,24 @@ fn json_is_one_event_per_line() {
     let status: Value = serde_json::from_str(found).expect("an object");
     assert_eq!(status["releases"], serde_json::json!([OLDER, OLD]));
     assert_eq!(status["unit_state"], "active");
+    let summary = ran.summary();
+    for host in 0..2 {
+        assert_eq!(summary["hosts"][host]["release"], status["current"]);
+        assert_eq!(summary["hosts"][host]["commit"], status["commit"]);
+    }
+}
+
+#[test]
+fn a_reverted_host_has_no_commit_of_what_it_gave_up() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/fail/curl", "");
+    let ran = fleet.run(&["deploy", "--json"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    for host in 0..2 {
+        let host = &ran.summary()["hosts"][host];
+        assert_eq!(host["release"], OLD);
+        assert_eq!(host["commit"], Value::Null);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A failure injected at each phase on each host: afterwards all hosts run the same release.
 
-use crate::support::{Fleet, OLD};
+use crate::support::{Fleet, OLD, ran};
+use std::thread::sleep;
+use std::time::Duration;
 
 #[test]
 fn all_hosts_get_the_release() {
@@ -65,6 +67,28 @@ fn a_host_that_cannot_go_back_takes_the_others_back() {
     assert_eq!(ran.code(), 5, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
     let told = "h2: it does not run as it should, look at it";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
+/// What it ran before has fallen sick meanwhile.
+#[test]
+fn why_a_host_that_was_called_off_does_not_run_is_told() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/slow/restart", "2");
+    fleet.write("h2/fail/curl", "");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("order", "h2 restart");
+    fleet.wait_for("order", "h1 curl");
+    // Until it has promoted.
+    sleep(Duration::from_millis(500));
+    fleet.write("h1/fail/old", "");
+    fleet.write("h1/fail/curl", "");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+    let told = "h1 | ✗ verify failed with exit status 5\n";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    let told = "h1: it does not run as it should, look at it; verify failed";
     assert!(ran.stderr.contains(told), "{ran:?}");
 }
 

@@ -1,12 +1,17 @@
-//! Ctrl-C at every phase, sent as a real signal.
+//! Ctrl-C, and other signals that ask for an end, at every phase.
 
 use crate::support::{Fleet, OLD, ran};
 use rustix::process::{Pid, Signal, kill_process};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 fn interrupt(child: &Child) {
-    let pid = Pid::from_child(child);
-    kill_process(pid, Signal::INT).expect("a signal");
+    signal(child, Signal::INT);
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a signal");
 }
 
 #[test]
@@ -42,10 +47,12 @@ fn the_first_while_hosts_are_being_connected_to_contacts_no_more() {
     fleet.write("h3/dropped", "99");
     let child = fleet.start(&["deploy"]);
     fleet.wait_for("order", "h1 pip");
+    fleet.wait_for("h3/ssh", "deploy");
     interrupt(&child);
     let ran = ran(child);
-    assert!([130, 4].contains(&ran.code()), "{ran:?}");
+    assert_eq!(ran.code(), 130, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3]);
+    assert!(fleet.read("h3/ssh").lines().count() < 5, "{ran:?}");
 }
 
 #[test]
@@ -69,18 +76,162 @@ fn the_first_after_promotion_is_told_and_waits() {
 }
 
 #[test]
+fn a_link_that_stays_when_the_script_has_ended_is_not_waited_for() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/linger", "");
+    fleet.write("h1/slow/pip", "20");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("order", "h1 pip");
+    let began = Instant::now();
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    assert!(began.elapsed().as_secs() < 15, "{ran:?}");
+}
+
+/// The word that the script has begun is on its way, and the script with all it takes is there.
+#[test]
+fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/mute", "");
+    let child = fleet.start(&["rollback"]);
+    fleet.wait_for("h1/muted", "phase ready");
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    sleep(Duration::from_secs(1));
+    assert_eq!(fleet.current("h1"), OLD, "{ran:?}");
+}
+
+/// Its link was lost after promotion, and it has not answered yet.
+#[test]
+fn a_host_that_is_being_asked_is_waited_for() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/cut", "step restart");
+    fleet.write("h1/slow/restart", "2");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let told = "promotion has begun: waiting";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_ne!(fleet.current("h1"), OLD, "{ran:?}");
+}
+
+/// A setup is not left half done, either.
+#[test]
+fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/slow/systemctl", "2");
+    fleet.write("h2/dropped", "99");
+    let child = fleet.start(&["status", "--json"]);
+    fleet.wait_for("order", "h1 systemctl");
+    fleet.wait_for("h2/ssh", "status");
+    sleep(Duration::from_millis(100));
+    interrupt(&child);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    assert!(
+        ran.stdout.contains("those at work are waited for"),
+        "{ran:?}"
+    );
+    let summary = ran.summary();
+    assert_eq!(summary["interrupted"], true, "{ran:?}");
+    let hosts = &summary["hosts"];
+    assert_eq!(hosts[0]["outcome"], "done", "{ran:?}");
+    assert_eq!(hosts[1]["outcome"], "untouched", "{ran:?}");
+    let stop = r#""host":"h1","event":"told""#;
+    assert!(!ran.stdout.contains(stop), "{ran:?}");
+    assert!(fleet.read("h2/ssh").lines().count() < 5, "{ran:?}");
+}
+
+/// A terminal that closes, a job that is cancelled: they are no reason to leave hosts that differ.
+#[test]
+fn every_signal_that_asks_for_an_end_waits_for_the_verdict() {
+    for asked in [Signal::TERM, Signal::HUP] {
+        let fleet = Fleet::new(2);
+        fleet.write("h2/slow/restart", "2");
+        let child = fleet.start(&["deploy"]);
+        fleet.wait_for("order", "h2 restart");
+        signal(&child, asked);
+        // A shell hangs up its jobs, and then the system does.
+        if asked == Signal::HUP {
+            sleep(Duration::from_millis(300));
+            signal(&child, asked);
+        }
+        let ran = ran(child);
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        let current = fleet.all_current();
+        assert!(current[0] != OLD && current[0] == current[1], "{ran:?}");
+
+        let fleet = Fleet::new(2);
+        fleet.write("h2/slow/pip", "20");
+        let child = fleet.start(&["deploy"]);
+        fleet.wait_for("order", "h2 pip");
+        signal(&child, asked);
+        let ran = self::ran(child);
+        assert_eq!(ran.code(), 128 + asked.as_raw(), "{ran:?}");
+        assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+    }
+}
+
+#[test]
+fn what_nohup_has_ignored_is_ignored() {
+    let fleet = Fleet::new(1);
+    fleet.write("h1/slow/pip", "1");
+    let deploy = fleet.command(&["deploy"]);
+    let mut ignoring = Command::new(deploy.get_program());
+    ignoring
+        .arg("--ignore-signal=HUP")
+        .args(deploy.get_args().skip(1))
+        .current_dir(deploy.get_current_dir().expect("a directory"))
+        .envs(
+            deploy
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stderr(Stdio::piped());
+    let child = ignoring.spawn().expect("sh");
+    fleet.wait_for("order", "h1 pip");
+    signal(&child, Signal::HUP);
+    let ran = ran(child);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+#[test]
+fn the_second_leaves_even_where_nobody_takes_the_output() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/talk/pip", "x\n".repeat(1024 * 1024));
+    let mut child = fleet.start(&["deploy", "--verbose"]);
+    fleet.wait_for("order", "h1 pip");
+    // Until its pipe and its queue are full.
+    sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    interrupt(&child);
+    sleep(Duration::from_millis(300));
+    interrupt(&child);
+    while child.try_wait().expect("a child").is_none() {
+        assert!(began.elapsed().as_secs() < 3, "it hangs");
+        sleep(Duration::from_millis(10));
+    }
+    assert_eq!(ran(child).code(), 130);
+}
+
+/// A host that takes long to clean up is waited for; a second signal does without.
+#[test]
 fn the_second_leaves_at_once() {
-    for what in ["pip", "restart"] {
+    for what in ["migrate", "restart"] {
         let fleet = Fleet::new(3);
         fleet.write(&format!("h1/slow/{what}"), "5");
         let child = fleet.start(&["deploy"]);
         fleet.wait_for("order", &format!("h1 {what}"));
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         interrupt(&child);
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        sleep(Duration::from_millis(300));
         interrupt(&child);
         let ran = ran(child);
         assert!(began.elapsed().as_secs() < 2, "{what}: {ran:?}");
-        assert!([130, 3].contains(&ran.code()), "{what}: {ran:?}");
+        assert_eq!(ran.code(), 130, "{what}: {ran:?}");
     }
 }

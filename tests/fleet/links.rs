@@ -1,6 +1,8 @@
 //! Links that are lost at each point: the hosts are asked, and end alike.
 
-use crate::support::{Fleet, OLD};
+use crate::support::{Fleet, OLD, OLDER, ran};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Lines of the script at which the link of one host is cut, and how the deploy ends.
 const CUTS: [(&str, i32); 10] = [
@@ -61,15 +63,20 @@ fn a_link_cut_on_the_only_host_is_asked_after() {
     }
 }
 
-/// Nothing has arrived of what it rolls back to, and it may have gone on.
+/// It waits for a word, so it goes nowhere without one.
 #[test]
-fn a_rollback_whose_release_is_not_known_is_in_doubt() {
+fn a_link_cut_on_the_only_host_stops_its_rollback() {
     let fleet = Fleet::new(1);
     fleet.write("h1/cut", "step lock");
     let ran = fleet.run(&["rollback"]);
-    assert_eq!(ran.code(), 5, "{ran:?}");
-    let told = "h1: not known, look at it";
-    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.current("h1"), OLD, "{ran:?}");
+
+    let fleet = Fleet::new(1);
+    fleet.write("h1/cut", "step restart");
+    let ran = fleet.run(&["rollback"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fleet.current("h1"), OLDER, "{ran:?}");
 }
 
 #[test]
@@ -82,6 +89,41 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
     let asked = fleet.read("h2/ssh");
     assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
+}
+
+#[test]
+fn a_put_back_whose_connection_is_dropped_is_tried_again() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/cut", "phase promoted");
+    fleet.write("h2/slow/restart", "3");
+    fleet.write("h2/fail/restart", "");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    // By now it has told that it kept the release.
+    sleep(Duration::from_millis(1500));
+    fleet.write("h1/dropped", "2");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+}
+
+#[test]
+fn why_a_put_back_fails_is_told() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/cut", "phase promoted");
+    fleet.write("h2/slow/restart", "3");
+    fleet.write("h2/fail/restart", "");
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("h1/ssh", " status nonce=");
+    sleep(Duration::from_millis(1500));
+    fleet.write("h1/fail/old", "");
+    fleet.write("h1/fail/curl", "");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    let told = "h1 | ✗ verify failed with exit status";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    let told = "h1: not known, look at it; verify failed";
+    assert!(ran.stderr.contains(told), "{ran:?}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 #
 # Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
-# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again).
+# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
+# (nothing of what the host says arrives), `linger` (the link stays when the script has ended).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -20,6 +21,7 @@ die() {
 	exit 255
 }
 
+[ "$SSH_ASKPASS_REQUIRE" = force ] && ! "$SSH_ASKPASS" || die 'It would ask at the terminal.'
 [ ! -e refused ] || die "ssh: connect to host $host port 22: Connection refused"
 [ ! -e denied ] || die "deploy@$host: Permission denied (publickey)."
 if [ -e dropped ]; then
@@ -28,6 +30,14 @@ if [ -e dropped ]; then
 	die 'kex_exchange_identification: Connection closed by remote host'
 fi
 [ ! -e before ] || cat before
+if [ -e mute ]; then
+	setsid sh -c "$command" >muted 2>&1
+	exit
+fi
+if [ -e linger ]; then
+	setsid -w sh -c "$command"
+	sleep 30
+fi
 [ -e cut ] || exec sh -c "$command"
 
 cut=$(cat cut)

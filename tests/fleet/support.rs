@@ -14,6 +14,8 @@ pub const OLD: &str = "20260101000000";
 /// The release before that one.
 pub const OLDER: &str = "20250101000000";
 
+const PYSTRANO: &str = env!("CARGO_BIN_EXE_pystrano");
+
 pub struct Fleet {
     dir: TempDir,
     hosts: usize,
@@ -32,6 +34,13 @@ impl Ran {
     pub fn code(&self) -> i32 {
         let signal = || self.status.signal().map_or(-1, |signal| 128 + signal);
         self.status.code().unwrap_or_else(signal)
+    }
+
+    /// The summary among the events of `--json`.
+    pub fn summary(&self) -> serde_json::Value {
+        let is_summary = |line: &&str| line.contains(r#""event":"summary""#);
+        let line = self.stdout.lines().find(is_summary).expect("a summary");
+        serde_json::from_str(line).expect("an object")
     }
 }
 
@@ -124,9 +133,10 @@ impl Fleet {
 
     /// `pystrano` with a subcommand and its options, for the app of all tests.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pystrano"));
+        // In the background of a shell, tests are started with signals ignored.
+        let mut command = Command::new("/usr/bin/env");
         command
-            .arg(arguments[0])
+            .args(["--default-signal=INT,TERM,HUP", PYSTRANO, arguments[0]])
             .args(["test", "app"])
             .args(&arguments[1..])
             .current_dir(self.dir.path())

@@ -577,6 +577,7 @@ EOF
 		adopt "$release"
 		link_env
 		report ok "Found release $release"
+		event "fact release $release"
 		wait_at ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"

@@ -619,6 +619,7 @@ three'
 		adopt "$release"
 		link_env
 		report ok "Found release $release"
+		event "fact release $release"
 		wait_at ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"

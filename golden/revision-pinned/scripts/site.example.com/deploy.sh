@@ -398,6 +398,7 @@
 		check_promotion
 		commit=$(commit_of "$release")
 		report ok "Found release $release"
+		event "fact release $release"
 		wait_at ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
