@@ -742,13 +742,15 @@ EOF
 
 	# ---- the controller's words, when it leads many hosts at once
 
-	# hear sets $word; it fails at the end of the input and past the deadline.
+	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
+	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
 	hear() {
-		word=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
-		case $word in
-		"$nonce "*) word=${word#* } ;;
-		*) return 1 ;;
-		esac
+		word=''
+		while
+			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			case $line in "$nonce "*) word=${line#* } ;; esac
+			case $word in '' | wait) ;; *) return 0 ;; esac
+		do :; done
 	}
 
 	# wait_at PHASE WORD: goes on at this word only.

@@ -537,15 +537,33 @@ fn a_word_without_the_nonce_is_no_word() {
     use std::io::Write;
     let host = Sandbox::new();
     host.configure("");
-    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=60"]);
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=2"]);
     session.wait_for("phase ready");
-    writeln!(
-        session.child.stdin.as_mut().expect("stdin"),
-        "{} migrate",
-        NONCE.replace('0', "1")
-    )
-    .expect("a word");
+    for word in ["", "ait", &NONCE.replace('0', "1"), &NONCE[1..]] {
+        let stdin = session.child.stdin.as_mut().expect("stdin");
+        writeln!(stdin, "{word} migrate").expect("a word");
+    }
     assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+}
+
+#[test]
+fn a_host_waits_as_long_as_it_hears_of_the_controller() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=2"]);
+    for (phase, word) in [
+        ("ready", "migrate"),
+        ("migrated", "go"),
+        ("promoted", "keep"),
+    ] {
+        session.wait_for(&format!("phase {phase}"));
+        for _ in 0..4 {
+            session.say("wait");
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        session.say(word);
+    }
+    assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
 }
 
 #[test]

@@ -286,7 +286,7 @@ mod tests {
                 },
                 Some(Order::Keep) => barrier.ended(host, Outcome::Done),
                 Some(Order::Revert) => barrier.ended(host, Outcome::Reverted),
-                Some(Order::Stop) => barrier.ended(host, Outcome::Stopped),
+                Some(Order::Stop | Order::Wait) => barrier.ended(host, Outcome::Stopped),
             };
             for (host, order) in orders {
                 if order == Order::Stop {

@@ -23,8 +23,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Seconds a host waits for a word before it goes its own way.
-const BARRIER: u32 = 3600;
+/// Seconds a host waits for a word before it goes its own way: its link may be frozen.
+const BARRIER: u32 = 60;
+/// How often hosts that may be waiting are told to go on with it.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
 const LOGIN: Duration = Duration::from_secs(120);
 /// Tries to open one connection.
@@ -120,6 +122,8 @@ struct Fleet<'a> {
     barrier: Barrier,
     interrupted: bool,
     began: Instant,
+    /// When hosts are told to wait on.
+    wait: Instant,
 }
 
 impl<'a> Fleet<'a> {
@@ -147,12 +151,14 @@ impl<'a> Fleet<'a> {
             barrier,
             interrupted: false,
             began,
+            wait: began + PATIENCE,
         }
     }
 
     fn work(&mut self, inbox: &Receiver<Input>) {
         loop {
             self.open_due();
+            self.wait_on();
             if self.barrier.is_over() {
                 return;
             }
@@ -160,12 +166,26 @@ impl<'a> Fleet<'a> {
             let due = due.filter(|_| self.opening < self.job.jobs);
             let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
             let pause = [pause, self.report.pause()].into_iter().flatten().min();
-            match inbox.recv_timeout(pause.unwrap_or(Duration::from_secs(60))) {
+            match inbox.recv_timeout(pause.unwrap_or(PATIENCE).min(PATIENCE)) {
                 Ok(Input::Host(host, message)) => self.heard(host, message),
                 Ok(Input::Interrupt) => self.interrupt(),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             self.report.tick();
+        }
+    }
+
+    /// Tells hosts that wait for a word that there is still somebody to say it. A shell that has not
+    /// started the script yet would run the word.
+    fn wait_on(&mut self) {
+        if Instant::now() < self.wait || !self.job.waits(self.hosts.len()) {
+            return;
+        }
+        self.wait = Instant::now() + PATIENCE;
+        for host in &self.hosts {
+            if host.errand == Errand::Job && !host.opening {
+                host.session.iter().for_each(|it| it.order(Order::Wait));
+            }
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Order {
     Go = b'g',
     Keep = b'k',
     Revert = b'r',
+    /// Another word will come.
+    Wait = b'w',
     /// Ends the script's input: before promotion it cleans up and ends. A connection that is still being
     /// opened is closed.
     Stop = b's',
@@ -37,8 +39,8 @@ pub enum Order {
 
 impl Order {
     fn read(byte: u8) -> Option<Order> {
-        use Order::{Go, Keep, Migrate, Revert, Stop};
-        [Migrate, Go, Keep, Revert, Stop]
+        use Order::{Go, Keep, Migrate, Revert, Stop, Wait};
+        [Migrate, Go, Keep, Revert, Wait, Stop]
             .into_iter()
             .find(|order| *order as u8 == byte)
     }
@@ -49,6 +51,7 @@ impl Order {
             Order::Go => "go",
             Order::Keep => "keep",
             Order::Revert => "revert",
+            Order::Wait => "wait",
             Order::Stop => "stop",
         }
     }

@@ -162,3 +162,21 @@ fn a_host_that_dies_after_promotion_is_named_and_in_doubt() {
     assert_ne!(fleet.current("h1"), OLD);
     assert_eq!(fleet.current("h1"), fleet.current("h3"));
 }
+
+/// A host whose link is frozen hears nothing, and goes its own way after a minute.
+#[test]
+fn hosts_that_wait_hear_that_somebody_is_there() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/heard", "");
+    fleet.write("h2/slow/pip", "16");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let heard = fleet.read("h1/heard");
+    let words = heard
+        .lines()
+        .rev()
+        .take(3)
+        .map(|line| line.split(' ').nth(1));
+    let words: Vec<&str> = words.map(|word| word.expect("a word")).collect();
+    assert_eq!(words, ["keep", "go", "migrate", "wait"]);
+}

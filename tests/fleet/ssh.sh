@@ -4,7 +4,7 @@
 # Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
 # holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
-# (nothing of what the host says arrives), `linger` (the link stays when the script has ended).
+# (nothing of what the host says arrives), `linger` (the link stays when the script has ended), `heard` (the words that it gets are kept there).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -37,6 +37,10 @@ fi
 if [ -e linger ]; then
 	setsid -w sh -c "$command"
 	sleep 30
+fi
+if [ -e heard ]; then
+	tee heard | sh -c "$command"
+	exit
 fi
 [ -e cut ] || exec sh -c "$command"
 
