@@ -568,7 +568,6 @@ EOF
 	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
 	promote() {
 		begin promote
-		event "fact release $release"
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
 		# From here on this run ends what it began, alone if it must.
@@ -821,6 +820,7 @@ EOF
 {%- else %}
 		wait_at ready go
 {%- endif %}
+		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
 {%- if server.keep_releases.is_some() %}

@@ -1,5 +1,8 @@
 //! What is offered to shells. `tests/shells/completions.rs` asks as they do.
 
+mod commands;
+
+use commands::COMMANDS;
 use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
@@ -29,19 +32,6 @@ fn words_for(words: &[&str]) -> Vec<String> {
     offers.retain(|word| !word.starts_with('-'));
     offers
 }
-
-const COMMANDS: [&str; 10] = [
-    "init",
-    "check",
-    "render",
-    "setup",
-    "deploy",
-    "rollback",
-    "status",
-    "schema",
-    "completions",
-    "man",
-];
 
 #[test]
 fn commands_go_by_their_first_names() {

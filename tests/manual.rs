@@ -1,6 +1,9 @@
 //! The manual pages and the help.
 
+mod commands;
+
 use assert_cmd::Command;
+use commands::COMMANDS;
 use predicates::prelude::*;
 use predicates::str::contains;
 
@@ -12,18 +15,7 @@ fn every_command_has_a_manual_page_and_an_example() {
         .assert()
         .success()
         .stdout(contains("pystrano\\-deploy(1)"));
-    for command in [
-        "init",
-        "check",
-        "render",
-        "setup",
-        "deploy",
-        "rollback",
-        "status",
-        "schema",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         pystrano()
             .args(["man", command])
             .assert()

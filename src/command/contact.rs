@@ -59,21 +59,19 @@ impl Contact<'_> {
 fn dry_run(job: &Job, mut config: Config, report: &Report) -> Result<ExitCode, Error> {
     let program = ssh::program();
     let count = config.len();
+    let kind = job.action.script();
     for (index, server) in config.servers().enumerate() {
-        let script = fleet::script(job.action, &server, Secrets::Reveal)?;
+        let script = script::render(kind, &server, Secrets::Reveal)?;
         let call = job.call(count, "0".repeat(32));
         let mut command = vec![program.to_string_lossy().into_owned()];
         command.extend(call.arguments(&server));
         let text = match job.verbose {
-            true => Some(fleet::script(job.action, &server, Secrets::Redact)?),
+            true => Some(script::render(kind, &server, Secrets::Redact)?),
             false => None,
         };
         let plan = Plan {
             command,
-            script: match job.action {
-                Action::Setup => "setup.sh",
-                _ => "deploy.sh",
-            },
+            script: kind.file_name(),
             bytes: script.len(),
             sha256: script::sha256(&script),
             text,

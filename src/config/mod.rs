@@ -10,6 +10,7 @@ mod resolve;
 pub mod rules;
 mod schema;
 mod settings;
+mod slips;
 mod yaml;
 
 use crate::error::Error;

@@ -7,7 +7,8 @@ use super::layer::{Layer, Scope, similar, suggestion, value_mark};
 use super::relations;
 use super::rules::{self, Verdict};
 use super::settings::{self, Depth, Settings};
-use super::yaml::{Entry, Kind, Node, Reader, Stop};
+use super::slips::Stop;
+use super::yaml::{Entry, Kind, Node, Reader};
 use super::{
     Address, EnvFile, Framework, HealthCheck, KnownHost, PackageManager, Secret, Server, Service,
 };

@@ -2,9 +2,9 @@
 //! scalars read as YAML 1.1 does.
 
 use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use super::slips::{self, Stop};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 /// Lists and mappings inside each other.
@@ -133,15 +133,6 @@ pub struct Reader<'a> {
     pub findings: Findings,
 }
 
-/// A mistake after which nothing can be read.
-pub struct Stop {
-    pub mark: Mark,
-    pub problem: Problem,
-    /// Lines that could be read if they were indented further. YAML wants it of the lines of a quote
-    /// and of a list in brackets; PyYAML, with which the Python tool read, does not.
-    pub shallow: Option<RangeInclusive<usize>>,
-}
-
 impl<'a> Reader<'a> {
     pub fn new(source: &'a Source, items: &'a str) -> Self {
         Reader {
@@ -168,7 +159,7 @@ impl<'a> Reader<'a> {
             let Some(event) = self.parser.next() else {
                 break;
             };
-            let (event, span) = event.map_err(|error| self.syntax_error(&error))?;
+            let (event, span) = event.map_err(|error| slips::explain(self.source, &error))?;
             self.take(event, span)?;
         }
         Ok(self.item.take())
@@ -184,19 +175,11 @@ impl<'a> Reader<'a> {
         root.filter(|root| !matches!(root.kind, Kind::Null))
             .ok_or_else(|| {
                 let help = "write `common:` and `servers:`";
-                self.stop(
+                Stop::new(
                     Mark { line: 1, column: 1 },
                     Problem::new("the file is empty", help),
                 )
             })
-    }
-
-    fn stop(&self, mark: Mark, problem: Problem) -> Stop {
-        Stop {
-            mark,
-            problem,
-            shallow: None,
-        }
     }
 
     fn take(&mut self, event: Event, span: Span) -> Result<(), Stop> {
@@ -255,7 +238,7 @@ impl<'a> Reader<'a> {
                         "an alias stands inside its own anchor",
                         "name another anchor, or write the value out",
                     );
-                    return Err(self.stop(self.source.mark(span.start), problem));
+                    return Err(Stop::new(self.source.mark(span.start), problem));
                 }
             },
             _ => {}
@@ -303,7 +286,7 @@ impl<'a> Reader<'a> {
     fn check_depth(&self, height: usize, span: Span) -> Result<(), Stop> {
         if self.open.len() + height > DEEPEST {
             let problem = Problem::new("the nesting is too deep", "a config needs three levels");
-            return Err(self.stop(self.source.mark(span.start), problem));
+            return Err(Stop::new(self.source.mark(span.start), problem));
         }
         Ok(())
     }
@@ -405,7 +388,7 @@ impl<'a> Reader<'a> {
                     "merge keys copy this mapping too often",
                     "put what all servers share under `common`",
                 );
-                return Err(self.stop(node.start, problem));
+                return Err(Stop::new(node.start, problem));
             }
             for entry in merged {
                 if !lines.contains_key(&entry.key) {
@@ -440,102 +423,6 @@ impl<'a> Reader<'a> {
                 "leave it out",
             );
             self.report(self.source.mark(span.start), problem);
-        }
-    }
-
-    /// The parser's words, or plainer ones for the slips that people make most.
-    fn syntax_error(&self, error: &ScanError) -> Stop {
-        let info = error.info();
-        let marker = *error.marker();
-        let mut mark = self.source.mark(marker);
-        let mut shallow = None;
-        let unclosed = ("this quote is not closed", "add the closing quote");
-        let (what, help) = if info.contains("mapping values are not allowed") {
-            let line = self.source.line(mark.line).unwrap_or_default();
-            let before: String = line.chars().take(mark.column - 1).collect();
-            match before.contains(": ") {
-                true => (
-                    "a second `: ` in one value",
-                    "put quotes around the value, or the key on a line of its own",
-                ),
-                false => (
-                    "this line is indented further than the one above, whose value it continues",
-                    "begin it where the keys above begin",
-                ),
-            }
-        } else if info.contains("unknown anchor") {
-            (
-                "no anchor of this name stands above",
-                "correct the name after `*`",
-            )
-        } else if info.contains("tab") {
-            // The parser may be at the value before the tab.
-            let tab = |line: usize| {
-                let text = self.source.line(line)?;
-                let column = 1 + text.find('\t')?;
-                let is_first = text[..column].trim().is_empty();
-                is_first.then_some(Mark { line, column })
-            };
-            mark = tab(mark.line)
-                .or_else(|| tab(mark.line + 1))
-                .unwrap_or(mark);
-            ("a tab indents this line", "indent with spaces")
-        } else if info == "simple key expect ':'" || info == "simple key expected" {
-            // The parser is behind the line.
-            let slip = |line: usize| {
-                let whole = self.source.line(line)?;
-                let text = whole.trim();
-                let is_slip = !(text.is_empty()
-                    || text.starts_with(['#', '-'])
-                    || text.ends_with(':')
-                    || text.contains(": "));
-                let column = 1 + whole.len() - whole.trim_start().len();
-                is_slip.then_some(Mark { line, column })
-            };
-            mark = (1..=mark.line).rev().find_map(slip).unwrap_or(mark);
-            (
-                "this line has no `: ` between a key and its value",
-                "write `key: value`",
-            )
-        } else if info.contains("trailing content after") {
-            (
-                "text follows the closing quote",
-                "write a quote inside of single quotes twice, or put double quotes around all of it",
-            )
-        } else if info.contains("escape") {
-            (
-                "double quotes do not know an escape in this value",
-                "put single quotes around it, in which a backslash is itself",
-            )
-        } else if info == "invalid indentation in quoted scalar" {
-            shallow = self.source.quote_end(mark).map(|end| mark.line + 1..=end);
-            match shallow {
-                Some(_) => (
-                    "the lines of this quote are not indented",
-                    "indent them further than the key",
-                ),
-                None => unclosed,
-            }
-        } else if info.ends_with("found unexpected end of stream") {
-            unclosed
-        } else {
-            if info.starts_with("invalid indentation") {
-                shallow = Some(mark.line..=mark.line);
-            }
-            let problem = Problem::new(
-                format!("this is not YAML: {info}"),
-                "look at the indentation, quotes and brackets here and on the line before",
-            );
-            return Stop {
-                mark,
-                problem,
-                shallow,
-            };
-        };
-        Stop {
-            mark,
-            problem: Problem::new(what, help),
-            shallow,
         }
     }
 }

@@ -92,6 +92,11 @@ impl Fleet<'_> {
             host.unsure += 1;
             return self.queue_errand(index, Errand::Ask, Duration::from_millis(500));
         }
+        self.settled(index, outcome);
+    }
+
+    /// The host has ended by itself, with this outcome.
+    pub(super) fn settled(&mut self, index: usize, outcome: Outcome) {
         if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
             self.put_back(index);
         } else {

@@ -3,6 +3,7 @@
 
 mod ask;
 mod barrier;
+mod closing;
 mod facts;
 mod host;
 mod interrupt;
@@ -12,13 +13,13 @@ pub use facts::Facts;
 pub use interrupt::die;
 pub use outcome::Outcome;
 
-use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
+use crate::script::{self, Secrets};
 use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
 use barrier::{Barrier, Stage};
-use host::{Errand, Host, backoff};
+use host::{Errand, Host};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
@@ -62,19 +63,6 @@ impl Job {
             Action::Setup | Action::Status => false,
         }
     }
-}
-
-/// The script that an action needs.
-pub fn script(
-    action: Action,
-    server: &Server,
-    secrets: crate::script::Secrets,
-) -> Result<String, Error> {
-    let kind = match action {
-        Action::Setup => ScriptKind::Setup,
-        Action::Deploy | Action::Rollback | Action::Status => ScriptKind::Deploy,
-    };
-    crate::script::render(kind, server, secrets)
 }
 
 /// Does the job on all servers. Gives the exit code, and what each host said.
@@ -219,7 +207,7 @@ impl<'a> Fleet<'a> {
             program: ssh::program(),
             arguments: call.arguments(&server),
             nonce,
-            script: Box::new(move || script(action, &server, crate::script::Secrets::Reveal))
+            script: Box::new(move || script::render(action.script(), &server, Secrets::Reveal))
                 as Script,
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose,
@@ -375,78 +363,6 @@ impl<'a> Fleet<'a> {
                 (Order::Revert, None) if self.hosts[host].session.is_none() => self.put_back(host),
                 _ => {}
             }
-        }
-    }
-
-    fn closed(&mut self, index: usize, closing: Closing) {
-        match self.hosts[index].errand {
-            Errand::Job => self.job_closed(index, closing),
-            Errand::Ask => self.answered(index, closing),
-            Errand::PutBack => {
-                let tries = self.hosts[index].tries;
-                let outcome = match closing {
-                    Closing::Unstarted { passing: true, .. } if tries < TRIES => {
-                        return self.queue_errand(index, Errand::PutBack, backoff(tries));
-                    }
-                    Closing::Ended { status: 0 } => Outcome::Reverted,
-                    // It runs what it kept.
-                    Closing::Ended { status: 1..=3 } => Outcome::Done,
-                    _ => Outcome::Doubt,
-                };
-                self.over(index, outcome);
-            }
-        }
-    }
-
-    fn job_closed(&mut self, index: usize, closing: Closing) {
-        match closing {
-            Closing::Ended { status } => {
-                let outcome = Outcome::of(self.job.action, status);
-                if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
-                    self.put_back(index);
-                } else {
-                    self.over(index, outcome);
-                }
-            }
-            Closing::Unstarted {
-                reason,
-                reached,
-                passing,
-            } => {
-                let stopping = self.barrier.stage() == Stage::Stopping;
-                if passing && !stopping && self.hosts[index].tries < TRIES {
-                    let pause = backoff(self.hosts[index].tries);
-                    self.report.news(
-                        index,
-                        &News::Retry {
-                            reason: &reason,
-                            seconds: pause.as_secs_f32(),
-                        },
-                    );
-                    self.queue.push((Instant::now() + pause, index));
-                    return;
-                }
-                if stopping && self.job.action.promotes() {
-                    return self.over(index, Outcome::Untouched);
-                }
-                self.report.news(
-                    index,
-                    &News::Unstarted {
-                        reached,
-                        reason: &reason,
-                    },
-                );
-                self.hosts[index].trouble = Some(ssh::gist(&reason).to_owned());
-                self.over(
-                    index,
-                    match (reached, self.job.action.promotes()) {
-                        (false, _) => Outcome::Unreachable,
-                        (true, true) => Outcome::Stopped,
-                        (true, false) => Outcome::Failed,
-                    },
-                );
-            }
-            Closing::Lost { reason, tail } => self.lost(index, &reason, &tail),
         }
     }
 

@@ -25,19 +25,9 @@ const REDACTED: &str = "[redacted]";
 /// The text of one script of one server.
 pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<String, Error> {
     match kind {
-        ScriptKind::Setup => setup(server, secrets),
-        ScriptKind::Deploy => deploy(server, secrets),
+        ScriptKind::Setup => setup::render(server, secrets),
+        ScriptKind::Deploy => deploy::render(server, secrets),
     }
-}
-
-/// `deploy.sh`: deploy, rollback and status, run as the project user.
-pub fn deploy(server: &Server, secrets: Secrets) -> Result<String, Error> {
-    deploy::render(server, secrets)
-}
-
-/// `setup.sh`: prepares a server, run as root.
-pub fn setup(server: &Server, secrets: Secrets) -> Result<String, Error> {
-    setup::render(server, secrets)
 }
 
 /// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.

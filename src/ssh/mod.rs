@@ -10,6 +10,7 @@ pub use session::{Order, Session};
 pub use talk::{Closing, Message, gist};
 pub use wire::{Event, Phase, State};
 
+use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::Error;
 use std::ffi::OsString;
@@ -33,6 +34,14 @@ impl Action {
             Action::Deploy => "deploy",
             Action::Rollback => "rollback",
             Action::Status => "status",
+        }
+    }
+
+    /// The script that it needs.
+    pub fn script(self) -> ScriptKind {
+        match self {
+            Action::Setup => ScriptKind::Setup,
+            Action::Deploy | Action::Rollback | Action::Status => ScriptKind::Deploy,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Links that are lost at each point: the hosts are asked, and end alike.
 
 use crate::support::{Fleet, OLD, OLDER, ran};
+use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -91,16 +92,21 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
 }
 
-#[test]
-fn a_put_back_whose_connection_is_dropped_is_tried_again() {
+/// A deploy in which `h1` has told that it kept the release, which `h2` is about to give up.
+fn one_that_kept() -> (Fleet, Child) {
     let fleet = Fleet::new(2);
     fleet.write("h1/cut", "phase promoted");
     fleet.write("h2/slow/restart", "3");
     fleet.write("h2/fail/restart", "");
     let child = fleet.start(&["deploy"]);
     fleet.wait_for("h1/ssh", " status nonce=");
-    // By now it has told that it kept the release.
     sleep(Duration::from_millis(1500));
+    (fleet, child)
+}
+
+#[test]
+fn a_put_back_whose_connection_is_dropped_is_tried_again() {
+    let (fleet, child) = one_that_kept();
     fleet.write("h1/dropped", "2");
     let ran = ran(child);
     assert_eq!(ran.code(), 1, "{ran:?}");
@@ -109,13 +115,7 @@ fn a_put_back_whose_connection_is_dropped_is_tried_again() {
 
 #[test]
 fn why_a_put_back_fails_is_told() {
-    let fleet = Fleet::new(2);
-    fleet.write("h1/cut", "phase promoted");
-    fleet.write("h2/slow/restart", "3");
-    fleet.write("h2/fail/restart", "");
-    let child = fleet.start(&["deploy"]);
-    fleet.wait_for("h1/ssh", " status nonce=");
-    sleep(Duration::from_millis(1500));
+    let (fleet, child) = one_that_kept();
     fleet.write("h1/fail/old", "");
     fleet.write("h1/fail/curl", "");
     let ran = ran(child);

@@ -391,7 +391,6 @@ EOF
 	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
 	promote() {
 		begin promote
-		event "fact release $release"
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
 		# From here on this run ends what it began, alone if it must.
@@ -607,6 +606,7 @@ EOF
 		wait_at ready migrate
 		migrate
 		wait_at migrated go
+		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
 		prune

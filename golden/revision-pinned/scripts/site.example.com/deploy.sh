@@ -268,7 +268,6 @@
 	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
 	promote() {
 		begin promote
-		event "fact release $release"
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
 		# From here on this run ends what it began, alone if it must.
@@ -386,6 +385,7 @@
 		install_dependencies
 		unwatch_controller
 		wait_at ready go
+		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
 		conclude 0 deployed "Deployed $release ($commit)"

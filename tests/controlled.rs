@@ -1,0 +1,141 @@
+//! `deploy.sh` led by a controller that says when to go on, against a local tree and a local repository.
+
+mod sandbox;
+
+use sandbox::{NONCE, Sandbox};
+
+#[test]
+fn who_has_not_got_the_lock_leaves_the_way_back() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    for other in [
+        "deploy",
+        "rollback",
+        "status | true",
+        "status >/dev/full",
+        "deploy 20260101000000",
+    ] {
+        let mut first = host.controlled(&["deploy", "20260102000000", "barrier=9"]);
+        first.wait_for("phase ready");
+        first.say("migrate");
+        first.wait_for("phase migrated");
+        first.say("go");
+        first.wait_for("phase promoted");
+        host.write("deploy.sh", host.script());
+        let command = format!("sh \"$SANDBOX/deploy.sh\" {other}");
+        let mut shell = host.command(&["sh", "-c"]);
+        let ran = shell.arg(command).output().expect("the other run");
+        assert!(
+            ran.status.code() == Some(3) || other.contains("status"),
+            "{ran:?}"
+        );
+        first.say("revert");
+        let end = first.end();
+        assert_eq!(end, ("end 1 reverted".to_owned(), 1), "{other}");
+        assert_eq!(host.current().as_deref(), Some("20260101000000"), "{other}");
+    }
+}
+
+#[test]
+fn a_controller_that_hangs_up_ends_the_build() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let before = host.snapshot();
+    host.program("venv/bin/pip", "#!/bin/sh\nexec sleep 60\n");
+    let mut session = host.controlled(&["deploy"]);
+    session.wait_for("step dependencies");
+    session.hang_up();
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+    assert_eq!(host.snapshot(), before);
+}
+
+#[test]
+fn the_barrier_waits_for_each_word() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=60"]);
+    assert_eq!(session.wait_for("start"), "start deploy 20260101000000");
+    session.wait_for("phase ready");
+    assert!(!host.read("calls/python").contains("migrate"));
+    session.say("migrate");
+    session.wait_for("phase migrated");
+    assert_eq!(host.current(), None);
+    session.say("go");
+    session.wait_for("phase promoted");
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+    session.say("keep");
+    assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
+}
+
+#[test]
+fn the_barrier_goes_back_when_told_and_stops_when_cut() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    for (words, end, current) in [
+        (
+            &["migrate", "go", "revert"][..],
+            "end 1 reverted",
+            "20260101000000",
+        ),
+        (&["migrate", "stop"], "end 3 stopped", "20260101000000"),
+        (&["stop"], "end 3 stopped", "20260101000000"),
+        // A promoted host that hears nothing keeps what it verified.
+        (&["migrate", "go"], "end 0 deployed", "20260102000000"),
+    ] {
+        let mut session = host.controlled(&["deploy", "20260102000000", "barrier=60"]);
+        for (word, phase) in words.iter().zip(["ready", "migrated", "promoted"]) {
+            session.wait_for(&format!("phase {phase}"));
+            session.say(word);
+        }
+        session.hang_up();
+        assert_eq!(session.end().0, end, "{words:?}");
+        assert_eq!(host.current().as_deref(), Some(current), "{words:?}");
+    }
+}
+
+#[test]
+fn a_deadline_without_a_word_stops_the_deploy() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=1"]);
+    session.wait_for("phase ready");
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+    assert!(host.releases().is_empty());
+}
+
+#[test]
+fn a_word_without_the_nonce_is_no_word() {
+    use std::io::Write;
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=2"]);
+    session.wait_for("phase ready");
+    for word in ["", "ait", &NONCE.replace('0', "1"), &NONCE[1..]] {
+        let stdin = session.child.stdin.as_mut().expect("stdin");
+        writeln!(stdin, "{word} migrate").expect("a word");
+    }
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+}
+
+#[test]
+fn a_host_waits_as_long_as_it_hears_of_the_controller() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "20260101000000", "barrier=2"]);
+    for (phase, word) in [
+        ("ready", "migrate"),
+        ("migrated", "go"),
+        ("promoted", "keep"),
+    ] {
+        session.wait_for(&format!("phase {phase}"));
+        for _ in 0..4 {
+            session.say("wait");
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        session.say(word);
+    }
+    assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
+}
