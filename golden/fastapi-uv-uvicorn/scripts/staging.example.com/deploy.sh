@@ -507,19 +507,6 @@ EOF
 		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
 	}
 
-	# prune_venvs removes those that no release uses any more.
-	prune_venvs() {
-		rm -rf "$root"/venvs/.trash-*
-		for old in "$root"/venvs/*; do
-			for user_of in "$releases"/*/.pystrano/venv; do
-				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
-			done
-			# Renamed first: half a virtualenv is never taken for a whole one.
-			mv "$old" "$root/venvs/.trash-${old##*/}" || return
-		done
-		rm -rf "$root"/venvs/.trash-*
-	}
-
 	# Neither the release that runs nor the one before it is ever pruned.
 	prune() {
 		begin prune
@@ -537,6 +524,19 @@ EOF
 		0) report ok 'There is nothing to prune' ;;
 		*) report changed "Pruned $pruned old releases" ;;
 		esac
+	}
+
+	# prune_venvs removes those that no release uses any more.
+	prune_venvs() {
+		rm -rf "$root"/venvs/.trash-*
+		for old in "$root"/venvs/*; do
+			for user_of in "$releases"/*/.pystrano/venv; do
+				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
+			done
+			# Renamed first: half a virtualenv is never taken for a whole one.
+			mv "$old" "$root/venvs/.trash-${old##*/}" || return
+		done
+		rm -rf "$root"/venvs/.trash-*
 	}
 
 	# ---- the controller's words, when it leads many hosts at once

@@ -1,0 +1,47 @@
+	# ---- build
+
+	name_release() {
+		while [ -z "$release" ]; do
+			release=$(date -u +%Y%m%d%H%M%S)
+			[ ! -e "$releases/$release" ] || {
+				release=''
+				sleep 1
+			}
+		done
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+	}
+{%- if !server.secrets.is_empty() %}
+
+	need_secret() {
+		[ -f "$shared/$1" ] || die 3 "there is no $shared/$1; run setup.sh first"
+	}
+{%- endif %}
+
+	# Whatever would stop the release later stops it now.
+	check_host() {
+		begin release
+{%- if !release_venv %}
+		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
+			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
+{%- endif %}
+{%- for secret in server.secrets %}
+		need_secret {{ secret.name }}
+{%- endfor %}
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	# What a rollback needs of that, too.
+	check_promotion() {
+		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
+			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
+{%- if server.health_check.is_some() %}
+		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
+{%- endif %}
+{%- if server.service.is_some() %}
+		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
+		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
+			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
+{%- endif %}
+	}

@@ -1,0 +1,49 @@
+	# ---- the controller's words, when it leads many hosts at once
+
+	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
+	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
+	hear() {
+		word=''
+		while
+			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			case $line in "$nonce "*) word=${line#* } ;; esac
+			case $word in '' | wait) ;; *) return 0 ;; esac
+		do :; done
+	}
+
+	# wait_at PHASE WORD: goes on at this word only.
+	wait_at() {
+		[ -n "$barrier" ] || return 0
+		event "phase $1"
+		word=''
+		hear || :
+		[ "$word" = "$2" ] || die 3 'called off'
+	}
+
+	# A promoted host goes back only when it is told so; alone it keeps what it verified.
+	hear_verdict() {
+		[ -n "$barrier" ] || return 0
+		event 'phase promoted'
+		if hear && [ "$word" = revert ]; then
+			reason='another host failed'
+			return 1
+		fi
+	}
+
+	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	watch_controller() {
+		[ -n "$nonce" ] || return 0
+		{
+			while IFS= read -r _; do :; done
+			trap '' TERM
+			# Again and again: a shell that is just starting a command misses one.
+			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+		} <&3 >/dev/null 2>&1 8<&- 9>&- &
+		watcher=$!
+	}
+
+	unwatch_controller() {
+		[ -n "$nonce" ] || return 0
+		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		wait "$watcher" 2>/dev/null || :
+	}

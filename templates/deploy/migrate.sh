@@ -1,0 +1,16 @@
+	# A migration that has begun is never cut short; this run stops after it.
+	migrate() {
+		begin migrate
+		watch_controller "$$"
+		echo migrating >"$releases/$release/.pystrano/unfinished"
+{%- if migration_command.is_some() %}
+		with_env bash -c "$migration_command"
+{%- else if django %}
+		with_env "$venv/bin/python" manage.py migrate --noinput
+{%- else %}
+		with_env "$venv/bin/alembic" upgrade head
+{%- endif %}
+		: >"$releases/$release/.pystrano/unfinished"
+		unwatch_controller
+		report changed 'Applied database migrations'
+	}

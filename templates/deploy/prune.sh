@@ -1,0 +1,35 @@
+	# Neither the release that runs nor the one before it is ever pruned.
+	prune() {
+		begin prune
+		pruned=0
+		for old in $(good_releases | head -n "-$keep_releases"); do
+			case $old in "$release" | "$current") continue ;; esac
+			discard "$old" || {
+				report warning "Could not remove $releases/$old"
+				return
+			}
+			pruned=$((pruned + 1))
+		done
+{%- if release_venv %}
+		prune_venvs || report warning 'Could not remove an unused virtualenv'
+{%- endif %}
+		case $pruned in
+		0) report ok 'There is nothing to prune' ;;
+		*) report changed "Pruned $pruned old releases" ;;
+		esac
+	}
+{%- if release_venv %}
+
+	# prune_venvs removes those that no release uses any more.
+	prune_venvs() {
+		rm -rf "$root"/venvs/.trash-*
+		for old in "$root"/venvs/*; do
+			for user_of in "$releases"/*/.pystrano/venv; do
+				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
+			done
+			# Renamed first: half a virtualenv is never taken for a whole one.
+			mv "$old" "$root/venvs/.trash-${old##*/}" || return
+		done
+		rm -rf "$root"/venvs/.trash-*
+	}
+{%- endif %}

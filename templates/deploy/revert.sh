@@ -1,0 +1,25 @@
+	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
+	go_back() {
+		failed "$1"
+		failed_step=$step
+		begin revert
+		if [ -n "$current" ]; then
+			if ! { switch_to back "$current"{{ start|safe }}; }; then
+				log doubt
+				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
+			fi
+		else
+			rm -f "$root/current"
+{%- if server.service.is_some() %}
+			restart_unit || : # it ran $release, and there is nothing else to run
+{%- endif %}
+		fi
+		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
+		log reverted
+		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
+	}
+
+	# log RESULT
+	log() {
+		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
+	}

@@ -1,0 +1,15 @@
+	ensure_user() {
+		begin user
+		if ! getent passwd "$user" >/dev/null; then
+			useradd -m -s /bin/bash -- "$user"
+			outcome=changed
+		fi
+		home=$(home_of "$user")
+		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
+		tell "Ensured deploy user $user exists"
+	}
+
+	# home_of USER prints the home directory.
+	home_of() {
+		getent passwd "$1" | cut -d : -f 6
+	}
