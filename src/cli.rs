@@ -162,6 +162,13 @@ pub struct Target {
     pub app: String,
 }
 
+impl Target {
+    /// What is deployed, as `<app>/<environment>`.
+    pub fn identity(&self) -> String {
+        format!("{}/{}", self.app, self.environment)
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Render {
     #[command(flatten)]

@@ -45,7 +45,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let target = &selection.target;
     let path = config_path(cli, target)?;
-    let mut config = config::load(&path).map_err(|error| unread(error, target))?;
+    let mut config =
+        config::load(&path, &target.identity()).map_err(|error| unread(error, target))?;
     report::warnings(&config.warnings);
     config.select(&selection.hosts)?;
     Ok(config)

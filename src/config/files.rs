@@ -2,6 +2,8 @@
 
 use super::diagnostic::{Diagnostic, Problem, quoted, shown_path};
 use super::{EnvFile, Secret, Service, dotenv, rules};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,6 +17,7 @@ pub struct Files {
     env_files: Known<EnvFile>,
     services: Known<Service>,
     secrets: Known<Secret>,
+    deploy_keys: Known<Secret>,
     /// What files will hold that are not written yet.
     drafts: HashMap<String, Vec<u8>>,
     /// About the files themselves, at their own lines.
@@ -54,6 +57,50 @@ impl Files {
             rules::secret_name(&name)?;
             Ok(Secret { name, bytes })
         })
+    }
+
+    pub fn deploy_key(&mut self, path: &str) -> Result<Arc<Secret>, Problem> {
+        remember(&mut self.deploy_keys, path, || {
+            let name = file_name(path)?;
+            let text = utf8(path, read(path)?)?;
+            private_key(path, &text)?;
+            // ssh wants line feeds, one after the last line, too.
+            let mut bytes = text.trim().replace("\r\n", "\n").into_bytes();
+            bytes.push(b'\n');
+            Ok(Secret { name, bytes })
+        })
+    }
+}
+
+/// Checks that ssh can use a private key without anybody who types a passphrase.
+fn private_key(path: &str, text: &str) -> Result<(), Problem> {
+    let text = text.trim();
+    let Some((kind, body)) = text
+        .strip_prefix("-----BEGIN ")
+        .and_then(|rest| rest.split_once("PRIVATE KEY-----"))
+    else {
+        let help = "name a private key, such as `ssh-keygen -t ed25519 -N '' -f FILE` makes";
+        return rules::refuse(format!("{} is no private key", quoted(path)), help);
+    };
+    // After a magic word comes the length and the name of the cipher.
+    let opened = |body: &str| {
+        let body: String = body
+            .lines()
+            .take_while(|line| !line.starts_with('-'))
+            .collect();
+        let start = STANDARD.decode(body.get(..64)?).ok()?;
+        Some(start.starts_with(b"openssh-key-v1\0\0\0\0\x04none"))
+    };
+    let is_locked = match kind {
+        "OPENSSH " => opened(body) == Some(false),
+        _ => kind == "ENCRYPTED " || body.contains("ENCRYPTED"),
+    };
+    match is_locked {
+        true => rules::refuse(
+            format!("the key {} has a passphrase", quoted(path)),
+            "git on the host cannot be asked for it: name a key without one, which only reads this repository",
+        ),
+        false => Ok(()),
     }
 }
 

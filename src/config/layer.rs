@@ -7,8 +7,9 @@ use super::yaml::{Entry, Kind, Node};
 use serde_yaml::{Mapping, Value};
 
 /// Fields for which `false` is a value. For all others it means "not set".
-const FLAGS: [&str; 4] = [
+const FLAGS: [&str; 5] = [
     "run_migrations",
+    "submodules",
     "collect_static_files",
     "forward_agent",
     "clone_depth",

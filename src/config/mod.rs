@@ -22,6 +22,7 @@ use resolve::Resolver;
 pub use schema::schema;
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use yaml::Node;
 #[derive(Debug)]
 pub struct Config {
     source: Source,
+    /// `<app>/<environment>`.
+    app: String,
     /// All but the servers.
     outline: Rc<Node>,
     files: Files,
@@ -127,6 +130,7 @@ impl Config {
     /// The selected servers in the order of the file, each made when it is asked for.
     pub fn servers(&mut self) -> impl Iterator<Item = Server> {
         resolve::servers(
+            &self.app,
             &self.source,
             &self.outline,
             &mut self.files,
@@ -140,6 +144,9 @@ impl Config {
 pub struct Server {
     /// The host, or `<host>_<port>` where two servers of the config share a host.
     pub name: String,
+    /// What the config deploys, as `<app>/<environment>`.
+    #[expect(dead_code, reason = "no script names it yet")]
+    pub app: String,
     pub host: String,
     pub port: u16,
     /// Who `setup` connects as; anyone but root goes through `sudo -n`.
@@ -173,6 +180,10 @@ pub struct Server {
     pub env_file: Option<Arc<EnvFile>>,
     pub service: Option<Arc<Service>>,
     pub secrets: Vec<Arc<Secret>>,
+    /// Private key with which git on the host reads the repository.
+    pub deploy_key: Option<Arc<Secret>>,
+    #[expect(dead_code, reason = "the clone does not follow it yet")]
+    pub submodules: bool,
     pub forward_agent: bool,
     pub health_check: Option<HealthCheck>,
 }
@@ -233,22 +244,30 @@ pub struct Secret {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
+    /// What curl fetches.
     pub url: String,
+    /// Absolute path of the socket through which it is fetched.
+    pub socket: Option<String>,
+    /// Host header, if another than that of the URL.
+    pub host: Option<String>,
+    /// What counts as an answer.
+    pub statuses: Vec<RangeInclusive<u16>>,
     /// Seconds.
     pub timeout: u32,
 }
 
-/// Reads and checks the config of one app and environment. All mistakes come back at once.
+/// Reads and checks the config of `app`, which is `<app>/<environment>`. All mistakes come back at
+/// once.
 ///
 /// # Errors
 /// The file cannot be read, or has mistakes.
-pub fn load(path: &Path) -> Result<Config, Error> {
+pub fn load(path: &Path, app: &str) -> Result<Config, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::File {
         action: "read",
         path: path.to_owned(),
         source,
     })?;
-    parse(path, bytes, Files::default())
+    parse(path, app, bytes, Files::default())
 }
 
 /// Checks the text of a config before it is written. `drafts` are texts of the local files that
@@ -256,17 +275,23 @@ pub fn load(path: &Path) -> Result<Config, Error> {
 ///
 /// # Errors
 /// Its mistakes.
-pub fn review(path: &Path, text: &str, drafts: HashMap<&str, &str>) -> Result<Config, Error> {
+pub fn review(
+    path: &Path,
+    app: &str,
+    text: &str,
+    drafts: HashMap<&str, &str>,
+) -> Result<Config, Error> {
     let drafts = drafts.into_iter();
     let drafts = drafts.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     parse(
         path,
+        app,
         text.as_bytes().to_vec(),
         Files::with(drafts.collect()),
     )
 }
 
-fn parse(path: &Path, bytes: Vec<u8>, mut files: Files) -> Result<Config, Error> {
+fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Config, Error> {
     let (text, valid) = match String::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => (
@@ -319,6 +344,7 @@ fn parse(path: &Path, bytes: Vec<u8>, mut files: Files) -> Result<Config, Error>
     match outline {
         Some(outline) if errors.is_empty() => Ok(Config {
             source,
+            app: app.to_owned(),
             outline,
             files,
             addresses,

@@ -4,7 +4,7 @@ use super::diagnostic::{Problem, credentials, quoted};
 use super::layer::Scope;
 use super::resolve::Resolver;
 use super::settings::{Depth, Settings};
-use super::{Address, Framework, VenvMode};
+use super::{Address, Framework, VenvMode, rules};
 use std::collections::HashMap;
 
 /// Checks the fields of one server against each other.
@@ -14,14 +14,28 @@ pub fn check(resolver: &mut Resolver, scope: &Scope, settings: &Settings, port: 
     framework(resolver, scope, settings);
     source_code(resolver, scope, settings);
     users(resolver, scope, settings);
-    if settings.health_check_timeout.is_some() && settings.health_check_url.is_none() {
-        resolver.warn(
-            scope.mark("health_check_timeout"),
-            Problem::new(
-                "`health_check_timeout` has no effect without `health_check_url`",
-                "add the address to check",
+    if settings.health_check_url.is_none() {
+        for (field, is_set) in [
+            (
+                "health_check_timeout",
+                settings.health_check_timeout.is_some(),
             ),
-        );
+            ("health_check_host", settings.health_check_host.is_some()),
+            (
+                "health_check_statuses",
+                settings.health_check_statuses.is_some(),
+            ),
+        ] {
+            if is_set {
+                resolver.warn(
+                    scope.mark(field),
+                    Problem::new(
+                        format!("`{field}` has no effect without `health_check_url`"),
+                        "add the address to check",
+                    ),
+                );
+            }
+        }
     }
 }
 
@@ -248,6 +262,20 @@ fn source_code(resolver: &mut Resolver, scope: &Scope, settings: &Settings) {
             Problem::new(
                 "the password in `source_code_url` can be seen in the host's list of processes",
                 "use an ssh address with a deploy key or a forwarded agent",
+            ),
+        );
+    }
+    if settings.deploy_key.is_some()
+        && settings
+            .source_code_url
+            .as_deref()
+            .is_some_and(|url| !rules::is_ssh(url))
+    {
+        resolver.warn(
+            scope.mark("deploy_key"),
+            Problem::new(
+                "`deploy_key` has no effect: `source_code_url` is no ssh address",
+                "write the address like git@github.com:you/app.git, or remove the key",
             ),
         );
     }

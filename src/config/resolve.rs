@@ -20,6 +20,7 @@ use std::sync::Arc;
 const VERSION: i64 = 2;
 const KEEP_RELEASES: i64 = 5;
 const HEALTH_CHECK_TIMEOUT: i64 = 30;
+const HEALTH_CHECK_STATUSES: &str = "200-399";
 const SERVERS: &str = "servers";
 const SECTIONS: [&str; 3] = ["config_version", "common", SERVERS];
 
@@ -53,6 +54,7 @@ fn items(source: &Source, outline: &Node) -> impl Iterator<Item = Rc<Node>> {
 
 /// The selected servers of a config without mistakes, each made when it is asked for.
 pub fn servers<'a>(
+    app: &'a str,
     source: &'a Source,
     outline: &'a Node,
     files: &'a mut Files,
@@ -63,7 +65,7 @@ pub fn servers<'a>(
     items(source, outline)
         .zip(addresses)
         .filter(|(_, address)| address.selected)
-        .filter_map(move |(item, address)| resolver.server(&item, &common, address.text('_')))
+        .filter_map(move |(item, address)| resolver.server(app, &item, &common, address.text('_')))
 }
 
 impl<'a> Resolver<'a> {
@@ -246,13 +248,13 @@ impl<'a> Resolver<'a> {
     }
 
     /// A server that was checked.
-    fn server(&mut self, node: &Node, common: &Layer, name: String) -> Option<Server> {
+    fn server(&mut self, app: &str, node: &Node, common: &Layer, name: String) -> Option<Server> {
         let own = self.layer(node);
         let (own, settings) = self.settings(own, common);
         let scope = Scope::new(node.start, &own, common);
         let numbers = self.numbers(&scope, &settings);
         let lists = self.lists(&scope, &settings);
-        build(name, settings, numbers, lists)
+        build(name, app, settings, numbers, lists)
     }
 
     fn missing(&mut self, missing: HashMap<&'static str, Vec<Mark>>, servers: usize) {
@@ -278,7 +280,7 @@ impl<'a> Resolver<'a> {
 
     fn check_texts(&mut self, scope: &Scope, settings: &Settings) {
         type Rule = fn(&str) -> Verdict;
-        let rules: [(&str, &Option<String>, Rule); 13] = [
+        let rules: [(&str, &Option<String>, Rule); 15] = [
             ("host", &settings.host, rules::host),
             ("setup_user", &settings.setup_user, rules::user),
             ("project_user", &settings.project_user, rules::user),
@@ -311,7 +313,19 @@ impl<'a> Resolver<'a> {
                 &settings.static_files_command,
                 rules::command,
             ),
-            ("health_check_url", &settings.health_check_url, rules::url),
+            ("health_check_url", &settings.health_check_url, |url| {
+                rules::url(url).map(drop)
+            }),
+            (
+                "health_check_host",
+                &settings.health_check_host,
+                rules::http_host,
+            ),
+            (
+                "health_check_statuses",
+                &settings.health_check_statuses,
+                |statuses| rules::statuses(statuses).map(drop),
+            ),
         ];
         for (field, value, rule) in rules {
             if let Some(value) = value {
@@ -388,9 +402,15 @@ impl<'a> Resolver<'a> {
             let mark = scope.mark("service_file");
             self.verdict(mark, result)
         });
+        let deploy_key = settings.deploy_key.as_ref().and_then(|path| {
+            let result = self.files.deploy_key(path);
+            let mark = scope.mark("deploy_key");
+            self.verdict(mark, result)
+        });
         Lists {
             known_hosts,
             secrets,
+            deploy_key,
             env_file,
             service,
         }
@@ -407,24 +427,43 @@ struct Numbers {
 struct Lists {
     known_hosts: Vec<KnownHost>,
     secrets: Vec<Arc<Secret>>,
+    deploy_key: Option<Arc<Secret>>,
     env_file: Option<Arc<EnvFile>>,
     service: Option<Arc<Service>>,
 }
 
 /// The server, if all that it needs is there.
-fn build(name: String, settings: Settings, numbers: Numbers, lists: Lists) -> Option<Server> {
+fn build(
+    name: String,
+    app: &str,
+    settings: Settings,
+    numbers: Numbers,
+    lists: Lists,
+) -> Option<Server> {
     let project_user = settings.project_user?;
     let package_manager = settings.package_manager.unwrap_or(PackageManager::Pip);
     let timeout = numbers.health_check_timeout?;
+    let source_code_url = settings.source_code_url?;
+    let health_check = settings.health_check_url.and_then(|url| {
+        let (url, socket) = rules::url(&url).ok()?;
+        let statuses = settings.health_check_statuses.as_deref();
+        Some(HealthCheck {
+            url,
+            socket,
+            host: settings.health_check_host,
+            statuses: rules::statuses(statuses.unwrap_or(HEALTH_CHECK_STATUSES)).ok()?,
+            timeout,
+        })
+    });
     Some(Server {
         name,
+        app: app.to_owned(),
         host: settings.host?,
         port: numbers.port?,
         setup_user: settings.setup_user.unwrap_or_else(|| "root".to_owned()),
         project_root: relations::absolute(&project_user, &settings.project_root?),
         venv_dir: relations::absolute(&project_user, &settings.venv_dir?),
         project_user,
-        source_code_url: settings.source_code_url?,
         branch: settings.branch,
         clone_depth: match (&settings.revision, settings.clone_depth) {
             (Some(_), _) | (None, Some(Depth::Full | Depth::Unclear)) => None,
@@ -453,10 +492,13 @@ fn build(name: String, settings: Settings, numbers: Numbers, lists: Lists) -> Op
         env_file: lists.env_file,
         service: lists.service,
         secrets: lists.secrets,
-        forward_agent: settings.forward_agent.unwrap_or(true),
-        health_check: settings
-            .health_check_url
-            .map(|url| HealthCheck { url, timeout }),
+        submodules: settings.submodules.unwrap_or(true),
+        forward_agent: settings
+            .forward_agent
+            .unwrap_or(rules::is_ssh(&source_code_url) && lists.deploy_key.is_none()),
+        deploy_key: lists.deploy_key,
+        source_code_url,
+        health_check,
     })
 }
 

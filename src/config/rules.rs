@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Problem, quoted};
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 
 pub type Verdict = Result<(), Problem>;
 
@@ -195,6 +196,16 @@ pub fn repository(value: &str) -> Verdict {
     operand(value)
 }
 
+/// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
+pub fn is_ssh(url: &str) -> bool {
+    match url.split_once("://") {
+        Some((scheme, _)) => matches!(scheme, "ssh" | "git+ssh" | "ssh+git"),
+        None => url
+            .split_once(':')
+            .is_some_and(|(host, _)| !host.contains('/')),
+    }
+}
+
 /// A branch as `git check-ref-format --branch` takes it.
 pub fn branch(value: &str) -> Verdict {
     operand(value)?;
@@ -275,9 +286,89 @@ pub fn package(value: &str) -> Verdict {
     refuse(format!("{} is not a Debian package", quoted(value)), help)
 }
 
-/// An http address that curl fetches on the host.
-pub fn url(value: &str) -> Verdict {
+/// What curl fetches on the host: an http address, or `unix:SOCKET:PATH`. Gives the URL, and the
+/// path of the socket.
+pub fn url(value: &str) -> Result<(String, Option<String>), Problem> {
     line(value)?;
+    match value.strip_prefix("unix:") {
+        Some(rest) => unix_url(value, rest),
+        None => http_url(value).map(|()| (value.to_owned(), None)),
+    }
+}
+
+fn unix_url(value: &str, rest: &str) -> Result<(String, Option<String>), Problem> {
+    let help = "write it like unix:/run/shop.sock:/health";
+    let Some((socket, path)) = rest.split_once(':') else {
+        return refuse(format!("{} names no path to fetch", quoted(value)), help);
+    };
+    no_parent(socket)?;
+    if value.contains(char::is_whitespace) {
+        return refuse(
+            format!("{} has a space", quoted(value)),
+            "write %20 for a space",
+        );
+    }
+    let is_file = socket.starts_with('/') && !socket.ends_with('/');
+    match is_file && path.starts_with('/') {
+        true => Ok((format!("http://localhost{path}"), Some(socket.to_owned()))),
+        false => refuse(
+            format!("{} does not name two absolute paths", quoted(value)),
+            help,
+        ),
+    }
+}
+
+/// A Host header: `host` or `host:port`.
+pub fn http_host(value: &str) -> Verdict {
+    line(value)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let (host, port) = match value.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (value, None),
+    };
+    let name_fits = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(address) => is_ipv6(address),
+        None => !host.is_empty() && host.chars().all(allowed),
+    };
+    match name_fits && port.is_none_or(|port| integer_port(port).is_some()) {
+        true => Ok(()),
+        false => refuse(
+            format!("{} is not a Host header", quoted(value)),
+            "write the name under which the app answers, such as shop.example.com",
+        ),
+    }
+}
+
+/// HTTP statuses and ranges of them, with `,` between.
+pub fn statuses(value: &str) -> Result<Vec<RangeInclusive<u16>>, Problem> {
+    line(value)?;
+    let status = |text: &str| {
+        let text = text.trim();
+        let number = text.parse().ok().filter(|_| text.len() == 3)?;
+        (100..=599).contains(&number).then_some(number)
+    };
+    let range = |text: &str| {
+        let (least, most) = text.split_once('-').unwrap_or((text, text));
+        let range = status(least)?..=status(most)?;
+        (!range.is_empty()).then_some(range)
+    };
+    value
+        .split(',')
+        .map(range)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            Problem::new(
+                format!("{} is not a list of HTTP statuses", quoted(value)),
+                "write statuses from 100 to 599 and ranges of them, such as 200-399 or 200,301-302",
+            )
+        })
+}
+
+/// An http address.
+fn http_url(value: &str) -> Verdict {
     let lower = value.to_ascii_lowercase();
     let Some(rest) = ["http://", "https://"]
         .iter()
@@ -285,7 +376,7 @@ pub fn url(value: &str) -> Verdict {
     else {
         return refuse(
             format!("{} is not an http address", quoted(value)),
-            "begin it with http:// or https://",
+            "begin it with http:// or https://, or write unix:/SOCKET:/PATH",
         );
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -379,5 +470,66 @@ pub fn secret_name(name: &str) -> Verdict {
             "rename the file",
         ),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_ssh_repository_needs_an_ssh_client() {
+        for (url, ssh) in [
+            ("git@github.com:example/example.git", true),
+            ("ssh://git@example.com:2222/example.git", true),
+            ("ssh+git://example.com/example.git", true),
+            ("[::1]:example.git", true),
+            ("git+ssh://example.com/example.git", true),
+            ("https://example.com/example.git", false),
+            ("git://example.com:9418/example", false),
+            ("file:///srv/example", false),
+            ("/srv/git:example", false),
+        ] {
+            assert_eq!(is_ssh(url), ssh, "{url}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_ranges() {
+        assert_eq!(statuses("200-399").ok(), Some(vec![200..=399]));
+        let several = vec![200..=200, 301..=302];
+        assert_eq!(statuses("200, 301 - 302").ok(), Some(several));
+        for wrong in [
+            "",
+            "20",
+            "399-200",
+            "99",
+            "600",
+            "2xx",
+            "200,",
+            "+200",
+            "200-300-400",
+        ] {
+            assert!(statuses(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_health_check_goes_through_a_socket() {
+        let socket = Some("/run/shop.sock".to_owned());
+        let expected = ("http://localhost/health?a=b:c".to_owned(), socket);
+        assert_eq!(
+            url("unix:/run/shop.sock:/health?a=b:c").ok(),
+            Some(expected)
+        );
+        for wrong in [
+            "unix:/run/shop.sock",
+            "unix:run/shop.sock:/",
+            "unix:/run/:/",
+            "unix:/a:b",
+            "unix:/a/../b:/",
+        ] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -117,12 +117,20 @@ fn pattern(field: &str) -> Option<&'static str> {
         }
         "health_check_url" => {
             concat!(
-                r"[hH][tT][tT][pP][sS]?://(?:[^/?#\s@:]+|\[[^/?#\s@]*\])(?::[0-9]+)?(?:[/?#][^\s",
+                r"unix:(?:/[^:/\s",
+                control!(),
+                r"]+)+:/[^\s",
+                control!(),
+                r"]*|[hH][tT][tT][pP][sS]?://(?:[^/?#\s@:]+|\[[^/?#\s@]*\])(?::[0-9]+)?(?:[/?#][^\s",
                 control!(),
                 "]*)?"
             )
         }
-        "env_file" => concat!("[^", control!(), "]*"),
+        "health_check_host" => r"(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?",
+        "health_check_statuses" => {
+            r"\s*[1-5][0-9]{2}(?:\s*-\s*[1-5][0-9]{2})?(?:\s*,\s*[1-5][0-9]{2}(?:\s*-\s*[1-5][0-9]{2})?)*\s*"
+        }
+        "env_file" | "deploy_key" => concat!("[^", control!(), "]*"),
         "service_file" => concat!(
             "(?:[^",
             control!(),

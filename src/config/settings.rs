@@ -112,11 +112,19 @@ pub struct Settings {
     #[serde(deserialize_with = "list")]
     #[schemars(schema_with = "schema::list")]
     pub secrets: Option<Vec<String>>,
-    /// Whether deploy lets the host use the local ssh agent [default: true]
+    /// Local private key with which git on the host reads the repository
+    #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
+    pub deploy_key: Option<String>,
+    /// Whether the repository's submodules are cloned, too [default: true]
+    #[serde(deserialize_with = "flag")]
+    #[schemars(schema_with = "schema::flag")]
+    pub submodules: Option<bool>,
+    /// Whether deploy lets the host use the local ssh agent [default: only where source_code_url is ssh and there is no deploy_key]
     #[serde(deserialize_with = "flag")]
     #[schemars(schema_with = "schema::flag")]
     pub forward_agent: Option<bool>,
-    /// URL that must answer 2xx or 3xx on the host after a deploy
+    /// URL that must answer on the host after a deploy, or unix:/SOCKET:/PATH
     #[serde(deserialize_with = "text")]
     #[schemars(schema_with = "schema::text")]
     pub health_check_url: Option<String>,
@@ -124,6 +132,14 @@ pub struct Settings {
     #[serde(deserialize_with = "number")]
     #[schemars(schema_with = "schema::number")]
     pub health_check_timeout: Option<i64>,
+    /// Host header of the health check [default: that of the URL]
+    #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
+    pub health_check_host: Option<String>,
+    /// Statuses that count as an answer, such as `200,301-302` [default: 200-399]
+    #[serde(deserialize_with = "text")]
+    #[schemars(schema_with = "schema::text")]
+    pub health_check_statuses: Option<String>,
 }
 
 impl Settings {

@@ -10,6 +10,7 @@ use std::path::Path;
 fn load(text: &[u8]) -> Result<Config, Error> {
     parse(
         Path::new("deployment.yml"),
+        "shop/production",
         text.to_owned(),
         Files::default(),
     )

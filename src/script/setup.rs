@@ -1,7 +1,7 @@
 //! `setup.sh`.
 
 use super::{Secrets, encode};
-use crate::config::{KnownHost, PackageManager, Server, VenvMode};
+use crate::config::{KnownHost, PackageManager, Server, VenvMode, rules};
 use crate::error::Error;
 use askama::Template;
 use std::fmt::Write;
@@ -80,7 +80,7 @@ fn packages(server: &Server) -> Vec<&str> {
     if server.service.is_some() {
         packages.push("sudo");
     }
-    if !server.ssh_known_hosts.is_empty() || is_ssh(&server.source_code_url) {
+    if !server.ssh_known_hosts.is_empty() || rules::is_ssh(&server.source_code_url) {
         packages.push("openssh-client");
     }
     for package in &server.system_packages {
@@ -89,16 +89,6 @@ fn packages(server: &Server) -> Vec<&str> {
         }
     }
     packages
-}
-
-/// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
-fn is_ssh(url: &str) -> bool {
-    match url.split_once("://") {
-        Some((scheme, _)) => scheme.ends_with("ssh"),
-        None => url
-            .split_once(':')
-            .is_some_and(|(host, _)| !host.contains('/')),
-    }
 }
 
 /// Path of the file with the rule of one user and one unit. sudo passes over names with a dot,
@@ -152,6 +142,7 @@ mod tests {
     fn server() -> Server {
         Server {
             name: "app1.example.com".to_owned(),
+            app: "example/production".to_owned(),
             host: "app1.example.com".to_owned(),
             port: 22,
             setup_user: "root".to_owned(),
@@ -177,6 +168,8 @@ mod tests {
             env_file: None,
             service: None,
             secrets: Vec::new(),
+            deploy_key: None,
+            submodules: true,
             forward_agent: true,
             health_check: None,
         }
@@ -202,6 +195,9 @@ mod tests {
             })],
             health_check: Some(HealthCheck {
                 url: "http://127.0.0.1:8000/".to_owned(),
+                socket: None,
+                host: None,
+                statuses: vec![200..=399],
                 timeout: 30,
             }),
             ..server()
@@ -232,21 +228,6 @@ mod tests {
             &revealed(&full_server()),
             "packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client libpq-dev'",
         );
-    }
-
-    #[test]
-    fn only_an_ssh_repository_needs_an_ssh_client() {
-        for (url, ssh) in [
-            ("git@github.com:example/example.git", true),
-            ("ssh://git@example.com:2222/example.git", true),
-            ("git+ssh://example.com/example.git", true),
-            ("https://example.com/example.git", false),
-            ("git://example.com:9418/example", false),
-            ("file:///srv/example", false),
-            ("/srv/git:example", false),
-        ] {
-            assert_eq!(is_ssh(url), ssh, "{url}");
-        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ impl Redactor {
     /// least four bytes.
     pub fn new(server: &Server) -> Self {
         let values = server.env_file.iter().flat_map(|env| &env.variables);
-        let files = server.secrets.iter().map(|secret| secret.bytes.as_slice());
+        let files = server.secrets.iter().chain(&server.deploy_key);
+        let files = files.map(|secret| secret.bytes.as_slice());
         Self::from_texts(values.map(|(_, value)| value.as_bytes()).chain(files))
     }
 

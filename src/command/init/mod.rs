@@ -61,7 +61,7 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     if !keeps_env {
         files.insert(&answers.env_file, &env.text);
     }
-    let warnings = review::review(&mut interview, &config, &text, files)?;
+    let warnings = review::review(&mut interview, &config, &target.identity(), &text, files)?;
     interview.finish()?;
 
     let mut drafts = Vec::new();

@@ -10,10 +10,11 @@ use std::path::Path;
 pub fn review(
     interview: &mut Interview,
     path: &Path,
+    app: &str,
     text: &str,
     drafts: HashMap<&str, &str>,
 ) -> Result<Vec<Diagnostic>, Error> {
-    let (mistakes, warnings) = match config::review(path, text, drafts) {
+    let (mistakes, warnings) = match config::review(path, app, text, drafts) {
         Ok(config) => (Vec::new(), config.warnings),
         Err(Error::Config { mistakes, warnings }) => (mistakes, warnings),
         Err(other) => return Err(other),
