@@ -70,6 +70,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}

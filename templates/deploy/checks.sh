@@ -41,7 +41,7 @@
 {%- endif %}
 {%- if server.service.is_some() %}
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
+		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
 {%- endif %}
 	}

@@ -7,17 +7,17 @@
 		# What the release that runs has already need not be sent again.
 {%- endif %}
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template=
+		run git clone --quiet --template=
 {%- if server.revision.is_none() %} --single-branch{% endif %}
 {%- if let Some(depth) = server.clone_depth %} --depth {{ depth }}
 {%- else %} ${current:+--reference-if-able "$releases/$current" --dissociate}
 {%- endif %}
-{%- if server.branch.is_some() %} --branch "$branch"{% endif %} -- "$source_code_url" "$new" 9>&-
+{%- if server.branch.is_some() %} --branch "$branch"{% endif %} -- "$source_code_url" "$new"
 {%- if server.revision.is_some() %}
 		# A ref that no branch or tag reaches is fetched by its name.
-		git -C "$new" checkout --quiet "$revision" -- 9>&- || {
-			git -C "$new" fetch --quiet origin "$revision" 9>&-
-			git -C "$new" checkout --quiet FETCH_HEAD -- 9>&-
+		run git -C "$new" checkout --quiet "$revision" -- || {
+			run git -C "$new" fetch --quiet origin "$revision"
+			run git -C "$new" checkout --quiet FETCH_HEAD --
 		}
 {%- endif %}
 		commit=$(git -C "$new" rev-parse HEAD)

@@ -98,9 +98,9 @@
 {%- endif %}
 		uv=$state/uv/bin/uv
 		# A power cut may have left an empty one.
-		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
-			python3 -m venv --clear "$state/uv" 9>&-
-			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
+		[ -n "$(isolated "$uv" --version 2>/dev/null)" ] || {
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
 		}
 	}
 {%- endif %}
@@ -124,7 +124,7 @@
 		fi
 		rm -rf "$venv"
 {%- if pip %}
-		python3 -m venv "$venv" 9>&-
+		run python3 -m venv "$venv"
 {%- else %}
 		find_uv
 		in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
@@ -149,12 +149,12 @@
 {%- endif %}
 {%- if release_venv %}
 		# Complete means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 {%- else if asks_pip %}
 		# Installed means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		depends_on_more || installed >"$venv/.installed"
 {%- endif %}
 		report changed 'Installed Python dependencies'

@@ -8,8 +8,8 @@
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release"{{ start|safe }} && hear_verdict; then

@@ -11,7 +11,7 @@
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		seconds=30
-		until said=$(sudo -n systemctl restart "$unit" 2>&1 9>&-); do
+		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then

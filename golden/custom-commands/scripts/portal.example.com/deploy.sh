@@ -77,6 +77,17 @@ npm ci && npm run build
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -208,7 +219,7 @@ npm ci && npm run build
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# What the release that runs has already need not be sent again.
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= --single-branch ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= --single-branch ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new"
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -306,10 +317,10 @@ EOF
 			return
 		fi
 		rm -rf "$venv"
-		python3 -m venv "$venv" 9>&-
+		run python3 -m venv "$venv"
 		in_release env VIRTUAL_ENV="$venv" UV_PROJECT_ENVIRONMENT="$venv" PATH="$venv/bin:$PATH" bash -c "$dependency_install_command"
 		# Complete means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 		report changed 'Installed Python dependencies'
@@ -367,7 +378,7 @@ world'
 
 	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
 	exchange() {
-		python3 - "$1" "$2" 9>&- <<\EOF
+		isolated python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -388,8 +399,8 @@ EOF
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then

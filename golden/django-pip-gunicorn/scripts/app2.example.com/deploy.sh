@@ -73,6 +73,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -204,7 +215,7 @@
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
+		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
 	}
 
@@ -214,7 +225,7 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new"
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -344,7 +355,7 @@ EOF
 		rm -f "$venv/.installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		depends_on_more || installed >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
@@ -380,8 +391,8 @@ EOF
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && restart && verify && hear_verdict; then
@@ -419,7 +430,7 @@ EOF
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		seconds=30
-		until said=$(sudo -n systemctl restart "$unit" 2>&1 9>&-); do
+		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then

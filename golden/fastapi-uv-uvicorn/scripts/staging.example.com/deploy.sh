@@ -75,6 +75,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -199,7 +210,7 @@
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
+		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
 	}
 
@@ -209,7 +220,7 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new"
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -306,9 +317,9 @@ EOF
 	find_uv() {
 		uv=$state/uv/bin/uv
 		# A power cut may have left an empty one.
-		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
-			python3 -m venv --clear "$state/uv" 9>&-
-			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
+		[ -n "$(isolated "$uv" --version 2>/dev/null)" ] || {
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
 		}
 	}
 
@@ -326,7 +337,7 @@ EOF
 		# pip compiles what it installs. A unit that may not write there would do it at every start.
 		in_release "$uv" sync --frozen --no-dev --compile-bytecode
 		# Complete means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		: >"$venv/.complete"
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 		report changed 'Installed Python dependencies'
@@ -375,7 +386,7 @@ EOF
 
 	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
 	exchange() {
-		python3 - "$1" "$2" 9>&- <<\EOF
+		isolated python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -396,8 +407,8 @@ EOF
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && restart && verify && hear_verdict; then
@@ -435,7 +446,7 @@ EOF
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		seconds=30
-		until said=$(sudo -n systemctl restart "$unit" 2>&1 9>&-); do
+		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
@@ -479,7 +490,7 @@ EOF
 	}
 
 	answers() {
-		answer=$(curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "$health_check_url" 9>&-)
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "$health_check_url")
 		case $answer in 2?? | 3??) ;; *) false ;; esac
 	}
 

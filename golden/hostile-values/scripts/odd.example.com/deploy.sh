@@ -79,6 +79,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -212,7 +223,7 @@
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 9>&- ||
+		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
 	}
 
@@ -222,7 +233,7 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new"
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -351,7 +362,7 @@ EOF
 		rm -f "$venv/.installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		depends_on_more || installed >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
@@ -406,8 +417,8 @@ three'
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && restart && verify && hear_verdict; then
@@ -445,7 +456,7 @@ three'
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		seconds=30
-		until said=$(sudo -n systemctl restart "$unit" 2>&1 9>&-); do
+		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
@@ -489,7 +500,7 @@ three'
 	}
 
 	answers() {
-		answer=$(curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "$health_check_url" 9>&-)
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "$health_check_url")
 		case $answer in 2?? | 3??) ;; *) false ;; esac
 	}
 

@@ -71,6 +71,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -204,7 +215,7 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= --single-branch --depth 1 -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= --single-branch --depth 1 -- "$source_code_url" "$new"
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -287,7 +298,7 @@
 		rm -f "$venv/.installed" # half an install is none
 		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
-		sync -f "$venv" 9>&-
+		isolated sync -f "$venv"
 		depends_on_more || installed >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
@@ -302,8 +313,8 @@
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then

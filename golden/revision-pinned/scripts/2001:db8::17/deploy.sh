@@ -72,6 +72,17 @@
 		fi
 	}
 
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, with its output shown.
+	run() {
+		isolated "$@"
+	}
+
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
@@ -206,11 +217,11 @@
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 		# What the release that runs has already need not be sent again.
 		# The sample hooks of a template would take longer to copy than a small app.
-		git clone --quiet --template= ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new" 9>&-
+		run git clone --quiet --template= ${current:+--reference-if-able "$releases/$current" --dissociate} --branch "$branch" -- "$source_code_url" "$new"
 		# A ref that no branch or tag reaches is fetched by its name.
-		git -C "$new" checkout --quiet "$revision" -- 9>&- || {
-			git -C "$new" fetch --quiet origin "$revision" 9>&-
-			git -C "$new" checkout --quiet FETCH_HEAD -- 9>&-
+		run git -C "$new" checkout --quiet "$revision" -- || {
+			run git -C "$new" fetch --quiet origin "$revision"
+			run git -C "$new" checkout --quiet FETCH_HEAD --
 		}
 		commit=$(git -C "$new" rev-parse HEAD)
 		rm -rf "$new/.pystrano"
@@ -250,9 +261,9 @@
 		# uv made this virtualenv anew, for another Python, without pip and itself.
 		uv=$state/uv/bin/uv
 		# A power cut may have left an empty one.
-		[ -n "$("$uv" --version 2>/dev/null 9>&-)" ] || {
-			python3 -m venv --clear "$state/uv" 9>&-
-			"$state/uv/bin/pip" install --disable-pip-version-check --no-input uv 9>&-
+		[ -n "$(isolated "$uv" --version 2>/dev/null)" ] || {
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
 		}
 	}
 
@@ -285,8 +296,8 @@
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
-		sync -f "$releases/$release" 9>&-
-		[ ! -L "$shared" ] || sync -f "$shared/" 9>&- # the env is there
+		isolated sync -f "$releases/$release"
+		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
