@@ -1,6 +1,7 @@
 //! Everything that can stop a command before a host is contacted, and the exit codes.
 
-use crate::config::{Diagnostic, Problem};
+use crate::config::UnknownServer;
+use crate::diagnostics::{Diagnostic, Message, quoted};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ pub enum Error {
     /// The command line asks for something that cannot be: what, and what to do.
     Usage { what: String, help: String },
     /// Several options do so, each with its mistake.
-    Options(Vec<Problem>),
+    Options(Vec<Message>),
     /// A local file could not be read or written.
     File {
         action: &'static str,
@@ -57,6 +58,15 @@ impl Error {
     }
 }
 
+impl From<UnknownServer> for Error {
+    fn from(UnknownServer { name, known }: UnknownServer) -> Self {
+        Error::Usage {
+            what: format!("no server is called {}", quoted(&name)),
+            help: format!("the config has {known}"),
+        }
+    }
+}
+
 impl From<askama::Error> for Error {
     fn from(error: askama::Error) -> Self {
         Error::Render(error)
@@ -75,10 +85,8 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Error::Options(problems) => {
-                let lines = problems
-                    .iter()
-                    .map(|problem| format!("{}; {}", problem.what, problem.help));
+            Error::Options(messages) => {
+                let lines = messages.iter().map(Message::to_string);
                 out.write_str(&lines.collect::<Vec<_>>().join("\nerror: "))
             }
             Error::Usage { what, help } => write!(out, "{what}; {help}"),

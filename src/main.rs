@@ -3,11 +3,14 @@
 mod cli;
 mod command;
 mod config;
+mod credentials;
+mod diagnostics;
 mod error;
 mod fleet;
 mod report;
 mod script;
 mod ssh;
+mod yaml;
 
 use clap::Parser;
 use std::process::ExitCode;

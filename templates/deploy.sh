@@ -40,14 +40,14 @@
 {%- if let Some(command) = migration_command %}
 	migration_command={{ command }}
 {%- endif %}
-{%- if let Some(service) = server.service %}
+{%- if let Some(service) = server.service_file %}
 	unit={{ service.unit }}
 {%- endif %}
-{%- if let Some(check) = server.health_check %}
+{%- if let Some(check) = server.health_check_url %}
 	health_check_url={{ check.url }}
-	health_check_timeout={{ check.timeout }} # seconds
+	health_check_timeout={{ server.health_check_timeout }} # seconds
 {%- endif %}
-{%- if let Some(keep) = server.keep_releases %}
+{%- if let Some(keep) = server.keep_releases.0 %}
 	keep_releases={{ keep }}
 {%- endif %}
 
@@ -120,7 +120,7 @@
 {%- endif %}
 
 {% include "deploy/promote.sh" %}
-{%- if server.service.is_some() %}
+{%- if server.service_file.is_some() %}
 
 {% include "deploy/restart.sh" %}
 {%- endif %}
@@ -128,13 +128,13 @@
 
 {% include "deploy/verify.sh" %}
 {%- endif %}
-{%- if server.health_check.is_some() %}
+{%- if server.health_check_url.is_some() %}
 
 {% include "deploy/health.sh" %}
 {%- endif %}
 
 {% include "deploy/revert.sh" %}
-{%- if server.keep_releases.is_some() %}
+{%- if server.keep_releases.0.is_some() %}
 
 {% include "deploy/prune.sh" %}
 {%- endif %}
@@ -175,7 +175,7 @@
 		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
-{%- if server.keep_releases.is_some() %}
+{%- if server.keep_releases.0.is_some() %}
 		prune
 {%- endif %}
 		conclude 0 deployed "Deployed $release ($commit)"

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 /// Prints one line for each server, then `ok`.
 pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
-    let mut config = super::load(cli, selection)?;
-    for server in config.servers() {
+    let config = super::load(cli, selection)?;
+    for server in &config.servers {
         report::result(format_args!(
             "{}@{}:{} {}",
             server.project_user, server.host, server.port, server.project_root
         ));
     }
-    let servers = match config.len() {
+    let servers = match config.servers.len() {
         1 => "1 server".to_owned(),
         count => format!("{count} servers"),
     };

@@ -22,7 +22,7 @@ impl Contact<'_> {
     /// Contacts the servers, or shows what would be sent to them. `show` gets what each of them
     /// said.
     pub fn run(self, show: impl FnOnce(&Report, &[Facts])) -> Result<ExitCode, Error> {
-        let mut config = super::load(self.cli, self.selection)?;
+        let config = super::load(self.cli, self.selection)?;
         let target = &self.selection.target;
         let job = Job {
             action: self.action,
@@ -41,7 +41,7 @@ impl Contact<'_> {
             return dry_run(&job, config, &report);
         }
         ssh::find_program()?;
-        let (code, facts) = fleet::run(&job, config.servers().collect(), &mut report)?;
+        let (code, facts) = fleet::run(&job, config.servers, &mut report)?;
         if code == exit::INTERRUPTED {
             fleet::die();
         }
@@ -56,17 +56,17 @@ impl Contact<'_> {
 
 /// Shows for each server the command line, and the script's name, size and SHA-256; with
 /// `--verbose` also the script, without its secrets.
-fn dry_run(job: &Job, mut config: Config, report: &Report) -> Result<ExitCode, Error> {
+fn dry_run(job: &Job, config: Config, report: &Report) -> Result<ExitCode, Error> {
     let program = ssh::program();
-    let count = config.len();
+    let count = config.servers.len();
     let kind = job.action.script();
-    for (index, server) in config.servers().enumerate() {
-        let script = script::render(kind, &server, Secrets::Reveal)?;
+    for (index, server) in config.servers.iter().enumerate() {
+        let script = script::render(kind, server, Secrets::Reveal)?;
         let call = job.call(count, "0".repeat(32));
         let mut command = vec![program.to_string_lossy().into_owned()];
-        command.extend(call.arguments(&server));
+        command.extend(call.arguments(server));
         let text = match job.verbose {
-            true => Some(script::render(kind, &server, Secrets::Redact)?),
+            true => Some(script::render(kind, server, Secrets::Redact)?),
             false => None,
         };
         let plan = Plan {

@@ -14,7 +14,8 @@ mod setup;
 mod status;
 
 use crate::cli::{Cli, Command, Selection, Target};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
+use crate::diagnostics::shown_path;
 use crate::error::Error;
 use crate::report;
 use std::io::ErrorKind;
@@ -46,18 +47,21 @@ fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let target = &selection.target;
     let path = config_path(cli, target)?;
     let mut config =
-        config::load(&path, &target.identity()).map_err(|error| unread(error, target))?;
+        config::load(&path, &target.identity()).map_err(|error| unread(error, &path, target))?;
     report::warnings(&config.warnings);
     config.select(&selection.hosts)?;
     Ok(config)
 }
 
 /// The error of a config that could not be read, with what to do about it.
-fn unread(error: Error, target: &Target) -> Error {
-    let Error::File { path, source, .. } = error else {
-        return error;
+fn unread(error: ConfigError, path: &Path, target: &Target) -> Error {
+    let source = match error {
+        ConfigError::Mistakes { mistakes, warnings } => {
+            return Error::Config { mistakes, warnings };
+        }
+        ConfigError::Unreadable(source) => source,
     };
-    let shown = config::shown_path(&path);
+    let shown = shown_path(path);
     let shown = shown.display();
     let (what, help) = match source.kind() {
         ErrorKind::NotFound => (

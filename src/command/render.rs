@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// Prints the scripts of the selected servers, or writes them below `--output`.
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
-    let mut config = super::load(cli, &args.selection)?;
+    let config = super::load(cli, &args.selection)?;
     let secrets = match (args.redact, args.reveal, &args.output) {
         (true, _, _) | (false, false, None) => Secrets::Redact,
         _ => Secrets::Reveal,
@@ -21,22 +21,22 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
         .as_ref()
         .map_or(&ScriptKind::ALL[..], std::slice::from_ref);
     match &args.output {
-        Some(directory) => write(directory, &mut config, kinds, secrets)?,
-        None => print(&mut config, kinds, secrets)?,
+        Some(directory) => write(directory, &config, kinds, secrets)?,
+        None => print(&config, kinds, secrets)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// To stdout. Several scripts are told apart by a comment line before each; one alone is printed
 /// as it is.
-fn print(config: &mut Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<(), Error> {
-    let alone = config.len() * kinds.len() == 1;
-    for server in config.servers() {
+fn print(config: &Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<(), Error> {
+    let alone = config.servers.len() * kinds.len() == 1;
+    for server in &config.servers {
         for &kind in kinds {
             if !alone {
                 report::result(format_args!("# ==== {}/{}", server.name, kind.file_name()));
             }
-            report::text(&script::render(kind, &server, secrets)?);
+            report::text(&script::render(kind, server, secrets)?);
         }
     }
     Ok(())
@@ -45,18 +45,18 @@ fn print(config: &mut Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<
 /// Below `directory`, one script in memory at a time.
 fn write(
     directory: &Path,
-    config: &mut Config,
+    config: &Config,
     kinds: &[ScriptKind],
     secrets: Secrets,
 ) -> Result<(), Error> {
     let mut handoff = Handoff::open(directory)?;
-    for server in config.servers() {
+    for server in &config.servers {
         for &kind in kinds {
-            handoff.add(&server.name, kind, &script::render(kind, &server, secrets)?)?;
+            handoff.add(&server.name, kind, &script::render(kind, server, secrets)?)?;
         }
     }
     handoff.finish()?;
-    let scripts = match config.len() * kinds.len() {
+    let scripts = match config.servers.len() * kinds.len() {
         1 => "1 script".to_owned(),
         count => format!("{count} scripts"),
     };

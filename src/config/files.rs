@@ -1,7 +1,8 @@
 //! The local files that a config names, each read once and shared.
 
-use super::diagnostic::{Diagnostic, Problem, quoted, shown_path};
-use super::{EnvFile, Secret, Service, dotenv, rules};
+use super::dotenv;
+use super::types::{Context, Item, Scalar, Text, Validation, line, refuse, secret_name, unit_name};
+use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -9,19 +10,88 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A dotenv file: its bytes go to the host, its variables to the commands.
+#[derive(Debug)]
+pub struct EnvFile {
+    pub bytes: Vec<u8>,
+    /// In the order of the file, the last value of a name; only names that a shell can export.
+    pub variables: Vec<(String, String)>,
+}
+
+/// A systemd unit.
+#[derive(Debug)]
+pub struct Service {
+    /// File name, such as `gunicorn.service`.
+    pub unit: String,
+    pub text: String,
+}
+
+/// A local file that is copied to `shared/` and linked into releases.
+#[derive(Debug)]
+pub struct Secret {
+    /// File name, without directories.
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// A private key of ssh.
+#[derive(Debug)]
+pub struct PrivateKey {
+    pub bytes: Vec<u8>,
+}
+
+impl Scalar for Arc<EnvFile> {
+    type Form = Text;
+
+    fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
+        context.files.env_file(&path, context.diagnostics)
+    }
+}
+
+impl Scalar for Arc<Service> {
+    type Form = Text;
+
+    fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
+        context.files.service(&path)
+    }
+}
+
+impl Scalar for Arc<PrivateKey> {
+    type Form = Text;
+
+    fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
+        context.files.deploy_key(&path)
+    }
+}
+
+impl Item for Arc<Secret> {
+    fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
+        let secret = context.files.secret(item)?;
+        match list.iter().find(|other| other.name == secret.name) {
+            None => list.push(secret),
+            Some(other) if Arc::ptr_eq(other, &secret) => {}
+            Some(_) => {
+                return refuse(
+                    format!("two secrets are called {}", quoted(&secret.name)),
+                    "rename one: they stand in one directory on the host",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Files of one kind by their path in the config.
-type Known<T> = HashMap<String, Result<Arc<T>, Problem>>;
+type Known<T> = HashMap<String, Result<Arc<T>, Message>>;
 
 #[derive(Debug, Default)]
 pub struct Files {
     env_files: Known<EnvFile>,
     services: Known<Service>,
     secrets: Known<Secret>,
-    deploy_keys: Known<Secret>,
+    deploy_keys: Known<PrivateKey>,
     /// What files will hold that are not written yet.
     drafts: HashMap<String, Vec<u8>>,
-    /// About the files themselves, at their own lines.
-    pub warnings: Vec<Diagnostic>,
 }
 
 impl Files {
@@ -32,55 +102,57 @@ impl Files {
         }
     }
 
-    pub fn env_file(&mut self, path: &str) -> Result<Arc<EnvFile>, Problem> {
-        let warnings = &mut self.warnings;
+    fn env_file(
+        &mut self,
+        path: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Arc<EnvFile>, Message> {
         remember(&mut self.env_files, path, || {
             let bytes = draft_or_file(&self.drafts, path)?;
-            env_file(path, bytes, warnings)
+            env_file(path, bytes, diagnostics)
         })
     }
 
-    pub fn service(&mut self, path: &str) -> Result<Arc<Service>, Problem> {
+    fn service(&mut self, path: &str) -> Result<Arc<Service>, Message> {
         remember(&mut self.services, path, || {
             let unit = file_name(path)?;
             let bytes = draft_or_file(&self.drafts, path)?;
-            rules::unit(&unit)?;
+            unit_name(&unit)?;
             let text = utf8(path, bytes)?;
             Ok(Service { unit, text })
         })
     }
 
-    pub fn secret(&mut self, path: &str) -> Result<Arc<Secret>, Problem> {
+    fn secret(&mut self, path: &str) -> Result<Arc<Secret>, Message> {
         remember(&mut self.secrets, path, || {
             let name = file_name(path)?;
             let bytes = read(path)?;
-            rules::secret_name(&name)?;
+            secret_name(&name)?;
             Ok(Secret { name, bytes })
         })
     }
 
-    pub fn deploy_key(&mut self, path: &str) -> Result<Arc<Secret>, Problem> {
+    fn deploy_key(&mut self, path: &str) -> Result<Arc<PrivateKey>, Message> {
         remember(&mut self.deploy_keys, path, || {
-            let name = file_name(path)?;
             let text = utf8(path, read(path)?)?;
-            private_key(path, &text)?;
+            check_key(path, &text)?;
             // ssh wants line feeds, one after the last line, too.
             let mut bytes = text.trim().replace("\r\n", "\n").into_bytes();
             bytes.push(b'\n');
-            Ok(Secret { name, bytes })
+            Ok(PrivateKey { bytes })
         })
     }
 }
 
 /// Checks that ssh can use a private key without anybody who types a passphrase.
-fn private_key(path: &str, text: &str) -> Result<(), Problem> {
+fn check_key(path: &str, text: &str) -> Result<(), Message> {
     let text = text.trim();
     let Some((kind, body)) = text
         .strip_prefix("-----BEGIN ")
         .and_then(|rest| rest.split_once("PRIVATE KEY-----"))
     else {
         let help = "name a private key, such as `ssh-keygen -t ed25519 -N '' -f FILE` makes";
-        return rules::refuse(format!("{} is no private key", quoted(path)), help);
+        return refuse(format!("{} is no private key", quoted(path)), help);
     };
     // After a magic word comes the length and the name of the cipher.
     let opened = |body: &str| {
@@ -96,7 +168,7 @@ fn private_key(path: &str, text: &str) -> Result<(), Problem> {
         _ => kind == "ENCRYPTED " || body.contains("ENCRYPTED"),
     };
     match is_locked {
-        true => rules::refuse(
+        true => refuse(
             format!("the key {} has a passphrase", quoted(path)),
             "git on the host cannot be asked for it: name a key without one, which only reads this repository",
         ),
@@ -107,8 +179,8 @@ fn private_key(path: &str, text: &str) -> Result<(), Problem> {
 fn remember<T>(
     known: &mut Known<T>,
     path: &str,
-    read: impl FnOnce() -> Result<T, Problem>,
-) -> Result<Arc<T>, Problem> {
+    read: impl FnOnce() -> Result<T, Message>,
+) -> Result<Arc<T>, Message> {
     if let Some(result) = known.get(path) {
         return result.clone();
     }
@@ -117,30 +189,20 @@ fn remember<T>(
     result
 }
 
-fn draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8>, Problem> {
+fn draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8>, Message> {
     match drafts.get(path) {
         Some(bytes) => Ok(bytes.clone()),
         None => read(path),
     }
 }
 
-fn env_file(
-    path: &str,
-    bytes: Vec<u8>,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<EnvFile, Problem> {
+fn env_file(path: &str, bytes: Vec<u8>, diagnostics: &mut Diagnostics) -> Result<EnvFile, Message> {
     let text = utf8(path, bytes)?;
     let dotenv = dotenv::parse(&text);
     // The lines are not shown: they may hold a secret.
     let mut warn = |line: usize, what: String, help: &str| {
-        warnings.push(Diagnostic {
-            file: shown_path(Path::new(path)),
-            line,
-            column: 1,
-            what,
-            help: help.to_owned(),
-            source: String::new(),
-        });
+        let message = Message::new(what, help);
+        diagnostics.add_warning(Diagnostic::unshown(Path::new(path), line, message));
     };
     for line in dotenv.skipped {
         warn(
@@ -210,34 +272,34 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The last part of a path.
-fn file_name(path: &str) -> Result<String, Problem> {
-    rules::line(path)?;
+fn file_name(path: &str) -> Result<String, Message> {
+    line(path)?;
     match Path::new(path).file_name().and_then(|name| name.to_str()) {
         Some(name) => Ok(name.to_owned()),
         None => Err(not_a_file(path)),
     }
 }
 
-fn not_a_file(path: &str) -> Problem {
-    Problem::new(
+fn not_a_file(path: &str) -> Message {
+    Message::new(
         format!("{} is not a regular file", quoted(path)),
         "name a file",
     )
 }
 
 /// A regular file's bytes. Paths are relative to the directory the command runs in.
-fn read(path: &str) -> Result<Vec<u8>, Problem> {
-    rules::line(path)?;
+fn read(path: &str) -> Result<Vec<u8>, Message> {
+    line(path)?;
     let problem = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound if path.starts_with('~') => Problem::new(
+        ErrorKind::NotFound if path.starts_with('~') => Message::new(
             format!("the local file {} does not exist", quoted(path)),
             "`~` is not expanded; write the whole path",
         ),
-        ErrorKind::NotFound => Problem::new(
+        ErrorKind::NotFound => Message::new(
             format!("the local file {} does not exist", quoted(path)),
             "create it, or correct the path, which starts from the directory you are in",
         ),
-        _ => Problem::new(
+        _ => Message::new(
             format!("the local file {} cannot be read: {error}", quoted(path)),
             "make it readable for you",
         ),
@@ -249,18 +311,18 @@ fn read(path: &str) -> Result<Vec<u8>, Problem> {
 }
 
 /// The bytes as text without NUL.
-fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Message> {
     let line = |end: usize, bytes: &[u8]| bytes[..end].iter().filter(|b| **b == b'\n').count() + 1;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = line(error.utf8_error().valid_up_to(), error.as_bytes());
-        Problem::new(
+        Message::new(
             format!("{} is not UTF-8 in its line {line}", quoted(path)),
             "save it as UTF-8",
         )
     })?;
     match text.find('\0') {
         None => Ok(text),
-        Some(place) => Err(Problem::new(
+        Some(place) => Err(Message::new(
             format!(
                 "{} has a NUL character in its line {}",
                 quoted(path),

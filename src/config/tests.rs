@@ -1,13 +1,12 @@
 //! Configs as the Python tool reads them, and configs that nobody wrote.
 
 use super::files::Files;
-use super::{Config, KnownHost, Server, parse};
-use crate::error::Error;
+use super::{Config, ConfigError, KnownHost, Server, parse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
 
-fn load(text: &[u8]) -> Result<Config, Error> {
+fn load(text: &[u8]) -> Result<Config, ConfigError> {
     parse(
         Path::new("deployment.yml"),
         "shop/production",
@@ -23,22 +22,22 @@ fn described(server: &Server) -> Value {
         KnownHost::Pinned(line) => line,
     });
     json!({
-        "host": server.host,
-        "port": server.port,
-        "project_user": server.project_user,
-        "project_root": server.project_root,
-        "venv_dir": server.venv_dir,
+        "host": &*server.host,
+        "port": server.port.0,
+        "project_user": &*server.project_user,
+        "project_root": &*server.project_root,
+        "venv_dir": &*server.venv_dir,
         "framework": lower(&server.framework),
         "package_manager": lower(&server.package_manager),
-        "dependency_file": server.dependency_file,
-        "dependency_install_command": server.dependency_install_command,
-        "migration_command": server.migration_command,
+        "dependency_file": &*server.dependency_file,
+        "dependency_install_command": server.dependency_install_command.as_deref(),
+        "migration_command": server.migration_command.as_deref(),
         "run_migrations": server.run_migrations,
         "collect_static_files": server.collect_static_files,
-        "branch": server.branch,
-        "revision": server.revision,
-        "clone_depth": server.clone_depth,
-        "keep_releases": server.keep_releases,
+        "branch": server.branch.as_deref(),
+        "revision": server.revision.as_deref(),
+        "clone_depth": server.clone_depth.0,
+        "keep_releases": server.keep_releases.0,
         "secrets": server.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
         "ssh_known_hosts": hosts.collect::<Vec<_>>(),
     })
@@ -51,8 +50,8 @@ fn configs_of_the_python_tool_mean_the_same() {
     assert!(vectors.len() > 80);
     for vector in vectors {
         let text = vector["text"].as_str().expect("a text");
-        let mut config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
-        let servers: Vec<Value> = config.servers().map(|server| described(&server)).collect();
+        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let servers: Vec<Value> = config.servers.iter().map(described).collect();
         assert_eq!(Value::from(servers), vector["servers"], "{text}");
     }
 }
@@ -82,13 +81,9 @@ fn mutated() -> impl Strategy<Value = String> {
 /// A config is read whole, or every place that is told exists in the text, and can be printed.
 fn places_exist(text: &[u8]) {
     let mistakes = match load(text) {
-        Ok(mut config) => {
-            // Each server is made of what was checked.
-            assert_eq!(config.servers().count(), config.len());
-            return;
-        }
-        Err(Error::Config { mistakes, .. }) => mistakes,
-        Err(error) => panic!("{error}"),
+        Ok(_) => return,
+        Err(ConfigError::Mistakes { mistakes, .. }) => mistakes,
+        Err(error) => panic!("{error:?}"),
     };
     assert!(!mistakes.is_empty());
     let text = String::from_utf8_lossy(text);
@@ -103,7 +98,7 @@ fn places_exist(text: &[u8]) {
     }
 }
 
-/// The list is read one item at a time where it can be; wherever it stands, the servers are the same.
+/// The list of servers may have an anchor or be merged.
 #[test]
 fn servers_stand_anywhere() {
     const COMMON: &str =
@@ -120,22 +115,15 @@ fn servers_stand_anywhere() {
         ),
     ];
     for text in texts {
-        let mut config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         let servers: Vec<_> = config
-            .servers()
-            .map(|server| (server.name, server.port, server.branch))
+            .servers
+            .iter()
+            .map(|server| (&*server.name, server.port.0, server.branch.as_deref()))
             .collect();
-        let branch = Some("b".to_owned());
-        let expected = [
-            ("a", 22, branch.clone()),
-            ("c_2", 2, branch),
-            ("c_22", 22, None),
-        ];
-        assert_eq!(
-            servers,
-            expected.map(|(name, port, branch)| (name.to_owned(), port, branch)),
-            "{text}"
-        );
+        let branch = Some("b");
+        let expected = [("a", 22, branch), ("c_2", 2, branch), ("c_22", 22, None)];
+        assert_eq!(servers, expected, "{text}");
     }
 }
 
@@ -145,14 +133,20 @@ fn a_long_chain_of_aliases_is_refused() {
     let link = |number| format!("  - &a{number} [*a{}]\n", number - 1);
     let chain: String = (1..200_000).map(link).collect();
     let text = format!("x-chain:\n  - &a0 []\n{chain}servers: []\n");
-    let Err(Error::Config { mistakes, .. }) = load(text.as_bytes()) else {
+    let Err(ConfigError::Mistakes { mistakes, .. }) = load(text.as_bytes()) else {
         panic!("the chain is taken");
     };
     let told: Vec<_> = mistakes
         .iter()
-        .map(|mistake| (mistake.line, mistake.what.as_str()))
+        .map(|mistake| (mistake.line, mistake.message.to_string()))
         .collect();
-    assert_eq!(told, [(64, "the nesting is too deep")]);
+    assert_eq!(
+        told,
+        [(
+            64,
+            "the nesting is too deep; a config needs three levels".to_owned()
+        )]
+    );
 }
 
 proptest! {

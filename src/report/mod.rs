@@ -14,7 +14,7 @@ pub use plan::Plan;
 pub use progress::Report;
 
 use crate::cli::Color;
-use crate::config::Diagnostic;
+use crate::diagnostics::Diagnostic;
 use crate::error::{Error, exit};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

@@ -1,7 +1,9 @@
 //! `deploy.sh`.
 
 use super::{REDACTED, Secrets, encode};
-use crate::config::{Framework, PackageManager, Server, VenvMode, credentials};
+use crate::config::types::Command;
+use crate::config::{Framework, PackageManager, Server, VenvMode};
+use crate::credentials;
 use crate::error::Error;
 use askama::Template;
 
@@ -39,11 +41,11 @@ struct Deploy<'a> {
 
 pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
     let redact = secrets == Secrets::Redact;
-    let mut source_code_url = server.source_code_url.clone();
-    let password = credentials(&source_code_url).filter(|_| redact);
-    if let Some((start, end)) = password {
-        source_code_url.replace_range(start..end, REDACTED);
-    }
+    let source_code_url = match redact {
+        true => credentials::replace(&server.source_code_url, |_| REDACTED.to_owned()),
+        false => server.source_code_url.to_string(),
+    };
+    let hides_password = server.source_code_url != *source_code_url;
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
     let needs_env = server.run_migrations || server.collect_static_files;
@@ -57,15 +59,15 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         _ => Vec::new(),
     };
     // Django has commands of its own for both steps.
-    let command = |runs, command: &'a Option<String>| -> Option<&'a str> {
+    let command = |runs, command: &'a Option<Command>| -> Option<&'a str> {
         command.as_deref().filter(|_| runs && !django)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
-    let uv_lock = !pip && server.dependency_file == "uv.lock";
+    let uv_lock = !pip && server.dependency_file == *"uv.lock";
     let reads_dependency_file = !uv_lock && server.dependency_install_command.is_none();
     let script = Deploy {
         server,
-        redacted: redact && (env.is_some() || password.is_some()),
+        redacted: redact && (env.is_some() || hides_password),
         source_code_url,
         release_venv,
         django,
@@ -84,7 +86,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
-        start: match (&server.service, &server.health_check) {
+        start: match (&server.service_file, &server.health_check_url) {
             (Some(_), _) => " && restart && verify",
             (None, Some(_)) => " && verify",
             (None, None) => "",

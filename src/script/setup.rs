@@ -1,7 +1,7 @@
 //! `setup.sh`.
 
 use super::{Secrets, encode};
-use crate::config::{KnownHost, PackageManager, Server, VenvMode, rules};
+use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
 use std::fmt::Write;
@@ -50,7 +50,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         known_hosts,
         scans: known_hosts.iter().any(is_scan),
         pins: !known_hosts.iter().all(is_scan),
-        unit: server.service.as_deref().map(|service| Unit {
+        unit: server.service_file.as_deref().map(|service| Unit {
             name: &service.unit,
             text: &service.text,
             sudo_file: sudo_file(&server.project_user, &service.unit),
@@ -74,17 +74,17 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
 /// What the steps and the deploys need, then what the config asks for, each once.
 fn packages(server: &Server) -> Vec<&str> {
     let mut packages = vec!["python3", "python3-venv", "python3-pip", "git"];
-    if server.health_check.is_some() {
+    if server.health_check_url.is_some() {
         packages.extend(["curl", "ca-certificates"]);
     }
-    if server.service.is_some() {
+    if server.service_file.is_some() {
         packages.push("sudo");
     }
-    if !server.ssh_known_hosts.is_empty() || rules::is_ssh(&server.source_code_url) {
+    if !server.ssh_known_hosts.is_empty() || is_ssh(&server.source_code_url) {
         packages.push("openssh-client");
     }
     for package in &server.system_packages {
-        if !packages.contains(&package.as_str()) {
+        if !packages.contains(&&**package) {
             packages.push(package);
         }
     }
@@ -136,56 +136,30 @@ fn sudoers_argument(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Framework, HealthCheck, Secret, Service};
+    use crate::config::{Secret, Service, review};
+    use std::collections::HashMap;
+    use std::path::Path;
     use std::sync::Arc;
 
+    fn with(fields: &str) -> Server {
+        let text = format!(
+            "config_version: 2\ncommon:\n  source_code_url: git@github.com:example/example.git\n  \
+             project_user: deploy\n  project_root: apps/example\n  venv_dir: .venv\n  branch: main\n  \
+             run_migrations: true\n  collect_static_files: true\n  system_packages: libpq-dev git\n\
+             {fields}servers:\n  - host: app1.example.com\n"
+        );
+        let path = Path::new("deployment.yml");
+        let config = review(path, "example/production", &text, HashMap::new());
+        config.expect("a config").servers.remove(0)
+    }
+
     fn server() -> Server {
-        Server {
-            name: "app1.example.com".to_owned(),
-            app: "example/production".to_owned(),
-            host: "app1.example.com".to_owned(),
-            port: 22,
-            setup_user: "root".to_owned(),
-            project_user: "deploy".to_owned(),
-            project_root: "/home/deploy/apps/example".to_owned(),
-            source_code_url: "git@github.com:example/example.git".to_owned(),
-            branch: Some("main".to_owned()),
-            revision: None,
-            clone_depth: Some(1),
-            framework: Framework::Django,
-            package_manager: PackageManager::Pip,
-            venv_dir: "/home/deploy/.venv".to_owned(),
-            venv_mode: VenvMode::Shared,
-            dependency_file: "requirements.txt".to_owned(),
-            dependency_install_command: None,
-            run_migrations: true,
-            collect_static_files: true,
-            migration_command: None,
-            static_files_command: None,
-            keep_releases: Some(5),
-            system_packages: vec!["libpq-dev".to_owned(), "git".to_owned()],
-            ssh_known_hosts: Vec::new(),
-            env_file: None,
-            service: None,
-            secrets: Vec::new(),
-            deploy_key: None,
-            submodules: true,
-            forward_agent: true,
-            health_check: None,
-        }
+        with("")
     }
 
     fn full_server() -> Server {
         Server {
-            package_manager: PackageManager::Uv,
-            ssh_known_hosts: vec![
-                KnownHost::Scan {
-                    host: "git.example.com".to_owned(),
-                    port: None,
-                },
-                KnownHost::Pinned("h ssh-ed25519 AAAA".to_owned()),
-            ],
-            service: Some(Arc::new(Service {
+            service_file: Some(Arc::new(Service {
                 unit: "gunicorn.service".to_owned(),
                 text: "[Service]\nExecStart=/bin/echo 'it''s' $HOME\n".to_owned(),
             })),
@@ -193,14 +167,11 @@ mod tests {
                 name: "key.txt".to_owned(),
                 bytes: b"canary".to_vec(),
             })],
-            health_check: Some(HealthCheck {
-                url: "http://127.0.0.1:8000/".to_owned(),
-                socket: None,
-                host: None,
-                statuses: vec![200..=399],
-                timeout: 30,
-            }),
-            ..server()
+            ..with(
+                "  package_manager: uv\n  ssh_known_hosts:\n    - git.example.com\n    \
+                 - h ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEWzp1lEQ4tLvUo0xuWEgJ9Nd2tdCzPbjEUzW0rLSQJd\n  \
+                 health_check_url: http://127.0.0.1:8000/\n",
+            )
         }
     }
 

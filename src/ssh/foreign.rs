@@ -1,6 +1,7 @@
 //! What hosts print is not ours: secrets are taken out and nothing in it reaches a terminal as a command.
 
 use crate::config::Server;
+use crate::credentials;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -8,8 +9,6 @@ use std::collections::HashMap;
 const SHOWN: usize = 2000;
 /// Values shorter than this many bytes are too common to be told from ordinary text.
 const SHORTEST: usize = 4;
-/// More of a URL is not looked at: a file can hold many in one line.
-const LONGEST_URL: usize = 1024;
 const REDACTED: &[u8] = b"[redacted]";
 
 /// Takes the env values and secret files of a server out of foreign text.
@@ -24,8 +23,9 @@ impl Redactor {
     /// least four bytes.
     pub fn new(server: &Server) -> Self {
         let values = server.env_file.iter().flat_map(|env| &env.variables);
-        let files = server.secrets.iter().chain(&server.deploy_key);
-        let files = files.map(|secret| secret.bytes.as_slice());
+        let secrets = server.secrets.iter().map(|secret| &secret.bytes[..]);
+        let key = server.deploy_key.iter().map(|key| &key.bytes[..]);
+        let files = secrets.chain(key);
         Self::from_texts(values.map(|(_, value)| value.as_bytes()).chain(files))
     }
 
@@ -38,7 +38,7 @@ impl Redactor {
         };
         for line in texts.flat_map(|text| text.split(|byte| *byte == b'\n')) {
             add(line.trim_ascii());
-            for password in passwords(line) {
+            for password in credentials::candidates(line) {
                 for form in [password, &percent_decoded(password)] {
                     add(form);
                     // What reads the URL and stumbles over these shows what stands between them.
@@ -84,26 +84,6 @@ impl Redactor {
     pub fn clean(&self, line: &[u8]) -> String {
         harmless(&self.redact(line))
     }
-}
-
-/// What may be the password in each URL of a text. It ends at the last `@` before the path, or, where it
-/// holds what should have been encoded, at the very last.
-fn passwords(text: &[u8]) -> Vec<&[u8]> {
-    let mut found = Vec::new();
-    for start in (3..text.len()).filter(|at| text[..*at].ends_with(b"://")) {
-        let rest = &text[start..text.len().min(start + LONGEST_URL)];
-        let end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'"';
-        let rest = &rest[..rest.iter().position(end).unwrap_or(rest.len())];
-        let path = rest.iter().position(|byte| b"/?#".contains(byte));
-        let Some(colon) = rest.iter().position(|byte| *byte == b':') else {
-            continue;
-        };
-        for part in [&rest[..path.unwrap_or(rest.len())], rest] {
-            let end = part.iter().rposition(|byte| *byte == b'@');
-            found.extend(end.and_then(|end| part.get(colon + 1..end)));
-        }
-    }
-    found
 }
 
 fn percent_decoded(text: &[u8]) -> Vec<u8> {

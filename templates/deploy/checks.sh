@@ -36,10 +36,10 @@
 	check_promotion() {
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
-{%- if server.health_check.is_some() %}
+{%- if server.health_check_url.is_some() %}
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 {%- endif %}
-{%- if server.service.is_some() %}
+{%- if server.service_file.is_some() %}
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
 		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
 			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"

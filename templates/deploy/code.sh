@@ -3,13 +3,13 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-{%- if server.clone_depth.is_none() %}
+{%- if server.clone_depth.0.is_none() %}
 		# What the release that runs has already need not be sent again.
 {%- endif %}
 		# The sample hooks of a template would take longer to copy than a small app.
 		run git clone --quiet --template=
 {%- if server.revision.is_none() %} --single-branch{% endif %}
-{%- if let Some(depth) = server.clone_depth %} --depth {{ depth }}
+{%- if let Some(depth) = server.clone_depth.0 %} --depth {{ depth }}
 {%- else %} ${current:+--reference-if-able "$releases/$current" --dissociate}
 {%- endif %}
 {%- if server.branch.is_some() %} --branch "$branch"{% endif %} -- "$source_code_url" "$new"

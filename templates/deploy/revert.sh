@@ -10,7 +10,7 @@
 			fi
 		else
 			rm -f "$root/current"
-{%- if server.service.is_some() %}
+{%- if server.service_file.is_some() %}
 			restart_unit || : # it ran $release, and there is nothing else to run
 {%- endif %}
 		fi

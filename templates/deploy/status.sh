@@ -27,7 +27,7 @@
 		fact commit "$(commit_of "${current:--}")"
 		fact since "$since"
 		fact by "$by"
-{%- if server.service.is_some() %}
+{%- if server.service_file.is_some() %}
 		fact unit "$unit $(systemctl is-active "$unit")"
 {%- endif %}
 		for name in $(good_releases); do

@@ -3,7 +3,12 @@
 use super::interview::{Interview, Question, Stop, each, number};
 use super::ports;
 use crate::cli::{Cli, Framework, Given, PackageManager, Target};
-use crate::config::{Problem, absolute, known_hosts, quoted, rules};
+use crate::config::types::{
+    Branch, Command, DependencyFile, Host, Package, RemotePath, RepositoryUrl, Rule, UnixUser,
+    VenvDir, line, secret_name, unit_name,
+};
+use crate::config::{KnownHost, absolute};
+use crate::diagnostics::{Message, quoted};
 use std::path::Path;
 
 /// Of releases and commits.
@@ -71,7 +76,7 @@ pub fn ask(
             text: "Project user",
             help: "owns and deploys the app on the host; setup creates it",
             default: Some("deploy"),
-            rule: rules::user,
+            rule: UnixUser::check,
         },
         given.user.as_ref(),
     )?;
@@ -81,7 +86,7 @@ pub fn ask(
             text: "Virtualenv directory",
             help: "on the host, under the user's home",
             default: Some(&format!(".venv-{name}")),
-            rule: |path| rules::venv(path).and_then(|()| plain(path)),
+            rule: |path| VenvDir::check(path).and_then(|()| plain(path)),
         },
         given.venv_dir.as_ref(),
     )?;
@@ -99,7 +104,7 @@ pub fn ask(
                 PackageManager::Pip => "requirements.txt",
                 PackageManager::Uv => "uv.lock",
             }),
-            rule: rules::dependency_file,
+            rule: DependencyFile::check,
         },
         given.dependency_file.as_ref(),
     )?;
@@ -132,7 +137,7 @@ pub fn ask(
             text: "Git repository URL",
             help: "as the host clones it, like git@github.com:you/app.git",
             default: None,
-            rule: rules::repository,
+            rule: RepositoryUrl::check,
         },
         given.repo.as_ref(),
     )?;
@@ -142,7 +147,7 @@ pub fn ask(
             text: "Remote project root",
             help: "on the host, under the user's home",
             default: Some(&format!("apps/{name}")),
-            rule: |path| rules::remote_path(path).and_then(|()| plain(path)),
+            rule: |path| RemotePath::check(path).and_then(|()| plain(path)),
         },
         given.project_root.as_ref(),
     )?;
@@ -162,7 +167,7 @@ pub fn ask(
             text: "Custom dependency install command (optional)",
             help: "instead of the built-in one",
             default: None,
-            rule: rules::command,
+            rule: Command::check,
         },
         given.dependency_install_command.as_ref(),
     )?;
@@ -172,7 +177,7 @@ pub fn ask(
             text: "System packages",
             help: "of Debian, with spaces between",
             default: Some("libpq-dev python3-dev build-essential"),
-            rule: |text| each(packages(text), rules::package),
+            rule: |text| each(packages(text), Package::check),
         },
         given.system_packages.as_ref(),
     )?;
@@ -192,7 +197,7 @@ pub fn ask(
             text: "SSH known hosts",
             help: "whose keys the host learns, with `;` between; none for a repository over https",
             default: repository_host(&repo).as_deref(),
-            rule: |text| each(text.split(';'), |entry| known_hosts::parse(entry).map(drop)),
+            rule: |text| each(text.split(';'), |entry| KnownHost::parse(entry).map(drop)),
         },
         given.ssh_known_hosts.as_ref(),
     )?;
@@ -212,7 +217,7 @@ pub fn ask(
             text: "Git branch",
             help: "",
             default: Some("main"),
-            rule: rules::branch,
+            rule: Branch::check,
         },
         given.branch.as_ref(),
     )?;
@@ -256,7 +261,7 @@ pub fn ask(
                 text: "FastAPI migration command",
                 help: "runs in the release, its virtualenv first in PATH",
                 default: Some("alembic upgrade head"),
-                rule: rules::command,
+                rule: Command::check,
             },
             given.migration_command.as_ref(),
         )?),
@@ -273,7 +278,7 @@ pub fn ask(
                 text: "FastAPI static files command",
                 help: "runs in the release, its virtualenv first in PATH",
                 default: None,
-                rule: rules::command,
+                rule: Command::check,
             },
             given.static_files_command.as_ref(),
         )?),
@@ -289,7 +294,7 @@ pub fn ask(
             text: "Server host",
             help: "as ssh knows it",
             default: None,
-            rule: rules::host,
+            rule: Host::check,
         },
         given.host.as_ref(),
     )?;
@@ -397,15 +402,15 @@ fn repository_host(url: &str) -> Option<String> {
         Some((name, port)) if !name.starts_with('[') => format!("[{name}]:{port}"),
         _ => host.to_owned(),
     };
-    known_hosts::parse(&entry).is_ok().then_some(entry)
+    KnownHost::parse(&entry).is_ok().then_some(entry)
 }
 
 /// A path that a unit can name as it is.
-fn plain(path: &str) -> Result<(), Problem> {
+fn plain(path: &str) -> Result<(), Message> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
     match path.chars().find(|c| !fits(*c)) {
         None => Ok(()),
-        Some(character) => Err(Problem::new(
+        Some(character) => Err(Message::new(
             format!("the path {} has the character {character:?}", quoted(path)),
             "use letters, digits and `/._+@-`",
         )),
@@ -413,14 +418,14 @@ fn plain(path: &str) -> Result<(), Problem> {
 }
 
 /// What gunicorn and uvicorn import.
-fn module(text: &str) -> Result<(), Problem> {
+fn module(text: &str) -> Result<(), Message> {
     let part = |part: &str| {
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')');
         part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(fits)
     };
     match text.split(':').collect::<Vec<_>>()[..] {
         [module, name] if part(module) && part(name) => Ok(()),
-        _ => Err(Problem::new(
+        _ => Err(Message::new(
             format!("{} is not an import path", quoted(text)),
             "write it like shop.wsgi:application or main:app",
         )),
@@ -428,10 +433,10 @@ fn module(text: &str) -> Result<(), Problem> {
 }
 
 /// A local file that need not exist yet.
-fn file(path: &str) -> Result<(), Problem> {
-    rules::line(path)?;
+fn file(path: &str) -> Result<(), Message> {
+    line(path)?;
     match path.ends_with('/') || Path::new(path).file_name().is_none() {
-        true => Err(Problem::new(
+        true => Err(Message::new(
             format!("{} is a directory", quoted(path)),
             "name a file in it",
         )),
@@ -439,14 +444,14 @@ fn file(path: &str) -> Result<(), Problem> {
     }
 }
 
-fn unit(path: &str) -> Result<(), Problem> {
+fn unit(path: &str) -> Result<(), Message> {
     file(path)?;
     let name = Path::new(path).file_name().unwrap_or_default();
     let name = name.to_string_lossy();
-    rules::unit(&name)?;
+    unit_name(&name)?;
     match name.ends_with(".service") {
         true => Ok(()),
-        false => Err(Problem::new(
+        false => Err(Message::new(
             format!("{} is not a service", quoted(&name)),
             "name the file like gunicorn.service",
         )),
@@ -454,13 +459,13 @@ fn unit(path: &str) -> Result<(), Problem> {
 }
 
 /// A local file that must exist.
-fn secret(path: &str) -> Result<(), Problem> {
+fn secret(path: &str) -> Result<(), Message> {
     file(path)?;
     let name = Path::new(path).file_name().unwrap_or_default();
-    rules::secret_name(&name.to_string_lossy())?;
+    secret_name(&name.to_string_lossy())?;
     match Path::new(path).is_file() {
         true => Ok(()),
-        false => Err(Problem::new(
+        false => Err(Message::new(
             format!("the local file {} does not exist", quoted(path)),
             "create it, or leave it out for now",
         )),

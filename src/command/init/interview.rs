@@ -1,6 +1,6 @@
 //! Where an answer comes from: the command line, the default, or a question on the terminal.
 
-use crate::config::{Problem, quoted};
+use crate::diagnostics::{Message, quoted};
 use crate::error::Error;
 use crate::report;
 use clap::ValueEnum;
@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::io::IsTerminal;
 
 /// What a text must be.
-pub type Rule = fn(&str) -> Result<(), Problem>;
+pub type Rule = fn(&str) -> Result<(), Message>;
 
 /// One thing to know.
 pub struct Question<'a> {
@@ -64,7 +64,7 @@ pub struct Interview {
     /// Options whose defaults were taken.
     assumed: Vec<&'static str>,
     missing: Vec<&'static str>,
-    wrong: Vec<Problem>,
+    wrong: Vec<Message>,
 }
 
 /// Passes all rules of texts that have no default.
@@ -110,7 +110,7 @@ impl Interview {
                 true => "give them as options",
                 false => "give them as options, or take the defaults with --yes",
             };
-            self.wrong.push(Problem::new(what, help));
+            self.wrong.push(Message::new(what, help));
         }
         match self.wrong.is_empty() {
             true => Ok(()),
@@ -119,20 +119,19 @@ impl Interview {
     }
 
     /// Notes what is wrong with the answer to an option.
-    pub fn refuse(&mut self, flag: &str, problem: Problem) {
+    pub fn refuse(&mut self, flag: &str, message: &Message) {
         let of = match self.assumed.contains(&flag) {
             true => "the default of ",
             false => "",
         };
-        let what = format!("{of}{flag}: {}", problem.what);
-        self.wrong.push(Problem::new(what, problem.help));
+        self.wrong.push(message.about(&format!("{of}{flag}")));
     }
 
     /// Refuses an answer to a question that does not come up.
     pub fn unused(&mut self, flag: &str, given: Option<&String>) {
         // In a rehearsal the answers may still make it come up.
         if given.is_some() && !self.rehearsal {
-            self.wrong.push(Problem::new(
+            self.wrong.push(Message::new(
                 format!("{flag} has no effect here"),
                 "it is for FastAPI with that step switched on; leave it out",
             ));
@@ -153,7 +152,9 @@ impl Interview {
                 let mut prompt = Text::new(question.text).with_validator(move |text: &str| {
                     Ok(match required(text).and_then(|()| rule(text.trim())) {
                         Ok(()) => Validation::Valid,
-                        Err(problem) => Validation::Invalid(message(&problem)),
+                        Err(message) => {
+                            Validation::Invalid(ErrorMessage::Custom(message.to_string()))
+                        }
                     })
                 });
                 prompt.default = default;
@@ -167,8 +168,8 @@ impl Interview {
         };
         match required(answer).and_then(|()| rule(answer)) {
             Ok(()) => Ok(answer.to_owned()),
-            Err(problem) => {
-                self.refuse(question.flag, problem);
+            Err(message) => {
+                self.refuse(question.flag, &message);
                 Ok(stand_in.to_owned())
             }
         }
@@ -190,7 +191,9 @@ impl Interview {
                     .with_validator(move |text: &str| {
                         Ok(match optional(text, rule) {
                             Ok(()) => Validation::Valid,
-                            Err(problem) => Validation::Invalid(message(&problem)),
+                            Err(message) => {
+                                Validation::Invalid(ErrorMessage::Custom(message.to_string()))
+                            }
                         })
                     });
                 prompt.help_message = help(question.help);
@@ -205,8 +208,8 @@ impl Interview {
                 default.to_owned()
             }
         };
-        if let Err(problem) = optional(&answer, rule) {
-            self.refuse(question.flag, problem);
+        if let Err(message) = optional(&answer, rule) {
+            self.refuse(question.flag, &message);
             return Ok(None);
         }
         let answer = answer.trim();
@@ -272,14 +275,14 @@ fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-fn required(text: &str) -> Result<(), Problem> {
+fn required(text: &str) -> Result<(), Message> {
     match text.trim() {
-        "" => Err(Problem::new("nothing is written", "it needs an answer")),
+        "" => Err(Message::new("nothing is written", "it needs an answer")),
         _ => Ok(()),
     }
 }
 
-fn optional(text: &str, rule: Rule) -> Result<(), Problem> {
+fn optional(text: &str, rule: Rule) -> Result<(), Message> {
     match text.trim() {
         "" => Ok(()),
         text => rule(text),
@@ -290,15 +293,11 @@ fn help(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn message(problem: &Problem) -> ErrorMessage {
-    ErrorMessage::Custom(format!("{}; {}", problem.what, problem.help))
-}
-
 /// For rules that look at one word after another.
 pub fn each(
     words: impl Iterator<Item = impl AsRef<str>>,
-    rule: impl Fn(&str) -> Result<(), Problem>,
-) -> Result<(), Problem> {
+    rule: impl Fn(&str) -> Result<(), Message>,
+) -> Result<(), Message> {
     words
         .map(|word| word.as_ref().trim().to_owned())
         .filter(|word| !word.is_empty())
@@ -306,10 +305,10 @@ pub fn each(
 }
 
 /// A whole number between two others, both included, written as YAML reads it.
-pub fn number(text: &str, least: i32, most: i32) -> Result<(), Problem> {
+pub fn number(text: &str, least: i32, most: i32) -> Result<(), Message> {
     match text.parse::<i32>() {
         Ok(number) if (least..=most).contains(&number) && number.to_string() == text => Ok(()),
-        _ => Err(Problem::new(
+        _ => Err(Message::new(
             format!("{} is not a number from {least} to {most}", quoted(text)),
             "write digits only, without a zero before them",
         )),

@@ -1,7 +1,8 @@
 //! What `check` says of the config before it is written.
 
 use super::interview::Interview;
-use crate::config::{self, Diagnostic, Problem};
+use crate::config::{self, ConfigError};
+use crate::diagnostics::Diagnostic;
 use crate::error::Error;
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,12 +17,12 @@ pub fn review(
 ) -> Result<Vec<Diagnostic>, Error> {
     let (mistakes, warnings) = match config::review(path, app, text, drafts) {
         Ok(config) => (Vec::new(), config.warnings),
-        Err(Error::Config { mistakes, warnings }) => (mistakes, warnings),
-        Err(other) => return Err(other),
+        Err(ConfigError::Mistakes { mistakes, warnings }) => (mistakes, warnings),
+        Err(ConfigError::Unreadable(source)) => return Err(Error::file("read", path)(source)),
     };
     for mistake in mistakes {
         let option = option(text, mistake.line);
-        interview.refuse(&option, Problem::new(mistake.what, mistake.help));
+        interview.refuse(&option, &mistake.message);
     }
     Ok(warnings)
 }

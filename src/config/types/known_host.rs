@@ -1,29 +1,46 @@
 //! The entries of `ssh_known_hosts`.
 
-use super::KnownHost;
-use super::diagnostic::{Problem, quoted};
-use super::rules::{integer_port, is_ipv6, line, operand, refuse};
+use super::host::{integer_port, is_ipv6, operand};
+use super::{Context, Item, Validation, line, refuse};
+use crate::diagnostics::{Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// An entry of `ssh_known_hosts`: hosts to ask for their keys, or one whole line.
-pub fn parse(value: &str) -> Result<Vec<KnownHost>, Problem> {
-    line(value)?;
-    let words: Vec<&str> = value.split_whitespace().collect();
-    match words[..] {
-        // The Python tool handed the entry to ssh-keyscan as it was.
-        ["-p", port, host] => Ok(vec![KnownHost::Scan {
-            host: scan_host(host)?,
-            port: Some(scan_port(port)?),
-        }]),
-        [marker, ..] if marker.starts_with('@') => pinned(value, &words[1..]),
-        [_, _, key, ..] if is_key(key) => pinned(value, &words),
-        [_, kind, ..] if is_key_type(kind) || is_key(kind) => pinned(value, &words),
-        _ => words.iter().map(|word| scan(word)).collect(),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownHost {
+    /// Keys are asked with `ssh-keyscan`.
+    Scan { host: String, port: Option<u16> },
+    /// A whole `host keytype key` line, written as it is.
+    Pinned(String),
+}
+
+impl Item for KnownHost {
+    fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
+        list.extend(KnownHost::parse(item)?);
+        Ok(())
     }
 }
 
-fn scan(value: &str) -> Result<KnownHost, Problem> {
+impl KnownHost {
+    /// An entry of `ssh_known_hosts`: hosts to ask for their keys, or one whole line.
+    pub fn parse(value: &str) -> Result<Vec<KnownHost>, Message> {
+        line(value)?;
+        let words: Vec<&str> = value.split_whitespace().collect();
+        match words[..] {
+            // The Python tool handed the entry to ssh-keyscan as it was.
+            ["-p", port, host] => Ok(vec![KnownHost::Scan {
+                host: scan_host(host)?,
+                port: Some(scan_port(port)?),
+            }]),
+            [marker, ..] if marker.starts_with('@') => pinned(value, &words[1..]),
+            [_, _, key, ..] if is_key(key) => pinned(value, &words),
+            [_, kind, ..] if is_key_type(kind) || is_key(kind) => pinned(value, &words),
+            _ => words.iter().map(|word| scan(word)).collect(),
+        }
+    }
+}
+
+fn scan(value: &str) -> Result<KnownHost, Message> {
     if let Some(rest) = value.strip_prefix('[')
         && let Some((host, rest)) = rest.split_once(']')
     {
@@ -50,7 +67,7 @@ fn scan(value: &str) -> Result<KnownHost, Problem> {
     })
 }
 
-fn scan_host(value: &str) -> Result<String, Problem> {
+fn scan_host(value: &str) -> Result<String, Message> {
     operand(value)?;
     let allowed = |c: char| c.is_alphanumeric() || "._-".contains(c);
     match !value.is_empty() && (value.chars().all(allowed) || is_ipv6(value)) {
@@ -59,16 +76,16 @@ fn scan_host(value: &str) -> Result<String, Problem> {
     }
 }
 
-fn scan_port(value: &str) -> Result<u16, Problem> {
+fn scan_port(value: &str) -> Result<u16, Message> {
     integer_port(value).ok_or_else(|| {
-        Problem::new(
+        Message::new(
             format!("{} is not a port", quoted(value)),
             "write a number from 1 to 65535",
         )
     })
 }
 
-fn not_known_host<T>(value: &str) -> Result<T, Problem> {
+fn not_known_host<T>(value: &str) -> Result<T, Message> {
     refuse(
         format!("{} is not a known host", quoted(value)),
         "write `host`, `[host]:port` or a whole line `host keytype key`",
@@ -87,7 +104,7 @@ fn is_key(word: &str) -> bool {
 }
 
 /// A line of known_hosts; its words begin with the hosts.
-fn pinned(line: &str, words: &[&str]) -> Result<Vec<KnownHost>, Problem> {
+fn pinned(line: &str, words: &[&str]) -> Result<Vec<KnownHost>, Message> {
     let marker = line.split_whitespace().next().unwrap_or_default();
     if marker.starts_with('@') && !matches!(marker, "@cert-authority" | "@revoked") {
         return refuse(

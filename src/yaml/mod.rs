@@ -1,11 +1,14 @@
 //! YAML as a tree that knows where everything was written: anchors and merge keys resolved, plain
 //! scalars read as YAML 1.1 does.
 
-use super::diagnostic::{Findings, Mark, Problem, Source, quoted};
-use super::slips::{self, Stop};
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+mod syntax_error;
+
+use crate::diagnostics::{Diagnostics, Message, Position, quoted};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use serde_yaml::{Mapping, Value};
 use std::collections::HashMap;
 use std::rc::Rc;
+use syntax_error::SyntaxError;
 
 /// Lists and mappings inside each other.
 const DEEPEST: usize = 64;
@@ -15,8 +18,8 @@ const MERGED: usize = 1 << 20;
 /// An alias is the node of its anchor: nothing is copied.
 #[derive(Debug)]
 pub struct Node {
-    pub start: Mark,
-    pub end: Mark,
+    pub start: Position,
+    pub end: Position,
     pub kind: Kind,
     /// A scalar without quotes and tag.
     pub plain: bool,
@@ -34,11 +37,22 @@ pub enum Kind {
     Map(Vec<Entry>),
 }
 
+/// A key and its value.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub key: String,
-    pub key_mark: Mark,
+    pub key_position: Position,
     pub value: Rc<Node>,
+}
+
+impl Entry {
+    /// Where the value stands; its key for an empty one.
+    pub fn position(&self) -> Position {
+        match self.value.kind {
+            Kind::Null => self.key_position,
+            _ => self.value.start,
+        }
+    }
 }
 
 impl Kind {
@@ -73,6 +87,33 @@ impl Node {
         }
     }
 
+    /// A scalar in quotes, written nowhere.
+    pub fn text(text: &str) -> Self {
+        let nowhere = Position { line: 1, column: 1 };
+        Node {
+            start: nowhere,
+            end: nowhere,
+            kind: Kind::Text(text.to_owned()),
+            plain: false,
+            height: 0,
+        }
+    }
+
+    /// A scalar for serde. What is inside of lists and mappings is left out.
+    pub fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Text(text) => match text.parse::<i64>() {
+                // Told apart from its quoted form, which is no boolean.
+                Ok(number) if self.plain && number.to_string() == *text => number.into(),
+                _ => Value::String(text.clone()),
+            },
+            Kind::List(_) => Value::Sequence(Vec::new()),
+            Kind::Map(_) => Value::Mapping(Mapping::new()),
+        }
+    }
+
     /// The node as the key of a mapping.
     fn key(&self) -> Option<&str> {
         match &self.kind {
@@ -87,7 +128,7 @@ impl Node {
 
 /// A list or mapping whose end has not come.
 struct Open {
-    start: Mark,
+    start: Position,
     /// 0 without one.
     anchor: usize,
     content: Content,
@@ -95,8 +136,6 @@ struct Open {
 
 enum Content {
     List(Vec<Rc<Node>>),
-    /// The list whose items are handed over.
-    Items,
     Map {
         entries: Vec<Entry>,
         /// Whose value comes next.
@@ -113,86 +152,72 @@ enum Key {
     Unusable,
 }
 
-/// Reads one document, and hands over the items of one list at its top, so that they need not be
-/// in memory at once.
-pub struct Reader<'a> {
-    parser: Parser<'a, StrInput<'a>>,
-    source: &'a Source,
-    /// The key of that list.
-    items: &'a str,
+/// Reads the one document of a file. `None` after a mistake that ends the reading, which is reported.
+pub fn read(diagnostics: &mut Diagnostics) -> Option<Rc<Node>> {
+    let source = diagnostics.source;
+    let mut reader = Reader {
+        diagnostics,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        documents: 0,
+        merged: 0,
+        root: None,
+    };
+    let result = reader.read(Parser::new_from_str(source.text()));
+    let root = reader.root.take();
+    result
+        .and_then(|()| {
+            root.filter(|root| !matches!(root.kind, Kind::Null))
+                .ok_or_else(|| {
+                    let help = "write `common:` and `servers:`";
+                    let start = Position { line: 1, column: 1 };
+                    SyntaxError::new(start, Message::new("the file is empty", help))
+                })
+        })
+        .map_err(|error| diagnostics.error(error.position, error.message))
+        .ok()
+}
+
+fn position(marker: Marker) -> Position {
+    Position {
+        line: marker.line(),
+        column: marker.col() + 1,
+    }
+}
+
+struct Reader<'a, 'd> {
+    diagnostics: &'d mut Diagnostics<'a>,
     open: Vec<Open>,
     /// `None` while the node is open.
     anchors: HashMap<usize, Option<Rc<Node>>>,
     documents: usize,
-    ended: bool,
     merged: usize,
-    /// An item that is to be handed over.
-    item: Option<Rc<Node>>,
     root: Option<Rc<Node>>,
-    /// Mistakes that do not end the reading.
-    pub findings: Findings,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(source: &'a Source, items: &'a str) -> Self {
-        Reader {
-            parser: Parser::new_from_str(source.text()),
-            source,
-            items,
-            open: Vec::new(),
-            anchors: HashMap::new(),
-            ended: false,
-            documents: 0,
-            merged: 0,
-            item: None,
-            root: None,
-            findings: Findings::default(),
-        }
-    }
-
-    /// The next item; `None` when the document has been read.
-    ///
-    /// # Errors
-    /// What ends the reading.
-    pub fn next_item(&mut self) -> Result<Option<Rc<Node>>, Stop> {
-        while self.item.is_none() && !self.ended {
-            let Some(event) = self.parser.next() else {
+impl Reader<'_, '_> {
+    fn read(&mut self, events: Parser<saphyr_parser::StrInput>) -> Result<(), SyntaxError> {
+        for event in events {
+            let source = self.diagnostics.source;
+            let (event, span) = event.map_err(|error| syntax_error::explain(source, &error))?;
+            if self.documents > 1 {
                 break;
-            };
-            let (event, span) = event.map_err(|error| slips::explain(self.source, &error))?;
+            }
             self.take(event, span)?;
         }
-        Ok(self.item.take())
+        Ok(())
     }
 
-    /// The document, without the items that are handed over.
-    ///
-    /// # Errors
-    /// What ends the reading.
-    pub fn read_through(&mut self) -> Result<Rc<Node>, Stop> {
-        while self.next_item()?.is_some() {}
-        let root = self.root.take();
-        root.filter(|root| !matches!(root.kind, Kind::Null))
-            .ok_or_else(|| {
-                let help = "write `common:` and `servers:`";
-                Stop::new(
-                    Mark { line: 1, column: 1 },
-                    Problem::new("the file is empty", help),
-                )
-            })
-    }
-
-    fn take(&mut self, event: Event, span: Span) -> Result<(), Stop> {
+    fn take(&mut self, event: Event, span: Span) -> Result<(), SyntaxError> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.ended = true;
-                    let problem = Problem::new(
+                    let message = Message::new(
                         "a second YAML document begins here",
                         "keep one document in the file",
                     );
-                    self.report(self.source.mark(span.start), problem);
+                    self.diagnostics.error(position(span.start), message);
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -200,8 +225,8 @@ impl<'a> Reader<'a> {
                 let merges = plain && tag.is_none() && text == "<<";
                 let kind = self.scalar(text.into_owned(), plain, tag.as_deref(), span);
                 let node = Rc::new(Node {
-                    start: self.source.mark(span.start),
-                    end: self.source.mark(span.end),
+                    start: position(span.start),
+                    end: position(span.end),
                     kind,
                     plain: plain && tag.is_none(),
                     height: 0,
@@ -211,11 +236,7 @@ impl<'a> Reader<'a> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), "seq", span);
-                let content = match anchor == 0 && self.holds_items() {
-                    true => Content::Items,
-                    false => Content::List(Vec::new()),
-                };
-                self.begin(span, anchor, content)?;
+                self.begin(span, anchor, Content::List(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), "map", span);
@@ -234,35 +255,16 @@ impl<'a> Reader<'a> {
                     self.place(node, false);
                 }
                 _ => {
-                    let problem = Problem::new(
+                    let message = Message::new(
                         "an alias stands inside its own anchor",
                         "name another anchor, or write the value out",
                     );
-                    return Err(Stop::new(self.source.mark(span.start), problem));
+                    return Err(SyntaxError::new(position(span.start), message));
                 }
             },
             _ => {}
         }
         Ok(())
-    }
-
-    /// Whether the list that begins is the one whose items are handed over.
-    fn holds_items(&self) -> bool {
-        let Some(Content::Map {
-            entries,
-            key: Some(Key::Name(key)),
-            ..
-        }) = self.open.first().map(|open| &open.content)
-        else {
-            return false;
-        };
-        self.open.len() == 1
-            && key.key() == Some(self.items)
-            && entries.iter().all(|entry| entry.key != self.items)
-    }
-
-    fn report(&mut self, mark: Mark, problem: Problem) {
-        self.findings.add(self.source.diagnostic(mark, problem));
     }
 
     fn anchor(&mut self, anchor: usize, node: Option<&Rc<Node>>) {
@@ -271,11 +273,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn begin(&mut self, span: Span, anchor: usize, content: Content) -> Result<(), Stop> {
+    fn begin(&mut self, span: Span, anchor: usize, content: Content) -> Result<(), SyntaxError> {
         self.check_depth(1, span)?;
         self.anchor(anchor, None);
         self.open.push(Open {
-            start: self.source.mark(span.start),
+            start: position(span.start),
             anchor,
             content,
         });
@@ -283,16 +285,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Something of this height goes into what is open.
-    fn check_depth(&self, height: usize, span: Span) -> Result<(), Stop> {
+    fn check_depth(&self, height: usize, span: Span) -> Result<(), SyntaxError> {
         if self.open.len() + height > DEEPEST {
-            let problem = Problem::new("the nesting is too deep", "a config needs three levels");
-            return Err(Stop::new(self.source.mark(span.start), problem));
+            let message = Message::new("the nesting is too deep", "a config needs three levels");
+            return Err(SyntaxError::new(position(span.start), message));
         }
         Ok(())
     }
 
     /// Ends the innermost list or mapping.
-    fn close(&mut self, span: Span) -> Result<(), Stop> {
+    fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
         let Some(Open {
             start,
             anchor,
@@ -303,14 +305,13 @@ impl<'a> Reader<'a> {
         };
         let kind = match content {
             Content::List(items) => Kind::List(items),
-            Content::Items => Kind::List(Vec::new()),
             Content::Map {
                 entries, merges, ..
             } => Kind::Map(self.merge(entries, &merges)?),
         };
         let node = Rc::new(Node {
             start,
-            end: self.source.mark(span.start),
+            end: position(span.start),
             height: 1 + kind.height(),
             kind,
             plain: false,
@@ -325,7 +326,6 @@ impl<'a> Reader<'a> {
         let (entries, key, merges) = match self.open.last_mut().map(|open| &mut open.content) {
             None => return self.root = Some(node),
             Some(Content::List(items)) => return items.push(node),
-            Some(Content::Items) => return self.item = Some(node),
             Some(Content::Map {
                 entries,
                 key,
@@ -337,8 +337,8 @@ impl<'a> Reader<'a> {
             None if node.key().is_some() => *key = Some(Key::Name(node)),
             None => {
                 *key = Some(Key::Unusable);
-                let problem = Problem::new("this key is a list or a mapping", "write a name");
-                self.report(node.start, problem);
+                let message = Message::new("this key is a list or a mapping", "write a name");
+                self.diagnostics.error(node.start, message);
             }
             Some(Key::Unusable) => {}
             Some(Key::Merge) => match &node.kind {
@@ -347,52 +347,52 @@ impl<'a> Reader<'a> {
             },
             Some(Key::Name(name)) => entries.push(Entry {
                 key: name.key().unwrap_or_default().to_owned(),
-                key_mark: name.start,
+                key_position: name.start,
                 value: node,
             }),
         }
     }
 
     /// The entries of a mapping, each key once: its own, then those it merges, the first named first.
-    fn merge(&mut self, own: Vec<Entry>, merges: &[Rc<Node>]) -> Result<Vec<Entry>, Stop> {
+    fn merge(&mut self, own: Vec<Entry>, merges: &[Rc<Node>]) -> Result<Vec<Entry>, SyntaxError> {
         let mut lines: HashMap<String, usize> = HashMap::with_capacity(own.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(own.len());
         for entry in own {
             match lines.get(&entry.key) {
                 None => {
-                    lines.insert(entry.key.clone(), entry.key_mark.line);
+                    lines.insert(entry.key.clone(), entry.key_position.line);
                     entries.push(entry);
                 }
                 Some(line) => {
-                    let problem = Problem::new(
+                    let message = Message::new(
                         format!("{} is set twice in this mapping", quoted(&entry.key)),
                         format!("keep one of them; the other is on line {line}"),
                     );
-                    self.report(entry.key_mark, problem);
+                    self.diagnostics.error(entry.key_position, message);
                 }
             }
         }
         for node in merges {
             let Kind::Map(merged) = &node.kind else {
                 let at = node.start;
-                let problem = Problem::new(
+                let message = Message::new(
                     "only mappings can be merged",
                     "let `<<` name the anchor of a mapping, or a list of such anchors",
                 );
-                self.report(at, problem);
+                self.diagnostics.error(at, message);
                 continue;
             };
             self.merged += merged.len();
             if self.merged > MERGED {
-                let problem = Problem::new(
+                let message = Message::new(
                     "merge keys copy this mapping too often",
                     "put what all servers share under `common`",
                 );
-                return Err(Stop::new(node.start, problem));
+                return Err(SyntaxError::new(node.start, message));
             }
             for entry in merged {
                 if !lines.contains_key(&entry.key) {
-                    lines.insert(entry.key.clone(), entry.key_mark.line);
+                    lines.insert(entry.key.clone(), entry.key_position.line);
                     entries.push(entry.clone());
                 }
             }
@@ -418,11 +418,11 @@ impl<'a> Reader<'a> {
         let Some(tag) = tag else { return };
         let plain = tag.handle.is_empty() && tag.suffix == "!";
         if !(plain || tag.is_yaml_core_schema() && tag.suffix == known) {
-            let problem = Problem::new(
+            let message = Message::new(
                 format!("the YAML tag {} means nothing here", quoted(&tag.suffix)),
                 "leave it out",
             );
-            self.report(self.source.mark(span.start), problem);
+            self.diagnostics.error(position(span.start), message);
         }
     }
 }

@@ -1,38 +1,28 @@
-//! What ends the reading of a YAML file, in words for the person who wrote it.
+//! Turns saphyr's scan errors into messages for the person who wrote the file.
 
-use super::diagnostic::{Mark, Problem, Source};
+use crate::diagnostics::{Message, Position, Source};
 use saphyr_parser::ScanError;
-use std::ops::RangeInclusive;
 
 /// A mistake after which nothing can be read.
-pub struct Stop {
-    pub mark: Mark,
-    pub problem: Problem,
-    /// Lines that could be read if they were indented further. YAML wants it of the lines of a quote
-    /// and of a list in brackets; PyYAML, with which the Python tool read, does not.
-    pub shallow: Option<RangeInclusive<usize>>,
+pub struct SyntaxError {
+    pub position: Position,
+    pub message: Message,
 }
 
-impl Stop {
-    pub fn new(mark: Mark, problem: Problem) -> Self {
-        Stop {
-            mark,
-            problem,
-            shallow: None,
-        }
+impl SyntaxError {
+    pub fn new(position: Position, message: Message) -> Self {
+        SyntaxError { position, message }
     }
 }
 
-/// The parser's words, or plainer ones for the slips that people make most.
-pub fn explain(source: &Source, error: &ScanError) -> Stop {
+/// The parser's error, or a plainer one for the mistakes that people make most.
+pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
     let info = error.info();
-    let marker = *error.marker();
-    let mut mark = source.mark(marker);
-    let mut shallow = None;
+    let mut at = super::position(*error.marker());
     let unclosed = ("this quote is not closed", "add the closing quote");
     let (what, help) = if info.contains("mapping values are not allowed") {
-        let line = source.line(mark.line).unwrap_or_default();
-        let before: String = line.chars().take(mark.column - 1).collect();
+        let line = source.line(at.line).unwrap_or_default();
+        let before: String = line.chars().take(at.column - 1).collect();
         match before.contains(": ") {
             true => (
                 "a second `: ` in one value",
@@ -54,25 +44,23 @@ pub fn explain(source: &Source, error: &ScanError) -> Stop {
             let text = source.line(line)?;
             let column = 1 + text.find('\t')?;
             let is_first = text[..column].trim().is_empty();
-            is_first.then_some(Mark { line, column })
+            is_first.then_some(Position { line, column })
         };
-        mark = tab(mark.line)
-            .or_else(|| tab(mark.line + 1))
-            .unwrap_or(mark);
+        at = tab(at.line).or_else(|| tab(at.line + 1)).unwrap_or(at);
         ("a tab indents this line", "indent with spaces")
     } else if info == "simple key expect ':'" || info == "simple key expected" {
         // The parser is behind the line.
-        let slip = |line: usize| {
+        let without_colon = |line: usize| {
             let whole = source.line(line)?;
             let text = whole.trim();
-            let is_slip = !(text.is_empty()
+            let is_wrong = !(text.is_empty()
                 || text.starts_with(['#', '-'])
                 || text.ends_with(':')
                 || text.contains(": "));
             let column = 1 + whole.len() - whole.trim_start().len();
-            is_slip.then_some(Mark { line, column })
+            is_wrong.then_some(Position { line, column })
         };
-        mark = (1..=mark.line).rev().find_map(slip).unwrap_or(mark);
+        at = (1..=at.line).rev().find_map(without_colon).unwrap_or(at);
         (
             "this line has no `: ` between a key and its value",
             "write `key: value`",
@@ -88,33 +76,21 @@ pub fn explain(source: &Source, error: &ScanError) -> Stop {
             "put single quotes around it, in which a backslash is itself",
         )
     } else if info == "invalid indentation in quoted scalar" {
-        shallow = source.quote_end(mark).map(|end| mark.line + 1..=end);
-        match shallow {
-            Some(_) => (
-                "the lines of this quote are not indented",
-                "indent them further than the key",
-            ),
-            None => unclosed,
-        }
+        (
+            "this quote is not closed, or its lines are not indented",
+            "add the closing quote, or indent the lines further than the key",
+        )
     } else if info.ends_with("found unexpected end of stream") {
         unclosed
+    } else if info.starts_with("invalid indentation") {
+        (
+            "this line belongs to the brackets above and is not indented",
+            "indent it further than the key, or close the brackets before it",
+        )
     } else {
-        if info.starts_with("invalid indentation") {
-            shallow = Some(mark.line..=mark.line);
-        }
-        let problem = Problem::new(
-            format!("this is not YAML: {info}"),
-            "look at the indentation, quotes and brackets here and on the line before",
-        );
-        return Stop {
-            mark,
-            problem,
-            shallow,
-        };
+        let what = format!("this is not YAML: {info}");
+        let help = "look at the indentation, quotes and brackets here and on the line before";
+        return SyntaxError::new(at, Message::new(what, help));
     };
-    Stop {
-        mark,
-        problem: Problem::new(what, help),
-        shallow,
-    }
+    SyntaxError::new(at, Message::new(what, help))
 }

@@ -1,0 +1,262 @@
+//! What YAML makes of a scalar, before the rule of the field.
+
+use crate::diagnostics::{Message, quoted};
+use crate::yaml::{Kind, Node};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+use std::num::IntErrorKind;
+
+/// How a scalar can be read.
+pub trait Form: DeserializeOwned {
+    const TAKES_FALSE: bool = false;
+    const TAKES_EMPTY: bool = false;
+
+    fn schema() -> Json;
+}
+
+/// A scalar as YAML types it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Typed {
+    Bool(bool),
+    /// Not quoted, and written as it prints.
+    Number(i64),
+    Text(String),
+}
+
+/// Text. A number counts as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct Text(pub String);
+
+impl TryFrom<Typed> for Text {
+    type Error = Message;
+
+    fn try_from(typed: Typed) -> Result<Self, Message> {
+        match typed {
+            Typed::Bool(_) => Err(Message::new(
+                "an unquoted yes, no, on, off, true or false is not text in YAML",
+                "put quotes around it",
+            )),
+            Typed::Number(number) => Ok(Text(number.to_string())),
+            Typed::Text(text) => Ok(Text(text)),
+        }
+    }
+}
+
+impl Form for Text {
+    fn schema() -> Json {
+        json!({"anyOf": [{"type": ["string", "number", "null"]}, {"const": false}]})
+    }
+}
+
+/// A boolean, native or as the text that the Python tool took for one.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct Flag(pub bool);
+
+impl TryFrom<Typed> for Flag {
+    type Error = Message;
+
+    fn try_from(typed: Typed) -> Result<Self, Message> {
+        let refused = |text: &str| {
+            let what = format!("{} is not a boolean", quoted(text));
+            Err(Message::new(what, "write true or false"))
+        };
+        match typed {
+            Typed::Bool(value) => Ok(Flag(value)),
+            Typed::Number(number @ 0..=1) => Ok(Flag(number == 1)),
+            Typed::Number(number) => refused(&number.to_string()),
+            Typed::Text(text) => match text.trim().to_lowercase().as_str() {
+                "true" => Ok(Flag(true)),
+                "false" | "no" | "off" | "0" => Ok(Flag(false)),
+                _ => refused(&text),
+            },
+        }
+    }
+}
+
+impl Form for Flag {
+    const TAKES_FALSE: bool = true;
+
+    fn schema() -> Json {
+        json!({"anyOf": [
+            {"type": ["boolean", "null"]},
+            {"enum": [0, 1]},
+            // YAML 1.2, which most editors speak, has no unquoted yes and on.
+            {"type": "string", "pattern": any_case(&["true", "false", "yes", "no", "on", "off", "0"])},
+        ]})
+    }
+}
+
+/// A whole number, quoted or not.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Typed")]
+pub struct Integer(pub i64);
+
+impl TryFrom<Typed> for Integer {
+    type Error = Message;
+
+    fn try_from(typed: Typed) -> Result<Self, Message> {
+        let text = match typed {
+            Typed::Bool(_) => {
+                let what = "a boolean where a number is expected";
+                return Err(Message::new(what, "write a whole number"));
+            }
+            Typed::Number(number) => return Ok(Integer(number)),
+            Typed::Text(text) => text,
+        };
+        match integer(&text)? {
+            Some(number) => Ok(Integer(number)),
+            None => Err(Message::new(
+                format!("{} is not a whole number", quoted(&text)),
+                "write digits only",
+            )),
+        }
+    }
+}
+
+impl Form for Integer {
+    fn schema() -> Json {
+        json!({"type": ["integer", "string", "null"], "pattern": r"^\s*([+-]?[0-9]+(\.0)?)?\s*$"})
+    }
+}
+
+impl Integer {
+    /// The schema of numbers from `least` to `most`.
+    pub fn in_range(least: i64, most: i64) -> Json {
+        let mut schema = Integer::schema();
+        schema["minimum"] = least.into();
+        schema["maximum"] = most.into();
+        schema
+    }
+}
+
+/// A number, or anything else.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Option<Typed>")]
+pub enum Amount {
+    Number(i64),
+    All,
+    Unclear,
+}
+
+impl TryFrom<Option<Typed>> for Amount {
+    type Error = Message;
+
+    fn try_from(typed: Option<Typed>) -> Result<Self, Message> {
+        Ok(match typed {
+            None | Some(Typed::Bool(false)) => Amount::All,
+            Some(Typed::Bool(true)) => Amount::Number(1),
+            Some(Typed::Number(number)) => Amount::Number(number),
+            Some(Typed::Text(text)) if text.trim().is_empty() => Amount::All,
+            Some(Typed::Text(text)) => integer(&text)?.map_or(Amount::Unclear, Amount::Number),
+        })
+    }
+}
+
+impl Form for Amount {
+    const TAKES_FALSE: bool = true;
+    const TAKES_EMPTY: bool = true;
+
+    fn schema() -> Json {
+        json!({"type": ["integer", "number", "boolean", "string", "null"]})
+    }
+}
+
+/// A decimal integer; what is too large to be one is the largest.
+///
+/// # Errors
+/// A leading zero: YAML 1.1 reads it as octal.
+pub fn integer(text: &str) -> Result<Option<i64>, Message> {
+    let text = text.trim();
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    let digits = whole.trim_start_matches(['-', '+']);
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number && digits.len() > 1 && digits.starts_with('0') {
+        let what = format!("{} starts with a zero", quoted(text));
+        return Err(Message::new(what, "leave the zero out"));
+    }
+    Ok(match whole.parse::<i64>() {
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(i64::MAX),
+        parsed => parsed.ok(),
+    })
+}
+
+/// One of the names of an enum, in any case; `-` and `_` do not count.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Text", bound = "T: Named")]
+pub struct Choice<T>(pub T);
+
+/// An enum with the names of its variants in a config.
+pub trait Named: DeserializeOwned {
+    const NAMES: &[&str];
+}
+
+impl<T: Named> TryFrom<Text> for Choice<T> {
+    type Error = Message;
+
+    fn try_from(Text(text): Text) -> Result<Self, Message> {
+        let name = text.trim().to_lowercase().replace(['-', '_'], "");
+        let choice = serde_yaml::from_value(name.into()).map_err(|_| {
+            let help = format!("write {}", T::NAMES.join(" or "));
+            Message::new(format!("{} is not known here", quoted(&text)), help)
+        })?;
+        Ok(Choice(choice))
+    }
+}
+
+impl<T: Named> Form for Choice<T> {
+    fn schema() -> Json {
+        json!({"anyOf": [
+            {"enum": T::NAMES},
+            {"type": "string", "pattern": any_case(T::NAMES)},
+            {"enum": [null, false]},
+        ]})
+    }
+}
+
+/// A pattern for words in any case with any `-` and `_` among their letters, and for nothing.
+fn any_case(words: &[&str]) -> String {
+    let letter = |c: char| format!("[{c}{}][-_]*", c.to_ascii_uppercase());
+    let words = words.iter().map(|word| word.chars().map(letter).collect());
+    let words: Vec<String> = words.collect();
+    format!(r"^\s*[-_]*({}|)\s*$", words.join("|"))
+}
+
+/// The value of a field.
+///
+/// # Errors
+/// A list, a mapping or a scalar of another type.
+pub fn read<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
+    let (what, help) = match &node.kind {
+        Kind::List(_) => (
+            "a list where one value is expected",
+            "write the value after the colon",
+        ),
+        Kind::Map(_) => (
+            "a mapping where a value is expected",
+            "write the value after the colon",
+        ),
+        _ => {
+            let form = serde_yaml::from_value(node.value());
+            return form.map_err(|error| Message::of_field(field, error));
+        }
+    };
+    Err(Message::new(format!("`{field}`: {what}"), help))
+}
+
+/// An item of a list.
+///
+/// # Errors
+/// As of `read`.
+pub fn read_item<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
+    match &node.kind {
+        Kind::List(_) => Err(Message::new(
+            format!("`{field}`: a list inside the list"),
+            "write one item on each line",
+        )),
+        _ => read(node, field),
+    }
+}

@@ -1,0 +1,132 @@
+//! What git takes.
+
+use super::form::Amount;
+use super::host::operand;
+use super::{Context, Scalar, Validation, refuse, text_type};
+use crate::credentials;
+use crate::diagnostics::{Message, quoted};
+
+text_type! {
+    /// What `git clone` takes.
+    RepositoryUrl, operand, password
+}
+
+text_type! {
+    /// A branch as `git check-ref-format --branch` takes it.
+    Branch, branch
+}
+
+text_type! {
+    /// Any way to name a commit.
+    Revision, revision
+}
+
+/// Commits of history to clone; `None` for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth(pub Option<u32>);
+
+impl Scalar for Depth {
+    type Form = Amount;
+
+    /// As the Python tool reads it: what is not a number is a full clone.
+    fn parse(amount: Amount, context: &mut Context) -> Result<Self, Message> {
+        let commits = match amount {
+            Amount::Number(number @ 1..) => u32::try_from(number).ok(),
+            Amount::Number(_) | Amount::All => None,
+            Amount::Unclear => {
+                context.warn(Message::new(
+                    "`clone_depth` is not a number: the whole history is cloned",
+                    "write 0 if that is meant",
+                ));
+                None
+            }
+        };
+        Ok(Depth(commits))
+    }
+}
+
+fn password(url: &str, _: &str) -> Option<Message> {
+    (!credentials::find(url).is_empty()).then(|| {
+        Message::new(
+            "the password in `source_code_url` can be seen in the host's list of processes",
+            "use an ssh address with a deploy key or a forwarded agent",
+        )
+    })
+}
+
+/// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
+pub fn is_ssh(url: &str) -> bool {
+    match url.split_once("://") {
+        Some((scheme, _)) => matches!(scheme, "ssh" | "git+ssh" | "ssh+git"),
+        None => url
+            .split_once(':')
+            .is_some_and(|(host, _)| !host.contains('/')),
+    }
+}
+
+fn branch(value: &str) -> Validation {
+    operand(value)?;
+    let wrong = if value == "HEAD" || value == "@" {
+        Some(format!("{value} is not the name of a branch"))
+    } else if let Some(character) = value.chars().find(|c| " ~^:?*[\\".contains(*c)) {
+        Some(match character {
+            ' ' => "a space".to_owned(),
+            other => format!("`{other}`"),
+        })
+        .map(|character| format!("it has {character}"))
+    } else if value.contains("..") {
+        Some("it has `..`".to_owned())
+    } else if value.contains("@{") {
+        Some("it has `@{`".to_owned())
+    } else if value.starts_with('/') || value.ends_with('/') || value.contains("//") {
+        Some("a part between slashes is empty".to_owned())
+    } else if value.split('/').any(|part| part.starts_with('.')) {
+        Some("a part starts with `.`".to_owned())
+    } else if value.split('/').any(|part| part.ends_with(".lock")) {
+        Some("a part ends with `.lock`".to_owned())
+    } else if value.ends_with('.') {
+        Some("it ends with `.`".to_owned())
+    } else {
+        None
+    };
+    match wrong {
+        None => Ok(()),
+        Some(reason) => refuse(
+            format!("git does not take {} as a branch: {reason}", quoted(value)),
+            "write the name of a branch or tag; a commit goes into `revision`",
+        ),
+    }
+}
+
+fn revision(value: &str) -> Validation {
+    operand(value)?;
+    match value.chars().any(char::is_whitespace) {
+        true => refuse(
+            format!("the revision {} has a space", quoted(value)),
+            "write one tag, SHA or ref",
+        ),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_ssh_repository_needs_an_ssh_client() {
+        for (url, ssh) in [
+            ("git@github.com:example/example.git", true),
+            ("ssh://git@example.com:2222/example.git", true),
+            ("ssh+git://example.com/example.git", true),
+            ("[::1]:example.git", true),
+            ("git+ssh://example.com/example.git", true),
+            ("https://example.com/example.git", false),
+            ("git://example.com:9418/example", false),
+            ("file:///srv/example", false),
+            ("/srv/git:example", false),
+        ] {
+            assert_eq!(is_ssh(url), ssh, "{url}");
+        }
+    }
+}

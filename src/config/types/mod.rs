@@ -1,0 +1,256 @@
+//! The types of the fields. Each has its rule, and knows how it may be written.
+
+mod form;
+mod git;
+mod host;
+mod known_host;
+mod path;
+mod system;
+mod web;
+
+use super::files::Files;
+use crate::diagnostics::{Diagnostics, Message, Position};
+use crate::yaml::{Entry, Kind, Node};
+pub use form::{Form, Integer, Text, integer};
+pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
+pub use host::{Host, Port, UnixUser};
+pub use known_host::KnownHost;
+pub use path::{DependencyFile, RemotePath, VenvDir, absolute};
+use serde_json::{Value as Json, json};
+pub use system::{Command, Framework, Package, PackageManager, Releases, VenvMode};
+pub use system::{secret_name, unit_name};
+pub use web::{HealthUrl, HttpHost, Seconds, Statuses};
+
+/// What a rule finds wrong.
+pub type Validation = Result<(), Message>;
+
+/// For rules: what is wrong, and what to do about it.
+pub fn refuse<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Message> {
+    Err(Message::new(what.into(), help.into()))
+}
+
+/// What a value is read with.
+pub struct Context<'a, 's> {
+    /// The name of the field.
+    pub field: &'static str,
+    /// Where the value or the item stands.
+    pub position: Position,
+    pub files: &'a mut Files,
+    pub diagnostics: &'a mut Diagnostics<'s>,
+}
+
+impl Context<'_, '_> {
+    /// Warns of something about the value.
+    pub fn warn(&mut self, message: Message) {
+        self.diagnostics.warn(self.position, message);
+    }
+}
+
+/// What a field holds.
+pub trait Value: Sized {
+    /// Whether an unquoted `false` is a value. Elsewhere it leaves the field unset.
+    const TAKES_FALSE: bool = false;
+    /// Whether nothing is a value, too.
+    const TAKES_EMPTY: bool = false;
+
+    /// Reads the value of a field that is set. `None` after mistakes, which are reported.
+    fn read(entry: &Entry, context: &mut Context) -> Option<Self>;
+
+    /// How it may be written, as JSON Schema.
+    fn schema() -> Json;
+}
+
+/// A value that is written as one scalar.
+pub trait Scalar: Sized {
+    /// What YAML makes of the scalar.
+    type Form: Form;
+
+    /// # Errors
+    /// A value that breaks the rule.
+    fn parse(form: Self::Form, context: &mut Context) -> Result<Self, Message>;
+
+    fn schema() -> Json {
+        Self::Form::schema()
+    }
+}
+
+impl<T: Scalar> Value for T {
+    const TAKES_FALSE: bool = T::Form::TAKES_FALSE;
+    const TAKES_EMPTY: bool = T::Form::TAKES_EMPTY;
+
+    fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
+        let value =
+            form::read(&entry.value, context.field).and_then(|form| T::parse(form, context));
+        value
+            .map_err(|message| context.diagnostics.error(entry.position(), message))
+            .ok()
+    }
+
+    fn schema() -> Json {
+        <T as Scalar>::schema()
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const TAKES_FALSE: bool = T::TAKES_FALSE;
+    const TAKES_EMPTY: bool = T::TAKES_EMPTY;
+
+    fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
+        T::read(entry, context).map(Some)
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+}
+
+/// An item of a list, which may also be written as one text with separators.
+pub trait Item: Sized {
+    fn split(text: &str) -> Vec<&str> {
+        text.split(';').collect()
+    }
+
+    /// Adds what an item stands for.
+    ///
+    /// # Errors
+    /// An item that breaks the rule.
+    fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation;
+}
+
+impl<T: Item> Value for Vec<T> {
+    /// What can be read, so that all mistakes of the list are reported at once.
+    fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
+        let mut list = Vec::new();
+        let mut add = |text: &str, position, context: &mut Context| {
+            context.position = position;
+            if let Err(message) = T::add(&mut list, text, context) {
+                context.diagnostics.error(position, message);
+            }
+        };
+        let node = &entry.value;
+        let Kind::List(items) = &node.kind else {
+            match form::read(node, context.field) {
+                Ok(Text(text)) => {
+                    for item in T::split(&text).into_iter().map(str::trim) {
+                        if !item.is_empty() {
+                            let source = context.diagnostics.source;
+                            let position = source.find_item(item, node.start, node.end);
+                            add(item, position, context);
+                        }
+                    }
+                }
+                Err(message) => context.diagnostics.error(entry.position(), message),
+            }
+            return Some(list);
+        };
+        for item in items.iter().filter(|item| !item.is_blank()) {
+            match form::read_item(item, context.field) {
+                Ok(Text(text)) => add(text.trim(), item.start, context),
+                Err(message) => context.diagnostics.error(item.start, message),
+            }
+        }
+        Some(list)
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [
+            {"type": ["string", "number", "null"]},
+            {"const": false},
+            {"type": "array", "items": {"type": ["string", "number", "null"]}},
+        ]})
+    }
+}
+
+impl Node {
+    /// Whether it counts as not written.
+    pub fn is_blank(&self) -> bool {
+        match &self.kind {
+            Kind::Null => true,
+            Kind::Text(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// Text that must keep to a rule.
+pub trait Rule {
+    /// # Errors
+    /// What is wrong with a text.
+    fn check(text: &str) -> Validation;
+}
+
+/// Declares text with a rule, and perhaps what to warn of.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $rule:path $(, $warn:expr)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $crate::config::types::Rule for $name {
+            fn check(text: &str) -> $crate::config::types::Validation {
+                $rule(text)
+            }
+        }
+
+        impl $crate::config::types::Scalar for $name {
+            type Form = $crate::config::types::Text;
+
+            fn parse(
+                form: Self::Form,
+                context: &mut $crate::config::types::Context,
+            ) -> Result<Self, $crate::diagnostics::Message> {
+                $rule(&form.0)?;
+                $(
+                    let warn: fn(&str, &str) -> Option<$crate::diagnostics::Message> = $warn;
+                    if let Some(message) = warn(&form.0, context.field) {
+                        context.warn(message);
+                    }
+                )?
+                let _ = context;
+                Ok($name(form.0))
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        /// In one piece, as the templates' escapers need it.
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+    };
+}
+use text_type;
+
+/// Text on one line: no control characters.
+pub fn line(value: &str) -> Validation {
+    match value.chars().find(|character| character.is_control()) {
+        None => Ok(()),
+        Some('\n' | '\r') => refuse("the value has a line break", "write it on one line"),
+        Some('\t') => refuse("the value has a tab", "write a space, or leave it out"),
+        Some(control) => refuse(
+            format!("the value has {}", control_name(control)),
+            "leave it out",
+        ),
+    }
+}
+
+fn control_name(control: char) -> String {
+    match control {
+        '\0' => "a NUL character".to_owned(),
+        _ => format!("the control character U+{:04X}", u32::from(control)),
+    }
+}

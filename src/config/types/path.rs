@@ -1,0 +1,114 @@
+//! Paths on the host.
+
+use super::host::operand;
+use super::{Validation, line, refuse, text_type};
+use crate::diagnostics::{Message, quoted};
+
+text_type! {
+    /// An absolute path on the host, or one under the user's home.
+    RemotePath, remote_path, tilde
+}
+
+text_type! {
+    /// The path of a virtualenv, which python and PATH must be able to name.
+    VenvDir, venv, tilde
+}
+
+text_type! {
+    /// A file inside the release.
+    DependencyFile, dependency_file
+}
+
+impl RemotePath {
+    /// Puts a path that is not absolute under the user's home.
+    pub fn make_absolute(&mut self, user: &str) {
+        self.0 = absolute(user, &self.0);
+    }
+}
+
+impl VenvDir {
+    /// Puts a path that is not absolute under the user's home.
+    pub fn make_absolute(&mut self, user: &str) {
+        self.0 = absolute(user, &self.0);
+    }
+}
+
+impl DependencyFile {
+    /// That of a package manager.
+    pub fn default_of(manager: super::PackageManager) -> Self {
+        DependencyFile(
+            match manager {
+                super::PackageManager::Pip => "requirements.txt",
+                super::PackageManager::Uv => "uv.lock",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+/// A path of a config on the host: under the user's home unless it is absolute; no empty or `.` parts.
+pub fn absolute(user: &str, path: &str) -> String {
+    let whole = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/home/{user}/{path}"),
+    };
+    let parts = whole.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.fold(String::new(), |path, part| path + "/" + part)
+}
+
+fn tilde(path: &str, field: &str) -> Option<Message> {
+    path.starts_with('~').then(|| {
+        Message::new(
+            format!("`~` is not expanded in `{field}`"),
+            "leave it out: the path starts from the user's home",
+        )
+    })
+}
+
+fn remote_path(value: &str) -> Validation {
+    line(value)?;
+    no_parent(value)?;
+    match value.split('/').all(|part| part.is_empty()) {
+        true => refuse(
+            format!("{} is the root directory of the host", quoted(value)),
+            "name a directory of the app",
+        ),
+        false => Ok(()),
+    }
+}
+
+pub fn no_parent(value: &str) -> Validation {
+    match value.split('/').any(|part| part == "..") {
+        true => refuse(
+            format!("the path {} has a `..`", quoted(value)),
+            "write the path that is meant",
+        ),
+        false => Ok(()),
+    }
+}
+
+fn venv(value: &str) -> Validation {
+    remote_path(value)?;
+    match value.contains(':') {
+        true => refuse(
+            format!(
+                "the path {} has a colon, which separates the paths of PATH",
+                quoted(value)
+            ),
+            "name another directory",
+        ),
+        false => Ok(()),
+    }
+}
+
+fn dependency_file(value: &str) -> Validation {
+    operand(value)?;
+    no_parent(value)?;
+    match value.starts_with('/') {
+        true => refuse(
+            format!("{} is an absolute path", quoted(value)),
+            "name the file from the top of the repository",
+        ),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! What the host runs.
+
+use super::form::{Choice, Flag, Integer, Named};
+use super::host::operand;
+use super::{Context, Item, Scalar, Validation, control_name, line, refuse, text_type};
+use crate::diagnostics::{Message, quoted};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+text_type! {
+    /// Shell text: line breaks and tabs are fine, other control characters are not.
+    Command, command
+}
+
+text_type! {
+    /// A Debian package, as `apt-get install` takes it: `name`, `name:arch`, `name=version`, `name/release`.
+    Package, package
+}
+
+impl Item for Package {
+    fn split(text: &str) -> Vec<&str> {
+        text.split_whitespace().collect()
+    }
+
+    fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
+        package(item)?;
+        list.push(Package(item.to_owned()));
+        Ok(())
+    }
+}
+
+impl Scalar for bool {
+    type Form = Flag;
+
+    fn parse(Flag(flag): Flag, _: &mut Context) -> Result<Self, Message> {
+        Ok(flag)
+    }
+}
+
+/// How many releases are kept; `None` for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Releases(pub Option<u32>);
+
+impl Scalar for Releases {
+    type Form = Integer;
+
+    fn parse(Integer(number): Integer, context: &mut Context) -> Result<Self, Message> {
+        let keep: u32 = super::host::in_range(context.field, number.max(0), 0, 1_000_000)?;
+        Ok(Releases((keep > 0).then_some(keep)))
+    }
+
+    fn schema() -> Json {
+        Integer::in_range(i64::from(i32::MIN), 1_000_000)
+    }
+}
+
+/// Declares an enum of the config.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $text:literal),+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+        pub enum $name {
+            $($(#[$note])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl Named for $name {
+            const NAMES: &[&str] = &[$($text),+];
+        }
+
+        impl Scalar for $name {
+            type Form = Choice<Self>;
+
+            fn parse(choice: Self::Form, _: &mut Context) -> Result<Self, Message> {
+                Ok(choice.0)
+            }
+        }
+    };
+}
+
+choice!(Framework {
+    #[default]
+    Django = "django",
+    FastApi = "fastapi"
+});
+
+choice!(PackageManager {
+    #[default]
+    Pip = "pip",
+    Uv = "uv"
+});
+
+choice! {
+    /// Whether releases share one virtualenv, or dependencies follow the release.
+    VenvMode {
+        #[default]
+        Shared = "shared",
+        Release = "release"
+    }
+}
+
+/// Shell text: line breaks and tabs are fine, other control characters are not.
+fn command(value: &str) -> Validation {
+    match value
+        .chars()
+        .find(|character| character.is_control() && !matches!(character, '\n' | '\t'))
+    {
+        None => Ok(()),
+        Some(control) => refuse(
+            format!("the command has {}", control_name(control)),
+            "leave it out",
+        ),
+    }
+}
+
+fn package(value: &str) -> Validation {
+    operand(value)?;
+    let (name, rest) = match value.find([':', '=', '/']) {
+        Some(end) => value.split_at(end),
+        None => (value, ""),
+    };
+    let (arch, rest) = match rest.strip_prefix(':') {
+        Some(after) => after.split_at(after.find(['=', '/']).unwrap_or(after.len())),
+        None => ("any", rest),
+    };
+    let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    // apt removes the package when the name ends with `-`.
+    let name_fits = name.len() >= 2
+        && name.starts_with(lower)
+        && name.chars().all(|c| lower(c) || "+-.".contains(c))
+        && !name.ends_with('-');
+    let arch_fits = !arch.is_empty() && arch.chars().all(|c| lower(c) || c == '-');
+    let rest_fits = rest.is_empty()
+        || rest.len() > 1
+            && rest[1..]
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.:~_".contains(c));
+    if name_fits && arch_fits && rest_fits {
+        return Ok(());
+    }
+    let help = match value.contains([',', ';']) {
+        true => "separate packages with spaces or write them as a list",
+        false => "write `name`, `name=version`, `name:arch` or `name/release`",
+    };
+    refuse(format!("{} is not a Debian package", quoted(value)), help)
+}
+
+/// The file name of a systemd unit that can be restarted.
+pub fn unit_name(name: &str) -> Validation {
+    const KINDS: [&str; 8] = [
+        "service",
+        "socket",
+        "target",
+        "timer",
+        "path",
+        "mount",
+        "automount",
+        "slice",
+    ];
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ":_.@\\-".contains(c);
+    let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
+    if !KINDS.contains(&kind) || stem.is_empty() || name.len() > 255 {
+        return refuse(
+            format!("{} is not the name of a systemd unit", quoted(name)),
+            "name the file like gunicorn.service",
+        );
+    }
+    if let Some(character) = name.chars().find(|c| !allowed(*c)) {
+        return refuse(
+            format!(
+                "the unit name {} has the character {character:?}",
+                quoted(name)
+            ),
+            "use letters, digits, `:`, `_`, `.`, `@` and `-`",
+        );
+    }
+    if name.starts_with(['-', '.']) {
+        return refuse(
+            format!("the unit name {} starts with a sign", quoted(name)),
+            "let it start with a letter",
+        );
+    }
+    match stem.ends_with('@') {
+        true => refuse(
+            format!("{} is a template, which cannot be started", quoted(name)),
+            "name the file after an instance, like app@1.service",
+        ),
+        false => Ok(()),
+    }
+}
+
+/// The name under which a secret stands in `shared/` and in every release.
+pub fn secret_name(name: &str) -> Validation {
+    line(name)?;
+    let taken = matches!(
+        name,
+        ".env" | "media" | "revisions.log" | ".git" | ".pystrano"
+    ) || name.starts_with(".env.");
+    match taken {
+        true => refuse(
+            format!(
+                "a secret cannot be called {}: the name is taken on the host",
+                quoted(name)
+            ),
+            "rename the file",
+        ),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,188 @@
+//! Cross-field validation: mistakes that only show when several fields are looked at together.
+
+use super::fields::Server;
+use super::reader::Reader;
+use super::types::{Framework, VenvMode, is_ssh};
+use crate::diagnostics::{Diagnostics, Message, Position, quoted};
+use std::collections::HashMap;
+
+/// Checks the fields of one server against each other, and puts them into their final form.
+pub fn server(server: &mut Server, reader: &mut Reader) {
+    let are_valid = |names: &[&str]| names.iter().all(|name| reader.is_valid(name));
+    if are_valid(&["project_user", "project_root", "venv_dir"]) {
+        server.project_root.make_absolute(&server.project_user);
+        server.venv_dir.make_absolute(&server.project_user);
+        paths(server, reader);
+    }
+    if server.revision.is_some() {
+        server.clone_depth.0 = None;
+    }
+    commands(server, reader);
+    users(server, reader);
+    deploy_key(server, reader);
+    health_check(server, reader);
+}
+
+fn paths(server: &Server, reader: &mut Reader) {
+    let (root, venv) = (&*server.project_root, &*server.venv_dir);
+    let follows_release = server.venv_mode == VenvMode::Release;
+    let own = [
+        "releases",
+        "current",
+        "shared/media",
+        "shared/revisions.log",
+        ".pystrano",
+        "venvs",
+    ]
+    .into_iter()
+    .filter(|own| *own != "venvs" || follows_release)
+    .find(|own| is_inside(venv, &format!("{root}/{own}")))
+    .or_else(|| {
+        let in_shared = venv.strip_prefix(root)?.strip_prefix("/shared")?;
+        (in_shared.is_empty() || in_shared.starts_with("/.env")).then_some("shared")
+    });
+    if venv == root {
+        let what = "`venv_dir` is the same directory as `project_root`";
+        let help = "give the virtualenv a directory of its own";
+        reader.error("venv_dir", Message::new(what, help));
+    } else if let Some(own) = own {
+        let what = format!("`venv_dir` lies in the project's `{own}`, which deploys manage");
+        reader.error("venv_dir", Message::new(what, "name another directory"));
+    }
+    if !follows_release {
+        return;
+    }
+    if venv != root && is_inside(root, venv) {
+        let what =
+            "`project_root` lies inside `venv_dir`, which is a link with `venv_mode: release`";
+        let help = "name another directory for the virtualenv";
+        reader.error("venv_dir", Message::new(what, help));
+    }
+    for (field, command) in [
+        (
+            "dependency_install_command",
+            &server.dependency_install_command,
+        ),
+        ("migration_command", &server.migration_command),
+        ("static_files_command", &server.static_files_command),
+    ] {
+        let names_venv = |command: &str| command.contains(&format!("{venv}/"));
+        if command.as_deref().is_some_and(names_venv) {
+            let venv = quoted(venv);
+            let what = format!("`{field}` names {venv}, which belongs to the current release");
+            let help =
+                "write the program's name alone: the new release's virtualenv is first in PATH";
+            reader.warn(field, Message::new(what, help));
+        }
+    }
+}
+
+/// Whether a path is a directory or lies in it.
+fn is_inside(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn commands(server: &Server, reader: &mut Reader) {
+    if server.framework == Framework::FastApi {
+        if server.collect_static_files && !reader.is_set("static_files_command") {
+            let what = "`static_files_command` is missing: FastAPI has no command of its own";
+            let help = "add it, or write `collect_static_files: false`";
+            reader.error("collect_static_files", Message::new(what, help));
+        }
+        return;
+    }
+    for (field, command) in [
+        ("migration_command", &server.migration_command),
+        ("static_files_command", &server.static_files_command),
+    ] {
+        if command.is_some() {
+            let what = format!("`{field}` has no effect with Django");
+            let help = "remove it, or write `framework: fastapi`";
+            reader.warn(field, Message::new(what, help));
+        }
+    }
+}
+
+fn users(server: &Server, reader: &mut Reader) {
+    if reader.is_set("setup_user") && server.setup_user == server.project_user {
+        let what = "`setup_user` is the `project_user`, from whom setup takes all sudo but that of restarting the unit";
+        let help = "name another user that may use sudo, or root";
+        reader.warn("setup_user", Message::new(what, help));
+    }
+}
+
+fn deploy_key(server: &Server, reader: &mut Reader) {
+    let is_used = !reader.is_valid("source_code_url") || is_ssh(&server.source_code_url);
+    if server.deploy_key.is_some() && !is_used {
+        let what = "`deploy_key` has no effect: `source_code_url` is no ssh address";
+        let help = "write the address like git@github.com:you/app.git, or remove the key";
+        reader.warn("deploy_key", Message::new(what, help));
+    }
+}
+
+fn health_check(server: &Server, reader: &mut Reader) {
+    if server.health_check_url.is_some() || !reader.is_valid("health_check_url") {
+        return;
+    }
+    for field in [
+        "health_check_timeout",
+        "health_check_host",
+        "health_check_statuses",
+    ] {
+        if reader.is_set(field) {
+            let what = format!("`{field}` has no effect without `health_check_url`");
+            reader.warn(field, Message::new(what, "add the address to check"));
+        }
+    }
+}
+
+/// Where a server's address is written.
+pub struct Address {
+    /// Host and port were read.
+    pub is_known: bool,
+    /// The server in the config file.
+    pub at: Position,
+    pub host: Position,
+}
+
+/// Reports what is listed twice, and names the servers that share a host.
+pub fn addresses(servers: &mut [Server], addresses: &[Address], diagnostics: &mut Diagnostics) {
+    let lower = |server: &Server| server.host.to_lowercase();
+    let known = servers.iter_mut().zip(addresses);
+    let mut sorted: Vec<_> = known.filter(|(_, address)| address.is_known).collect();
+    sorted.sort_by_cached_key(|(server, address)| (lower(server), server.port, address.at));
+    for same_host in sorted.chunk_by_mut(|(a, _), (b, _)| lower(a) == lower(b)) {
+        for same in same_host.chunk_by(|(a, _), (b, _)| a.port == b.port) {
+            let help = format!("remove it here or on line {}", same[0].1.at.line);
+            for (server, address) in &same[1..] {
+                let what = format!("the server {}:{} is listed twice", server.host, server.port);
+                diagnostics.error(address.host, Message::new(what, &help));
+            }
+        }
+        if same_host.len() > 1 {
+            for (server, _) in same_host {
+                server.name = format!("{}_{}", server.host, server.port);
+            }
+        }
+    }
+    // On a file system that takes `A` for `a`, too.
+    let with_port: HashMap<String, usize> = sorted
+        .iter()
+        .filter(|(server, _)| server.name != *server.host)
+        .map(|(server, address)| (server.name.to_lowercase(), address.at.line))
+        .collect();
+    for (server, address) in sorted
+        .iter()
+        .filter(|(server, _)| server.name == *server.host)
+    {
+        if let Some(line) = with_port.get(&lower(server)) {
+            let what = format!(
+                "{} is also what the server on line {line} is called, after its host and port",
+                quoted(&server.host)
+            );
+            let help = "give one of them another host name in your ssh_config";
+            diagnostics.error(address.host, Message::new(what, help));
+        }
+    }
+}

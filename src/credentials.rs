@@ -1,0 +1,151 @@
+//! Passwords and tokens in URLs, wherever a text holds them.
+
+use std::ops::Range;
+
+/// Of a URL only this much is looked at: a file can hold many in one line.
+const LONGEST_URL: usize = 1024;
+/// A user name as long as this is a token: nobody is called so.
+const TOKEN: usize = 20;
+
+/// Where the passwords and tokens of the URLs in a text are, in bytes and in order.
+pub fn find(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for url in urls(text.as_bytes()) {
+        if let Some(secret) = url.secret()
+            && found.last().is_none_or(|last| last.end <= secret.start)
+        {
+            found.push(secret);
+        }
+    }
+    found
+}
+
+/// The text with each password and token replaced.
+pub fn replace(text: &str, replacement: impl Fn(&str) -> String) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = 0;
+    for secret in find(text) {
+        clean += &text[rest..secret.start];
+        clean += &replacement(&text[secret.clone()]);
+        rest = secret.end;
+    }
+    clean + &text[rest..]
+}
+
+/// The text with asterisks in place of each password and token, as long as it was.
+pub fn mask(text: &str) -> String {
+    replace(text, |secret| "*".repeat(secret.chars().count()))
+}
+
+/// All that may be the password of a URL in a text. It ends at the last `@` before the path, or,
+/// where it holds what should have been encoded, at the very last.
+pub fn candidates(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    urls(text).flat_map(move |url| {
+        let ends = [url.last_at(url.authority_end), url.last_at(url.end)];
+        let starts = url.first_colon();
+        ends.into_iter()
+            .filter_map(move |end| text.get(starts? + 1..end?))
+    })
+}
+
+/// A URL from behind its `://` to the white space or quote that ends it.
+struct Url<'a> {
+    text: &'a [u8],
+    start: usize,
+    /// Where the path begins.
+    authority_end: usize,
+    end: usize,
+}
+
+fn urls(text: &[u8]) -> impl Iterator<Item = Url<'_>> {
+    let starts = (3..=text.len()).filter(|at| text[..*at].ends_with(b"://"));
+    starts.map(|start| {
+        let most = text.len().min(start + LONGEST_URL);
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'"';
+        let length = text[start..most].iter().position(ends);
+        let end = length.map_or(most, |length| start + length);
+        let path = text[start..end]
+            .iter()
+            .position(|byte| b"/?#".contains(byte));
+        Url {
+            text,
+            start,
+            authority_end: path.map_or(end, |length| start + length),
+            end,
+        }
+    })
+}
+
+impl Url<'_> {
+    fn last_at(&self, end: usize) -> Option<usize> {
+        let at = self.text[self.start..end]
+            .iter()
+            .rposition(|byte| *byte == b'@');
+        at.map(|at| self.start + at)
+    }
+
+    fn first_colon(&self) -> Option<usize> {
+        let colon = self.text[self.start..self.end]
+            .iter()
+            .position(|byte| *byte == b':');
+        colon.map(|colon| self.start + colon)
+    }
+
+    fn secret(&self) -> Option<Range<usize>> {
+        let colon = self
+            .first_colon()
+            .filter(|colon| *colon < self.authority_end);
+        match (self.last_at(self.authority_end), colon) {
+            (Some(at), Some(colon)) if colon < at => (colon + 1 < at).then_some(colon + 1..at),
+            (Some(at), _) => (at - self.start >= TOKEN).then_some(self.start..at),
+            // The colons of an IPv6 address.
+            (None, Some(_)) if self.text[self.start] == b'[' => None,
+            // A slash in the password ends what looks like the host; a port would be a number.
+            (None, Some(colon)) => {
+                let port = &self.text[colon + 1..self.authority_end];
+                let at = self.last_at(self.end)?;
+                (!port.iter().all(u8::is_ascii_digit)).then_some(colon + 1..at)
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_and_tokens_are_masked() {
+        for (text, masked) in [
+            (
+                "https://ada:s3cret@host/x.git",
+                "https://ada:******@host/x.git",
+            ),
+            ("https://ada:pä@host", "https://ada:**@host"),
+            ("https://ada:s3/cr#et@host/x", "https://ada:********@host/x"),
+            (
+                "ssh://git@host/x, redis://:pw@cache/0",
+                "ssh://git@host/x, redis://:**@cache/0",
+            ),
+            (
+                "a: http://127.0.0.1/ b: https://a:pw@h/",
+                "a: http://127.0.0.1/ b: https://a:**@h/",
+            ),
+            (
+                "https://ghp_0123456789abcdef0123@h/",
+                "https://************************@h/",
+            ),
+            ("http://127.0.0.1:8000/@me", "http://127.0.0.1:8000/@me"),
+            (
+                "http://h/?next=https://a:pw@h/",
+                "http://h/?next=https://a:**@h/",
+            ),
+            ("https://ada:@host/", "https://ada:@host/"),
+            ("http://[::1]:80/@a", "http://[::1]:80/@a"),
+            ("://", "://"),
+        ] {
+            assert_eq!(mask(text), masked);
+        }
+    }
+}
