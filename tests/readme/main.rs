@@ -32,7 +32,7 @@ fn the_first_commands_work() {
 }
 
 #[test]
-fn every_command_and_every_field_has_its_row() {
+fn every_command_has_its_row() {
     let rows: Vec<&str> = README
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -60,19 +60,39 @@ fn every_command_and_every_field_has_its_row() {
             "the README does not tell of the command {command}"
         );
     }
+}
+
+#[test]
+fn the_table_of_fields_says_what_the_schema_says() {
     let schema = Command::cargo_bin("pystrano")
         .expect("pystrano")
         .arg("schema")
         .assert();
     let schema: serde_json::Value =
         serde_json::from_slice(&schema.get_output().stdout).expect("JSON");
+    let required: Vec<&str> = schema["allOf"]
+        .as_array()
+        .expect("requirements")
+        .iter()
+        .filter_map(|rule| rule["anyOf"][0]["properties"]["common"]["required"][0].as_str())
+        .collect();
+    assert!(!required.is_empty());
     // `common` may also be null.
     let fields = &schema["properties"]["common"]["anyOf"][0]["properties"];
+    let row = |(name, field): (&String, &serde_json::Value)| {
+        let description = field["description"].as_str().expect("a description");
+        let (meaning, default) = match description.split_once(" [default: ") {
+            Some((meaning, default)) => (meaning, default.trim_end_matches(']')),
+            None if required.contains(&name.as_str()) => (description, "required"),
+            None => (description, ""),
+        };
+        let row = format!("| `{name}` | {meaning} | {default} |");
+        row.replace("|  |", "| |")
+    };
     let fields = fields.as_object().expect("fields");
-    for field in fields.keys() {
-        assert!(
-            named(&format!("`{field}`")),
-            "the README does not tell of the field {field}"
-        );
-    }
+    let mut expected: Vec<String> = fields.iter().map(row).collect();
+    expected.sort();
+    let mut rows = block::table("| field | meaning | default |");
+    rows.sort_unstable();
+    assert_eq!(rows, expected);
 }
