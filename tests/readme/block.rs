@@ -8,9 +8,3 @@ pub fn block(begin: &str) -> Vec<&'static str> {
     let lines = lines.skip_while(|line| !line.starts_with("    "));
     lines.map_while(|line| line.strip_prefix("    ")).collect()
 }
-
-/// The rows of the table with this head.
-pub fn table(head: &str) -> Vec<&'static str> {
-    let rows = README.lines().skip_while(|line| *line != head).skip(2);
-    rows.take_while(|line| line.starts_with('|')).collect()
-}
