@@ -5,7 +5,7 @@
 mod tally;
 
 use crate::fleet::client;
-use crate::support::{App, Deployed, Output, deployed, get, ssh_program};
+use crate::support::{App, Deployed, Output, Release, deployed, deployed_on, get, ssh_program};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -58,8 +58,8 @@ struct Site {
 }
 
 impl Site {
-    fn new(mode: &str) -> Site {
-        let mut fixture = deployed(App::Django);
+    fn new(release: Release, mode: &str) -> Site {
+        let mut fixture = deployed_on(release, App::Django);
         fixture.project.set("venv_mode", mode);
         fixture.project.check_health("/", 5);
         fixture.host.write(
@@ -275,8 +275,8 @@ fn finish(tally: &Tally) {
 }
 
 /// Hits runs of each kind, in this `venv_mode`, at `sample` places; prints the counts.
-fn hit(name: &'static str, mode: &str, sample: usize) {
-    let mut site = Site::new(mode);
+pub fn hit(release: Release, name: &'static str, mode: &str, sample: usize) {
+    let mut site = Site::new(release, mode);
     let mut tally = Tally::new(name);
     for (run, command, code) in [
         ("deploy", "deploy", 0),
@@ -304,13 +304,13 @@ fn hit(name: &'static str, mode: &str, sample: usize) {
 
 #[test]
 fn whatever_hits_a_run_leaves_one_whole_release() {
-    hit("one virtualenv", "shared", 6);
+    hit(Release::DEFAULT, "one virtualenv", "shared", 6);
 }
 
 /// A package that was upgraded goes back with the release.
 #[test]
 fn whatever_hits_a_run_leaves_the_package_of_the_release() {
-    hit("release virtualenvs", "release", 4);
+    hit(Release::DEFAULT, "release virtualenvs", "release", 4);
 }
 
 /// Two deploys at once: one wins, the other says who holds the lock.

@@ -2,20 +2,24 @@
 
 use crate::support::{App, Host, Image, Project, Repo, get, post};
 
-fn set_up_and_deploy(app: App) -> (Host, Repo, Project) {
-    let host = Host::boot(Image::Bare);
+fn set_up_and_deploy(host: &Host, app: App) -> (Repo, Project) {
     assert_eq!(host.root("readlink -f /bin/sh"), "/usr/bin/dash");
     let repo = Repo::new(app);
-    let project = Project::new(&repo, &[&host]);
+    let project = Project::new(&repo, &[host]);
     project.run(&["setup"]).expect(0);
     get(project.ports[0], "/").expect_err("nothing runs before the first deploy");
     project.run(&["deploy"]).expect(0);
-    (host, repo, project)
+    (repo, project)
 }
 
 #[test]
 fn django_with_pip_on_a_bare_host() {
-    let (host, repo, mut project) = set_up_and_deploy(App::Django);
+    django_with_pip(&Host::boot(Image::Bare));
+}
+
+/// Django's first deploy and its next one, on a host that was never set up.
+pub fn django_with_pip(host: &Host) {
+    let (repo, mut project) = set_up_and_deploy(host, App::Django);
     let page = |version: &str, greeting: &str| {
         format!("version={version}\ngreeting={greeting}\nidna=3.10\nmigrated=True")
     };
@@ -53,7 +57,12 @@ fn django_with_pip_on_a_bare_host() {
 
 #[test]
 fn fastapi_with_uv_on_a_bare_host() {
-    let (host, repo, mut project) = set_up_and_deploy(App::FastApi);
+    fastapi_with_uv(&Host::boot(Image::Bare));
+}
+
+/// The same for FastAPI.
+pub fn fastapi_with_uv(host: &Host) {
+    let (repo, mut project) = set_up_and_deploy(host, App::FastApi);
     let page = |version: &str| {
         format!(
             "{{\"version\":\"{version}\",\"greeting\":\"hello\",\"idna\":\"3.10\",\

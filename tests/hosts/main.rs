@@ -9,6 +9,7 @@ mod init;
 mod options;
 mod others;
 mod package;
+mod releases;
 mod reuse;
 mod rollback;
 mod secrets;

@@ -17,7 +17,11 @@ fn text(value: &Value) -> String {
 
 #[test]
 fn back_and_forth_through_the_controller_and_by_hand() {
-    let mut fixture = deployed(App::Django);
+    back_and_forth(deployed(App::Django));
+}
+
+/// Rolls back and forward, through the controller and by hand.
+pub fn back_and_forth(mut fixture: Deployed) {
     let before = status(&fixture);
     let first = text(&before["current"]);
 

@@ -17,29 +17,33 @@ fn listing(host: &Host) -> String {
 #[test]
 fn the_second_setup_changes_nothing() {
     for app in [App::Django, App::FastApi] {
-        let host = Host::boot(Image::Ready);
-        let repo = Repo::new(app);
-        let mut project = Project::new(&repo, &[&host]);
-        project.set("system_packages", "libpq-dev  less\ncurl\n");
-        project.set(
+        set_up_twice(&Host::boot(Image::Ready), app);
+    }
+}
+
+/// Sets up a host twice; the second time changes nothing on it.
+pub fn set_up_twice(host: &Host, app: App) {
+    let repo = Repo::new(app);
+    let mut project = Project::new(&repo, &[host]);
+    project.set("system_packages", "libpq-dev  less\ncurl\n");
+    project.set(
             "ssh_known_hosts",
             "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl;127.0.0.1",
         );
-        // ssh-keyscan asks port 22, where nobody listens here.
-        host.write(
-            "/usr/local/bin/ssh-keyscan",
-            "#!/bin/sh\necho \"$6 ssh-ed25519 AAAAscanned\"\n",
-        );
-        host.root("chmod 755 /usr/local/bin/ssh-keyscan; apt-get -q update");
-        project.run(&["setup"]).expect(0);
-        host.root("dpkg-query -W libpq-dev less curl");
-        let before = listing(&host);
+    // ssh-keyscan asks port 22, where nobody listens here.
+    host.write(
+        "/usr/local/bin/ssh-keyscan",
+        "#!/bin/sh\necho \"$6 ssh-ed25519 AAAAscanned\"\n",
+    );
+    host.root("chmod 755 /usr/local/bin/ssh-keyscan; apt-get -q update");
+    project.run(&["setup"]).expect(0);
+    host.root("dpkg-query -W libpq-dev less curl");
+    let before = listing(host);
 
-        let output = project.run(&["setup"]).expect(0);
-        output.says("0 changed");
-        let after = listing(&host);
-        similar(&before, &after);
-    }
+    let output = project.run(&["setup"]).expect(0);
+    output.says("0 changed");
+    let after = listing(host);
+    similar(&before, &after);
 }
 
 /// Requires equal listings, showing only the lines that differ.

@@ -17,9 +17,13 @@ fn python(project: &Project, command: &str) -> Output {
 
 #[test]
 fn a_host_of_the_python_tool_is_taken_over() {
-    let host = Host::boot(Image::Ready);
+    take_over(&Host::boot(Image::Ready));
+}
+
+/// Sets up and deploys with the Python tool, then with this program.
+pub fn take_over(host: &Host) {
     let repo = Repo::new(App::Django);
-    let mut project = Project::new(&repo, &[&host]);
+    let mut project = Project::new(&repo, &[host]);
     // Without these two the Python tool's setup fails.
     project.set("system_packages", "less");
     project.set("ssh_known_hosts", "code.example.com");

@@ -1,6 +1,6 @@
 //! Hosts on which the application runs already.
 
-use super::{App, Host, Image, Project, Repo};
+use super::{App, Host, Image, Project, Release, Repo};
 use std::sync::OnceLock;
 
 /// A host on which version `v1` of an application was set up and deployed by this program.
@@ -27,7 +27,12 @@ pub struct Fleet {
 
 /// A fresh [`Deployed`].
 pub fn deployed(app: App) -> Deployed {
-    let mut fleet = fleet(app, 1);
+    deployed_on(Release::DEFAULT, app)
+}
+
+/// A fresh [`Deployed`] on a host of the given release.
+pub fn deployed_on(release: Release, app: App) -> Deployed {
+    let mut fleet = fleet_on(release, app, 1);
     Deployed {
         host: fleet.hosts.remove(0),
         repo: fleet.repo,
@@ -35,11 +40,16 @@ pub fn deployed(app: App) -> Deployed {
     }
 }
 
-/// A fresh [`Fleet`]. The work is done once for each application; every call boots copies.
+/// A fresh [`Fleet`] of the default release.
 pub fn fleet(app: App, size: usize) -> Fleet {
-    static PREPARED: [OnceLock<Host>; 2] = [const { OnceLock::new() }; 2];
-    let prepared = PREPARED[app as usize].get_or_init(|| {
-        let mut host = Host::boot(Image::Ready);
+    fleet_on(Release::DEFAULT, app, size)
+}
+
+/// A fresh [`Fleet`]. The work is done once for each release and application; every call boots copies.
+pub fn fleet_on(release: Release, app: App, size: usize) -> Fleet {
+    static PREPARED: [[OnceLock<Host>; 2]; 4] = [const { [const { OnceLock::new() }; 2] }; 4];
+    let prepared = PREPARED[release as usize][app as usize].get_or_init(|| {
+        let mut host = Host::boot_release(release, Image::Ready);
         let repo = Repo::new(app);
         let project = Project::new(&repo, &[&host]);
         project.run(&["setup"]).expect(0);

@@ -4,11 +4,41 @@ use super::ssh::client;
 use super::{Output, free_port, here};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
+
+/// What a host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// Debian testing.
+    Testing,
+    /// Debian testing with what a cloud image of Ubuntu has in its place: the user `ubuntu` instead of
+    /// root, sshd behind a socket, sudo-rs, uutils. [`Image::Ready`] alone.
+    Ubuntu,
+}
+
+impl Release {
+    /// That of tests which name none: the newest stable one.
+    pub const DEFAULT: Release = Release::Trixie;
+
+    /// Its name for tests/hosts/image.
+    fn name(self) -> &'static str {
+        match self {
+            Release::Bookworm => "bookworm",
+            Release::Trixie => "trixie",
+            Release::Testing => "testing",
+            Release::Ubuntu => "ubuntu",
+        }
+    }
+}
 
 /// What is installed on a host before the test begins; tests/hosts/image builds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +50,18 @@ pub enum Image {
 }
 
 impl Image {
-    /// Its root directory, built first if it is missing.
-    fn directory(self) -> PathBuf {
-        static BUILT: Mutex<[Option<PathBuf>; 2]> = Mutex::new([None, None]);
+    /// Its root directory for a release, built first if it is missing.
+    fn directory(self, release: Release) -> PathBuf {
+        static BUILT: Mutex<[[Option<PathBuf>; 4]; 2]> =
+            Mutex::new([const { [const { None }; 4] }; 2]);
         let name = match self {
             Image::Bare => "bare",
             Image::Ready => "ready",
         };
-        BUILT.lock().unwrap()[self as usize]
+        BUILT.lock().unwrap()[self as usize][release as usize]
             .get_or_insert_with(|| {
                 let output = Command::new(here().join("image"))
-                    .arg(name)
+                    .args([release.name(), name])
                     .output()
                     .map(Output::from)
                     .expect("tests/hosts/image")
@@ -45,7 +76,7 @@ impl Image {
 pub fn workspace() -> &'static Path {
     static WORKSPACE: LazyLock<PathBuf> = LazyLock::new(|| {
         let all = Image::Bare
-            .directory()
+            .directory(Release::DEFAULT)
             .ancestors()
             .nth(2)
             .unwrap()
@@ -69,6 +100,7 @@ pub fn workspace() -> &'static Path {
 /// A running Debian host. Dropping it cuts its power and removes its disk.
 pub struct Host {
     name: String,
+    release: Release,
     /// Directories below its own changes, separated by colons, the uppermost first.
     layers: String,
     disk: PathBuf,
@@ -83,20 +115,34 @@ struct Power {
 }
 
 impl Host {
-    /// Boots a new host and waits until all its services run. Root can log in by ssh.
+    /// Boots a new host of the default release and waits until all its services run. Root can log in by ssh.
     pub fn boot(image: Image) -> Host {
-        let mut host = Host::new(image.directory().to_str().unwrap().to_owned());
+        Host::boot_release(Release::DEFAULT, image)
+    }
+
+    /// Boots a new host of the given release.
+    pub fn boot_release(release: Release, image: Image) -> Host {
+        let mut host = Host::off(release, image);
         host.power_on();
         host
+    }
+
+    /// A new host that is off, to be prepared before it boots.
+    pub fn off(release: Release, image: Image) -> Host {
+        Host::new(
+            release,
+            image.directory(release).to_str().unwrap().to_owned(),
+        )
     }
 
     /// A new host with the disk that this one, which is off, has now; it is off too.
     pub fn fork(&self) -> Host {
         assert!(self.power.is_none(), "{} is running", self.name);
-        Host::new(format!("{}/changes:{}", self.disk.display(), self.layers))
+        let layers = format!("{}/changes:{}", self.disk.display(), self.layers);
+        Host::new(self.release, layers)
     }
 
-    fn new(layers: String) -> Host {
+    fn new(release: Release, layers: String) -> Host {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("pystrano-{}-{count}", std::process::id());
@@ -105,23 +151,70 @@ impl Host {
             port: free_port(),
             power: None,
             name,
+            release,
             layers,
         };
         host.prepare("/etc/hostname", &format!("{}\n", host.name));
         let names = format!("127.0.0.1 localhost\n127.0.1.1 {}\n", host.name);
         host.prepare("/etc/hosts", &names);
-        host.prepare("/root/.ssh/authorized_keys", &client().public_key);
-        let sshd = format!("Port {}\nListenAddress 127.0.0.1\n", host.port);
-        host.prepare("/etc/ssh/sshd_config.d/test.conf", &sshd);
+        let key = &client().public_key;
+        if release == Release::Ubuntu {
+            host.prepare("/home/ubuntu/.ssh/authorized_keys", key);
+            let refused = "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,\
+                command=\"echo 'Please login as the user \\\"ubuntu\\\" rather than the user \\\"root\\\".';\
+                echo;sleep 1;exit 142\"";
+            host.prepare("/root/.ssh/authorized_keys", &format!("{refused} {key}"));
+            let socket = format!(
+                "[Socket]\nListenStream=\nListenStream=127.0.0.1:{}\n",
+                host.port
+            );
+            host.prepare("/etc/systemd/system/ssh.socket.d/test.conf", &socket);
+        } else {
+            host.prepare("/root/.ssh/authorized_keys", key);
+            let sshd = format!("Port {}\nListenAddress 127.0.0.1\n", host.port);
+            host.prepare("/etc/ssh/sshd_config.d/test.conf", &sshd);
+        }
         host
+    }
+
+    /// Who `setup` logs in as.
+    pub fn setup_user(&self) -> &'static str {
+        match self.release {
+            Release::Ubuntu => "ubuntu",
+            _ => "root",
+        }
     }
 
     /// Writes a file as root while the host is off.
     pub fn prepare(&self, path: &str, text: &str) {
         assert!(self.power.is_none(), "{} is running", self.name);
         let file = self.disk.join("changes").join(&path[1..]);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        self.prepare_directory(Path::new(path).parent().unwrap());
         fs::write(file, text).unwrap();
+    }
+
+    /// Makes a directory of the host's own changes, with the owner and mode that it has in the layers below.
+    fn prepare_directory(&self, path: &Path) {
+        let inner = path.strip_prefix("/").unwrap();
+        let changed = self.disk.join("changes").join(inner);
+        if changed.is_dir() {
+            return;
+        }
+        match path.parent() {
+            Some(parent) => {
+                self.prepare_directory(parent);
+                fs::create_dir(&changed).unwrap();
+            }
+            None => fs::create_dir_all(&changed).unwrap(),
+        }
+        let mut layers = self
+            .layers
+            .split(':')
+            .map(|layer| Path::new(layer).join(inner));
+        if let Some(below) = layers.find_map(|below| fs::metadata(below).ok()) {
+            chown(&changed, Some(below.uid()), Some(below.gid())).unwrap();
+            fs::set_permissions(&changed, below.permissions()).unwrap();
+        }
     }
 
     /// The last line of the application's log: time, release, commit, who, result.

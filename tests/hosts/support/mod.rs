@@ -1,4 +1,4 @@
-//! The harness: real Debian 12 hosts with systemd and sshd, a git server, sample applications.
+//! The harness: real Debian hosts with systemd and sshd, a git server, sample applications.
 //!
 //! ```ignore
 //! let host = Host::boot(Image::Ready);                  // half a second; gone when dropped
@@ -14,6 +14,9 @@
 //! let Deployed { host, repo, project } = deployed(App::Django);  // all of that, in a second
 //! ```
 //!
+//! Hosts run the newest stable Debian; `Host::boot_release(Release::Bookworm, Image::Ready)` and
+//! `deployed_on(Release::Bookworm, App::Django)` name another, and `each_release!` makes one test for each.
+//!
 //! All hosts and the tests share one network: every host has a port of its own for sshd
 //! ([`Host::port`]), every application one from [`free_port`]. Tests may run in parallel, in any
 //! number. Nothing is left running or mounted when the test process ends, however it ends.
@@ -26,9 +29,9 @@ mod output;
 mod project;
 mod ssh;
 
-pub use deployed::{Deployed, Fleet, deployed, fleet};
+pub use deployed::{Deployed, Fleet, deployed, deployed_on, fleet};
 pub use git::{App, Repo};
-pub use host::{Host, Image, workspace};
+pub use host::{Host, Image, Release, workspace};
 pub use http::{get, post};
 pub use output::Output;
 pub use project::Project;

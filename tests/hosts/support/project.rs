@@ -57,6 +57,7 @@ impl Project {
             BTreeMap::from([
                 ("host".into(), "127.0.0.1".into()),
                 ("port".into(), hosts[index].port().to_string()),
+                ("setup_user".into(), hosts[index].setup_user().into()),
                 ("run_migrations".into(), (index == 0).to_string()),
                 ("collect_static_files".into(), "true".into()),
                 ("env_file".into(), format!("{own}/.env")),
