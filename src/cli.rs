@@ -2,9 +2,10 @@
 
 mod complete;
 mod init;
+pub mod questions;
 
 pub use complete::{COMPLETE, answer as answer_shell};
-pub use init::{Framework, Given, Init, PackageManager};
+pub use init::{Given, Init};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;

@@ -1,5 +1,6 @@
 //! Files for handoff: a directory that only its owner can read, in which each file is whole or not there.
 
+use super::atomic;
 use crate::cli::ScriptKind;
 use crate::error::Error;
 use crate::script;
@@ -12,8 +13,6 @@ use std::path::{Path, PathBuf};
 
 const SUMS: &str = "SHA256SUMS";
 const PRIVATE: u32 = 0o700;
-/// What the name of an unfinished file begins and ends with.
-const UNFINISHED: (&str, &str) = (".pystrano-", ".unfinished");
 
 /// The directory while scripts are written into it.
 pub struct Handoff {
@@ -37,7 +36,7 @@ impl Handoff {
     /// Others may look into it, and it is not for these files alone: it may be `/tmp`.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         make(directory)?;
-        remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
+        atomic::remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
         let sums = tempfile::tempfile_in(directory).map_err(Error::file("write in", directory))?;
         Ok(Handoff {
             directory: directory.to_owned(),
@@ -54,7 +53,7 @@ impl Handoff {
         let host = self.directory.join(server);
         make_host(&host)?;
         let name = kind.file_name();
-        self.write_file(host.join(name), PRIVATE, |file| {
+        atomic::write(&host.join(name), &self.directory, PRIVATE, |file| {
             file.write_all(text.as_bytes())
         })?;
         let path = format!("{server}/{name}");
@@ -72,7 +71,7 @@ impl Handoff {
         self.sums
             .flush()
             .map_err(Error::file("write in", &self.directory))?;
-        self.write_file(self.directory.join(SUMS), 0o600, |file| {
+        atomic::write(&self.directory.join(SUMS), &self.directory, 0o600, |file| {
             if let Some(earlier) = earlier {
                 earlier.copy_kept(&self.directory, file)?;
             }
@@ -80,26 +79,6 @@ impl Handoff {
             sums.rewind()?;
             io::copy(&mut sums, file).map(drop)
         })
-    }
-
-    /// Writes a file under another name at first, in the one directory where the next run looks for it.
-    fn write_file(
-        &self,
-        path: PathBuf,
-        mode: u32,
-        write: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let file = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new()
-                .prefix(UNFINISHED.0)
-                .suffix(UNFINISHED.1)
-                .permissions(Permissions::from_mode(mode))
-                .tempfile_in(&self.directory)?;
-            write(file.as_file_mut())?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        file().map_err(Error::file("write", &path))
     }
 }
 
@@ -148,18 +127,6 @@ impl Earlier {
         }
         out.flush()
     }
-}
-
-/// What a killed run left behind holds secrets.
-fn remove_unfinished(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// A directory that is empty or of an earlier render is made private; any other must be so already.

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+mod atomic;
 mod check;
 mod completions;
 mod contact;

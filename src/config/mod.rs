@@ -130,6 +130,15 @@ pub fn review(
     parse(path, app, text.as_bytes().to_vec(), files)
 }
 
+/// The field of a config that is written on a line, or goes on there.
+pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
+    let source = Source::new(path, text.to_owned());
+    let root = yaml::read(&mut Diagnostics::new(&source))?;
+    let fields = reader::fields(&root).filter(|entry| entry.key_position.line <= line);
+    let field = fields.max_by_key(|entry| entry.key_position.line);
+    field.map(|entry| entry.key.clone())
+}
+
 fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Config, ConfigError> {
     let (text, valid) = match String::from_utf8(bytes) {
         Ok(text) => (text, None),

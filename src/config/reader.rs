@@ -91,6 +91,22 @@ pub fn servers(
     servers
 }
 
+/// The fields of `common` and of all servers, as they are written.
+pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
+    let section = |name| root.entry(name).map(|entry| &*entry.value);
+    let servers = match section(SERVERS).map(|list| &list.kind) {
+        Some(Kind::List(items)) => &items[..],
+        _ => &[],
+    };
+    let mappings = section("common")
+        .into_iter()
+        .chain(servers.iter().map(|server| &**server));
+    mappings.flat_map(|node| match &node.kind {
+        Kind::Map(entries) => &entries[..],
+        _ => &[],
+    })
+}
+
 fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
     for entry in entries {
         let key = entry.key.as_str();

@@ -1,7 +1,7 @@
 //! The text of the files that `init` writes.
 
-use super::answers::Answers;
-use crate::cli::{Framework, Target};
+use crate::cli::Target;
+use crate::cli::questions::Answers;
 use crate::error::Error;
 use askama::Template;
 
@@ -10,8 +10,6 @@ use askama::Template;
 struct Deployment<'a> {
     schema: &'a str,
     answers: &'a Answers,
-    framework: String,
-    package_manager: String,
 }
 
 #[derive(Template)]
@@ -45,26 +43,20 @@ struct Env {
 
 /// `deployment.yml`; `schema` is the path of its schema from there.
 pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
-    let text = Deployment {
-        schema,
-        answers,
-        framework: answers.framework.to_string(),
-        package_manager: answers.package_manager.to_string(),
-    };
-    line_ended(text)
+    line_ended(Deployment { schema, answers })
 }
 
 /// The starter unit.
 pub fn unit(target: &Target, answers: &Answers) -> Result<String, Error> {
     let root = answers.root();
-    match answers.framework {
-        Framework::Django => line_ended(Gunicorn {
+    match answers.is_fastapi() {
+        false => line_ended(Gunicorn {
             target,
             answers,
             root,
             program: answers.program("gunicorn"),
         }),
-        Framework::Fastapi => line_ended(Uvicorn {
+        true => line_ended(Uvicorn {
             target,
             answers,
             root,
@@ -76,7 +68,7 @@ pub fn unit(target: &Target, answers: &Answers) -> Result<String, Error> {
 /// A dotenv file to begin with: examples in comments.
 pub fn env(answers: &Answers) -> Result<String, Error> {
     line_ended(Env {
-        django: answers.framework == Framework::Django,
+        django: !answers.is_fastapi(),
         root: answers.root(),
     })
 }

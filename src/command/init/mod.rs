@@ -1,20 +1,21 @@
 //! `init`: asks, then writes `deployment.yml` and a starter unit.
 
-mod answers;
 pub mod escape;
 mod files;
 mod interview;
 mod ports;
-mod review;
 
+use super::atomic;
+use crate::cli::questions::Basis;
 use crate::cli::{Cli, Init};
+use crate::config::{self, ConfigError};
+use crate::diagnostics::Diagnostic;
 use crate::error::Error;
 use crate::{fleet, report};
-use interview::{Interview, Stop};
+use interview::{Interview, PromptError};
 use std::collections::HashMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,20 +27,20 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
     match written(cli, arguments) {
         Ok(true) => report::note(next_steps(cli, arguments)),
         Ok(false) => report::note("nothing was written"),
-        Err(Stop::Interrupted) => {
+        Err(PromptError::Interrupted) => {
             report::note("nothing was written");
             fleet::die();
         }
-        Err(Stop::Failed(error)) => return Err(error),
+        Err(PromptError::Failed(error)) => return Err(error),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Whether files were written, or the one that matters was to be kept.
-fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
+fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     let target = &arguments.target;
     let config = super::config_path(cli, target)?;
-    let mut interview = Interview::new(arguments.yes);
+    let mut interview = Interview::new(arguments);
     let may_replace = |path: &Path| match path.exists() && !arguments.force {
         true => interview::overwrite(&path.to_string_lossy(), arguments.yes),
         false => Ok(true),
@@ -47,11 +48,7 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     if !may_replace(&config)? {
         return Ok(false);
     }
-    if let Some(mut rehearsal) = interview.rehearsal() {
-        answers::ask(&mut rehearsal, cli, target, &arguments.answers)?;
-        rehearsal.finish()?;
-    }
-    let answers = answers::ask(&mut interview, cli, target, &arguments.answers)?;
+    let answers = interview.answers(&basis(cli, arguments))?;
     let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
     let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
     // It holds somebody's secrets.
@@ -61,7 +58,19 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     if !keeps_env {
         files.insert(&answers.env_file, &env.text);
     }
-    let warnings = review::review(&mut interview, &config, &target.identity(), &text, files)?;
+    let warnings = match config::review(&config, &target.identity(), &text, files) {
+        Ok(config) => config.warnings,
+        Err(ConfigError::Unreadable(source)) => {
+            return Err(Error::file("read", &config)(source).into());
+        }
+        Err(ConfigError::Mistakes { mistakes, warnings }) => {
+            for Diagnostic { line, message, .. } in mistakes {
+                let field = config::field_at(&config, &text, line).unwrap_or_default();
+                interview.refuse(question_of(&field), &message);
+            }
+            warnings
+        }
+    };
     interview.finish()?;
 
     let mut drafts = Vec::new();
@@ -88,6 +97,47 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, Stop> {
     }
     report::warnings(&warnings);
     Ok(true)
+}
+
+/// What defaults follow from.
+fn basis<'a>(cli: &Cli, arguments: &'a Init) -> Basis<'a> {
+    let target = &arguments.target;
+    Basis {
+        app: &target.app,
+        name: format!("{}-{}", slug(&target.app), slug(&target.environment)),
+        directory: cli
+            .deploy_config_dir
+            .join(&target.app)
+            .join(&target.environment),
+        port: ports::free(&cli.deploy_config_dir),
+    }
+}
+
+/// A name as a part of other names: only what paths and units take unquoted, and not a sign at first.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.chars() {
+        match character {
+            '_' | '.' | '-' => slug.push(character),
+            _ if character.is_ascii_alphanumeric() => slug.push(character),
+            _ if character.is_ascii() => slug.push('-'),
+            // So that two names stay two.
+            _ => slug += &format!("{:x}", u32::from(character)),
+        }
+    }
+    match slug.starts_with(['.', '-']) {
+        true => format!("app{slug}"),
+        false => slug,
+    }
+}
+
+/// The question whose answer is the value of a field.
+fn question_of(field: &str) -> &str {
+    match field {
+        "source_code_url" => "repo",
+        "project_user" => "user",
+        same => same,
+    }
 }
 
 /// The path of the schema from the config: in the same tree where its name leads nowhere else.
@@ -156,21 +206,15 @@ impl Draft {
         fs::read(&self.path).is_ok_and(|bytes| bytes == self.text.as_bytes())
     }
 
-    /// Writes the file whole or not at all; its directories are made.
+    /// Writes the file; its directories are made.
     fn write(&self) -> Result<(), Error> {
         let directory = match self.path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
         fs::create_dir_all(directory).map_err(Error::file("create", directory))?;
-        tempfile::Builder::new()
-            .permissions(Permissions::from_mode(self.mode))
-            .tempfile_in(directory)
-            .and_then(|mut file| {
-                file.write_all(self.text.as_bytes())?;
-                file.persist(&self.path)?;
-                Ok(())
-            })
-            .map_err(Error::file("write", &self.path))
+        atomic::write(&self.path, directory, self.mode, |file| {
+            file.write_all(self.text.as_bytes())
+        })
     }
 }

@@ -11,7 +11,7 @@ mod web;
 use super::files::Files;
 use crate::diagnostics::{Diagnostics, Message, Position};
 use crate::yaml::{Entry, Kind, Node};
-pub use form::{Form, Integer, Text, integer};
+pub use form::{Form, Integer, Named, Text, integer};
 pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
 pub use host::{Host, Port, UnixUser};
 pub use known_host::KnownHost;

@@ -1,0 +1,46 @@
+//! Files that are whole or not there.
+
+use crate::error::Error;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// What the name of an unfinished file begins and ends with.
+const UNFINISHED: (&str, &str) = (".pystrano-", ".unfinished");
+
+/// Writes a file: under another name at first, in a directory of the same file system. The umask
+/// takes from `mode`.
+///
+/// # Errors
+/// It cannot be written. What was there before is there still.
+pub fn write(
+    path: &Path,
+    directory: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), Error> {
+    let file = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED.0)
+            .suffix(UNFINISHED.1)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory)?;
+        write(file.as_file_mut())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    file().map_err(Error::file("write", path))
+}
+
+/// Removes what killed runs left in a directory: it may hold secrets.
+pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
