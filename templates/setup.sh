@@ -4,6 +4,7 @@
 #   sudo sh setup.sh
 #
 # Run it as root on {{ server.host }}. What a step finds done, it leaves as it is:
+#   ownership    {{ app }} has the names and directories below to itself on this host
 #   user         the account {{ server.project_user }}
 #   keys         who may log in as root may log in as {{ server.project_user }}
 #   directories  {{ server.project_root }}
@@ -27,7 +28,7 @@
 # In a directory that {{ server.project_user }} can write, root changes nothing itself: it acts as
 # {{ server.project_user }} there, so that a link planted in it leads no further than {{ server.project_user }} may go.
 #
-# Exit status: 0 done; 1 a step failed, run it again when that is mended; 2 refused.
+# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold what the programs started here expand{% if redacted %}, and without its secrets
@@ -45,14 +46,16 @@
 	sudo_file={{ unit.sudo_file }}
 {%- endif %}
 
+	state=/var/lib/pystrano
+
 {% include "parts/talk.sh" %}
 {%- if redacted %}
 
 {% include "parts/redacted.sh" %}
 {%- endif %}
 
-	# tell TEXT: the step is over, and counts by its outcome.
-	tell() {
+	# finish_step TEXT: the step is over, and counts by its outcome.
+	finish_step() {
 		report "$outcome" "$1"
 		case $outcome in
 		ok) unchanged=$((unchanged + 1)) ;;
@@ -62,9 +65,21 @@
 		outcome=ok
 	}
 
+	# isolated COMMAND: without the lock's descriptor.
+	isolated() {
+		"$@" 9>&-
+	}
+
+{% include "parts/owner.sh" %}
+	record=$records/$app
+
 {% include "parts/as_user.sh" %}
 
 	# ---- steps
+
+{% include "setup/lock.sh" %}
+
+{% include "setup/ownership.sh" %}
 
 {% include "setup/user.sh" %}
 
@@ -131,11 +146,11 @@
 		unset CDPATH
 		umask 022
 		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new=''
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
-			who=*) ;; # deploy.sh writes it down; what setup does can be seen
+			who=*) who=${word#*=} ;;
 			*)
 				printf '%s\n' 'usage: sh setup.sh' >&2
 				exit 2
@@ -153,8 +168,9 @@
 		trap 'exit 141' PIPE
 		trap 'exit 143' TERM
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
-		stage=working
 		cd / # the user may be there, too
+		take_lock
+		own_things
 		ensure_user
 		copy_keys
 		make_directories

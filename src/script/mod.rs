@@ -39,6 +39,36 @@ pub fn sha256(script: &str) -> String {
     text
 }
 
+/// Directory on a host in which `setup.sh` records what each app and environment has there.
+const RECORDS: &str = "/var/lib/pystrano/apps";
+
+/// The path of an app's record below [`RECORDS`]: `<app>/<environment>`, with `%XX` for all that is not
+/// plain in a path.
+fn record_name(app: &str) -> String {
+    let mut name = String::new();
+    for part in app.split('/') {
+        if !name.is_empty() {
+            name.push('/');
+        }
+        for (index, byte) in part.bytes().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => name.push(byte.into()),
+                b'.' | b'-' if index > 0 => name.push(byte.into()),
+                _ => {
+                    let _ = write!(name, "%{byte:02X}");
+                }
+            }
+        }
+    }
+    name
+}
+
+/// File name, in `~/.ssh` of the app user, of the key with which git on the host reads the repository.
+#[cfg(test)]
+fn deploy_key_file(app: &str) -> String {
+    format!("pystrano-{}", record_name(app).replace('/', "-"))
+}
+
 /// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
 fn encode(bytes: &[u8], secrets: Secrets) -> String {
     if secrets == Secrets::Redact {
@@ -54,4 +84,20 @@ fn encode(bytes: &[u8], secrets: Secrets) -> String {
         rest = more;
     }
     lines + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_on_the_host_are_plain() {
+        assert_eq!(record_name("shop/production"), "shop/production");
+        assert_eq!(record_name("..a/-b c"), "%2E.a/%2Db%20c");
+        assert_eq!(record_name("a\n%/é"), "a%0A%25/%C3%A9");
+        assert_eq!(
+            deploy_key_file("shop/production"),
+            "pystrano-shop-production"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `setup.sh`.
 
-use super::{Secrets, encode};
+use super::{RECORDS, Secrets, encode, record_name};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
@@ -10,6 +10,9 @@ use std::fmt::Write;
 #[template(path = "setup.sh", config = "templates/askama.toml")]
 struct Setup<'a> {
     server: &'a Server,
+    /// Names the app's record on the host.
+    app: String,
+    records: &'static str,
     redacted: bool,
     release_venv: bool,
     uv: bool,
@@ -43,6 +46,8 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let is_scan = |host: &KnownHost| matches!(host, KnownHost::Scan { .. });
     let script = Setup {
         server,
+        app: record_name(&server.app),
+        records: RECORDS,
         redacted: secrets == Secrets::Redact && !server.secrets.is_empty(),
         release_venv: server.venv_mode == VenvMode::Release,
         uv: server.package_manager == PackageManager::Uv,

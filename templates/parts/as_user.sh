@@ -3,7 +3,7 @@
 	# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
 	as_user() (
 		export HOME="$home" USER="$user" LOGNAME="$user"
-		exec setsid -w runuser -u "$user" -- "$@"
+		isolated setsid -w runuser -u "$user" -- "$@"
 	)
 
 	# append NAME: adds the lines on stdin to a file in the user's .ssh.

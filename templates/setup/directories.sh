@@ -1,5 +1,5 @@
 	make_directories() {
 		begin directories
 		own "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano"{% if release_venv %} "$root/venvs"{% endif %}
-		tell 'Prepared remote directory structure'
+		finish_step 'Prepared remote directory structure'
 	}

@@ -22,10 +22,10 @@
 			outcome=changed
 		fi
 		if [ -s "$keys" ]; then
-			tell 'Copied SSH authorized_keys'
+			finish_step 'Copied SSH authorized_keys'
 		else
 			outcome=warning
-			tell "Found no authorized_keys to copy; nobody can log in as $user yet"
+			finish_step "Found no authorized_keys to copy; nobody can log in as $user yet"
 		fi
 	}
 

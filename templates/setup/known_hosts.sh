@@ -8,7 +8,7 @@
 		pin {{ line }}
 {%- endmatch %}
 {%- endfor %}
-		tell 'Updated known hosts'
+		finish_step 'Updated known hosts'
 	}
 {%- if scans %}
 

@@ -13,7 +13,7 @@
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
 			outcome=changed
 		fi
-		tell 'Installed system packages'
+		finish_step 'Installed system packages'
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -38,7 +38,7 @@
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
 		deadline=$(($(date +%s) + 600))
-		until output=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+		until output=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
 			case $output in
 			*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {

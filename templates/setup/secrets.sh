@@ -6,7 +6,7 @@
 {{ secret.text|safe }}
 EOF
 {%- endfor %}
-		tell 'Uploaded secrets to shared directory'
+		finish_step 'Uploaded secrets to shared directory'
 	}
 
 	# put NAME: the base64 text on stdin becomes shared/NAME, unless it is that already.

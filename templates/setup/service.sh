@@ -22,7 +22,7 @@
 			outcome=changed
 			;;
 		esac
-		tell "Registered $unit"
+		finish_step "Registered $unit"
 	}
 
 	# The unit, byte for byte.

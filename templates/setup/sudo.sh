@@ -25,5 +25,5 @@
 			text="$text, but $old may give it more"
 			outcome=warning
 		fi
-		tell "$text"
+		finish_step "$text"
 	}

@@ -6,7 +6,7 @@
 		fi
 		home=$(home_of "$user")
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
-		tell "Ensured deploy user $user exists"
+		finish_step "Ensured deploy user $user exists"
 	}
 
 	# home_of USER prints the home directory.

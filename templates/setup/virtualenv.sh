@@ -22,7 +22,7 @@
 		provide "$venv"
 {%- endif %}
 {%- endif %}
-		tell "Provisioned virtualenv at $venv"
+		finish_step "Provisioned virtualenv at $venv"
 	}
 {%- if !release_venv || uv %}
 

@@ -8,6 +8,7 @@ mod harness;
 mod init;
 mod options;
 mod others;
+mod ownership;
 mod package;
 mod releases;
 mod reuse;

@@ -48,7 +48,7 @@ pub fn set_up_twice(host: &Host, app: App) {
 
 /// Requires equal listings, showing only the lines that differ.
 #[track_caller]
-fn similar(before: &str, after: &str) {
+pub fn similar(before: &str, after: &str) {
     let missing = |from: &str, other: &str, sign: char| {
         let lines = from
             .lines()

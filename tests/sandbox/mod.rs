@@ -252,8 +252,12 @@ impl Sandbox {
     }
 
     pub fn render(&self, kind: &str) -> String {
+        self.render_app("test", "app", kind)
+    }
+
+    pub fn render_app(&self, environment: &str, app: &str, kind: &str) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
-            .args(["render", "test", "app", kind, "--reveal"])
+            .args(["render", environment, app, kind, "--reveal"])
             .current_dir(self.dir.path())
             .output()
             .expect("pystrano");

@@ -48,7 +48,7 @@ const STAND_INS: [(&str, &str); 12] = [
     ("ssh-keygen", "grep -q \"^$2 \" \"$4\""),
     (
         "python3",
-        "mkdir -p \"$3/bin\"\ncp \"$SANDBOX/bin/true\" \"$3/bin/python\"\ncp \"$SANDBOX/bin/pip\" \"$3/bin/pip\"",
+        "mkdir -p \"$3/bin\"\ncp \"$SANDBOX/bin/true\" \"$3/bin/python\"\ncp \"$SANDBOX/bin/pip\" \"$3/bin/pip\"\n: >\"$3/pyvenv.cfg\"",
     ),
     ("pip", "cp \"$SANDBOX/bin/true\" \"${0%/*}/uv\""),
 ];
@@ -126,9 +126,23 @@ impl SetupHost {
 
     /// The bytes of `setup.sh` for the config that is there.
     pub fn rendered(&self) -> String {
+        self.render_of("test", "app")
+    }
+
+    /// The config of one app and environment becomes that of another.
+    pub fn renames(&self, from: &str, to: &str) {
+        let to = self.path(to);
+        fs::create_dir_all(to.parent().expect("a directory")).expect("a directory");
+        fs::rename(self.path(from), to).expect("a config");
+    }
+
+    /// The bytes of `setup.sh` of an environment and app.
+    pub fn render_of(&self, environment: &str, app: &str) -> String {
         let root = self.dir.path().display();
-        let script = self.render("setup");
-        script.replace("/etc/s", &format!("{root}/etc/s"))
+        let script = self.render_app(environment, app, "setup");
+        script
+            .replace("/etc/s", &format!("{root}/etc/s"))
+            .replace("/var/lib/", &format!("{root}/var/lib/"))
     }
 
     /// Pipes the script to the shell.

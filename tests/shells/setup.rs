@@ -14,7 +14,7 @@ fn every_step_runs_and_then_finds_itself_done() {
     for shell in SHELLS {
         let host = new(shell);
         let script = host.script("");
-        assert_eq!(host.set_up(&script), "setup: 9 changed, 0 ok", "{shell}");
+        assert_eq!(host.set_up(&script), "setup: 10 changed, 0 ok", "{shell}");
         assert_eq!(
             host.read("home/.ssh/authorized_keys"),
             "ssh-ed25519 AAAAone one\nssh-ed25519 AAAAtwo two\n"
@@ -48,7 +48,7 @@ fn every_step_runs_and_then_finds_itself_done() {
         host.write("packages", "installed python3 x, python3-venv, sudo\ninstalled git\ninstalled python3-pip\ninstalled openssh-client\ninstalled libpq-dev\n");
         host.write("calls", "");
 
-        assert_eq!(host.set_up(&script), "setup: 0 changed, 9 ok", "{shell}");
+        assert_eq!(host.set_up(&script), "setup: 0 changed, 10 ok", "{shell}");
         let calls = host.read("calls");
         for word in [
             "apt-get",
@@ -97,6 +97,7 @@ fn root_makes_only_the_directory_that_the_user_cannot() {
         assert!(host.path("srv/new/app/shared/media").is_dir());
 
         // A directory that others can write is one where a link may have been planted.
+        fs::remove_dir_all(host.path("var")).expect("a record");
         let script = script.replace("/srv/new/app", "/srv/open/link/app");
         fs::create_dir(host.path("srv/open")).expect("a directory");
         fs::set_permissions(host.path("srv/open"), fs::Permissions::from_mode(0o777))
@@ -153,23 +154,24 @@ fn what_is_there_is_kept_and_what_the_old_tool_left_is_mended() {
 #[test]
 fn a_failure_names_its_step_and_leaves_nothing_half_made() {
     for shell in SHELLS {
-        for (fault, step, status) in [
-            ("useradd", "user", "9"),
-            ("apt-get", "packages", "1: apt-get update failed"),
-            ("visudo", "sudo", "9"),
-            ("python3", "virtualenv", "9"),
+        for (fault, step, status, code) in [
+            ("useradd", "user", "9", 1),
+            ("apt-get", "packages", "1: apt-get update failed", 1),
+            ("visudo", "sudo", "9", 1),
+            ("python3", "virtualenv", "9", 1),
             (
                 "ssh-keyscan",
                 "known-hosts",
                 "1: ssh-keyscan got no key from code.example.com, port 22",
+                1,
             ),
-            ("systemctl", "service", "9"),
+            ("systemctl", "ownership", "9", 2),
         ] {
             let host = new(shell);
             let script = host.script("");
             host.write(&format!("fail/{fault}"), "");
             let ran = host.run(&script, &[]);
-            assert_eq!(ran.status, 1, "{shell} {fault}: {}", ran.stderr);
+            assert_eq!(ran.status, code, "{shell} {fault}: {}", ran.stderr);
             let line = format!("failed  {step}, exit status {status}");
             assert_eq!(
                 ran.stderr.lines().last(),
@@ -204,9 +206,12 @@ fn the_controller_gets_events() {
             .filter_map(|line| line.strip_prefix("@abc "))
             .collect();
         assert_eq!(
-            events[..3],
+            events[..6],
             [
                 "start setup -",
+                "step lock",
+                "step ownership",
+                "done ownership changed Recorded what app/test has on this host",
                 "step user",
                 "done user changed Ensured deploy user root exists"
             ],
@@ -214,7 +219,7 @@ fn the_controller_gets_events() {
         );
         assert_eq!(
             events[events.len() - 2..],
-            ["fact changed 9", "end 0 done"],
+            ["fact changed 10", "end 0 done"],
             "{shell}"
         );
 
@@ -270,5 +275,77 @@ fn a_script_that_was_cut_runs_nothing() {
             );
         }
         assert!(!host.path("calls").exists(), "{shell}");
+    }
+}
+
+/// The files below the directories that `setup.sh` changes, with their content.
+fn snapshot(host: &SetupHost) -> String {
+    let find =
+        "find etc home admin var ! -path var/lib/pystrano/lock -printf '%p %y %m %l\\n' | sort
+                find etc home admin var -type f ! -name lock -exec sha256sum {} + | sort";
+    let listed = host.command(&["/bin/sh", "-c", find]).output();
+    String::from_utf8(listed.expect("sh").stdout).expect("UTF-8")
+}
+
+#[test]
+fn what_belongs_to_another_app_is_refused_before_anything_changes() {
+    for shell in SHELLS {
+        let host = new(shell);
+        host.set_up(&host.script(""));
+        let record = host.read("var/lib/pystrano/apps/app/test");
+        let root = host.dir.path().display().to_string();
+        for line in [
+            "user root".to_owned(),
+            format!("root {root}/home/apps/app"),
+            format!("venv {root}/home/venv"),
+            "unit app.service".to_owned(),
+            format!("sudo {root}/etc/sudoers.d/pystrano-root,app+service"),
+            format!("secret {root}/home/apps/app/shared/it's a key"),
+        ] {
+            assert!(record.lines().any(|each| each == line), "{line}\n{record}");
+        }
+        let before = snapshot(&host);
+
+        host.renames("deploy/app/test", "deploy/blog/live");
+        let other = |root: &str, venv: &str, unit: &str| {
+            let script = host.render_of("live", "blog");
+            script
+                .replace("/home/apps/app", root)
+                .replace("/home/venv", venv)
+                .replace("app.service", unit)
+                .replace("app+service", "blog+service")
+        };
+        for (script, says) in [
+            (
+                other("/home/apps/app", "/home/new", "new.service"),
+                "home/apps/app belongs to app/test on this host; give blog/live a project_root of its own",
+            ),
+            (
+                other("/home/apps/new", "/home/venv", "new.service"),
+                "home/venv belongs to app/test on this host; give blog/live a venv_dir of its own",
+            ),
+            (
+                other("/home/apps/new", "/home/link", "new.service"),
+                "home/link belongs to app/test on this host; give blog/live a venv_dir of its own",
+            ),
+            (
+                other("/home/apps/new", "/home/new", "app.service"),
+                "app.service belongs to app/test on this host; give the service_file of blog/live another name",
+            ),
+        ] {
+            let link = host.path("home/link");
+            let linked = script.contains("/home/link");
+            if linked {
+                symlink(host.path("home/venv"), &link).expect("a link");
+            }
+            let ran = host.run(&script, &[]);
+            assert_eq!(ran.status, 2, "{shell}: {ran:?}");
+            assert!(ran.stderr.contains(says), "{shell}: {}", ran.stderr);
+            if linked {
+                fs::remove_file(link).expect("a link");
+            }
+            assert_eq!(snapshot(&host), before, "{shell}: {says}");
+        }
+        host.set_up(&other("/home/apps/new", "/home/new", "new.service"));
     }
 }

@@ -114,6 +114,12 @@ impl Project {
         self.command(words).output().expect("pystrano").into()
     }
 
+    /// The same for another environment, whose configuration the test has written.
+    pub fn run_in(&self, environment: &str, words: &[&str]) -> Output {
+        let mut command = self.command_in(environment, words);
+        command.output().expect("pystrano").into()
+    }
+
     /// Starts the same in the background, in a process group of its own, with its output piped.
     pub fn start(&self, words: &[&str]) -> Child {
         use std::os::unix::process::CommandExt;
@@ -127,11 +133,15 @@ impl Project {
 
     /// The same, to be changed before it is run. Writes the configuration anew.
     pub fn command(&self, words: &[&str]) -> Command {
+        self.command_in("production", words)
+    }
+
+    fn command_in(&self, environment: &str, words: &[&str]) -> Command {
         self.save();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pystrano"));
         command
             .arg(words[0])
-            .args(["production", "demo"])
+            .args([environment, "demo"])
             .args(&words[1..])
             .current_dir(&self.directory)
             .env("PYSTRANO_SSH", &client().program)

@@ -4,6 +4,7 @@
 #   sudo sh setup.sh
 #
 # Run it as root on app2.example.com. What a step finds done, it leaves as it is:
+#   ownership    api/production has the names and directories below to itself on this host
 #   user         the account deploy
 #   keys         who may log in as root may log in as deploy
 #   directories  /home/deploy/apps/example-django-app
@@ -17,7 +18,7 @@
 # In a directory that deploy can write, root changes nothing itself: it acts as
 # deploy there, so that a link planted in it leads no further than deploy may go.
 #
-# Exit status: 0 done; 1 a step failed, run it again when that is mended; 2 refused.
+# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold what the programs started here expand.
@@ -31,6 +32,8 @@
 	packages='python3 python3-venv python3-pip git sudo openssh-client libpq-dev python3-dev build-essential'
 	unit=gunicorn.service
 	sudo_file=/etc/sudoers.d/pystrano-deploy,gunicorn+service
+
+	state=/var/lib/pystrano
 
 	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
 
@@ -68,8 +71,8 @@
 		exit "$1"
 	}
 
-	# tell TEXT: the step is over, and counts by its outcome.
-	tell() {
+	# finish_step TEXT: the step is over, and counts by its outcome.
+	finish_step() {
 		report "$outcome" "$1"
 		case $outcome in
 		ok) unchanged=$((unchanged + 1)) ;;
@@ -79,12 +82,31 @@
 		outcome=ok
 	}
 
+	# isolated COMMAND: without the lock's descriptor.
+	isolated() {
+		"$@" 9>&-
+	}
+
+	# ---- who owns what on this host
+
+	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
+	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
+	# sudo (file of the rule), deploy-key and secret (files). Lines with # are comments.
+	app=api/production
+	records=/var/lib/pystrano/apps
+
+	# owner_of KIND VALUE prints which other app and environment of this host has it, if one does.
+	owner_of() {
+		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
+	}
+	record=$records/$app
+
 	# ---- acting as the app user
 
 	# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
 	as_user() (
 		export HOME="$home" USER="$user" LOGNAME="$user"
-		exec setsid -w runuser -u "$user" -- "$@"
+		isolated setsid -w runuser -u "$user" -- "$@"
 	)
 
 	# append NAME: adds the lines on stdin to a file in the user's .ssh.
@@ -151,6 +173,146 @@
 
 	# ---- steps
 
+	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
+	# so no command that may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		mkdir -p "$records"
+		exec 9>>"$state/lock"
+		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
+		fi
+		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
+	}
+
+	# What this app and environment has on the host, as its record lists it.
+	print_claims() {
+		printf '%s\n' \
+			"user $user" \
+			"root $root" \
+			"venv $venv" \
+			"unit $unit" \
+			"sudo $sudo_file"
+		printf '%s\n' "secret $root/shared/"django-secret-key.txt
+	}
+
+	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
+	# made before the record says whose it is.
+	own_things() {
+		begin ownership
+		check_identity
+		check_path "$root" project_root
+		check_path "$venv" venv_dir
+		check_project_root
+		check_virtualenv
+		check_unit
+		stage=working
+		known=$(grep -v '^#' "$record" 2>/dev/null) || :
+		write_record "$(
+			print_claims
+			printf '%s\n' "$known"
+		)"
+		finish_step "Recorded what $app has on this host"
+	}
+
+	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
+	recorded() {
+		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	}
+
+	# write_record LINES: whole or not at all, each line once.
+	write_record() {
+		new=$state/new
+		{
+			printf '%s\n' "# What $app has on this host. setup.sh writes it; setup.sh and deploy.sh of other apps leave these alone."
+			printf '%s\n' "$1" | awk 'NF && !seen[$0]++'
+		} >"$new"
+		if cmp -s "$new" "$record"; then
+			rm "$new"
+		else
+			mkdir -p "${record%/*}"
+			mv -f "$new" "$record"
+			outcome=changed
+		fi
+		new=''
+	}
+
+	# check_identity: another project with this app's name is not this app.
+	check_identity() {
+		for kind in user root; do
+			case $kind in
+			user) now=$user ;;
+			root) now=$root ;;
+			esac
+			before=$(sed -n "s/^$kind //p" "$record" 2>/dev/null | head -n 1)
+			[ -z "$before" ] || [ "$before" = "$now" ] ||
+				die 2 "$app has $before on this host, not $now; if it is another project, rename one of them; if it moved, remove $record"
+		done
+	}
+
+	# check_path PATH FIELD: no other app has it, by this or another name.
+	check_path() {
+		others=$(find "$records" -type f ! -path "$record" -exec sed -n -e 's/^root //p' -e 's/^venv //p' {} + 2>/dev/null)
+		while IFS= read -r other; do
+			if [ "$other" = "$1" ] || { [ -n "$other" ] && [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; }; then
+				owner=$(
+					owner_of root "$other"
+					owner_of venv "$other"
+				)
+				die 2 "$1 belongs to $owner on this host; give $app a $2 of its own"
+			fi
+		done <<EOF
+$others
+EOF
+	}
+
+	# check_project_root: it is not of another deploy tool.
+	check_project_root() {
+		if ! recorded root "$root"; then
+			for name in .dep repo/HEAD scm/HEAD; do
+				[ ! -e "$root/$name" ] ||
+					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+			done
+		fi
+	}
+
+	# check_virtualenv: what is there is a virtualenv, or a link of ours.
+	check_virtualenv() {
+		link=$(readlink "$venv") || link=''
+		case $link in
+		"$root/current/.pystrano/venv") ;;
+		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $link; name another venv_dir" ;;
+		esac
+		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
+			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+		fi
+	}
+
+	# check_unit: the unit's name is free, or the unit is this app's.
+	check_unit() {
+		file=/etc/systemd/system/$unit
+		owner=$(owner_of unit "$unit")
+		[ -z "$owner" ] || die 2 "$unit belongs to $owner on this host; give the service_file of $app another name"
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
+		if ! recorded unit "$unit"; then
+			found=$(systemctl show --property=Id --property=FragmentPath -- "$unit")
+			name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+			[ "${name:-$unit}" = "$unit" ] ||
+				die 2 "$unit is another name of $name, a unit of this host; give service_file another name"
+			path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+			case $path in
+			'' | "$file") ;;
+			*) die 2 "$unit is a unit of this host, $path; give service_file another name" ;;
+			esac
+			# One of an earlier setup, or of the Python tool, names the project.
+			if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit | cmp -s - "$file"; then
+				die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
+			fi
+		fi
+	}
+
 	ensure_user() {
 		begin user
 		if ! getent passwd "$user" >/dev/null; then
@@ -159,7 +321,7 @@
 		fi
 		home=$(home_of "$user")
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
-		tell "Ensured deploy user $user exists"
+		finish_step "Ensured deploy user $user exists"
 	}
 
 	# home_of USER prints the home directory.
@@ -191,10 +353,10 @@
 			outcome=changed
 		fi
 		if [ -s "$keys" ]; then
-			tell 'Copied SSH authorized_keys'
+			finish_step 'Copied SSH authorized_keys'
 		else
 			outcome=warning
-			tell "Found no authorized_keys to copy; nobody can log in as $user yet"
+			finish_step "Found no authorized_keys to copy; nobody can log in as $user yet"
 		fi
 	}
 
@@ -217,7 +379,7 @@
 	make_directories() {
 		begin directories
 		own "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano"
-		tell 'Prepared remote directory structure'
+		finish_step 'Prepared remote directory structure'
 	}
 
 	install_packages() {
@@ -235,7 +397,7 @@
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
 			outcome=changed
 		fi
-		tell 'Installed system packages'
+		finish_step 'Installed system packages'
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -260,7 +422,7 @@
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
 		deadline=$(($(date +%s) + 600))
-		until output=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+		until output=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
 			case $output in
 			*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
@@ -296,13 +458,13 @@
 			text="$text, but $old may give it more"
 			outcome=warning
 		fi
-		tell "$text"
+		finish_step "$text"
 	}
 
 	make_virtualenv() {
 		begin virtualenv
 		provide "$venv"
-		tell "Provisioned virtualenv at $venv"
+		finish_step "Provisioned virtualenv at $venv"
 	}
 
 	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
@@ -319,7 +481,7 @@
 	know_hosts() {
 		begin known-hosts
 		scan github.com 22
-		tell 'Updated known hosts'
+		finish_step 'Updated known hosts'
 	}
 
 	# scan HOST PORT: asks for the host's keys, unless some are known.
@@ -360,7 +522,7 @@
 			outcome=changed
 			;;
 		esac
-		tell "Registered $unit"
+		finish_step "Registered $unit"
 	}
 
 	# The unit, byte for byte.
@@ -389,7 +551,7 @@ WantedBy=multi-user.target
 		put django-secret-key.txt <<\EOF
 YmF0dGVyeS1zdGFwbGUK
 EOF
-		tell 'Uploaded secrets to shared directory'
+		finish_step 'Uploaded secrets to shared directory'
 	}
 
 	# put NAME: the base64 text on stdin becomes shared/NAME, unless it is that already.
@@ -463,11 +625,11 @@ EOF
 		unset CDPATH
 		umask 022
 		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new=''
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
-			who=*) ;; # deploy.sh writes it down; what setup does can be seen
+			who=*) who=${word#*=} ;;
 			*)
 				printf '%s\n' 'usage: sh setup.sh' >&2
 				exit 2
@@ -482,8 +644,9 @@ EOF
 		trap 'exit 141' PIPE
 		trap 'exit 143' TERM
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
-		stage=working
 		cd / # the user may be there, too
+		take_lock
+		own_things
 		ensure_user
 		copy_keys
 		make_directories

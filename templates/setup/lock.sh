@@ -1,0 +1,11 @@
+	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
+	# so no command that may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		mkdir -p "$records"
+		exec 9>>"$state/lock"
+		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
+		fi
+		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
+	}

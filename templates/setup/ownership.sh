@@ -1,0 +1,135 @@
+	# What this app and environment has on the host, as its record lists it.
+	print_claims() {
+		printf '%s\n' \
+			"user $user" \
+			"root $root" \
+			"venv $venv"
+{%- if unit.is_some() %} \
+			"unit $unit" \
+			"sudo $sudo_file"
+{%- endif %}
+{%- for secret in secrets %}
+		printf '%s\n' "secret $root/shared/"{{ secret.name }}
+{%- endfor %}
+	}
+
+	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
+	# made before the record says whose it is.
+	own_things() {
+		begin ownership
+		check_identity
+		check_path "$root" project_root
+		check_path "$venv" venv_dir
+		check_project_root
+		check_virtualenv
+{%- if unit.is_some() %}
+		check_unit
+{%- endif %}
+		stage=working
+		known=$(grep -v '^#' "$record" 2>/dev/null) || :
+		write_record "$(
+			print_claims
+			printf '%s\n' "$known"
+		)"
+		finish_step "Recorded what $app has on this host"
+	}
+
+	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
+	recorded() {
+		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	}
+
+	# write_record LINES: whole or not at all, each line once.
+	write_record() {
+		new=$state/new
+		{
+			printf '%s\n' "# What $app has on this host. setup.sh writes it; setup.sh and deploy.sh of other apps leave these alone."
+			printf '%s\n' "$1" | awk 'NF && !seen[$0]++'
+		} >"$new"
+		if cmp -s "$new" "$record"; then
+			rm "$new"
+		else
+			mkdir -p "${record%/*}"
+			mv -f "$new" "$record"
+			outcome=changed
+		fi
+		new=''
+	}
+
+	# check_identity: another project with this app's name is not this app.
+	check_identity() {
+		for kind in user root; do
+			case $kind in
+			user) now=$user ;;
+			root) now=$root ;;
+			esac
+			before=$(sed -n "s/^$kind //p" "$record" 2>/dev/null | head -n 1)
+			[ -z "$before" ] || [ "$before" = "$now" ] ||
+				die 2 "$app has $before on this host, not $now; if it is another project, rename one of them; if it moved, remove $record"
+		done
+	}
+
+	# check_path PATH FIELD: no other app has it, by this or another name.
+	check_path() {
+		others=$(find "$records" -type f ! -path "$record" -exec sed -n -e 's/^root //p' -e 's/^venv //p' {} + 2>/dev/null)
+		while IFS= read -r other; do
+			if [ "$other" = "$1" ] || { [ -n "$other" ] && [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; }; then
+				owner=$(
+					owner_of root "$other"
+					owner_of venv "$other"
+				)
+				die 2 "$1 belongs to $owner on this host; give $app a $2 of its own"
+			fi
+		done <<EOF
+$others
+EOF
+	}
+
+	# check_project_root: it is not of another deploy tool.
+	check_project_root() {
+		if ! recorded root "$root"; then
+			for name in .dep repo/HEAD scm/HEAD; do
+				[ ! -e "$root/$name" ] ||
+					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+			done
+		fi
+	}
+
+	# check_virtualenv: what is there is a virtualenv, or a link of ours.
+	check_virtualenv() {
+		link=$(readlink "$venv") || link=''
+		case $link in
+		"$root/current/.pystrano/venv") ;;
+		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $link; name another venv_dir" ;;
+		esac
+		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
+			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+		fi
+	}
+{%- if unit.is_some() %}
+
+	# check_unit: the unit's name is free, or the unit is this app's.
+	check_unit() {
+		file=/etc/systemd/system/$unit
+		owner=$(owner_of unit "$unit")
+		[ -z "$owner" ] || die 2 "$unit belongs to $owner on this host; give the service_file of $app another name"
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
+		if ! recorded unit "$unit"; then
+			found=$(systemctl show --property=Id --property=FragmentPath -- "$unit")
+			name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+			[ "${name:-$unit}" = "$unit" ] ||
+				die 2 "$unit is another name of $name, a unit of this host; give service_file another name"
+			path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+			case $path in
+			'' | "$file") ;;
+			*) die 2 "$unit is a unit of this host, $path; give service_file another name" ;;
+			esac
+			# One of an earlier setup, or of the Python tool, names the project.
+			if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit | cmp -s - "$file"; then
+				die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
+			fi
+		fi
+	}
+{%- endif %}

@@ -1,0 +1,153 @@
+//! What one app and environment has on a host is not another's: units, directories, rules.
+
+use crate::setup::similar;
+use crate::support::{App, Host, Image, Project, Repo};
+use std::fs;
+
+/// A second project, `demo/staging`, on the same host: the first one's config with other places.
+fn second(project: &Project, changes: &[(&str, &str)]) -> String {
+    let production = project.directory().join("deploy/demo/production");
+    let staging = project.directory().join("deploy/demo/staging");
+    project.save();
+    fs::create_dir_all(&staging).expect("a directory");
+    let mut config = fs::read_to_string(production.join("deployment.yml")).expect("a config");
+    for (from, to) in changes {
+        assert!(config.contains(from), "{from} is not in {config}");
+        config = config.replace(from, to);
+    }
+    fs::write(staging.join("deployment.yml"), config).expect("a config");
+    "staging".to_owned()
+}
+
+/// Everything that belongs to the first app, and what the second must not leave.
+fn listing(host: &Host) -> String {
+    host.root(
+        "find /etc /home -xdev ! -path '*/__pycache__*' ! -name 'db.sqlite3*' -printf '%p %y %m %u %g %l\n' | sort
+         find /etc -xdev -type f -exec sha256sum {} + | sort
+         cat /var/lib/pystrano/apps/*/*; getent passwd",
+    )
+}
+
+#[test]
+fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
+    let host = Host::boot(Image::Ready);
+    let project = Project::new(&Repo::new(App::Django), &[&host]);
+    project.run(&["setup"]).expect(0);
+    project.run(&["deploy"]).expect(0);
+    assert_eq!(
+        host.root("stat -c '%a %U' /var/lib/pystrano /var/lib/pystrano/apps/demo/production"),
+        "755 root\n644 root"
+    );
+    let before = listing(&host);
+    let root = ("project_root: \"demo\"", "project_root: \"other\"");
+    let venv = ("venv_dir: \".venv\"", "venv_dir: \"other-venv\"");
+    let unit = ("/demo.service", "/other.service");
+    fs::copy(
+        project
+            .directory()
+            .join("deploy/demo/production/0/demo.service"),
+        project
+            .directory()
+            .join("deploy/demo/production/0/other.service"),
+    )
+    .expect("a unit");
+    for (changes, says) in [
+        (
+            &[venv, unit][..],
+            "/home/deploy/demo belongs to demo/production on this host; give demo/staging a project_root of its own",
+        ),
+        (
+            &[root, unit],
+            "/home/deploy/.venv belongs to demo/production on this host; give demo/staging a venv_dir of its own",
+        ),
+        (
+            &[root, venv],
+            "demo.service belongs to demo/production on this host; give the service_file of demo/staging another name",
+        ),
+    ] {
+        let staging = second(&project, changes);
+        project.run_in(&staging, &["setup"]).expect(1).says(says);
+        similar(&before, &listing(&host));
+        assert!(project.page(0).contains("version=v1"));
+    }
+    let staging = second(&project, &[root, venv, unit]);
+    project.run_in(&staging, &["setup"]).expect(0);
+    project
+        .run_in(&staging, &["setup"])
+        .expect(0)
+        .says("0 changed");
+    project.run(&["setup"]).expect(0).says("0 changed");
+}
+
+#[test]
+fn trial_4_units_of_the_host_are_not_replaced() {
+    let host = Host::boot(Image::Ready);
+    let mut project = Project::new(&Repo::new(App::Django), &[&host]);
+    host.write(
+        "/etc/systemd/system/mine.service",
+        "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\nAlias=alias.service\n",
+    );
+    host.write(
+        "/usr/lib/systemd/system/vendor.service",
+        "[Service]\nExecStart=/bin/sleep 1000\n",
+    );
+    host.root("systemctl daemon-reload; systemctl -q enable mine.service");
+    project.save();
+    let before = listing_of_units(&host);
+    for (unit, says) in [
+        (
+            "ssh.service",
+            "ssh.service is a unit of this host, /lib/systemd/system/ssh.service",
+        ),
+        (
+            "sshd.service",
+            "sshd.service is a link to /lib/systemd/system/ssh.service",
+        ),
+        (
+            "dbus-org.freedesktop.login1.service",
+            "dbus-org.freedesktop.login1.service is another name of systemd-logind.service",
+        ),
+        (
+            "alias.service",
+            "/etc/systemd/system/alias.service is a link to /etc/systemd/system/mine.service",
+        ),
+        (
+            "vendor.service",
+            "vendor.service is a unit of this host, /lib/systemd/system/vendor.service",
+        ),
+        (
+            "mine.service",
+            "/etc/systemd/system/mine.service is not of demo/production: it does not name /home/deploy/demo",
+        ),
+    ] {
+        let path = format!("deploy/demo/production/{unit}");
+        fs::copy(
+            project
+                .directory()
+                .join("deploy/demo/production/0/demo.service"),
+            project.directory().join(&path),
+        )
+        .expect("a unit");
+        project.set_server(0, "service_file", &path);
+        project.run(&["setup"]).expect(1).says(says);
+        similar(&before, &listing_of_units(&host));
+    }
+}
+
+fn listing_of_units(host: &Host) -> String {
+    host.root(
+        "find /etc/systemd /usr/lib/systemd/system -printf '%p %y %l %T@\n' | sort; getent passwd
+         find /etc/sudoers.d -printf '%p\n' | sort",
+    )
+}
+
+#[test]
+fn a_unit_that_an_earlier_version_installed_is_adopted() {
+    let host = Host::boot(Image::Ready);
+    let project = Project::new(&Repo::new(App::Django), &[&host]);
+    project.run(&["setup"]).expect(0);
+    // As version 0.1.0 left it: without a record, with an older text.
+    host.root("rm -r /var/lib/pystrano; sed -i s/Description=Demo/Description=Old/ /etc/systemd/system/demo.service");
+    project.run(&["setup"]).expect(0).says("2 changed");
+    project.run(&["setup"]).expect(0).says("0 changed");
+}
