@@ -90,10 +90,8 @@
 {% include "deploy/checks.sh" %}
 
 {% include "deploy/code.sh" %}
-{%- if server.env_file.is_some() %}
 
 {% include "deploy/env.sh" %}
-{%- endif %}
 
 {% include "deploy/links.sh" %}
 
@@ -101,10 +99,6 @@
 {%- if !server.secrets.is_empty() %}
 
 {% include "deploy/secrets.sh" %}
-{%- endif %}
-{%- if needs_env %}
-
-{% include "deploy/commands.sh" %}
 {%- endif %}
 {%- if server.collect_static_files %}
 
@@ -150,9 +144,7 @@
 		watch_controller 0
 		stage=building
 		get_code
-{%- if server.env_file.is_some() %}
 		put_env
-{%- endif %}
 		link_media
 		install_dependencies
 {%- if release_venv %}
@@ -190,8 +182,12 @@
 		check_promotion
 		commit=$(commit_of "$release")
 {%- if server.env_file.is_some() %}
-		adopt "$release"
+		import_legacy_env "$release"
 		link_env
+{%- endif %}
+{%- if uses_launcher %}
+		need_launcher "$release"
+		[ -z "$current" ] || need_launcher "$current"
 {%- endif %}
 		report ok "Found release $release"
 		event "fact release $release"

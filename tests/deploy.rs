@@ -224,7 +224,6 @@ fn prune_keeps_the_newest_and_what_ran_before() {
             "20260106000000"
         ]
     );
-    assert!(!host.path("root/shared/.env.20260102000000").exists());
 }
 
 #[test]
@@ -393,11 +392,9 @@ fn a_killed_deploy_is_cleaned_up_by_the_next() {
         host.path("root/releases/20260102000000/.pystrano/unfinished")
             .exists()
     );
-    assert!(host.path("root/shared/.env.20260102000000").exists());
     host.program("venv/bin/pip", "#!/bin/sh\n");
     let ran = host.run(&["sh"], &["rollback", "20260102000000"]);
     assert_eq!(ran.status, 3, "never promoted, never rolled back to");
-    assert!(!host.path("root/shared/.env.20260102000000").exists());
     host.deployed("20260103000000");
     assert_eq!(host.releases(), ["20260101000000", "20260103000000"]);
 }
@@ -476,5 +473,98 @@ fn wrong_words_are_refused() {
             ran.stderr,
             "usage: sh deploy.sh [deploy|rollback|status] [RELEASE]\n"
         );
+    }
+}
+
+/// A release of an earlier version has no launcher, by which the unit starts the app now.
+#[test]
+fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
+    let host = Sandbox::new();
+    let unit = host.path("root/current/.pystrano/run");
+    let unit = format!("[Service]\nExecStart={} gunicorn\n", unit.display());
+    host.write("files/app.service", unit);
+    host.configure("");
+    host.deployed("20260101000000");
+    host.deployed("20260102000000");
+    // Version 0.1.0 kept env files in shared.
+    for release in ["20260101000000", "20260102000000"] {
+        let at = format!("root/releases/{release}/.pystrano");
+        fs::remove_file(host.path(&format!("{at}/run"))).expect("a launcher");
+        let kept = host.path(&format!("root/shared/.env.{release}"));
+        fs::rename(host.path(&format!("{at}/env")), &kept).expect("an env");
+        let link = format!("../../../shared/.env.{release}");
+        std::os::unix::fs::symlink(link, host.path(&format!("{at}/env"))).expect("a link");
+    }
+    // Before the same env was deployed nothing is known that another one could be started with.
+    host.write("files/.env", "GREETING=other\n");
+    for words in [&["deploy"][..], &["rollback"]] {
+        let ran = host.run(&["sh"], words);
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains(", of an earlier version, has none, and another env than this one"),
+            "{ran:?}"
+        );
+        assert_eq!(host.current().as_deref(), Some("20260102000000"));
+        assert!(
+            !host
+                .path("root/releases/20260101000000/.pystrano/run")
+                .exists()
+        );
+    }
+    host.write("files/.env", "GREETING='hello world'\n");
+    host.fail("health-20260103000000");
+    assert_eq!(host.run(&["sh"], &["deploy", "20260103000000"]).status, 1);
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    for release in ["20260101000000", "20260102000000"] {
+        let env = host.path(&format!("root/releases/{release}/.pystrano/env"));
+        assert!(fs::symlink_metadata(env).expect("an env").is_file());
+        let launcher = host.path(&format!("root/releases/{release}/.pystrano/run"));
+        let told = std::process::Command::new(launcher)
+            .args(["sh", "-c", "pwd; printf '%s\\n' \"$GREETING\""])
+            .output()
+            .expect("the launcher");
+        let root = host.path("root").display().to_string();
+        assert_eq!(
+            String::from_utf8_lossy(&told.stdout),
+            format!("{root}/releases/{release}\nhello world\n")
+        );
+    }
+    assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+}
+
+/// Whoever can write in shared may put anything in the place of the env.
+#[test]
+fn what_was_put_in_place_of_the_env_is_replaced() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let at = host.path("root/shared/.env");
+    for (index, plant) in [
+        "mkfifo",
+        "mkdir",
+        "ln -s /dev/zero",
+        "ln -s /nowhere",
+        "touch",
+    ]
+    .iter()
+    .enumerate()
+    {
+        fs::remove_file(&at).expect("the link");
+        let planted = std::process::Command::new("sh")
+            .args(["-c", &format!("{plant} \"$1\"",), "sh"])
+            .arg(&at)
+            .status();
+        assert!(planted.expect("sh").success(), "{plant}");
+        let ran = host.run(&["sh"], &["deploy", &format!("2026010200000{index}")]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(
+            ran.stdout.contains("shared/.env had been replaced"),
+            "{ran:?}"
+        );
+        assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+        let ran = host.run(&["sh"], &["rollback"]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(!ran.stdout.contains("had been replaced"), "{ran:?}");
     }
 }

@@ -462,7 +462,7 @@ fn secrets_stay_where_they_belong() {
     let token = token.trim_matches(&['[', ']'][..]).to_owned();
     for line in snapshot.lines().filter(|line| line.contains(&token)) {
         assert!(
-            line.contains("/shared/.env.2") && line.contains(" 100600 "),
+            line.contains("/.pystrano/env 100600 ") || line.contains("/.pystrano/run 100700 "),
             "{line}"
         );
     }

@@ -29,10 +29,12 @@ struct Deploy<'a> {
     needs_uv: bool,
     /// pip installs that file in the one virtualenv, and is spared where it would find nothing to do.
     asks_pip: bool,
-    /// A step runs with the variables of the env file.
-    needs_env: bool,
-    variables: Vec<(&'a str, &'a str)>,
     env_base64: String,
+    launcher: String,
+    /// A line that is none of the launcher's.
+    launcher_end: String,
+    /// The unit starts the app by the launcher.
+    uses_launcher: bool,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
     /// What follows the switch to a release, as the rest of a list of commands.
@@ -48,16 +50,12 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let hides_password = server.source_code_url != *source_code_url;
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
-    let needs_env = server.run_migrations || server.collect_static_files;
     let env = server.env_file.as_deref();
-    let variables = match env {
-        Some(env) if needs_env => env
-            .variables
-            .iter()
-            .map(|(name, value)| (name.as_str(), if redact { REDACTED } else { value }))
-            .collect(),
-        _ => Vec::new(),
-    };
+    let launcher = launcher(server, redact)?;
+    let mut launcher_end = "EOF".to_owned();
+    while launcher.lines().any(|line| line == launcher_end) {
+        launcher_end.push('_');
+    }
     // Django has commands of its own for both steps.
     let command = |runs, command: &'a Option<Command>| -> Option<&'a str> {
         command.as_deref().filter(|_| runs && !django)
@@ -81,9 +79,16 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
                 .any(|kind| server.dependency_file.ends_with(kind)),
         needs_uv: !pip && (release_venv || server.dependency_install_command.is_none()),
         asks_pip: reads_dependency_file && pip && !release_venv,
-        needs_env,
-        variables,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
+        launcher,
+        launcher_end,
+        uses_launcher: server.service.as_ref().is_some_and(|service| {
+            let launcher = "/.pystrano/run";
+            service
+                .text
+                .lines()
+                .any(|line| line.starts_with("Exec") && line.contains(launcher))
+        }),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
         start: match (&server.service_file, &server.health_check_url) {
@@ -95,4 +100,27 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     .render()?;
     // Askama drops the last newline of a template.
     Ok(script + "\n")
+}
+
+/// What starts commands and the app in a release.
+#[derive(Template)]
+#[template(path = "launcher.sh", config = "templates/askama.toml")]
+struct Launcher<'a> {
+    server: &'a Server,
+    release_venv: bool,
+    pip: bool,
+    variables: Vec<(&'a str, &'a str)>,
+}
+
+fn launcher(server: &Server, redact: bool) -> Result<String, Error> {
+    let variables = server.env_file.iter().flat_map(|env| &env.variables);
+    let launcher = Launcher {
+        server,
+        release_venv: server.venv_mode == VenvMode::Release,
+        pip: server.package_manager == PackageManager::Pip,
+        variables: variables
+            .map(|(name, value)| (name.as_str(), if redact { REDACTED } else { value }))
+            .collect(),
+    };
+    Ok(launcher.render()?)
 }

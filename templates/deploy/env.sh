@@ -1,43 +1,102 @@
-	# The env of a release lies beside those of the others; the release links to its own.
 	put_env() {
 		begin env
-		write_env
-		ln -s "../../../shared/.env.$release" "$releases/$release/.pystrano/env"
+		write_env "$releases/$release/.pystrano"
+{%- if server.env_file.is_some() %}
 		link_env
-		report changed 'Copied the env file'
+{%- endif %}
+{%- if uses_launcher %}
+		[ -z "$current" ] || need_launcher "$current"
+{%- endif %}
+		report changed '{% if server.env_file.is_some() %}Copied the env file{% else %}Wrote the launcher{% endif %}'
 	}
 
-	# link_env makes shared/.env go through current, so that one rename switches code and env.
-	link_env() {
-		[ -z "$current" ] || adopt "$current"
-		through=../current/.pystrano/env
-		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
-		if [ "$(readlink "$shared/.env")" != "$through" ]; then
-			rm -f "$state/.env"
-			ln -s "$through" "$state/.env"
-			mv -f "$state/.env" "$shared/"
-		fi
-	}
-
+	# write_env DIRECTORY: {% if server.env_file.is_some() %}the env file, and {% endif %}the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
-		base64 -d >"$shared/.env.$release" <<\EOF
+{%- if server.env_file.is_some() %}
+		base64 -d >"$1/env" <<\EOF
 {{ env_base64|safe }}
 EOF
+{%- endif %}
+		cat >"$1/run" <<\{{ launcher_end|safe }}
+{{ launcher|safe }}
+{{ launcher_end|safe }}
+		chmod 700 "$1/run"
+{%- if !pip %}
+		mkdir "$1/bin"
+		ln -s "$state/uv/bin/uv" "$1/bin/"
+{%- endif %}
 	)
+{%- if server.env_file.is_some() %}
 
-	# adopt RELEASE: gives a release that the Python tool made the link to its env.
-	adopt() {
-		[ ! -L "$releases/$1/.pystrano/env" ] || return 0
-		[ -e "$shared/.env.$1" ] || [ ! -e "$shared/.env" ] || (
-			umask 077
-			cat "$shared/.env" >"$state/.env.adopted"
-			sync "$state/.env.adopted" # soon it is the only one
-			mv "$state/.env.adopted" "$shared/.env.$1"
-		)
-		if [ -e "$shared/.env.$1" ]; then
-			mkdir -p "$releases/$1/.pystrano"
-			chmod 600 "$shared/.env.$1"
-			ln -s "../../../shared/.env.$1" "$releases/$1/.pystrano/env"
+	# link_env makes shared/.env go through current, so that one rename switches code and env. The
+	# app can write in shared: what it put there is replaced.
+	link_env() {
+		[ -z "$current" ] || import_legacy_env "$current"
+		through=../current/.pystrano/env
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		link=$(readlink "$shared/.env") || :
+		if [ "$link" = "$through" ]; then
+			return
 		fi
+		case $link in
+		*/.env.*) ;; # of the Python tool
+		*)
+			if [ -e "$shared/.env" ] || [ -n "$link" ]; then
+				report warning "$shared/.env had been replaced; it is the env of the release that runs again"
+			fi
+			;;
+		esac
+		if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
+			mv "$shared/.env" "$shared/.env.replaced-by-$release"
+		fi
+		rm -f "$state/.env"
+		ln -s "$through" "$state/.env"
+		mv -f "$state/.env" "$shared/"
 	}
+
+	# import_legacy_env RELEASE: releases of earlier versions have their env in shared. The app can
+	# write there, so no link is followed and no FIFO waited for.
+	import_legacy_env() {
+		env=$releases/$1/.pystrano/env
+		if [ -f "$env" ] && [ ! -L "$env" ]; then
+			return
+		fi
+		for legacy in "$shared/.env.$1" "$shared/.env"; do
+			if [ -f "$legacy" ] && [ ! -L "$legacy" ]; then
+				mkdir -p "$releases/$1/.pystrano"
+				(
+					umask 077
+					rm -f "$state/env"
+					dd if="$legacy" iflag=nofollow,nonblock of="$state/env" status=none
+				)
+				sync "$state/env" # soon it is the only one
+				mv -fT "$state/env" "$env"
+				return
+			fi
+		done
+	}
+{%- endif %}
+{%- if uses_launcher %}
+
+	# need_launcher RELEASE: $unit starts a release by its launcher, which those of earlier versions
+	# lack. The one of this run fits where the env is the same.
+	need_launcher() {
+		if [ -x "$releases/$1/.pystrano/run" ]; then
+			return
+		fi
+		mkdir "$releases/.new-launcher"
+		write_env "$releases/.new-launcher"
+{%- if server.env_file.is_some() %}
+		if cmp -s "$releases/.new-launcher/env" "$releases/$1/.pystrano/env"; then
+{%- else %}
+		if [ ! -e "$releases/$1/.pystrano/env" ]; then
+{%- endif %}
+			mkdir -p "$releases/$1/.pystrano"
+			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+		fi
+		rm -rf "$releases/.new-launcher"
+		[ -x "$releases/$1/.pystrano/run" ] ||
+			die 3 "$unit starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+	}
+{%- endif %}

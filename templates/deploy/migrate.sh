@@ -4,11 +4,11 @@
 		watch_controller "$$"
 		echo migrating >"$releases/$release/.pystrano/unfinished"
 {%- if migration_command.is_some() %}
-		with_env bash -c "$migration_command"
+		run "$releases/$release/.pystrano/run" bash -c "$migration_command"
 {%- else if django %}
-		with_env "$venv/bin/python" manage.py migrate --noinput
+		run "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py migrate --noinput
 {%- else %}
-		with_env "$venv/bin/alembic" upgrade head
+		run "$releases/$release/.pystrano/run" "$venv/bin/alembic" upgrade head
 {%- endif %}
 		: >"$releases/$release/.pystrano/unfinished"
 		unwatch_controller

@@ -9,7 +9,6 @@
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
 		isolated sync -f "$releases/$release"
-		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release"{{ start|safe }} && hear_verdict; then

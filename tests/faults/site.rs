@@ -344,11 +344,21 @@ impl Site {
         let releases: BTreeSet<String> = self.host.releases().into_iter().collect();
         must!(releases == good, "in releases: {releases:?}");
         must!(good.len() <= 4, "{good:?} were not pruned");
-        let envs: BTreeSet<String> = names(&self.host.path("root/shared"))
-            .iter()
-            .filter_map(|name| Some(name.strip_prefix(".env.")?.to_owned()))
-            .collect();
-        must!(envs == good, "envs of {envs:?}, releases {good:?}");
+        for name in names(&self.host.path("root/shared")) {
+            let Some(release) = name.strip_prefix(".env.") else {
+                continue;
+            };
+            let legacy = release.starts_with("2025") && good.contains(release);
+            must!(legacy, "shared/{name} is left");
+        }
+        for release in good.iter().filter(|name| !name.starts_with("2025")) {
+            let env = self
+                .host
+                .path(&format!("root/releases/{release}/.pystrano/env"));
+            let env = fs::symlink_metadata(env);
+            let mode = env.map_or(0, |env| env.mode());
+            must!(mode == 0o100_600, "the env of {release} has mode {mode:o}");
+        }
         let state = names(&self.host.path("root/.pystrano"));
         must!(state == ["lock"], "in .pystrano: {state:?}");
         let root = names(&self.host.path("root"));

@@ -7,22 +7,26 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A directory in which `init` is run for applications of one host.
-struct Newcomer {
+pub struct Newcomer {
     directory: PathBuf,
 }
 
 /// An application that `init` was asked for.
-struct Started<'a> {
+pub struct Started<'a> {
     newcomer: &'a Newcomer,
     name: &'static str,
-    port: u16,
+    pub port: u16,
 }
 
 impl Newcomer {
-    fn new(name: &str) -> Newcomer {
+    pub fn new(name: &str) -> Newcomer {
         let directory = workspace().join(format!("newcomer-{name}"));
         fs::create_dir(&directory).unwrap();
         Newcomer { directory }
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -38,7 +42,18 @@ impl Newcomer {
     }
 
     /// Answers `init`, writes the environment, and runs `setup` and `deploy`.
-    fn start(&self, name: &'static str, repo: &Repo, host: &Host) -> Started<'_> {
+    pub fn start(&self, name: &'static str, repo: &Repo, host: &Host) -> Started<'_> {
+        self.start_with(name, repo, host, "")
+    }
+
+    /// The same, with an environment that begins with `env`.
+    pub fn start_with(
+        &self,
+        name: &'static str,
+        repo: &Repo,
+        host: &Host,
+        env: &str,
+    ) -> Started<'_> {
         let port = free_port();
         let mut words: Vec<String> = ["init", "production", name, "--yes", "--host", "127.0.0.1"]
             .map(str::to_owned)
@@ -65,10 +80,10 @@ impl Newcomer {
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.run(&words).expect(0);
-        let env = format!("deploy/{name}/production/.env");
+        let path = format!("deploy/{name}/production/.env");
         let root = format!("/home/deploy/apps/{name}-production");
-        let text = format!("DATABASE={root}/shared/db.sqlite3\nGREETING={name}\n");
-        fs::write(self.directory.join(env), text).unwrap();
+        let text = format!("{env}DATABASE={root}/shared/db.sqlite3\nGREETING={name}\n");
+        fs::write(self.directory.join(path), text).unwrap();
 
         let started = Started {
             newcomer: self,
@@ -83,13 +98,13 @@ impl Newcomer {
 }
 
 impl Started<'_> {
-    fn run(&self, command: &str) -> Output {
+    pub fn run(&self, command: &str) -> Output {
         self.newcomer.run(&[command, "production", self.name])
     }
 
     /// What it answers at `/`; waits up to 10 s.
     #[track_caller]
-    fn page(&self) -> String {
+    pub fn page(&self) -> String {
         let begin = Instant::now();
         loop {
             match get(self.port, "/") {
@@ -100,7 +115,7 @@ impl Started<'_> {
         }
     }
 
-    fn unit(&self) -> String {
+    pub fn unit(&self) -> String {
         format!("{}-production.service", self.name)
     }
 

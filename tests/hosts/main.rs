@@ -6,6 +6,7 @@ mod first_deploy;
 mod fleet;
 mod harness;
 mod init;
+mod launcher;
 mod options;
 mod others;
 mod ownership;

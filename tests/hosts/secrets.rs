@@ -237,7 +237,7 @@ fn secrets_stay_where_they_belong() {
 
     let written = trace.written(CANARY);
     assert!(
-        written.iter().any(|path| path.contains("/shared/.env.")),
+        written.iter().any(|path| path.contains("/.pystrano/env")),
         "{written:?}"
     );
     assert!(
@@ -260,14 +260,19 @@ fn secrets_stay_where_they_belong() {
         written.len()
     );
 
-    let owners = host.root("cd /home/deploy/demo/shared && stat -c '%a %U' secret-*.txt .env.*");
+    let owners = host.root(
+        "cd /home/deploy/demo && stat -c '%a %U' shared/secret-*.txt releases/*/.pystrano/env",
+    );
     assert!(owners.lines().all(|line| line == "600 deploy"), "{owners}");
+    let owners = host.root("stat -c '%a %U' /home/deploy/demo/releases/*/.pystrano/run");
+    assert!(owners.lines().all(|line| line == "700 deploy"), "{owners}");
     let open = host.root(&format!(
         "grep -rlF {CANARY} /home /etc /tmp /var/log /run 2>/dev/null | xargs stat -c '%a %n'"
     ));
     assert!(
         open.lines()
-            .all(|line| line.starts_with("600 /home/deploy/demo/shared/")),
+            .all(|line| line.starts_with("600 /home/deploy/demo/")
+                || line.starts_with("700 /home/deploy/demo/") && line.ends_with("/.pystrano/run")),
         "{open}"
     );
 }

@@ -18,7 +18,6 @@ struct Gunicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
-    program: String,
 }
 
 #[derive(Template)]
@@ -27,7 +26,6 @@ struct Uvicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
-    program: String,
 }
 
 #[derive(Template)]
@@ -54,13 +52,11 @@ pub fn unit(target: &Target, answers: &Answers) -> Result<String, Error> {
             target,
             answers,
             root,
-            program: answers.program("gunicorn"),
         }),
         true => line_ended(Uvicorn {
             target,
             answers,
             root,
-            program: answers.program("uvicorn"),
         }),
     }
 }

@@ -230,50 +230,90 @@ npm ci && npm run build
 		report changed "Pulled branch $branch at $(printf %.12s "$commit")"
 	}
 
-	# The env of a release lies beside those of the others; the release links to its own.
 	put_env() {
 		begin env
-		write_env
-		ln -s "../../../shared/.env.$release" "$releases/$release/.pystrano/env"
+		write_env "$releases/$release/.pystrano"
 		link_env
 		report changed 'Copied the env file'
 	}
 
-	# link_env makes shared/.env go through current, so that one rename switches code and env.
-	link_env() {
-		[ -z "$current" ] || adopt "$current"
-		through=../current/.pystrano/env
-		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
-		if [ "$(readlink "$shared/.env")" != "$through" ]; then
-			rm -f "$state/.env"
-			ln -s "$through" "$state/.env"
-			mv -f "$state/.env" "$shared/"
-		fi
-	}
-
+	# write_env DIRECTORY: the env file, and the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
-		base64 -d >"$shared/.env.$release" <<\EOF
+		base64 -d >"$1/env" <<\EOF
 ZXhwb3J0IFNUQVRJQ19ST09UPS9ob21lL2RlcGxveS9hcHBzL3BvcnRhbC9zaGFyZWQvbWVkaWEv
 c3RhdGljCkJBU0U9aHR0cHM6Ly9wb3J0YWwuZXhhbXBsZS5jb20KTE9HSU5fVVJMPSR7QkFTRX0v
 bG9naW4KR1JFRVRJTkc9IkhlbGxvXG4ke05BTUU6LXdvcmxkfSIK
 EOF
+		cat >"$1/run" <<\EOF
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"
+export STATIC_ROOT=/home/deploy/apps/portal/shared/media/static
+export BASE='https://portal.example.com'
+export LOGIN_URL='https://portal.example.com/login'
+export GREETING='Hello
+world'
+export VIRTUAL_ENV="${0%/run}/venv"
+export PATH="$VIRTUAL_ENV/bin:$PATH"
+exec "$@"
+EOF
+		chmod 700 "$1/run"
 	)
 
-	# adopt RELEASE: gives a release that the Python tool made the link to its env.
-	adopt() {
-		[ ! -L "$releases/$1/.pystrano/env" ] || return 0
-		[ -e "$shared/.env.$1" ] || [ ! -e "$shared/.env" ] || (
-			umask 077
-			cat "$shared/.env" >"$state/.env.adopted"
-			sync "$state/.env.adopted" # soon it is the only one
-			mv "$state/.env.adopted" "$shared/.env.$1"
-		)
-		if [ -e "$shared/.env.$1" ]; then
-			mkdir -p "$releases/$1/.pystrano"
-			chmod 600 "$shared/.env.$1"
-			ln -s "../../../shared/.env.$1" "$releases/$1/.pystrano/env"
+	# link_env makes shared/.env go through current, so that one rename switches code and env. The
+	# app can write in shared: what it put there is replaced.
+	link_env() {
+		[ -z "$current" ] || import_legacy_env "$current"
+		through=../current/.pystrano/env
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		link=$(readlink "$shared/.env") || :
+		if [ "$link" = "$through" ]; then
+			return
 		fi
+		case $link in
+		*/.env.*) ;; # of the Python tool
+		*)
+			if [ -e "$shared/.env" ] || [ -n "$link" ]; then
+				report warning "$shared/.env had been replaced; it is the env of the release that runs again"
+			fi
+			;;
+		esac
+		if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
+			mv "$shared/.env" "$shared/.env.replaced-by-$release"
+		fi
+		rm -f "$state/.env"
+		ln -s "$through" "$state/.env"
+		mv -f "$state/.env" "$shared/"
+	}
+
+	# import_legacy_env RELEASE: releases of earlier versions have their env in shared. The app can
+	# write there, so no link is followed and no FIFO waited for.
+	import_legacy_env() {
+		env=$releases/$1/.pystrano/env
+		if [ -f "$env" ] && [ ! -L "$env" ]; then
+			return
+		fi
+		for legacy in "$shared/.env.$1" "$shared/.env"; do
+			if [ -f "$legacy" ] && [ ! -L "$legacy" ]; then
+				mkdir -p "$releases/$1/.pystrano"
+				(
+					umask 077
+					rm -f "$state/env"
+					dd if="$legacy" iflag=nofollow,nonblock of="$state/env" status=none
+				)
+				sync "$state/env" # soon it is the only one
+				mv -fT "$state/env" "$env"
+				return
+			fi
+		done
 	}
 
 	# link_shared NAME: in place of what the repository may hold under that name.
@@ -326,21 +366,9 @@ EOF
 		report changed 'Installed Python dependencies'
 	}
 
-	# with_env COMMAND: in the directory of the release, with its env.
-	with_env() (
-		cd "$releases/$release"
-		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
-		export STATIC_ROOT=/home/deploy/apps/portal/shared/media/static
-		export BASE='https://portal.example.com'
-		export LOGIN_URL='https://portal.example.com/login'
-		export GREETING='Hello
-world'
-		exec "$@" 3<&- 9>&-
-	)
-
 	refresh_static_files() {
 		begin static
-		with_env bash -c "$static_files_command"
+		run "$releases/$release/.pystrano/run" bash -c "$static_files_command"
 		report changed 'Refreshed static assets'
 	}
 
@@ -349,7 +377,7 @@ world'
 		begin migrate
 		watch_controller "$$"
 		echo migrating >"$releases/$release/.pystrano/unfinished"
-		with_env bash -c "$migration_command"
+		run "$releases/$release/.pystrano/run" bash -c "$migration_command"
 		: >"$releases/$release/.pystrano/unfinished"
 		unwatch_controller
 		report changed 'Applied database migrations'
@@ -400,7 +428,6 @@ EOF
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
 		isolated sync -f "$releases/$release"
-		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
@@ -563,7 +590,7 @@ EOF
 		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
 		check_promotion
 		commit=$(commit_of "$release")
-		adopt "$release"
+		import_legacy_env "$release"
 		link_env
 		report ok "Found release $release"
 		event "fact release $release"

@@ -233,6 +233,35 @@
 		report changed "Pulled $revision at $(printf %.12s "$commit")"
 	}
 
+	put_env() {
+		begin env
+		write_env "$releases/$release/.pystrano"
+		report changed 'Wrote the launcher'
+	}
+
+	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	write_env() (
+		umask 077
+		cat >"$1/run" <<\EOF
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"
+export VIRTUAL_ENV=/srv/site-venv
+export PATH="$VIRTUAL_ENV/bin:${0%/run}/bin:$PATH"
+exec "$@"
+EOF
+		chmod 700 "$1/run"
+		mkdir "$1/bin"
+		ln -s "$state/uv/bin/uv" "$1/bin/"
+	)
+
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
 		rm -rf "$releases/$release/${1:?}"
@@ -285,7 +314,6 @@
 		trap '' HUP INT PIPE TERM
 		# The release must be on the disk before the link to it is: power may fail.
 		isolated sync -f "$releases/$release"
-		[ ! -L "$shared" ] || isolated sync -f "$shared/" # the env is there
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
@@ -392,6 +420,7 @@
 		watch_controller 0
 		stage=building
 		get_code
+		put_env
 		link_media
 		install_dependencies
 		unwatch_controller

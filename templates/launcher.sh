@@ -1,0 +1,20 @@
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"
+{%- for (name, value) in variables %}
+export {{ name|safe }}={{ value }}
+{%- endfor %}
+{%- if release_venv %}
+export VIRTUAL_ENV="${0%/run}/venv"
+{%- else %}
+export VIRTUAL_ENV={{ server.venv_dir }}
+{%- endif %}
+export PATH="$VIRTUAL_ENV/bin{% if !pip %}:${0%/run}/bin{% endif %}:$PATH"
+exec "$@"
