@@ -258,9 +258,10 @@ impl Site {
             env == format!("RELEASE={current}\n"),
             "current is {current}, shared/.env {env:?}"
         );
-        if self.host.path("root/current/.pystrano/env").exists() {
-            let mode = fs::metadata(self.host.path("root/shared/.env")).map_or(0, |env| env.mode());
-            must!(mode & 0o7777 == 0o600, "shared/.env has mode {mode:o}");
+        let own = self.host.path("root/current/.pystrano/env");
+        if let Ok(env) = fs::symlink_metadata(own) {
+            let mode = env.mode();
+            must!(mode == 0o100_600, "the env of {current} has mode {mode:o}");
         }
         let package = read("venv/package");
         // The Python tool's releases are those of 2025 here; they share what was installed then.
