@@ -82,7 +82,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         launcher,
         launcher_end,
-        uses_launcher: server.service.as_ref().is_some_and(|service| {
+        uses_launcher: server.service_file.as_ref().is_some_and(|service| {
             let launcher = "/.pystrano/run";
             service
                 .text
