@@ -225,11 +225,6 @@ impl Answers {
         absolute(&self.user, &self.project_root)
     }
 
-    /// The absolute path of a program of the virtualenv on the host.
-    pub fn program(&self, name: &str) -> String {
-        format!("{}/bin/{name}", absolute(&self.user, &self.venv_dir))
-    }
-
     pub fn packages(&self) -> impl Iterator<Item = &str> {
         packages(&self.system_packages)
     }
