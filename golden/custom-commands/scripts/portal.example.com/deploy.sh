@@ -292,6 +292,7 @@ EOF
 		rm -f "$state/.env"
 		ln -s "$through" "$state/.env"
 		mv -f "$state/.env" "$shared/"
+		[ -z "$current" ] || rm -rf "$shared/.env.$current" # imported
 	}
 
 	# import_legacy_env RELEASE: releases of earlier versions have their env in shared. The app can
