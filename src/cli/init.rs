@@ -5,6 +5,7 @@ use super::questions::{Kind, QUESTIONS, Question};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Init {
@@ -17,6 +18,9 @@ pub struct Init {
     /// Overwrite the config and the unit if they exist, without asking; a dotenv file is kept
     #[arg(long)]
     pub force: bool,
+    /// Checkout of the app, whose files give defaults [default: the current directory, if it is one]
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
 
     #[command(flatten)]
     pub given: Given,

@@ -220,6 +220,10 @@ impl Answers {
         self.framework == "fastapi"
     }
 
+    pub fn is_ssh_repo(&self) -> bool {
+        is_ssh(&self.repo)
+    }
+
     /// The absolute path of the project on the host.
     pub fn root(&self) -> String {
         absolute(&self.user, &self.project_root)

@@ -98,6 +98,34 @@ fn a_person_answers_on_a_terminal() {
     assert_eq!(read(&directory, unit), "changed\n");
 }
 
+/// What the app's files show stands there as the default.
+#[test]
+fn a_person_is_offered_what_the_checkout_shows() {
+    let directory = TempDir::new().unwrap();
+    for (file, text) in [
+        (".git/HEAD", "ref: refs/heads/develop\n"),
+        ("app/web.py", "api = FastAPI()\n"),
+        ("uv.lock", "name = \"uvicorn\"\n"),
+    ] {
+        let path = directory.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let words = ["init", "production", "shop", "--user", "shop"];
+    let mut terminal = Terminal::start(directory.path(), &words);
+    terminal.expect("found app/web.py, uv.lock, the branch develop");
+    for (question, keys) in [
+        ("> fastapi", "\r"),
+        ("? Virtualenv directory", "\r"),
+        ("> uv", "\u{1b}[A\r"),
+        ("? Dependency file (requirements.txt)", "uv.lock\r"),
+        ("? Application import path (app.web:api)", "\u{3}"),
+    ] {
+        terminal.expect(question).send(keys);
+    }
+    assert_eq!(terminal.end().0, 130);
+}
+
 /// Before the first question, which a wrong option would have made in vain.
 #[test]
 fn wrong_options_are_told_on_a_terminal_at_once() {

@@ -1,5 +1,6 @@
 //! `init`: with options alone here, on a terminal in `asked`.
 
+mod app;
 mod asked;
 mod terminal;
 

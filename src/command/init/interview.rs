@@ -1,5 +1,6 @@
 //! Where an answer comes from: the command line, the default, or a prompt on the terminal.
 
+use super::app::App;
 use crate::cli::questions::{Answers, Basis, Kind, QUESTIONS, Question};
 use crate::cli::{Given, Init};
 use crate::diagnostics::Message;
@@ -72,18 +73,21 @@ impl<'a> Interview<'a> {
         }
     }
 
-    /// Asks what the command line does not say.
+    /// Asks what the command line does not say. What the app's files show is the default.
     ///
     /// # Errors
     /// A person who is about to be asked has given a wrong option.
-    pub fn answers(&mut self, basis: &Basis) -> Result<Answers, PromptError> {
+    pub fn answers(&mut self, basis: &Basis, app: Option<&App>) -> Result<Answers, PromptError> {
         if self.has_terminal && !self.takes_defaults {
             self.check_options()?;
         }
         let mut answers = Answers::default();
         for question in QUESTIONS {
             if (question.applies)(&answers) {
-                let default = (question.default)(basis, &answers);
+                let found = app
+                    .and_then(|app| app.default_of(question.name, &answers))
+                    .filter(|text| !text.is_empty() && question.check(text).is_ok());
+                let default = found.unwrap_or_else(|| (question.default)(basis, &answers));
                 *(question.answer)(&mut answers) = self.answer(question, default)?;
             } else if self.given.get(question).is_some() {
                 self.wrong.push(Message::new(

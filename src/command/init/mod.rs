@@ -1,5 +1,7 @@
 //! `init`: asks, then writes `deployment.yml` and a starter unit.
 
+mod app;
+mod checkout;
 pub mod escape;
 mod files;
 mod interview;
@@ -12,6 +14,7 @@ use crate::config::{self, ConfigError};
 use crate::diagnostics::Diagnostic;
 use crate::error::Error;
 use crate::{fleet, report};
+use checkout::Checkout;
 use interview::{Interview, PromptError};
 use std::collections::HashMap;
 use std::fs;
@@ -40,6 +43,7 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
 fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     let target = &arguments.target;
     let config = super::config_path(cli, target)?;
+    let checkout = Checkout::open(arguments.from.as_deref())?;
     let mut interview = Interview::new(arguments);
     let may_replace = |path: &Path| match path.exists() && !arguments.force {
         true => interview::overwrite(&path.to_string_lossy(), arguments.yes),
@@ -48,7 +52,16 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     if !may_replace(&config)? {
         return Ok(false);
     }
-    let answers = interview.answers(&basis(cli, arguments))?;
+    let app = checkout.as_ref().and_then(app::find);
+    match (&app, &arguments.from) {
+        (Some(app), _) => report::note(format_args!("found {}", app.sources())),
+        (None, Some(directory)) => report::note(format_args!(
+            "found neither Django's manage.py nor a FastAPI module in {}",
+            directory.display()
+        )),
+        (None, None) => {}
+    }
+    let answers = interview.answers(&basis(cli, arguments), app.as_ref())?;
     let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
     let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
     // It holds somebody's secrets.
@@ -96,6 +109,9 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
         report::result(format_args!("wrote {}", draft.path.display()));
     }
     report::warnings(&warnings);
+    for note in app.iter().flat_map(|app| app.notes(&answers)) {
+        report::note(note);
+    }
     Ok(true)
 }
 

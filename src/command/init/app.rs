@@ -1,0 +1,477 @@
+//! What a checkout shows of the app: defaults for the questions, each with what it was found in.
+
+use super::checkout::Checkout;
+use crate::cli::questions::Answers;
+use crate::config::is_ssh;
+use crate::config::types::{Branch, Rule};
+use crate::credentials;
+use std::path::{Path, PathBuf};
+
+/// Directories above `manage.py`.
+const MANAGE_DEPTH: usize = 3;
+/// Python files in which FastAPI's object is looked for.
+const MOST_MODULES: usize = 500;
+
+/// An app, as its checkout shows it. Paths are from the top of the checkout.
+pub struct App<'a> {
+    checkout: &'a Checkout,
+    framework: &'static str,
+    /// Where its commands are meant to run.
+    directory: PathBuf,
+    /// `module:name`, from that directory.
+    module: String,
+    requirements: Option<PathBuf>,
+    /// `uv.lock`, or a `pyproject.toml` that describes a project.
+    uv_file: Option<PathBuf>,
+    alembic: Option<PathBuf>,
+    remote: Option<String>,
+    branch: Option<String>,
+    /// The Python that it asks for, and the file that says so.
+    python: Option<(String, PathBuf)>,
+    /// What all this was found in.
+    sources: Vec<String>,
+}
+
+/// The app of a checkout; `None` if it shows neither Django nor FastAPI.
+pub fn find(checkout: &Checkout) -> Option<App<'_>> {
+    let mut app = django(checkout).or_else(|| fastapi(checkout))?;
+    app.find_dependencies();
+    if app.framework == "fastapi" {
+        app.alembic = app.nearest("alembic.ini");
+    }
+    app.find_python();
+    app.find_git();
+    let files = [&app.uv_file, &app.requirements, &app.alembic];
+    let files = files.into_iter().flatten().map(|file| shown(file));
+    app.sources.extend(files);
+    if app.remote.is_some() {
+        app.sources.push("the remote origin".to_owned());
+    }
+    if let Some(branch) = &app.branch {
+        app.sources.push(format!("the branch {branch}"));
+    }
+    Some(app)
+}
+
+impl App<'_> {
+    /// The default of a question, after the answers before it.
+    pub fn default_of(&self, question: &str, answers: &Answers) -> Option<String> {
+        let is_fastapi = answers.is_fastapi() && self.framework == "fastapi";
+        match question {
+            "framework" => Some(self.framework.to_owned()),
+            "package_manager" => match (&self.uv_file, &self.requirements) {
+                (Some(_), _) => Some("uv".to_owned()),
+                (None, requirements) => requirements.as_ref().map(|_| "pip".to_owned()),
+            },
+            "dependency_file" => self.dependency_file(answers).map(shown),
+            "app_module" if answers.framework == self.framework => Some(self.module.clone()),
+            "repo" => self.remote.clone(),
+            "branch" => self.branch.clone(),
+            "run_migrations" if is_fastapi => Some(self.alembic.is_some().to_string()),
+            "migration_command" => {
+                let file = self.alembic.as_ref()?.strip_prefix(&self.directory).ok()?;
+                (file != "alembic.ini").then(|| format!("alembic -c {} upgrade head", shown(file)))
+            }
+            _ => None,
+        }
+    }
+
+    fn dependency_file(&self, answers: &Answers) -> Option<&Path> {
+        let uv_file = self
+            .uv_file
+            .as_deref()
+            .filter(|_| answers.package_manager == "uv");
+        uv_file.or(self.requirements.as_deref())
+    }
+
+    /// What the defaults were found in, for people.
+    pub fn sources(&self) -> String {
+        self.sources.join(", ")
+    }
+
+    /// What its files ask for that the answers do not give.
+    pub fn notes(&self, answers: &Answers) -> Vec<String> {
+        let mut notes = Vec::new();
+        if answers.framework != self.framework {
+            return notes;
+        }
+        if self.directory != Path::new("") {
+            let directory = shown(&self.directory);
+            notes.push(format!(
+                "note: the app is in {directory}/, but its commands run at the top of the repository"
+            ));
+        }
+        let file = PathBuf::from(&answers.dependency_file);
+        if answers.dependency_install_command.is_empty() && !self.checkout.holds(&file) {
+            notes.push(format!(
+                "warning: {} is not in the checkout; name what lists the dependencies with --dependency-file",
+                shown(&file)
+            ));
+        }
+        let server = match answers.is_fastapi() {
+            true => "uvicorn",
+            false => "gunicorn",
+        };
+        if names_package(self.checkout, &file, server) == Some(false) {
+            let add = match file.extension().is_some_and(|kind| kind == "txt") {
+                true => format!("add the line `{server}`"),
+                false => format!("run `uv add {server}`"),
+            };
+            notes.push(format!(
+                "warning: {} has no {server}, which the unit starts; {add}",
+                shown(&file)
+            ));
+        }
+        if names_package(self.checkout, &file, "celery") == Some(true) {
+            notes.push(
+                "note: the app uses celery; its workers need units of their own, which are not written"
+                    .to_owned(),
+            );
+        }
+        if let Some((version, file)) = &self.python {
+            notes.push(format!(
+                "note: the app asks for Python {version} ({})",
+                shown(file)
+            ));
+        }
+        notes
+    }
+
+    /// The first directory with a file of this name, from that of the app up to the top.
+    fn nearest(&self, name: &str) -> Option<PathBuf> {
+        let mut paths = self
+            .directory
+            .ancestors()
+            .map(|directory| directory.join(name));
+        paths.find(|path| self.checkout.has(path))
+    }
+
+    /// From the app's directory up to the top.
+    fn find_dependencies(&mut self) {
+        let mut project = None;
+        for directory in self.directory.ancestors() {
+            let file = |name| Some(directory.join(name)).filter(|file| self.checkout.has(file));
+            // A lock above an app with requirements of its own is another's, unless the app is a
+            // member of the workspace.
+            if self.uv_file.is_none() && (self.requirements.is_none() || project.is_some()) {
+                self.uv_file = file("uv.lock");
+            }
+            if project.is_none() {
+                project = file("pyproject.toml").filter(|file| self.describes_project(file));
+            }
+            if self.requirements.is_none() {
+                self.requirements = self.requirements_in(directory);
+            }
+        }
+        if self.requirements.is_none() && self.uv_file.is_none() {
+            self.uv_file = project;
+        }
+    }
+
+    fn describes_project(&self, file: &Path) -> bool {
+        let text = self.checkout.read(file).unwrap_or_default();
+        text.lines().any(|line| line.trim() == "[project]")
+    }
+
+    /// The file of a directory that lists what production needs.
+    fn requirements_in(&self, directory: &Path) -> Option<PathBuf> {
+        let usual = [
+            "requirements.txt",
+            "requirements/production.txt",
+            "requirements/prod.txt",
+            "requirements/base.txt",
+        ];
+        let mut usual = usual.iter().map(|name| directory.join(name));
+        usual.find(|file| self.checkout.has(file)).or_else(|| {
+            let mut files = self.checkout.files_in(directory);
+            let is_other = |file: &&Path| {
+                let name = file_name(file);
+                file.parent() == Some(directory)
+                    && name.starts_with("requirements")
+                    && name.ends_with(".txt")
+            };
+            files.find(is_other).map(Path::to_owned)
+        })
+    }
+
+    fn find_python(&mut self) {
+        let pinned = self.nearest(".python-version").and_then(|file| {
+            let text = self.checkout.read(&file)?;
+            let mut lines = text.lines().map(str::trim);
+            let version = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+            Some((version.to_owned(), file))
+        });
+        self.python = pinned.or_else(|| {
+            let file = self.nearest("pyproject.toml")?;
+            let text = self.checkout.read(&file)?;
+            let value = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("requires-python"))?;
+            Some((string_in(value)?.to_owned(), file))
+        });
+        // It goes to the terminal.
+        self.python = self.python.take().filter(|(version, _)| {
+            version.len() < 40 && version.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+        });
+    }
+
+    fn find_git(&mut self) {
+        let read = |name: &str| self.checkout.read(&Path::new(".git").join(name));
+        self.remote = read("config").and_then(|text| origin(&text));
+        self.branch = read("HEAD").and_then(|text| {
+            let branch = text.trim().strip_prefix("ref: refs/heads/")?;
+            Branch::check(branch).is_ok().then(|| branch.to_owned())
+        });
+    }
+}
+
+/// The app whose `manage.py` the checkout has.
+fn django(checkout: &Checkout) -> Option<App<'_>> {
+    let (manage, text) = checkout
+        .files_in(Path::new(""))
+        .filter(|file| {
+            file_name(file) == "manage.py" && file.components().count() <= MANAGE_DEPTH + 1
+        })
+        .find_map(|file| {
+            let text = checkout.read(file)?;
+            text.contains("DJANGO_SETTINGS_MODULE")
+                .then_some((file, text))
+        })?;
+    let directory = manage.parent().unwrap_or(Path::new(""));
+    let settings = text
+        .split("DJANGO_SETTINGS_MODULE")
+        .skip(1)
+        .find_map(|rest| {
+            let rest = rest
+                .lines()
+                .next()?
+                .trim_start_matches(['"', '\'', ')', ']']);
+            string_in(rest)
+        });
+    let mut app = App::new(checkout, "django", directory, manage);
+    if let Some(wsgi) = wsgi(checkout, directory, settings.unwrap_or_default()) {
+        let text = checkout.read(&wsgi).unwrap_or_default();
+        let object = ["application", "app"]
+            .into_iter()
+            .find(|name| assigns(&text, name, ""));
+        app.module = module_name(&wsgi, directory, object.unwrap_or("application"));
+        app.sources.push(shown(&wsgi));
+    }
+    Some(app)
+}
+
+/// The `wsgi.py` beside the settings, or in a package above them.
+fn wsgi(checkout: &Checkout, directory: &Path, settings: &str) -> Option<PathBuf> {
+    let package: PathBuf = settings.split('.').collect();
+    let beside = package
+        .ancestors()
+        .map(|package| directory.join(package).join("wsgi.py"));
+    beside
+        .into_iter()
+        .find(|file| checkout.has(file))
+        .or_else(|| {
+            let mut files = checkout.files_in(directory);
+            files
+                .find(|file| file_name(file) == "wsgi.py")
+                .map(Path::to_owned)
+        })
+}
+
+/// The app whose module makes a `FastAPI` object.
+fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
+    let modules = checkout
+        .files_in(Path::new(""))
+        .filter(|file| file.extension().is_some_and(|kind| kind == "py"));
+    let (file, object) = modules
+        .take(MOST_MODULES)
+        .filter_map(|file| {
+            let text = checkout.read(file)?;
+            let object = text.lines().find_map(|line| {
+                let (name, _) = line.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
+                (!name.is_empty() && assigns(line, name, "FastAPI(")).then(|| name.to_owned())
+            })?;
+            Some((file, object))
+        })
+        .min_by_key(|(file, _)| {
+            let names = ["main.py", "app.py", "asgi.py"];
+            let rank = names.iter().position(|name| *name == file_name(file));
+            (file.components().count(), rank.unwrap_or(names.len()))
+        })?;
+    let describes = ["pyproject.toml", "requirements.txt", "alembic.ini"];
+    let directory = file.ancestors().skip(1).find(|directory| {
+        describes
+            .iter()
+            .any(|name| checkout.has(&directory.join(name)))
+    });
+    let directory = directory.unwrap_or(Path::new(""));
+    let mut app = App::new(checkout, "fastapi", directory, file);
+    // What is installed from src/ is imported without it.
+    let source = directory.join("src");
+    let is_package = checkout
+        .read(&directory.join("pyproject.toml"))
+        .is_some_and(|text| text.contains("[build-system]"));
+    let root = match is_package && file.starts_with(&source) {
+        true => &source,
+        false => directory,
+    };
+    app.module = module_name(file, root, &object);
+    Some(app)
+}
+
+impl<'a> App<'a> {
+    fn new(
+        checkout: &'a Checkout,
+        framework: &'static str,
+        directory: &Path,
+        source: &Path,
+    ) -> Self {
+        App {
+            checkout,
+            framework,
+            directory: directory.to_owned(),
+            module: String::new(),
+            requirements: None,
+            uv_file: None,
+            alembic: None,
+            remote: None,
+            branch: None,
+            python: None,
+            sources: vec![shown(source)],
+        }
+    }
+}
+
+/// Whether a line assigns to a name what begins with a text, perhaps in a module.
+fn assigns(text: &str, name: &str, value: &str) -> bool {
+    text.lines().any(|line| {
+        let Some((target, assigned)) = line.split_once('=') else {
+            return false;
+        };
+        let target = target.split(':').next().unwrap_or_default();
+        let call = assigned.trim_start();
+        let call = call.strip_prefix("fastapi.").unwrap_or(call);
+        target.trim_end() == name && call.starts_with(value)
+    })
+}
+
+/// The first quoted string of a text.
+fn string_in(text: &str) -> Option<&str> {
+    let start = text.find(['"', '\''])?;
+    let quote = text[start..].chars().next()?;
+    text[start + 1..]
+        .split_once(quote)
+        .map(|(string, _)| string)
+}
+
+/// `module:object` of a Python file, imported from a directory.
+fn module_name(file: &Path, directory: &Path, object: &str) -> String {
+    let path = file
+        .strip_prefix(directory)
+        .unwrap_or(file)
+        .with_extension("");
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let parts = match parts.split_last() {
+        Some((last, package)) if last == "__init__" => package,
+        _ => &parts,
+    };
+    format!("{}:{object}", parts.join("."))
+}
+
+/// The URL of the remote `origin`, if a host can clone it; without its password.
+fn origin(config: &str) -> Option<String> {
+    let mut lines = config.lines().map(str::trim);
+    lines.find(|line| *line == "[remote \"origin\"]")?;
+    let url = lines
+        .take_while(|line| !line.starts_with('['))
+        .find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == "url").then(|| value.trim().trim_matches('"'))
+        })?;
+    match url.split_once("://") {
+        Some((scheme @ ("https" | "http" | "git"), rest)) => {
+            let (authority, path) = rest.split_once('/')?;
+            let host = authority.rsplit('@').next()?;
+            Some(format!("{scheme}://{host}/{path}"))
+        }
+        _ => (is_ssh(url) && credentials::find(url).is_empty()).then(|| url.to_owned()),
+    }
+}
+
+/// Whether a dependency file brings a package; `None` where it does not show that.
+fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
+    let text = checkout.read(file)?;
+    match file_name(file).as_str() {
+        "uv.lock" => {
+            let line = format!("name = \"{package}\"");
+            Some(text.lines().any(|found| found == line))
+        }
+        "pyproject.toml" => Some(
+            text.split(['"', '\''])
+                .any(|text| is_requirement(text, package)),
+        ),
+        _ => requirements_name(checkout, file, package, 0),
+    }
+}
+
+fn requirements_name(
+    checkout: &Checkout,
+    file: &Path,
+    package: &str,
+    depth: usize,
+) -> Option<bool> {
+    const MOST_DEPTH: usize = 5;
+    let text = checkout.read(file).filter(|_| depth < MOST_DEPTH)?;
+    let mut is_clear = true;
+    for line in text.lines().map(str::trim) {
+        if is_requirement(line, package) {
+            return Some(true);
+        }
+        let included = line
+            .strip_prefix("-r")
+            .or_else(|| line.strip_prefix("--requirement"));
+        if let Some(included) = included {
+            let included = included.trim_start_matches(['=', ' ']).trim();
+            let included = normal(&file.with_file_name(included));
+            match requirements_name(checkout, &included, package, depth + 1) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => is_clear = false,
+            }
+        } else if line.starts_with(['.', '/']) || line.starts_with("-e") || line.contains("://") {
+            is_clear = false;
+        }
+    }
+    is_clear.then_some(false)
+}
+
+/// Whether a requirement is of a package, or is known to bring it.
+fn is_requirement(requirement: &str, package: &str) -> bool {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = requirement.trim().chars().take_while(is_part).collect();
+    let name = name.to_lowercase().replace(['_', '.'], "-");
+    name == package || package == "uvicorn" && requirement.trim().starts_with("fastapi[")
+}
+
+/// A path without `.`, and without the directories that `..` leaves.
+fn normal(path: &Path) -> PathBuf {
+    path.iter().fold(PathBuf::new(), |mut normal, part| {
+        match part.to_str() {
+            Some(".") => {}
+            Some("..") => drop(normal.pop()),
+            _ => normal.push(part),
+        }
+        normal
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A path for people, and for a config.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

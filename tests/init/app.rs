@@ -1,0 +1,436 @@
+//! `init` looks at a checkout of the app.
+
+use crate::{pystrano, read};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use tempfile::TempDir;
+
+const MANAGE: &str = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n";
+const WSGI: &str = "application = get_wsgi_application()\n";
+const FASTAPI: &str =
+    "from fastapi import FastAPI\n\napp = FastAPI(title=\"Shop\")\napp.add_middleware(X)\n";
+const GIT: &str = "[core]\n\tbare = false\n[remote \"other\"]\n\turl = git@other.example.com:x.git\n\
+    [remote \"origin\"]\n\turl = git@code.example.com:you/shop.git\n\tfetch = +refs/heads/*\n";
+
+/// Paths and texts.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+/// Writes files, their directories, too.
+fn checkout(files: Files) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    add(directory.path(), files);
+    add(
+        directory.path(),
+        &[
+            (".git/config", GIT),
+            (".git/HEAD", "ref: refs/heads/develop\n"),
+        ],
+    );
+    directory
+}
+
+fn add(directory: &Path, files: Files) {
+    for (path, text) in files {
+        let path = directory.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// Runs `init` there with all defaults; the lines of the config, and what was said.
+fn init(directory: &TempDir, more: &[&str]) -> (Vec<String>, String) {
+    let words = ["init", "production", "shop", "--yes", "--force", "--host"];
+    let words = [&words[..], &["www.example.com"], more].concat();
+    let ran = pystrano(directory, &words).success();
+    let said = String::from_utf8(ran.get_output().stderr.clone()).unwrap();
+    pystrano(directory, &["check", "production", "shop"]).success();
+    let here = "deploy/shop/production";
+    let texts = [
+        read(directory, &format!("{here}/deployment.yml")),
+        read(directory, &format!("{here}/shop-production.service")),
+    ];
+    let lines = texts.concat();
+    let lines = lines.lines().map(|line| line.trim().to_owned());
+    (lines.collect(), said)
+}
+
+#[track_caller]
+fn has(lines: &[String], line: &str) {
+    let is_there = lines
+        .iter()
+        .any(|known| known == line || known.contains("ExecStart=") && known.contains(line));
+    assert!(is_there, "{line} is not in\n{}", lines.join("\n"));
+}
+
+#[test]
+fn a_django_project_is_found() {
+    let directory = checkout(&[
+        ("manage.py", MANAGE),
+        ("shop/settings.py", ""),
+        ("shop/wsgi.py", WSGI),
+        ("requirements.txt", "Django==5.2\ngunicorn>=23\n"),
+    ]);
+    let (lines, said) = init(&directory, &[]);
+    for line in [
+        "framework: \"django\"",
+        "source_code_url: \"git@code.example.com:you/shop.git\"",
+        "forward_agent: true",
+        "branch: \"develop\"",
+        "package_manager: \"pip\"",
+        "dependency_file: \"requirements.txt\"",
+        "- \"code.example.com\"",
+        "health_check_url: \"http://127.0.0.1:8000/\"",
+        "health_check_statuses: \"200-499\"",
+        " shop.wsgi:application ",
+    ] {
+        has(&lines, line);
+    }
+    assert!(
+        said.starts_with(
+            "found manage.py, shop/wsgi.py, requirements.txt, the remote origin, the branch develop\n"
+        ),
+        "{said}"
+    );
+    assert!(
+        !said.contains("warning") && !said.contains("note:"),
+        "{said}"
+    );
+    // Options come first.
+    let (lines, _) = init(
+        &directory,
+        &[
+            "--branch",
+            "main",
+            "--package-manager",
+            "uv",
+            "--repo",
+            "https://code.example.com/shop.git",
+        ],
+    );
+    has(&lines, "branch: \"main\"");
+    has(&lines, "dependency_file: \"requirements.txt\"");
+    assert!(!lines.iter().any(|line| line.starts_with("forward_agent")));
+}
+
+#[test]
+fn a_server_that_is_not_among_the_dependencies_is_named() {
+    let fastapi = ("app/main.py", FASTAPI);
+    let django = ("manage.py", MANAGE);
+    for (files, says) in [
+        (
+            &[django, ("requirements.txt", "Django\n# gunicorn\n")][..],
+            "warning: requirements.txt has no gunicorn, which the unit starts; add the line `gunicorn`\n",
+        ),
+        (
+            &[fastapi, ("requirements.txt", "fastapi\n")],
+            "warning: requirements.txt has no uvicorn, which the unit starts; add the line `uvicorn`\n",
+        ),
+        (
+            &[fastapi, ("uv.lock", "[[package]]\nname = \"fastapi\"\n")],
+            "warning: uv.lock has no uvicorn, which the unit starts; run `uv add uvicorn`\n",
+        ),
+        (
+            &[
+                django,
+                ("pyproject.toml", "[project]\ndependencies = [\"Django\"]\n"),
+            ],
+            "warning: pyproject.toml has no gunicorn, which the unit starts; run `uv add gunicorn`\n",
+        ),
+        (
+            &[django],
+            "warning: requirements.txt is not in the checkout; name what lists the dependencies with --dependency-file\n",
+        ),
+        (
+            &[django, ("requirements.txt", "Gunicorn[gevent]==23\n")],
+            "",
+        ),
+        (&[fastapi, ("requirements.txt", "fastapi[standard]\n")], ""),
+        (
+            &[
+                fastapi,
+                ("requirements.txt", "fastapi\nuvicorn[standard]==1\n"),
+            ],
+            "",
+        ),
+        (
+            &[fastapi, ("uv.lock", "[[package]]\nname = \"uvicorn\"\n")],
+            "",
+        ),
+        (
+            &[
+                django,
+                ("requirements.txt", "-r requirements/base.txt\n"),
+                ("requirements/base.txt", "gunicorn\n"),
+            ],
+            "",
+        ),
+        // What a project brings is not seen.
+        (&[django, ("requirements.txt", "-e .\n")], ""),
+        (
+            &[
+                django,
+                (
+                    "requirements.txt",
+                    "-r ../elsewhere.txt\n-r requirements.txt\n",
+                ),
+            ],
+            "",
+        ),
+    ] {
+        let directory = checkout(files);
+        let (_, said) = init(&directory, &[]);
+        let warnings: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("warning: "))
+            .collect();
+        assert_eq!(warnings.join("\n"), says.trim_end(), "{files:?}");
+    }
+}
+
+#[test]
+fn apps_are_found_below_the_top() {
+    let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
+    let shapes: [(Files, &[&str], &str); 6] = [
+        // Django in backend/, settings in a package.
+        (
+            &[
+                ("backend/manage.py", base),
+                ("backend/config/settings/production.py", ""),
+                ("backend/config/wsgi.py", WSGI),
+                ("backend/requirements.txt", "gunicorn\n"),
+            ],
+            &[
+                " config.wsgi:application ",
+                "dependency_file: \"backend/requirements.txt\"",
+            ],
+            "note: the app is in backend/,",
+        ),
+        // Django in src/, its dependencies at the top.
+        (
+            &[
+                ("src/manage.py", MANAGE),
+                ("src/shop/wsgi.py", WSGI),
+                ("requirements/base.txt", "gunicorn\n"),
+            ],
+            &[
+                " shop.wsgi:application ",
+                "dependency_file: \"requirements/base.txt\"",
+            ],
+            "note: the app is in src/,",
+        ),
+        // FastAPI in backend/ of a uv workspace, with alembic.
+        (
+            &[
+                (
+                    "pyproject.toml",
+                    "[tool.uv.workspace]\nmembers = [\"backend\"]\n",
+                ),
+                (
+                    "uv.lock",
+                    "[[package]]\nname = \"uvicorn\"\n[[package]]\nname = \"celery\"\n",
+                ),
+                (
+                    "backend/pyproject.toml",
+                    "[project]\nrequires-python = \">=3.12,<4.0\"\n",
+                ),
+                ("backend/alembic.ini", ""),
+                ("backend/app/main.py", FASTAPI),
+                ("backend/tests/main.py", FASTAPI),
+            ],
+            &[
+                "framework: \"fastapi\"",
+                " app.main:app ",
+                "package_manager: \"uv\"",
+                "dependency_file: \"uv.lock\"",
+                "run_migrations: true",
+                "migration_command: \"alembic upgrade head\"",
+            ],
+            "note: the app asks for Python >=3.12,<4.0 (backend/pyproject.toml)",
+        ),
+        // A packaged FastAPI project in src/.
+        (
+            &[
+                ("pyproject.toml", "[build-system]\n[project]\n"),
+                ("uv.lock", "name = \"uvicorn\"\nname = \"celery\"\n"),
+                (".python-version", "# pinned\n3.13\n"),
+                ("src/shop/web.py", "api: FastAPI = fastapi.FastAPI()\n"),
+            ],
+            &[" shop.web:api ", "run_migrations: false"],
+            "note: the app uses celery;",
+        ),
+        // Requirements of its own, and a lock of something else.
+        (
+            &[
+                ("uv.lock", ""),
+                ("pyproject.toml", "[project]\n"),
+                ("web/requirements.txt", "uvicorn\n"),
+                ("web/main.py", FASTAPI),
+            ],
+            &[
+                " main:app ",
+                "dependency_file: \"web/requirements.txt\"",
+                "package_manager: \"pip\"",
+            ],
+            "note: the app is in web/,",
+        ),
+        // Django comes before FastAPI; a project that Poetry alone understands is not proposed.
+        (
+            &[
+                ("manage.py", MANAGE),
+                ("api.py", FASTAPI),
+                ("pyproject.toml", "[tool.poetry]\n"),
+                (".python-version", "3.13\n"),
+            ],
+            &[
+                "framework: \"django\"",
+                " shop.wsgi:application ",
+                "dependency_file: \"requirements.txt\"",
+            ],
+            "note: the app asks for Python 3.13 (.python-version)",
+        ),
+    ];
+    for (files, expected, says) in shapes {
+        let directory = checkout(files);
+        let (lines, said) = init(&directory, &[]);
+        for line in expected {
+            has(&lines, line);
+        }
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn a_checkout_can_be_elsewhere() {
+    let elsewhere = checkout(&[("main.py", FASTAPI), ("requirements.txt", "uvicorn\n")]);
+    let from = elsewhere.path().to_str().unwrap();
+    let directory = TempDir::new().unwrap();
+    let (lines, said) = init(&directory, &["--from", from]);
+    has(&lines, " main:app ");
+    assert!(said.contains("found main.py, requirements.txt"), "{said}");
+
+    // Where nothing is found, nothing but that is said.
+    let empty = TempDir::new().unwrap();
+    let from = empty.path().to_str().unwrap();
+    let (lines, said) = init(
+        &directory,
+        &["--from", from, "--repo", "https://a.example.com/b"],
+    );
+    has(&lines, "framework: \"django\"");
+    assert!(
+        said.starts_with("found neither Django's manage.py nor a FastAPI module in "),
+        "{said}"
+    );
+    let words = ["init", "production", "shop", "--yes", "--from", "nowhere"];
+    pystrano(&directory, &words)
+        .code(2)
+        .stderr("error: --from: nowhere is not a directory; name a checkout of the app\n");
+}
+
+/// A repository with the config of some app is not that app's.
+#[test]
+fn a_repository_without_an_app_proposes_nothing() {
+    let directory = checkout(&[("README", ""), ("scripts/tool.py", "print()\n")]);
+    let words = ["init", "production", "shop", "--yes", "--host", "a"];
+    pystrano(&directory, &words)
+        .code(2)
+        .stderr("error: there is no terminal to ask on, and no --repo; give them as options\n");
+}
+
+#[test]
+fn remotes_are_proposed_without_passwords() {
+    for (url, proposed) in [
+        (
+            "https://ada:s3cret@code.example.com/shop.git",
+            Some("https://code.example.com/shop.git"),
+        ),
+        (
+            "https://ghp_0123456789abcdef0123@code.example.com/x",
+            Some("https://code.example.com/x"),
+        ),
+        (
+            "\"ssh://git@code.example.com:2222/x.git\"",
+            Some("ssh://git@code.example.com:2222/x.git"),
+        ),
+        ("ssh://git:s3cret@code.example.com/x.git", None),
+        ("/srv/git/shop.git", None),
+        ("../shop.git", None),
+        ("-oProxyCommand=x:y", None),
+    ] {
+        let directory = checkout(&[("main.py", FASTAPI), ("requirements.txt", "uvicorn\n")]);
+        let git = format!("[remote \"origin\"]\n\turl = {url}\n");
+        add(directory.path(), &[(".git/config", &git)]);
+        let words = ["init", "production", "shop", "--yes", "--host", "a"];
+        let ran = pystrano(&directory, &words);
+        let Some(proposed) = proposed else {
+            ran.code(2);
+            continue;
+        };
+        ran.success();
+        let config = read(&directory, "deploy/shop/production/deployment.yml");
+        assert!(
+            config.contains(&format!("source_code_url: \"{proposed}\"\n")),
+            "{config}"
+        );
+    }
+}
+
+/// Nothing outside is read, nothing is waited for, and large files are left alone.
+#[test]
+fn links_pipes_and_large_trees_are_left_alone() {
+    let outside = checkout(&[
+        ("manage.py", MANAGE),
+        ("shop/wsgi.py", WSGI),
+        ("main.py", FASTAPI),
+    ]);
+    let there = |name: &str| outside.path().join(name);
+    let directory = TempDir::new().unwrap();
+    let here = |name: &str| directory.path().join(name);
+    symlink(there("manage.py"), here("manage.py")).unwrap();
+    symlink(there("shop"), here("shop")).unwrap();
+    symlink(there(".git"), here(".git")).unwrap();
+    symlink(".", here("loop")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(here("main.py"))
+        .status();
+    assert!(made.unwrap().success());
+    let large = format!("{FASTAPI}{}", "#\n".repeat(3_000_000));
+    add(
+        directory.path(),
+        &[
+            ("large.py", &large),
+            ("a/b/c/d/e/main.py", FASTAPI),
+            ("venv/pyvenv.cfg", ""),
+            ("venv/main.py", FASTAPI),
+            ("node_modules/main.py", FASTAPI),
+            ("\u{1b}[31m/main.py", FASTAPI),
+        ],
+    );
+    let words = ["init", "production", "shop", "--yes", "--host", "a"];
+    pystrano(&directory, &words)
+        .code(2)
+        .stderr("error: there is no terminal to ask on, and no --repo; give them as options\n");
+
+    // The links of git's own files are not followed either.
+    let linked = TempDir::new().unwrap();
+    add(
+        linked.path(),
+        &[
+            ("main.py", FASTAPI),
+            (".git/HEAD", "ref: refs/heads/main\n"),
+        ],
+    );
+    symlink(there(".git/config"), linked.path().join(".git/config")).unwrap();
+    pystrano(&linked, &words).code(2).stderr(
+        "found main.py, the branch main\nerror: there is no terminal to ask on, and no --repo; give them as options\n",
+    );
+
+    // Thousands of files before the app's.
+    let many = TempDir::new().unwrap();
+    add(many.path(), &[("zz/main.py", FASTAPI)]);
+    fs::create_dir(many.path().join(".git")).unwrap();
+    for number in 0..6_000 {
+        fs::write(many.path().join(format!("{number}.txt")), "").unwrap();
+    }
+    pystrano(&many, &words).code(2);
+}
