@@ -72,6 +72,7 @@ fn dry_run(job: &Job, config: Config, report: &Report) -> Result<ExitCode, Error
         let plan = Plan {
             command,
             script: kind.file_name(),
+            arguments: call.words(),
             bytes: script.len(),
             sha256: script::sha256(&script),
             text,

@@ -206,6 +206,8 @@ impl<'a> Fleet<'a> {
         let dial = Dial {
             program: ssh::program(),
             arguments: call.arguments(&server),
+            user: call.user(&server).to_owned(),
+            preamble: call.preamble(),
             nonce,
             script: Box::new(move || script::render(action.script(), &server, Secrets::Reveal))
                 as Script,

@@ -10,6 +10,8 @@ pub struct Plan {
     /// The program and its arguments.
     pub command: Vec<String>,
     pub script: &'static str,
+    /// The script's arguments.
+    pub arguments: Vec<String>,
     pub bytes: usize,
     pub sha256: String,
     /// With `--verbose` the script, without its secrets.
@@ -28,8 +30,11 @@ impl Report {
         super::result(&self.labels()[host]);
         super::result(format_args!("  {}", words.join(" ")));
         super::result(format_args!(
-            "  {}: {} bytes, sha256 {}",
-            plan.script, plan.bytes, plan.sha256
+            "  {} {}: {} bytes, sha256 {}",
+            plan.script,
+            plan.arguments.join(" "),
+            plan.bytes,
+            plan.sha256
         ));
         if let Some(text) = &plan.text {
             super::result(text);

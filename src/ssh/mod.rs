@@ -56,7 +56,7 @@ impl Action {
 pub struct Call {
     pub action: Action,
     pub release: Option<String>,
-    /// Marks the script's own lines and the words sent to it.
+    /// Marks the script's events and the orders sent to it.
     pub nonce: String,
     /// `user@machine` of the controller, for the log on the host.
     pub who: String,
@@ -65,12 +65,18 @@ pub struct Call {
 }
 
 impl Call {
-    /// The arguments of `ssh`. The remote command has only characters that mean nothing to any shell.
-    pub fn arguments(&self, server: &Server) -> Vec<String> {
-        let user = match self.action {
+    /// Who logs in.
+    pub fn user<'a>(&self, server: &'a Server) -> &'a str {
+        match self.action {
             Action::Setup => &server.setup_user,
             _ => &server.project_user,
-        };
+        }
+    }
+
+    /// The arguments of `ssh`.
+    pub fn arguments(&self, server: &Server) -> Vec<String> {
+        let user = self.user(server);
+        let is_root = self.action != Action::Setup || user == "root";
         let forward = self.action == Action::Deploy && server.forward_agent;
         let mut arguments: Vec<String> = [
             "-T",
@@ -88,32 +94,50 @@ impl Call {
         .map(str::to_owned)
         .into();
         arguments.push(server.port.to_string());
-        arguments.extend(["-l", user, "--", &server.host, &self.remote(user)].map(str::to_owned));
+        arguments.extend(["-l", user, "--", &server.host, &remote(is_root)].map(str::to_owned));
         arguments
     }
 
-    fn remote(&self, user: &str) -> String {
-        let mut command = match (self.action, user) {
-            (Action::Setup, user) if user != "root" => "exec sudo -n sh -s --".to_owned(),
-            _ => "exec sh -s --".to_owned(),
-        };
-        let mut word = |word: &str| {
-            command.push(' ');
-            command.push_str(word);
-        };
-        if self.action != Action::Setup {
-            word(self.action.name());
-        }
-        if let Some(release) = &self.release {
-            word(release);
-        }
-        word(&format!("nonce={}", self.nonce));
-        word(&format!("who={}", self.who));
-        if let Some(seconds) = self.barrier {
-            word(&format!("barrier={seconds}"));
-        }
-        command
+    /// What the host reads before the script's bytes: that nothing was lost on the way, and the
+    /// script's arguments. They are in no command line, which everybody on the host could read.
+    pub fn preamble(&self) -> String {
+        let mut words = self.words();
+        words.push(format!("nonce={}", self.nonce));
+        let words = words
+            .into_iter()
+            .map(|word| shell_escape::escape(word.into()));
+        let words: Vec<_> = words.collect();
+        format!("{MAGIC}\nset -- {}\n", words.join(" "))
     }
+
+    /// The script's arguments, but for the nonce.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.action != Action::Setup {
+            words.push(self.action.name().to_owned());
+        }
+        words.extend(self.release.clone());
+        words.push(format!("who={}", self.who));
+        words.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));
+        words
+    }
+}
+
+/// The line that begins what a host reads.
+const MAGIC: &str = "pystrano-1";
+/// What the remote command prints when the login is over.
+pub const LOGIN_HINT: &str = "@pystrano login";
+/// What it prints when the first line that it reads is not [`MAGIC`].
+pub const STDIN_HINT: &str = "@pystrano stdin";
+
+/// The constant remote command: a login shell may be fish or tcsh, so within the single quotes there is
+/// nothing that means something to one of them.
+fn remote(is_root: bool) -> String {
+    let sudo = if is_root { "" } else { "sudo -n " };
+    format!(
+        "exec {sudo}sh -c 'echo {LOGIN_HINT}; IFS= read -r line; \
+         case $line in {MAGIC}) exec sh -s;; esac; echo {STDIN_HINT}; exit 2'"
+    )
 }
 
 /// The program that is run: `PYSTRANO_SSH`, or `ssh` found on `PATH`.
@@ -180,6 +204,10 @@ pub type Script = Box<dyn FnOnce() -> Result<String, Error> + Send>;
 pub struct Dial {
     pub program: OsString,
     pub arguments: Vec<String>,
+    /// Who logs in.
+    pub user: String,
+    /// Comes before the script; see [`Call::preamble`].
+    pub preamble: String,
     pub nonce: String,
     pub script: Script,
     pub redactor: Arc<Redactor>,

@@ -19,6 +19,8 @@ const STACK: usize = 256 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
 /// How long `ssh` may take to end when the script has, and from TERM to KILL.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a login that has read all of its input may take to show it, when that ends.
+const LAST_LOGIN: Duration = Duration::from_secs(5);
 /// How often a silent child is looked at: something else may hold its pipes open.
 const GLANCE: Duration = Duration::from_secs(5);
 
@@ -87,8 +89,8 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         reached: false,
         passing: false,
     };
-    let script = match (dial.script)() {
-        Ok(script) => script.into_bytes(),
+    let pending = match (dial.script)() {
+        Ok(script) => (dial.preamble + &script).into_bytes(),
         Err(error) => return unstarted(error.to_string()),
     };
     let child = Command::new(&dial.program)
@@ -114,13 +116,13 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
         orders: Some(orders),
-        pending: script,
+        pending,
         sent: 0,
         login: Some(dial.patience),
         deadline: Some(Instant::now() + dial.patience),
         ending: false,
         killed: false,
-        talk: Talk::new(dial.nonce, dial.redactor, dial.verbose),
+        talk: Talk::new(dial.user, dial.nonce, dial.redactor, dial.verbose),
         child,
     };
     link.run(tell);
@@ -233,10 +235,12 @@ impl Link {
         let now = Instant::now();
         let mut patience = GLANCE;
         if let Some(deadline) = self.deadline {
-            if deadline <= now {
+            if deadline <= now && self.login.is_some() && self.stdin.take().is_some() {
+                // A login file that has read the script goes on at its end, and the remote command tells.
+                self.deadline = Some(now + LAST_LOGIN);
+            } else if deadline <= now {
                 if let Some(login) = self.login {
-                    let reason = format!("the script did not start within {} s", login.as_secs());
-                    self.talk.ssh.push_back(reason);
+                    self.talk.ssh.push_back(self.talk.no_start(login));
                 }
                 self.kill(if self.killed {
                     Signal::KILL
@@ -370,37 +374,67 @@ fn drain(source: Option<&mut impl Read>, buffer: &mut [u8], mut take: impl FnMut
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Action, Call, remote};
     use super::*;
     use std::sync::mpsc::channel;
+
+    /// How a session ends whose `ssh` is this shell command.
+    fn closing_of(command: String) -> Closing {
+        let call = Call {
+            action: Action::Status,
+            release: None,
+            nonce: String::new(),
+            who: "ada@laptop".to_owned(),
+            barrier: None,
+        };
+        let dial = Dial {
+            program: "sh".into(),
+            arguments: vec!["-c".to_owned(), command],
+            user: "deploy".to_owned(),
+            preamble: call.preamble(),
+            nonce: String::new(),
+            script: Box::new(|| Ok("# nothing\n".repeat(100_000))),
+            redactor: std::sync::Arc::default(),
+            verbose: false,
+            patience: Duration::from_millis(300),
+        };
+        let (sender, messages) = channel();
+        let _session = Session::open(dial, move |message| {
+            let _ = sender.send(message);
+        });
+        match messages.recv() {
+            Ok(Message::Closed(closing)) => closing,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn a_login_that_hangs_is_ended() {
         for command in ["exec sleep 20", "trap '' TERM; cat >/dev/null; sleep 20"] {
-            let dial = Dial {
-                program: "sh".into(),
-                arguments: vec!["-c".to_owned(), command.to_owned()],
-                nonce: String::new(),
-                script: Box::new(|| Ok("# nothing\n".repeat(100_000))),
-                redactor: std::sync::Arc::default(),
-                verbose: false,
-                patience: Duration::from_millis(300),
-            };
-            let (tell, told) = channel();
             let began = Instant::now();
-            let _session = Session::open(dial, move |message| {
-                let _ = tell.send(message);
-            });
-            let closing = match told.recv() {
-                Ok(Message::Closed(closing)) => closing,
-                other => panic!("{other:?}"),
-            };
             let unstarted = Closing::Unstarted {
-                reason: "the script did not start within 0 s".to_owned(),
+                reason: "the login was not over within 0 s: a startup file of deploy hangs, or the host is too slow"
+                    .to_owned(),
                 reached: false,
                 passing: false,
             };
-            assert_eq!(closing, unstarted, "{command}");
-            assert!(began.elapsed() < Duration::from_secs(10), "{command}");
+            assert_eq!(closing_of(command.to_owned()), unstarted, "{command}");
+            assert!(began.elapsed() < Duration::from_secs(15), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_reads_all_of_its_input_is_told() {
+        for login in ["cat >/dev/null", "timeout 0.2 cat >/dev/null"] {
+            let closing = closing_of(format!("{login}; {}", remote(true)));
+            let Closing::Unstarted {
+                reason, reached, ..
+            } = closing
+            else {
+                panic!("{closing:?}");
+            };
+            let told = "a startup file of deploy (.bashrc, .profile, .zshenv, config.fish or the like) reads";
+            assert!(reached && reason.starts_with(told), "{login}: {reason}");
         }
     }
 }

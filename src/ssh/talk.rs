@@ -1,11 +1,12 @@
 //! What one session has said: its events, and the last lines of everything else.
 
 use super::wire::Piece;
-use super::{Event, Redactor, harmless};
+use super::{Event, LOGIN_HINT, Redactor, STDIN_HINT, harmless};
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Last lines of output that are kept for a failure's report.
 const TAIL: usize = 20;
@@ -44,10 +45,16 @@ pub enum Closing {
 
 /// What has been said so far.
 pub struct Talk {
+    /// Who logs in.
+    user: String,
     pub nonce: String,
     redactor: Arc<Redactor>,
     verbose: bool,
     pub started: bool,
+    /// The remote command has begun.
+    logged_in: bool,
+    /// Its first line was not the one that was sent.
+    lost_input: bool,
     pub end: Option<i32>,
     /// The step that runs.
     step: Option<String>,
@@ -58,12 +65,15 @@ pub struct Talk {
 }
 
 impl Talk {
-    pub fn new(nonce: String, redactor: Arc<Redactor>, verbose: bool) -> Self {
+    pub fn new(user: String, nonce: String, redactor: Arc<Redactor>, verbose: bool) -> Self {
         Talk {
+            user,
             nonce,
             redactor,
             verbose,
             started: false,
+            logged_in: false,
+            lost_input: false,
             end: None,
             step: None,
             tail: VecDeque::new(),
@@ -74,6 +84,13 @@ impl Talk {
     pub fn heard(&mut self, piece: Piece, from_ssh: bool, tell: &dyn Fn(Message)) {
         match piece {
             Piece::Output(bytes) => {
+                if !self.started && !from_ssh {
+                    self.logged_in |= bytes.ends_with(LOGIN_HINT.as_bytes());
+                    self.lost_input |= bytes.ends_with(STDIN_HINT.as_bytes());
+                    if bytes.ends_with(LOGIN_HINT.as_bytes()) || self.lost_input {
+                        return;
+                    }
+                }
                 let line = self.redactor.clean(bytes);
                 if line.trim().is_empty() {
                     return;
@@ -142,6 +159,42 @@ impl Talk {
         });
     }
 
+    /// Why the script has not started in time.
+    pub fn no_start(&self, limit: Duration) -> String {
+        let (user, limit) = (&self.user, limit.as_secs());
+        if self.logged_in {
+            format!("the script did not start within {limit} s after the login of {user}")
+        } else {
+            format!(
+                "the login was not over within {limit} s: a startup file of {user} hangs, or the host is too slow"
+            )
+        }
+    }
+
+    /// What keeps this user's login from starting the script, where that can be told, and what to do.
+    fn explanation(&self) -> Option<String> {
+        let user = &self.user;
+        let says = |part: &str| self.ssh.iter().any(|line| line.contains(part));
+        if self.lost_input {
+            Some(format!(
+                "a startup file of {user} (.bashrc, .profile, .zshenv, config.fish or the like) reads the standard input, \
+                 so the script did not arrive whole and nothing was run; let it read only in interactive shells"
+            ))
+        } else if says("sudo: a password is required") {
+            Some(format!(
+                "sudo: a password is required, and nobody is there to type it; let the last rule of sudoers for {user} be \
+                 `{user} ALL=(root) NOPASSWD: ALL`, or run the files of `pystrano render --output` by hand"
+            ))
+        } else if says("sudo") && says("must have a tty") {
+            Some(format!(
+                "sudo: {user} must have a terminal (requiretty); add `Defaults:{user} !requiretty` to sudoers, \
+                 or run the files of `pystrano render --output` by hand"
+            ))
+        } else {
+            None
+        }
+    }
+
     /// How the session ended, given how ssh did.
     pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
         if let Some(status) = self.end {
@@ -152,6 +205,7 @@ impl Talk {
             Err(error) => format!("ssh: {error}"),
         };
         let code = status.ok().and_then(|status| status.code());
+        let explanation = self.explanation();
         let spoken: Vec<_> = self.ssh.into();
         if self.started {
             return Closing::Lost {
@@ -162,11 +216,12 @@ impl Talk {
         let reached = code.is_some_and(|code| code != 255);
         let passing = !reached && is_passing(&spoken);
         let said: Vec<_> = self.tail.into_iter().chain(spoken).collect();
+        let said = match said.len() {
+            0 => ended,
+            count => said[count.saturating_sub(4)..].join("\n"),
+        };
         Closing::Unstarted {
-            reason: match said.len() {
-                0 => ended,
-                count => said[count.saturating_sub(4)..].join("\n"),
-            },
+            reason: explanation.unwrap_or(said),
             reached,
             passing,
         }
@@ -215,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_banner_is_no_reason_for_a_lost_link() {
-        let mut talk = Talk::new("n".to_owned(), Arc::default(), false);
+        let mut talk = Talk::new("deploy".to_owned(), "n".to_owned(), Arc::default(), false);
         talk.heard(Piece::Output(b"Authorized use only."), true, &|_| {});
         talk.heard(Piece::Event(b"start deploy -"), false, &|_| {});
         let reason = "ssh ended with exit status: 255".to_owned();

@@ -130,11 +130,11 @@ class Bench:
             script, nonce, spent = self.rendered(app, "deploy.sh"), "0" * 32, {}
             for _ in range(self.runs):
                 words = [self.lab.ssh, "-T", "-p", str(self.lab.hosts[0].port), "-l", "deploy", "127.0.0.1",
-                         f"exec sh -s -- deploy nonce={nonce} who=bench"]
+                         "exec sh -s"]
                 last, step = time.perf_counter(), "ssh"
                 process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
                 # Its input stays open: the end of it means that the controller is gone.
-                process.stdin.write(script.read_text())
+                process.stdin.write(f"set -- deploy nonce={nonce} who=bench\n" + script.read_text())
                 process.stdin.flush()
                 for line in process.stdout:
                     if found := re.search(f"@{nonce} (?:step ([a-z]+)|(end))", line):

@@ -3,15 +3,19 @@
 use std::io::{BufRead, Write};
 
 fn main() {
-    let remote = std::env::args().next_back().unwrap_or_default();
-    let value = |key| remote.split(' ').find_map(|word| word.strip_prefix(key));
+    let mut input = std::io::stdin().lock();
+    let mut words = String::new();
+    for _ in ["the magic word", "the script's arguments"] {
+        words.clear();
+        let _ = input.read_line(&mut words);
+    }
+    let value = |key| words.split_whitespace().find_map(|word| word.strip_prefix(key));
     let nonce = value("nonce=").expect("a nonce");
     let barrier = value("barrier=").is_some();
     let say = |line: &str| {
         let mut out = std::io::stdout();
         let _ = writeln!(out, "@{nonce} {line}").and_then(|()| out.flush());
     };
-    let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     // The script runs from its last lines on.
     while line != b"\tmain \"$@\"\n" && input.read_until(b'\n', &mut line).unwrap_or(0) > 0 {

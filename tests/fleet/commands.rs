@@ -185,6 +185,7 @@ fn a_reverted_host_has_no_commit_of_what_it_gave_up() {
 #[test]
 fn a_dry_run_contacts_nobody() {
     let fleet = Fleet::new(2);
+    fleet.configure("  forward_agent: true\n");
     for command in ["setup", "deploy", "rollback", "status"] {
         let ran = fleet.run(&[command, "--dry-run"]);
         assert_eq!(ran.code(), 0, "{ran:?}");
@@ -218,6 +219,13 @@ fn a_dry_run_in_json_is_one_event_for_each_server() {
                 assert_eq!(words[0], fleet.path("ssh").to_str().expect("UTF-8"));
                 assert_eq!(words[words.len() - 2], host);
                 assert_eq!(plan["script"], script);
+                let words = plan["arguments"].as_array().expect("words");
+                let last = words.last().and_then(Value::as_str).expect("a word");
+                assert!(last.starts_with(if script == "setup.sh" {
+                    "who=ada@"
+                } else {
+                    "barrier="
+                }));
                 assert!(plan["bytes"].as_u64() > Some(1000));
                 assert_eq!(plan["sha256"].as_str().map(str::len), Some(64));
                 let text = plan.get("text").and_then(Value::as_str);
@@ -235,9 +243,17 @@ fn one_host_alone_gets_no_barrier() {
     let fleet = Fleet::new(2);
     let ran = fleet.run(&["deploy", "--host", "h2"]);
     assert_eq!(ran.code(), 0, "{ran:?}");
-    let told = fleet.read("h2/ssh");
-    assert!(told.starts_with("yes exec sh -s -- deploy 2"), "{told}");
+    let told = fleet.read("h2/calls");
+    assert!(told.starts_with("set -- deploy 2"), "{told}");
     assert!(!told.contains("barrier"), "{told}");
+    let command = fleet.read("h2/ssh");
+    assert!(command.starts_with("no exec sh -c "), "{command}");
+    for secret in ["nonce=", "who="] {
+        assert!(
+            !command.contains(secret),
+            "a command line is for all to read: {command}"
+        );
+    }
     assert_eq!(fleet.read("h1/ssh"), "");
     assert!(
         ran.stderr.starts_with("✓ Locked "),

@@ -47,7 +47,7 @@ fn the_first_while_hosts_are_being_connected_to_contacts_no_more() {
     fleet.write("h3/dropped", "99");
     let child = fleet.start(&["deploy"]);
     fleet.wait_for("order", "h1 pip");
-    fleet.wait_for("h3/ssh", "deploy");
+    fleet.wait_for("h3/ssh", "exec sh");
     interrupt(&child);
     let ran = ran(child);
     assert_eq!(ran.code(), 130, "{ran:?}");
@@ -110,7 +110,7 @@ fn a_host_that_is_being_asked_is_waited_for() {
     fleet.write("h1/cut", "step restart");
     fleet.write("h1/slow/restart", "2");
     let child = fleet.start(&["deploy"]);
-    fleet.wait_for("h1/ssh", " status nonce=");
+    fleet.wait_for("h1/calls", " status nonce=");
     interrupt(&child);
     let ran = ran(child);
     assert_eq!(ran.code(), 0, "{ran:?}");
@@ -127,7 +127,7 @@ fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
     fleet.write("h2/dropped", "99");
     let child = fleet.start(&["status", "--json"]);
     fleet.wait_for("order", "h1 systemctl");
-    fleet.wait_for("h2/ssh", "status");
+    fleet.wait_for("h2/ssh", "exec sh");
     sleep(Duration::from_millis(100));
     interrupt(&child);
     let ran = ran(child);

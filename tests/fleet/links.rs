@@ -58,7 +58,7 @@ fn a_link_cut_on_the_only_host_is_asked_after() {
             "cut at {cut}: {ran:?}"
         );
         assert!(
-            fleet.read("h1/ssh").contains("exec sh -s -- status nonce="),
+            fleet.read("h1/calls").contains("set -- status nonce="),
             "{ran:?}"
         );
     }
@@ -88,7 +88,7 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     let ran = fleet.run(&["deploy"]);
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
-    let asked = fleet.read("h2/ssh");
+    let asked = fleet.read("h2/calls");
     assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
 }
 
@@ -99,7 +99,7 @@ fn one_that_kept() -> (Fleet, Child) {
     fleet.write("h2/slow/restart", "3");
     fleet.write("h2/fail/restart", "");
     let child = fleet.start(&["deploy"]);
-    fleet.wait_for("h1/ssh", " status nonce=");
+    fleet.wait_for("h1/calls", " status nonce=");
     sleep(Duration::from_millis(1500));
     (fleet, child)
 }

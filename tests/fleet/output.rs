@@ -113,3 +113,25 @@ fn without_ssh_nothing_begins() {
     }
     assert_eq!(fleet.read("h1/ssh"), "");
 }
+
+/// A startup file that reads the beginning of the script, or all of it.
+#[test]
+fn trial_26_a_login_that_reads_the_script_runs_nothing_of_it() {
+    for login in [
+        "IFS= read -r eaten",
+        "head -c 4000 >/dev/null",
+        "dd bs=1 count=3 of=/dev/null 2>&1",
+        // The magic word and nothing else, or the arguments, too.
+        "IFS= read -r eaten; IFS= read -r eaten",
+    ] {
+        let fleet = Fleet::new(1);
+        fleet.write("h1/login", login);
+        let ran = fleet.run(&["deploy"]);
+        assert_eq!(ran.code(), 3, "{login}: {ran:?}");
+        let told = "✗ the script did not start: a startup file of root (.bashrc, .profile, .zshenv, config.fish or the like) \
+                    reads the standard input";
+        assert!(ran.stderr.contains(told), "{login}: {ran:?}");
+        assert_eq!(fleet.read("order"), "", "{login}");
+        assert_eq!(fleet.all_current(), [OLD], "{login}");
+    }
+}

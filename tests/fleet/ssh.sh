@@ -1,8 +1,8 @@
 #!/bin/sh
 # Stands in for ssh: runs the remote command here, as the host whose directory is $FLEET/<host>.
 #
-# Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
-# times), `before` (text printed ahead of the script), `cut` (the link is lost at the first line that
+# The arguments that the script gets are kept in its file `calls`. Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
+# times), `before` (text printed ahead of the script), `login` (a startup file of the login shell), `cut` (the link is lost at the first line that
 # holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
 # (nothing of what the host says arrives), `linger` (the link stays when the script has ended), `heard` (the words that it gets are kept there).
 exec 3<&0
@@ -30,6 +30,7 @@ if [ -e dropped ]; then
 	die 'kex_exchange_identification: Connection closed by remote host'
 fi
 [ ! -e before ] || cat before
+[ ! -e login ] || . ./login
 if [ -e mute ]; then
 	setsid sh -c "$command" >muted 2>&1
 	exit

@@ -52,6 +52,7 @@ impl Fleet {
         let bin = fleet.path("bin");
         fs::create_dir(&bin).expect("a directory");
         fleet.program("ssh", include_str!("ssh.sh"));
+        fleet.program("bin/sh", include_str!("sh.sh"));
         fleet.program("stand-in", include_str!("stand-in.sh"));
         for name in ["git", "sudo", "systemctl", "curl"] {
             symlink("../stand-in", bin.join(name)).expect("a link");

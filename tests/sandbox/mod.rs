@@ -329,7 +329,7 @@ impl Sandbox {
 
     /// Starts the script as the controller does: through `sh -s`, its input kept open.
     pub fn controlled(&self, words: &[&str]) -> Session {
-        self.session(&["sh", "-s", "--"], &self.script(), words)
+        self.session(&["sh", "-s"], &self.script(), words)
     }
 
     pub fn session(&self, shell: &[&str], script: &str, words: &[&str]) -> Session {
@@ -401,9 +401,6 @@ impl Session {
         use std::io::Write;
         use std::os::unix::process::CommandExt;
         let mut child = command
-            .args(words)
-            .arg(format!("nonce={NONCE}"))
-            .arg("who=ada@laptop")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -414,7 +411,13 @@ impl Session {
             .stdin
             .as_mut()
             .expect("stdin")
-            .write_all(script.as_bytes())
+            .write_all(
+                format!(
+                    "set -- {} nonce={NONCE} who=ada@laptop\n{script}",
+                    words.join(" ")
+                )
+                .as_bytes(),
+            )
             .expect("a script sent");
         let output = std::io::BufReader::new(child.stdout.take().expect("stdout"));
         Session { child, output }

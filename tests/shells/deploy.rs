@@ -165,7 +165,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         (&["go", "keep"], "end 0 deployed"),
     ] {
         let mut session = host.session(
-            &[shell, &["-s", "--"]].concat(),
+            &[shell, &["-s"]].concat(),
             &script,
             &["deploy", "barrier=60"],
         );
