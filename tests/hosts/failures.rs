@@ -284,6 +284,22 @@ fn sudo_missing() {
 }
 
 #[test]
+fn trial_31_sudo_wants_a_terminal() {
+    let fixture = deployed(App::Django);
+    fixture
+        .host
+        .root("echo 'Defaults:deploy requiretty' >/etc/sudoers.d/z-tty");
+    fails_until(
+        &fixture,
+        3,
+        &format!(
+            "✗ release failed with exit status 3: sudo wants a terminal (requiretty); add to sudoers: Defaults:deploy !requiretty\n{STOPPED}"
+        ),
+        "rm /etc/sudoers.d/z-tty",
+    );
+}
+
+#[test]
 fn sudo_rule_missing() {
     let fixture = deployed(App::Django);
     fixture
@@ -293,7 +309,7 @@ fn sudo_rule_missing() {
         &fixture,
         3,
         &format!(
-            "✗ release failed with exit status 3: deploy may not run: sudo systemctl restart demo.service; run setup.sh first\n{STOPPED}"
+            "✗ release failed with exit status 3: deploy may not run without a password: sudo systemctl restart demo.service; run setup.sh first, and see that no later rule of sudoers asks for one\n{STOPPED}"
         ),
         "mv /root/away/* /etc/sudoers.d/",
     );

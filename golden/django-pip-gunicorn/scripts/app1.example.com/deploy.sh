@@ -215,8 +215,12 @@
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		isolated sudo -n -l systemctl restart "$unit" >/dev/null 2>&1 ||
-			die 3 "$user may not run: sudo systemctl restart $unit; run setup.sh first"
+		if ! said=$(isolated sudo -n -l systemctl restart "$unit" 2>&1 >/dev/null); then
+			case $said in
+			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			esac
+			die 3 "$user may not run without a password: sudo systemctl restart $unit; run setup.sh first, and see that no later rule of sudoers asks for one"
+		fi
 	}
 
 	get_code() {
