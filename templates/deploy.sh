@@ -11,7 +11,8 @@
 # could not be brought back either.
 
 # The braces make the shell read all of it first: half a file runs nothing.
-# shellcheck disable=SC2016 # values are text in single quotes, not shell
+# Single quotes hold values and what other programs expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
 {
 	# ---- settings
 
@@ -56,6 +57,8 @@
 	state=$root/.pystrano
 
 {% include "parts/talk.sh" %}
+
+{% include "parts/run.sh" %}
 {%- if redacted %}
 
 {% include "parts/redacted.sh" %}
@@ -68,17 +71,6 @@
 		else
 			printf '%-9s %s\n' "$1" "$2"
 		fi
-	}
-
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
-	isolated() {
-		"$@" 3<&- 9>&-
-	}
-
-	# run COMMAND: isolated, with its output shown.
-	run() {
-		isolated "$@"
 	}
 
 	utc_now() {
@@ -245,7 +237,6 @@
 	}
 
 	# Every way out leads through here.
-	# shellcheck disable=SC2317 # the trap calls it
 	finish() {
 		status=$?
 		set +e
@@ -290,6 +281,7 @@
 		refuse
 {%- endif %}
 		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		event "start $action ${release:--}"
 		trap finish EXIT
 		trap 'exit 129' HUP

@@ -31,9 +31,8 @@
 # Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
 
 # The braces make the shell read all of it first: half a file runs nothing.
-# Single quotes hold what the programs started here expand{% if redacted %}, and without its secrets
-# this copy stops before its first step{% endif %}.
-# shellcheck disable=SC2016{% if redacted %},SC2317{% endif %}
+# Single quotes hold what the programs started here expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
 {
 	# ---- settings
 
@@ -49,6 +48,8 @@
 	state=/var/lib/pystrano
 
 {% include "parts/talk.sh" %}
+
+{% include "parts/run.sh" %}
 {%- if redacted %}
 
 {% include "parts/redacted.sh" %}
@@ -108,7 +109,6 @@
 	# ---- the run
 
 	# Every way out leads through here.
-	# shellcheck disable=SC2317 # the trap calls it
 	finish() {
 		status=$?
 		set +e
@@ -134,7 +134,6 @@
 		exit 1
 	}
 
-	# shellcheck disable=SC2317 # finish calls it
 	summarize() {
 		line="setup: $changed changed, $unchanged ok"
 		[ "$warnings" = 0 ] || line="$line, $warnings to look at"
@@ -161,6 +160,7 @@
 		refuse
 {%- endif %}
 		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		event 'start setup -'
 		trap finish EXIT
 		trap 'exit 129' HUP

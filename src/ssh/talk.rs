@@ -108,6 +108,9 @@ impl Talk {
                 }
                 tail.push_back(line);
             }
+            Piece::Event([b'o', b'u', b't', b' ', line @ ..]) if self.started => {
+                self.heard(Piece::Output(line), false, tell);
+            }
             Piece::Event(bytes) => match Event::parse(&harmless(bytes)) {
                 Some(event) => self.happened(event, tell),
                 None => self.heard(Piece::Output(bytes), from_ssh, tell),

@@ -1,10 +1,10 @@
 	# in_release COMMAND: in the directory of the release.
 	in_release() (
-		cd "$releases/$release"
+		cd "$releases/$release" || exit
 {%- if uv_lock %}
 		export UV_PROJECT_ENVIRONMENT="$venv"
 {%- endif %}
-		exec "$@" 3<&- 9>&-
+		exec "$@"
 	)
 {%- if reads_dependency_file && (pip || release_venv) %}
 
@@ -92,7 +92,7 @@
 {%- if !release_venv %}
 		uv=$venv/bin/uv
 		[ -x "$uv" ] || [ ! -x "$venv/bin/pip" ] ||
-			in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
+			run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
 		[ ! -x "$uv" ] || return 0
 		# uv made this virtualenv anew, for another Python, without pip and itself.
 {%- endif %}
@@ -127,13 +127,13 @@
 		run python3 -m venv "$venv"
 {%- else %}
 		find_uv
-		in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
+		run in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
 {%- endif %}
 {%- endif %}
 {%- if server.dependency_install_command.is_some() %}
-		in_release{% if release_venv %} env VIRTUAL_ENV="$venv" UV_PROJECT_ENVIRONMENT="$venv" PATH="$venv/bin:$PATH"{% endif %} bash -c "$dependency_install_command"
+		run in_release{% if release_venv %} env VIRTUAL_ENV="$venv" UV_PROJECT_ENVIRONMENT="$venv" PATH="$venv/bin:$PATH"{% endif %} bash -c "$dependency_install_command"
 {%- else if pip %}
-		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
+		run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 {%- else %}
 {%- if !release_venv %}
 		find_uv
@@ -142,9 +142,9 @@
 		# pip compiles what it installs. A unit that may not write there would do it at every start.
 {%- endif %}
 {%- if uv_lock %}
-		in_release "$uv" sync --frozen --no-dev{% if release_venv %} --compile-bytecode{% endif %}
+		run in_release "$uv" sync --frozen --no-dev{% if release_venv %} --compile-bytecode{% endif %}
 {%- else %}
-		in_release "$uv" pip install{% if release_venv %} --compile-bytecode{% endif %} --python "$venv/bin/python" -r "$dependency_file"
+		run in_release "$uv" pip install{% if release_venv %} --compile-bytecode{% endif %} --python "$venv/bin/python" -r "$dependency_file"
 {%- endif %}
 {%- endif %}
 {%- if release_venv %}

@@ -15,13 +15,13 @@
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
-				printf '%s\n' "$said" >&2 || :
+				run printf '%s\n' "$said"
 				return "$code"
 			fi
 			sleep 1
 			seconds=$((seconds - 1))
 		done
-		[ -z "$said" ] || printf '%s\n' "$said" >&2 || :
+		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
 	# unit_state prints it; a new invocation means that systemd had to start the unit again.

@@ -21,7 +21,7 @@
 
 	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
 	exchange() {
-		isolated python3 - "$1" "$2" <<\EOF
+		run python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys
 
 libc = ctypes.CDLL(None, use_errno=True)

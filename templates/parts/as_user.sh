@@ -1,14 +1,26 @@
 	# ---- acting as the app user
 
-	# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
+	# as_user COMMAND: in a session of its own, which cannot type into root's terminal; nor is it given
+	# that as a descriptor, so it is always started by run or by captured, or with all output redirected.
 	as_user() (
 		export HOME="$home" USER="$user" LOGNAME="$user"
 		isolated setsid -w runuser -u "$user" -- "$@"
 	)
 
+	# captured COMMAND: as by run, but its output is the caller's to read; only its messages are shown.
+	captured() {
+		{
+			with_status messages_only "$@" | relay >&2 4>&-
+		} 4>&1
+	}
+
+	messages_only() {
+		"$@" 2>&1 >&4 4>&-
+	}
+
 	# append NAME: adds the lines on stdin to a file in the user's .ssh.
 	append() {
-		as_user sh -c '
+		run as_user sh -c '
 			umask 077
 			# A last line that was never ended must not run into the first new one.
 			[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
@@ -18,9 +30,9 @@
 
 	# own DIR...: makes those that are missing, for the user. The first holds the others.
 	own() {
-		if ! made=$(as_user sh -c "$make_missing" sh "$@"); then
+		if ! made=$(captured as_user sh -c "$make_missing" sh "$@"); then
 			reason=$(hand_over "$1")
-			made=$1$(as_user sh -c "$make_missing" sh "$@")
+			made=$1$(captured as_user sh -c "$make_missing" sh "$@")
 		fi
 		[ -z "$made" ] || outcome=changed
 	}

@@ -6,7 +6,7 @@
 		keys=$home/.ssh/authorized_keys
 		# find tells what is missing or has another mode than sshd likes.
 		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
-			as_user sh -c '
+			run as_user sh -c '
 				set -e
 				umask 077
 				mkdir -p "$1"
@@ -16,7 +16,7 @@
 			' sh "$home/.ssh" "$keys"
 			outcome=changed
 		fi
-		lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
+		lines=$(captured as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
 		if [ -n "$lines" ]; then
 			printf '%s\n' "$lines" | append authorized_keys
 			outcome=changed

@@ -46,7 +46,7 @@
 				continue
 			} ;;
 			esac
-			printf '%s\n' "$output" >&2
+			run printf '%s\n' "$output"
 			die 1 "apt-get $1 failed"
 		done
 	}

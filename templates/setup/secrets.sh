@@ -11,7 +11,7 @@ EOF
 
 	# put NAME: the base64 text on stdin becomes shared/NAME, unless it is that already.
 	put() {
-		made=$(as_user sh -c '
+		made=$(captured as_user sh -c '
 			set -eu
 			umask 077
 			text=$(cat)

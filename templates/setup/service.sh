@@ -6,19 +6,19 @@
 			new=$file.new
 			print_unit >"$new"
 			mv -f "$new" "$file"
-			systemctl daemon-reload
+			run systemctl daemon-reload
 			outcome=changed
 		fi
 		state=$(systemctl show --property=UnitFileState --property=NeedDaemonReload -- "$unit")
 		case $state in
 		*NeedDaemonReload=yes*)
-			systemctl daemon-reload
+			run systemctl daemon-reload
 			outcome=changed
 			;;
 		esac
 		case $state in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
-			systemctl enable --quiet -- "$unit"
+			run systemctl enable --quiet -- "$unit"
 			outcome=changed
 			;;
 		esac

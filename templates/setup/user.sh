@@ -1,7 +1,7 @@
 	ensure_user() {
 		begin user
 		if ! getent passwd "$user" >/dev/null; then
-			useradd -m -s /bin/bash -- "$user"
+			run useradd -m -s /bin/bash -- "$user"
 			outcome=changed
 		fi
 		home=$(home_of "$user")

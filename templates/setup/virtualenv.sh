@@ -4,7 +4,7 @@
 		# Each release brings its own, and this name follows the current one.
 		if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
 			own "${venv%/*}"
-			as_user ln -s "$root/current/.pystrano/venv" "$venv"
+			run as_user ln -s "$root/current/.pystrano/venv" "$venv"
 			outcome=changed
 		fi
 {%- if uv %}
@@ -14,7 +14,7 @@
 {%- else %}
 {%- if uv %}
 		# One that uv made anew, for another Python, has no pip; deploy.sh brings its own uv then.
-		if ! as_user grep -qs '^uv = ' "$venv/pyvenv.cfg" || ! as_user "$venv/bin/python" -c ''; then
+		if ! as_user grep -q '^uv = ' "$venv/pyvenv.cfg" >/dev/null 2>&1 || ! as_user "$venv/bin/python" -c '' >/dev/null 2>&1; then
 			provide "$venv"
 			provide_uv "$venv"
 		fi
@@ -28,9 +28,9 @@
 
 	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
 	provide() {
-		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" 2>/dev/null; then
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" >/dev/null 2>&1; then
 			own "$1"
-			as_user python3 -m venv "$1"
+			run as_user python3 -m venv "$1"
 			outcome=changed
 		fi
 	}
@@ -43,7 +43,7 @@
 	# provide_uv DIR: uv in that virtualenv.
 	provide_uv() {
 		if [ ! -x "$1/bin/uv" ]; then
-			as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv
+			run as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv
 			outcome=changed
 		fi
 	}

@@ -90,7 +90,7 @@ fn rivals(site: &Site, round: usize) -> Found {
 /// The shell is killed while its pip works; pip would write into the virtualenv for long.
 fn outlived(mode: &'static str) -> Found {
     let site = Site::with(mode, &[OLD]);
-    let pip = "#!/bin/sh\n[ ! -e \"$SANDBOX/slow\" ] || { rm \"$SANDBOX/slow\"; echo $$ >\"$SANDBOX/pip\"; kill -KILL $PPID; \
+    let pip = "#!/bin/sh\n[ ! -e \"$SANDBOX/slow\" ] || { rm \"$SANDBOX/slow\"; echo $$ >\"$SANDBOX/pip\"; kill -KILL $(sed \"s/.* pid //\" \"$SANDBOX/root/.pystrano/lock\"); \
                while sleep 0.01; do echo straggler >\"${0%/bin/pip}/package\"; done; }\n\
                cp requirements.txt \"${0%/bin/pip}/package\"\n";
     site.host.program("stand-ins/pip", pip);
@@ -120,7 +120,7 @@ fn outlived(mode: &'static str) -> Found {
 fn migrates_on() -> Found {
     let site = Site::with("shared", &[OLD]);
     let python = "#!/bin/sh\n[ \"$2\" = migrate ] && [ -e \"$SANDBOX/slow\" ] || exit 0\n\
-                  rm \"$SANDBOX/slow\"; kill -KILL $PPID; sleep 1; : >\"$SANDBOX/migrated\"\n";
+                  rm \"$SANDBOX/slow\"; kill -KILL $(sed \"s/.* pid //\" \"$SANDBOX/root/.pystrano/lock\"); sleep 1; : >\"$SANDBOX/migrated\"\n";
     site.host.program("venv/bin/python", python);
     site.host.write("slow", "");
     let killed = site.command(&["deploy", ONE]).status().expect("a shell");

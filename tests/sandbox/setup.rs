@@ -27,7 +27,10 @@ const STAND_INS: [(&str, &str); 12] = [
         "case $2 in\nroot) [ -d \"$SANDBOX/home\" ] && echo \"root:x:0:0::$SANDBOX/home:/bin/sh\" ;;\n\
          *) echo \"$2:x:0:0::$SANDBOX/admin:/bin/sh\" ;;\nesac",
     ),
-    ("useradd", "mkdir \"$SANDBOX/home\""),
+    (
+        "useradd",
+        "echo 'useradd: made' >&2\nmkdir \"$SANDBOX/home\"",
+    ),
     ("chown", ":"),
     ("dpkg-query", "cat \"$SANDBOX/packages\""),
     (

@@ -59,11 +59,19 @@ fn secrets(script: &str) -> Vec<String> {
         .collect()
 }
 
+const NOISE: &str = "#!/bin/sh\nprintf 'a\\033[31mb\\n' >&2\n";
+
 /// What the golden script needs on its host and in its repository.
 fn host_for(script: &str) -> Sandbox {
     let host = Sandbox::new();
     host.makes_venvs();
-    host.program("bin/npm", "#!/bin/sh\n");
+    host.program("bin/npm", NOISE);
+    // They print something, which is shown.
+    for name in names(&host.path("venv/bin")) {
+        let text = host.read(&format!("venv/bin/{name}"));
+        let text = text.replace("#!/bin/sh\n", NOISE);
+        host.program(&format!("venv/bin/{name}"), &text);
+    }
     for name in ["pip", "alembic", "python"] {
         let text = host.read(&format!("venv/bin/{name}"));
         host.program(&format!("bin/{name}"), &text);

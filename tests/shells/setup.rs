@@ -206,13 +206,14 @@ fn the_controller_gets_events() {
             .filter_map(|line| line.strip_prefix("@abc "))
             .collect();
         assert_eq!(
-            events[..6],
+            events[..7],
             [
                 "start setup -",
                 "step lock",
                 "step ownership",
                 "done ownership changed Recorded what app/test has on this host",
                 "step user",
+                "out useradd: made",
                 "done user changed Ensured deploy user root exists"
             ],
             "{shell}"
