@@ -110,7 +110,7 @@ fn a_host_that_is_being_asked_is_waited_for() {
     fleet.write("h1/cut", "step restart");
     fleet.write("h1/slow/restart", "2");
     let child = fleet.start(&["deploy"]);
-    fleet.wait_for("h1/calls", " status nonce=");
+    fleet.wait_for("h1/calls", " status 'who=");
     interrupt(&child);
     let ran = ran(child);
     assert_eq!(ran.code(), 0, "{ran:?}");

@@ -58,7 +58,7 @@ fn a_link_cut_on_the_only_host_is_asked_after() {
             "cut at {cut}: {ran:?}"
         );
         assert!(
-            fleet.read("h1/calls").contains("set -- status nonce="),
+            fleet.read("h1/calls").contains("set -- status 'who="),
             "{ran:?}"
         );
     }
@@ -89,7 +89,7 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
     let asked = fleet.read("h2/calls");
-    assert!(asked.contains(&format!("rollback {OLD} nonce=")), "{asked}");
+    assert!(asked.contains(&format!("rollback {OLD} 'who=")), "{asked}");
 }
 
 /// A deploy in which `h1` has told that it kept the release, which `h2` is about to give up.
@@ -99,7 +99,7 @@ fn one_that_kept() -> (Fleet, Child) {
     fleet.write("h2/slow/restart", "3");
     fleet.write("h2/fail/restart", "");
     let child = fleet.start(&["deploy"]);
-    fleet.wait_for("h1/calls", " status nonce=");
+    fleet.wait_for("h1/calls", " status 'who=");
     sleep(Duration::from_millis(1500));
     (fleet, child)
 }
