@@ -66,11 +66,6 @@
 		outcome=ok
 	}
 
-	# isolated COMMAND: without the lock's descriptor.
-	isolated() {
-		"$@" 9>&-
-	}
-
 {% include "parts/owner.sh" %}
 	record=$records/$app
 

@@ -11,7 +11,8 @@
 # could not be brought back either.
 
 # The braces make the shell read all of it first: half a file runs nothing.
-# shellcheck disable=SC2016 # values are text in single quotes, not shell
+# Single quotes hold values and what other programs expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
 {
 	# ---- settings
 
@@ -70,14 +71,7 @@
 		exit "$1"
 	}
 
-	# fact NAME VALUE: a line of the result.
-	fact() {
-		if [ -n "$nonce" ]; then
-			event "fact $1 $2"
-		else
-			printf '%-9s %s\n' "$1" "$2"
-		fi
-	}
+	# ---- running commands
 
 	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
 	# outlive this shell.
@@ -85,9 +79,59 @@
 		"$@" 3<&- 9>&-
 	}
 
-	# run COMMAND: isolated, with its output shown.
+	# run COMMAND: isolated, and what it prints goes through relay. So no command holds the terminal or
+	# the controller's channel, none fails because nobody reads, and none that stays in the background
+	# is waited for.
 	run() {
-		isolated "$@"
+		with_status "$@" 2>&1 | relay
+	}
+
+	# with_status COMMAND prints $mark and the exit status after all that it printed.
+	with_status() {
+		exec 3<&- 9>&-
+		trap : HUP INT TERM # the command may die of them; this tells of it
+		code=0
+		"$@" || code=$?
+		printf '\n%s %s\n' "$mark" "$code"
+	}
+
+	# relay shows the lines on its stdin up to the one with $mark, and ends with the status there.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*) show "$line" 2>/dev/null || : ;;
+			esac
+		done
+		exit 137 # with_status was killed
+	}
+
+	# show LINE, without what a terminal would act on.
+	show() {
+		if [ -n "$nonce" ]; then
+			event "out $1"
+		else
+			case $1 in
+			*[!\ -~]*) printf '%s\n' "$1" | LC_ALL=C sed "$terminal_codes" ;;
+			*) printf '%s\n' "$1" ;;
+			esac
+		fi
+	}
+
+	# What a carriage return overwrites, escape sequences, control characters.
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# fact NAME VALUE: a line of the result.
+	fact() {
+		if [ -n "$nonce" ]; then
+			event "fact $1 $2"
+		else
+			printf '%-9s %s\n' "$1" "$2"
+		fi
 	}
 
 	utc_now() {
@@ -355,8 +399,8 @@ EOF
 
 	# in_release COMMAND: in the directory of the release.
 	in_release() (
-		cd "$releases/$release"
-		exec "$@" 3<&- 9>&-
+		cd "$releases/$release" || exit
+		exec "$@"
 	)
 
 	# A line of a dependency file that tells by itself what is installed: a package by its name, an
@@ -410,7 +454,7 @@ EOF
 			return
 		fi
 		rm -f "$venv/.installed" # half an install is none
-		in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
+		run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
 		# Installed means: all of it is on the disk.
 		isolated sync -f "$venv"
 		depends_on_more || installed >"$venv/.installed"
@@ -430,12 +474,13 @@ EOF
 		report changed 'Refreshed static assets'
 	}
 
-	# A migration that has begun is never cut short; this run stops after it.
+	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
+	# key at a terminal reaches it.
 	migrate() {
 		begin migrate
 		watch_controller "$$"
 		echo migrating >"$releases/$release/.pystrano/unfinished"
-		run "$releases/$release/.pystrano/run" bash -c "$migration_command"
+		run setsid "$releases/$release/.pystrano/run" bash -c "$migration_command"
 		: >"$releases/$release/.pystrano/unfinished"
 		unwatch_controller
 		report changed 'Applied database migrations'
@@ -493,13 +538,13 @@ EOF
 			code=$?
 			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
-				printf '%s\n' "$said" >&2 || :
+				run printf '%s\n' "$said"
 				return "$code"
 			fi
 			sleep 1
 			seconds=$((seconds - 1))
 		done
-		[ -z "$said" ] || printf '%s\n' "$said" >&2 || :
+		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
 	# unit_state prints it; a new invocation means that systemd had to start the unit again.
@@ -760,7 +805,6 @@ EOF
 	}
 
 	# Every way out leads through here.
-	# shellcheck disable=SC2317 # the trap calls it
 	finish() {
 		status=$?
 		set +e
@@ -802,6 +846,7 @@ EOF
 		case $action in deploy | rollback | status) ;; *) usage ;; esac
 		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
 		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		event "start $action ${release:--}"
 		trap finish EXIT
 		trap 'exit 129' HUP

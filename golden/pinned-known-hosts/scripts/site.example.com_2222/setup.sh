@@ -19,8 +19,8 @@
 # Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
 
 # The braces make the shell read all of it first: half a file runs nothing.
-# Single quotes hold what the programs started here expand.
-# shellcheck disable=SC2016
+# Single quotes hold what the programs started here expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
 {
 	# ---- settings
 
@@ -67,6 +67,60 @@
 		exit "$1"
 	}
 
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() {
+		"$@" 3<&- 9>&-
+	}
+
+	# run COMMAND: isolated, and what it prints goes through relay. So no command holds the terminal or
+	# the controller's channel, none fails because nobody reads, and none that stays in the background
+	# is waited for.
+	run() {
+		with_status "$@" 2>&1 | relay
+	}
+
+	# with_status COMMAND prints $mark and the exit status after all that it printed.
+	with_status() {
+		exec 3<&- 9>&-
+		trap : HUP INT TERM # the command may die of them; this tells of it
+		code=0
+		"$@" || code=$?
+		printf '\n%s %s\n' "$mark" "$code"
+	}
+
+	# relay shows the lines on its stdin up to the one with $mark, and ends with the status there.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*) show "$line" 2>/dev/null || : ;;
+			esac
+		done
+		exit 137 # with_status was killed
+	}
+
+	# show LINE, without what a terminal would act on.
+	show() {
+		if [ -n "$nonce" ]; then
+			event "out $1"
+		else
+			case $1 in
+			*[!\ -~]*) printf '%s\n' "$1" | LC_ALL=C sed "$terminal_codes" ;;
+			*) printf '%s\n' "$1" ;;
+			esac
+		fi
+	}
+
+	# What a carriage return overwrites, escape sequences, control characters.
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
 	# finish_step TEXT: the step is over, and counts by its outcome.
 	finish_step() {
 		report "$outcome" "$1"
@@ -76,11 +130,6 @@
 		warning) warnings=$((warnings + 1)) ;;
 		esac
 		outcome=ok
-	}
-
-	# isolated COMMAND: without the lock's descriptor.
-	isolated() {
-		"$@" 9>&-
 	}
 
 	# ---- who owns what on this host
@@ -99,15 +148,27 @@
 
 	# ---- acting as the app user
 
-	# as_user COMMAND: in a session of its own, which cannot type into root's terminal.
+	# as_user COMMAND: in a session of its own, which cannot type into root's terminal; nor is it given
+	# that as a descriptor, so it is always started by run or by captured, or with all output redirected.
 	as_user() (
 		export HOME="$home" USER="$user" LOGNAME="$user"
 		isolated setsid -w runuser -u "$user" -- "$@"
 	)
 
+	# captured COMMAND: as by run, but its output is the caller's to read; only its messages are shown.
+	captured() {
+		{
+			with_status messages_only "$@" | relay >&2 4>&-
+		} 4>&1
+	}
+
+	messages_only() {
+		"$@" 2>&1 >&4 4>&-
+	}
+
 	# append NAME: adds the lines on stdin to a file in the user's .ssh.
 	append() {
-		as_user sh -c '
+		run as_user sh -c '
 			umask 077
 			# A last line that was never ended must not run into the first new one.
 			[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
@@ -117,9 +178,9 @@
 
 	# own DIR...: makes those that are missing, for the user. The first holds the others.
 	own() {
-		if ! made=$(as_user sh -c "$make_missing" sh "$@"); then
+		if ! made=$(captured as_user sh -c "$make_missing" sh "$@"); then
 			reason=$(hand_over "$1")
-			made=$1$(as_user sh -c "$make_missing" sh "$@")
+			made=$1$(captured as_user sh -c "$make_missing" sh "$@")
 		fi
 		[ -z "$made" ] || outcome=changed
 	}
@@ -283,7 +344,7 @@ EOF
 	ensure_user() {
 		begin user
 		if ! getent passwd "$user" >/dev/null; then
-			useradd -m -s /bin/bash -- "$user"
+			run useradd -m -s /bin/bash -- "$user"
 			outcome=changed
 		fi
 		home=$(home_of "$user")
@@ -304,7 +365,7 @@ EOF
 		keys=$home/.ssh/authorized_keys
 		# find tells what is missing or has another mode than sshd likes.
 		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
-			as_user sh -c '
+			run as_user sh -c '
 				set -e
 				umask 077
 				mkdir -p "$1"
@@ -314,7 +375,7 @@ EOF
 			' sh "$home/.ssh" "$keys"
 			outcome=changed
 		fi
-		lines=$(as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
+		lines=$(captured as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
 		if [ -n "$lines" ]; then
 			printf '%s\n' "$lines" | append authorized_keys
 			outcome=changed
@@ -397,7 +458,7 @@ EOF
 				continue
 			} ;;
 			esac
-			printf '%s\n' "$output" >&2
+			run printf '%s\n' "$output"
 			die 1 "apt-get $1 failed"
 		done
 	}
@@ -424,9 +485,9 @@ EOF
 
 	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
 	provide() {
-		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" 2>/dev/null; then
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" >/dev/null 2>&1; then
 			own "$1"
-			as_user python3 -m venv "$1"
+			run as_user python3 -m venv "$1"
 			outcome=changed
 		fi
 	}
@@ -465,7 +526,6 @@ EOF
 	# ---- the run
 
 	# Every way out leads through here.
-	# shellcheck disable=SC2317 # the trap calls it
 	finish() {
 		status=$?
 		set +e
@@ -491,7 +551,6 @@ EOF
 		exit 1
 	}
 
-	# shellcheck disable=SC2317 # finish calls it
 	summarize() {
 		line="setup: $changed changed, $unchanged ok"
 		[ "$warnings" = 0 ] || line="$line, $warnings to look at"
@@ -515,6 +574,7 @@ EOF
 			esac
 		done
 		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		event 'start setup -'
 		trap finish EXIT
 		trap 'exit 129' HUP
