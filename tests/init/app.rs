@@ -191,7 +191,7 @@ fn a_server_that_is_not_among_the_dependencies_is_named() {
 #[test]
 fn apps_are_found_below_the_top() {
     let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
-    let shapes: [(Files, &[&str], &str); 6] = [
+    let shapes: [(Files, &[&str], &str); 7] = [
         // Django in backend/, settings in a package.
         (
             &[
@@ -273,6 +273,16 @@ fn apps_are_found_below_the_top() {
                 "package_manager: \"pip\"",
             ],
             "note: the app is in web/,",
+        ),
+        // Django for an asynchronous server.
+        (
+            &[
+                ("manage.py", MANAGE),
+                ("shop/asgi.py", "application = get_asgi_application()\n"),
+                ("requirements.txt", "gunicorn\n"),
+            ],
+            &[" shop.asgi:application "],
+            "note: there is no wsgi.py; for shop.asgi:application add uvicorn-worker to the dependencies, and `--worker-class",
         ),
         // Django comes before FastAPI; a project that Poetry alone understands is not proposed.
         (

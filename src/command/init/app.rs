@@ -20,6 +20,8 @@ pub struct App<'a> {
     directory: PathBuf,
     /// `module:name`, from that directory.
     module: String,
+    /// Django's module is that of an asynchronous server.
+    is_asgi: bool,
     requirements: Option<PathBuf>,
     /// `uv.lock`, or a `pyproject.toml` that describes a project.
     uv_file: Option<PathBuf>,
@@ -120,6 +122,13 @@ impl App<'_> {
             notes.push(format!(
                 "warning: {} has no {server}, which the unit starts; {add}",
                 shown(&file)
+            ));
+        }
+        if self.is_asgi {
+            notes.push(format!(
+                "note: there is no wsgi.py; for {} add uvicorn-worker to the dependencies, and \
+                 `--worker-class uvicorn_worker.UvicornWorker` to the unit's ExecStart",
+                answers.app_module
             ));
         }
         if names_package(self.checkout, &file, "celery") == Some(true) {
@@ -249,32 +258,37 @@ fn django(checkout: &Checkout) -> Option<App<'_>> {
             string_in(rest)
         });
     let mut app = App::new(checkout, "django", directory, manage);
-    if let Some(wsgi) = wsgi(checkout, directory, settings.unwrap_or_default()) {
-        let text = checkout.read(&wsgi).unwrap_or_default();
+    let settings: PathBuf = settings.unwrap_or_default().split('.').collect();
+    let entry_point = ["wsgi.py", "asgi.py"].into_iter();
+    let entry_point = entry_point
+        .filter_map(|name| find_module(checkout, directory, &settings, name))
+        .next();
+    if let Some(file) = entry_point {
+        let text = checkout.read(&file).unwrap_or_default();
         let object = ["application", "app"]
             .into_iter()
             .find(|name| assigns(&text, name, ""));
-        app.module = module_name(&wsgi, directory, object.unwrap_or("application"));
-        app.sources.push(shown(&wsgi));
+        app.module = module_name(&file, directory, object.unwrap_or("application"));
+        app.is_asgi = file_name(&file) == "asgi.py";
+        app.sources.push(shown(&file));
     }
     Some(app)
 }
 
-/// The `wsgi.py` beside the settings, or in a package above them.
-fn wsgi(checkout: &Checkout, directory: &Path, settings: &str) -> Option<PathBuf> {
-    let package: PathBuf = settings.split('.').collect();
-    let beside = package
+/// The module of this name beside the settings, or in a package above them, or anywhere.
+fn find_module(
+    checkout: &Checkout,
+    directory: &Path,
+    settings: &Path,
+    name: &str,
+) -> Option<PathBuf> {
+    let mut usual = settings
         .ancestors()
-        .map(|package| directory.join(package).join("wsgi.py"));
-    beside
-        .into_iter()
+        .map(|package| directory.join(package).join(name));
+    let mut all = checkout.files_in(directory);
+    usual
         .find(|file| checkout.has(file))
-        .or_else(|| {
-            let mut files = checkout.files_in(directory);
-            files
-                .find(|file| file_name(file) == "wsgi.py")
-                .map(Path::to_owned)
-        })
+        .or_else(|| all.find(|file| file_name(file) == name).map(Path::to_owned))
 }
 
 /// The app whose module makes a `FastAPI` object.
@@ -330,6 +344,7 @@ impl<'a> App<'a> {
             framework,
             directory: directory.to_owned(),
             module: String::new(),
+            is_asgi: false,
             requirements: None,
             uv_file: None,
             alembic: None,
