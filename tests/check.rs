@@ -1,7 +1,8 @@
 //! `check`: what wrong and odd configs are told, word for word. `BLESS=1` rewrites the words.
 
 use assert_cmd::Command;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Runs every config of a directory; `told` makes the text that must be in the file beside it.
@@ -48,6 +49,7 @@ fn check(config: &Path, files: &Path) -> std::process::Output {
         .expect("the program runs")
 }
 
+/// Copies files, and closes them to others but those called `open`, as git keeps no modes.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("a directory") {
@@ -55,7 +57,12 @@ fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         match entry.path().is_dir() {
             true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).expect("a file is copied")),
+            false => {
+                fs::copy(entry.path(), &target).expect("a file is copied");
+                let is_open = target.file_stem().is_some_and(|name| name == "open");
+                let mode = if is_open { 0o644 } else { 0o600 };
+                fs::set_permissions(target, Permissions::from_mode(mode)).expect("a mode is set");
+            }
         }
     }
 }
@@ -180,4 +187,53 @@ fn configs_that_are_not_there() {
             ),
         );
     }
+}
+
+/// What an env file whose one variable has a value of this length is told.
+fn env_of(values: &[usize]) -> (Option<i32>, String) {
+    let directory = correct();
+    let value = |(index, length): (usize, &usize)| format!("V{index}={}\n", "x".repeat(*length));
+    let env: String = values.iter().enumerate().map(value).collect();
+    let path = directory.path().join("env");
+    fs::write(&path, env).expect("the env file is written");
+    fs::set_permissions(path, Permissions::from_mode(0o600)).expect("a mode is set");
+    let config = directory
+        .path()
+        .join("deploy/shop/production/deployment.yml");
+    let text = fs::read_to_string(&config).expect("the config");
+    fs::write(
+        &config,
+        text.replace("common: {", "common: {env_file: env, "),
+    )
+    .expect("the config is written");
+    let output = Command::cargo_bin("pystrano")
+        .expect("the program")
+        .args(["check", "production", "shop"])
+        .current_dir(&directory)
+        .output()
+        .expect("the program runs");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), message)
+}
+
+/// Linux gives a program strings of at most 128 KiB.
+#[test]
+fn trial_33_env_values_are_no_larger_than_exec_takes() {
+    let most = 131_071 - "V0=".len();
+    assert_eq!(env_of(&[most]), (Some(0), String::new()));
+    let (code, message) = env_of(&[10, most + 1]);
+    assert_eq!(code, Some(2));
+    assert!(
+        message.contains(
+            "the value of V1 in line 2 of \"env\" is larger than a program can be given; \
+             keep it below 128 KiB"
+        ),
+        "{message}"
+    );
+    let (code, message) = env_of(&[100_000; 16]);
+    assert_eq!(code, Some(2));
+    assert!(
+        message.contains("\"env\" are more than a program can be given"),
+        "{message}"
+    );
 }

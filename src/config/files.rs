@@ -1,29 +1,37 @@
 //! The local files that a config names, each read once and shared.
 
 use super::dotenv;
+use super::environment_file::{self, Assignment, is_name};
 use super::types::{Context, Item, Scalar, Text, Validation, line, refuse, secret_name, unit_name};
+use super::unit::ServiceSection;
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A dotenv file: its bytes go to the host, its variables to the commands.
 #[derive(Debug)]
 pub struct EnvFile {
+    pub path: PathBuf,
     pub bytes: Vec<u8>,
     /// In the order of the file, the last value of a name; only names that a shell can export.
     pub variables: Vec<(String, String)>,
+    /// Lines that systemd's `EnvironmentFile=` reads otherwise.
+    pub differing_lines: Vec<usize>,
 }
 
 /// A systemd unit.
 #[derive(Debug)]
 pub struct Service {
+    pub path: PathBuf,
     /// File name, such as `gunicorn.service`.
     pub unit: String,
     pub text: String,
+    pub section: ServiceSection,
 }
 
 /// A local file that is copied to `shared/` and linked into releases.
@@ -44,7 +52,9 @@ impl Scalar for Arc<EnvFile> {
     type Form = Text;
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
-        context.files.env_file(&path, context.diagnostics)
+        let file = context.files.env_file(&path, context.diagnostics)?;
+        warn_if_open(&path, context);
+        Ok(file)
     }
 }
 
@@ -60,13 +70,16 @@ impl Scalar for Arc<PrivateKey> {
     type Form = Text;
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
-        context.files.deploy_key(&path)
+        let key = context.files.deploy_key(&path)?;
+        warn_if_open(&path, context);
+        Ok(key)
     }
 }
 
 impl Item for Arc<Secret> {
     fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
         let secret = context.files.secret(item)?;
+        warn_if_open(item, context);
         match list.iter().find(|other| other.name == secret.name) {
             None => list.push(secret),
             Some(other) if Arc::ptr_eq(other, &secret) => {}
@@ -78,6 +91,18 @@ impl Item for Arc<Secret> {
             }
         }
         Ok(())
+    }
+}
+
+/// Warns of a file with secrets that other users of this machine can read or change.
+fn warn_if_open(path: &str, context: &mut Context) {
+    let mode = std::fs::metadata(path).map(|metadata| metadata.permissions().mode());
+    // A draft is not there yet.
+    if mode.is_ok_and(|mode| mode & 0o066 != 0) {
+        context.warn(Message::new(
+            format!("other users of this machine can read {}", quoted(path)),
+            format!("run `chmod 600 {}`", shell_escape::escape(path.into())),
+        ));
     }
 }
 
@@ -119,7 +144,21 @@ impl Files {
             let bytes = draft_or_file(&self.drafts, path)?;
             unit_name(&unit)?;
             let text = utf8(path, bytes)?;
-            Ok(Service { unit, text })
+            let section = ServiceSection::parse(&text)
+                .filter(|section| section.value("ExecStart").is_some())
+                .ok_or_else(|| {
+                    Message::new(
+                        format!("{} has no `ExecStart=` in a `[Service]` section", quoted(path)),
+                        "write the unit that starts the app; `pystrano init` writes one to begin with",
+                    )
+                })?;
+            let path = PathBuf::from(path);
+            Ok(Service {
+                path,
+                unit,
+                text,
+                section,
+            })
         })
     }
 
@@ -196,7 +235,12 @@ fn draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8
     }
 }
 
-fn env_file(path: &str, bytes: Vec<u8>, diagnostics: &mut Diagnostics) -> Result<EnvFile, Message> {
+/// Reads a dotenv file, of which it warns.
+pub fn env_file(
+    path: &str,
+    bytes: Vec<u8>,
+    diagnostics: &mut Diagnostics,
+) -> Result<EnvFile, Message> {
     let text = utf8(path, bytes)?;
     let dotenv = dotenv::parse(&text);
     // The lines are not shown: they may hold a secret.
@@ -212,6 +256,7 @@ fn env_file(path: &str, bytes: Vec<u8>, diagnostics: &mut Diagnostics) -> Result
         );
     }
     let mut variables = Vec::new();
+    let mut assignments = environment_file::Variables::new();
     for variable in dotenv.values {
         if !is_name(&variable.name) {
             warn(
@@ -226,13 +271,51 @@ fn env_file(path: &str, bytes: Vec<u8>, diagnostics: &mut Diagnostics) -> Result
                 "the commands run without it; choose another name",
             );
         } else if let Some(value) = variable.value {
+            check_size(path, &variable.name, &value, variable.line)?;
+            let lines = variable.line..=variable.line;
+            let assignment = Assignment {
+                value: value.clone(),
+                lines,
+            };
+            assignments.insert(variable.name.clone(), assignment);
             variables.push((variable.name, value));
         }
     }
+    let size = |(name, value): &(String, String)| name.len() + value.len() + 10;
+    if variables.iter().map(size).sum::<usize>() > LARGEST_ENV {
+        return refuse(
+            format!(
+                "the variables of {} are more than a program can be given",
+                quoted(path)
+            ),
+            "keep them below 1.5 MB; give large values to the app as files, with `secrets`",
+        );
+    }
     Ok(EnvFile {
+        path: PathBuf::from(path),
+        differing_lines: environment_file::differing_lines(&text, &assignments),
         bytes: text.into_bytes(),
         variables,
     })
+}
+
+/// What all variables may take, as Linux counts it, with room for others.
+const LARGEST_ENV: usize = 1_500_000;
+
+/// Checks that Linux can give a variable to a program.
+fn check_size(path: &str, name: &str, value: &str, line: usize) -> Validation {
+    /// Of `NAME=value`, without the NUL at its end.
+    const LARGEST: usize = 131_071;
+    match name.len() + 1 + value.len() > LARGEST {
+        true => refuse(
+            format!(
+                "the value of {name} in line {line} of {} is larger than a program can be given",
+                quoted(path)
+            ),
+            "keep it below 128 KiB; give it to the app as a file, with `secrets`",
+        ),
+        false => Ok(()),
+    }
 }
 
 /// Variables that a shell sets itself, or that it refuses to have set.
@@ -265,11 +348,6 @@ const RESERVED: [&str; 27] = [
     "UID",
     "_",
 ];
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
 
 /// The last part of a path.
 fn file_name(path: &str) -> Result<String, Message> {

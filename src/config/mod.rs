@@ -2,11 +2,13 @@
 //! and those that it names.
 
 mod dotenv;
+mod environment_file;
 mod fields;
 mod files;
 mod reader;
 mod schema;
 pub mod types;
+mod unit;
 mod validate;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control};

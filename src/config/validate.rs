@@ -2,9 +2,10 @@
 
 use super::fields::Server;
 use super::reader::Reader;
-use super::types::{Framework, VenvMode, is_ssh};
-use crate::diagnostics::{Diagnostics, Message, Position, quoted};
+use super::types::{Framework, PackageManager, VenvMode, is_ssh};
+use crate::diagnostics::{Diagnostic, Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Checks the fields of one server against each other, and puts them into their final form.
 pub fn server(server: &mut Server, reader: &mut Reader) {
@@ -17,7 +18,9 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     if server.revision.is_some() {
         server.clone_depth.0 = None;
     }
+    dependency_file(server, reader);
     commands(server, reader);
+    service(server, reader);
     users(server, reader);
     deploy_key(server, reader);
     health_check(server, reader);
@@ -100,6 +103,95 @@ fn commands(server: &Server, reader: &mut Reader) {
             let what = format!("`{field}` has no effect with Django");
             let help = "remove it, or write `framework: fastapi`";
             reader.warn(field, Message::new(what, help));
+        }
+    }
+}
+
+/// Refuses files that the package manager would take for lists of requirements.
+fn dependency_file(server: &Server, reader: &mut Reader) {
+    let fields = [
+        "package_manager",
+        "dependency_file",
+        "dependency_install_command",
+    ];
+    if !fields.iter().all(|field| reader.is_valid(field))
+        || server.dependency_install_command.is_some()
+    {
+        return;
+    }
+    let file = &*server.dependency_file;
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let uses_pip = server.package_manager == PackageManager::Pip;
+    let what = match name {
+        "" | "." => "is a directory",
+        "poetry.lock" | "pdm.lock" | "Pipfile.lock" | "Pipfile" => "is for another package manager",
+        "pyproject.toml" | "setup.py" | "setup.cfg" if uses_pip => "is not a list of requirements",
+        "uv.lock" if uses_pip => "is for uv",
+        _ => return,
+    };
+    let help = match name {
+        "uv.lock" => "write `package_manager: uv`",
+        "poetry.lock" | "pdm.lock" => {
+            "export it to a requirements.txt, or write a `dependency_install_command`"
+        }
+        "Pipfile" | "Pipfile.lock" => {
+            "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`"
+        }
+        _ => {
+            "name a requirements.txt, or write a `dependency_install_command`, such as `pip install .`"
+        }
+    };
+    let what = format!(
+        "{} {what}, which the built-in installation does not read",
+        quoted(file)
+    );
+    reader.error("dependency_file", Message::new(what, help));
+}
+
+/// Checks what the unit says against the rest.
+fn service(server: &Server, reader: &mut Reader) {
+    let Some(service) = &server.service_file else {
+        return;
+    };
+    if !reader.is_valid("project_user") || !reader.is_valid("project_root") {
+        return;
+    }
+    let (user, root) = (&*server.project_user, &*server.project_root);
+    let mut warn = |file: &Path, line, message| {
+        let warning = Diagnostic::unshown(file, line, message);
+        reader.diagnostics.add_warning(warning);
+    };
+    let section = &service.section;
+    match section.value("User") {
+        None if user == "root" => {}
+        None => {
+            let what = "the unit names no user, so systemd runs the app as root";
+            let help = format!("write `User={user}` in its [Service] section");
+            warn(&service.path, section.line, Message::new(what, help));
+        }
+        // A specifier, which only systemd knows.
+        Some((named, _)) if named == user || named.contains('%') => {}
+        Some((named, line)) => {
+            let named = quoted(named);
+            let what = format!("the unit runs the app as {named}, not as the project_user");
+            let message = Message::new(what, format!("write `User={user}`"));
+            warn(&service.path, line, message);
+        }
+    }
+    let start = format!("`ExecStart={root}/current/.pystrano/run` before the app's command");
+    for (path, _) in section.values("EnvironmentFile") {
+        let path = path.trim_start_matches('-');
+        if !is_inside(path, root) {
+            continue;
+        }
+        let is_shared_env = path.strip_prefix(root) == Some("/shared/.env");
+        let Some(env_file) = server.env_file.as_ref().filter(|_| is_shared_env) else {
+            continue;
+        };
+        for line in &env_file.differing_lines {
+            let what = "systemd, which reads this file for the unit, takes this line otherwise than the deploy's commands";
+            let help = format!("in the unit, write {start} in place of `EnvironmentFile=`");
+            warn(&env_file.path, *line, Message::new(what, help));
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         command.as_deref().filter(|_| runs && !django)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
-    let uv_lock = !pip && server.dependency_file == *"uv.lock";
+    let uv_lock = !pip && server.dependency_file.uv_lock_directory() == Some("");
     let reads_dependency_file = !uv_lock && server.dependency_install_command.is_none();
     let script = Deploy {
         server,

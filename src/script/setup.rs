@@ -165,8 +165,10 @@ mod tests {
     fn full_server() -> Server {
         Server {
             service_file: Some(Arc::new(Service {
+                path: "gunicorn.service".into(),
                 unit: "gunicorn.service".to_owned(),
                 text: "[Service]\nExecStart=/bin/echo 'it''s' $HOME\n".to_owned(),
+                section: Default::default(),
             })),
             secrets: vec![Arc::new(Secret {
                 name: "key.txt".to_owned(),

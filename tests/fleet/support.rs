@@ -94,7 +94,7 @@ impl Fleet {
         let user = Command::new("id").arg("-un").output().expect("id").stdout;
         let user = String::from_utf8(user).expect("UTF-8");
         let mut text = format!(
-            "config_version: 2\ncommon:\n  source_code_url: https://example.com/app.git\n  project_user: {user}\
+            "config_version: 2\ncommon:\n  source_code_url: git@example.com:app.git\n  project_user: {user}\
              \x20 branch: main\n  collect_static_files: true\n  service_file: {root}/app.service\n\
              \x20 health_check_url: http://127.0.0.1:8000/\n  health_check_timeout: 1\n  env_file: {root}/env\n{extra}servers:\n"
         );
@@ -104,7 +104,8 @@ impl Fleet {
                 index < 2
             );
         }
-        self.write("app.service", "[Service]\nExecStart=/bin/true\n");
+        let unit = format!("[Service]\nUser={user}ExecStart=/bin/true\n");
+        self.write("app.service", unit);
         self.write("env", "PASSWORD='correct horse'\nGREETING=hello\n");
         self.write("deploy/app/test/deployment.yml", &text);
     }
@@ -120,7 +121,11 @@ impl Fleet {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
+        let is_new = !path.exists();
+        fs::write(&path, text).expect("a file");
+        if is_new {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
     }
 
     pub fn read(&self, name: &str) -> String {

@@ -87,7 +87,9 @@ fn what_it_writes_passes_check_and_renders() {
     for more in [&[][..], &fastapi, &everything] {
         let directory = TempDir::new().unwrap();
         for key in ["key one", "key two"] {
-            fs::write(directory.path().join(key), "secret").unwrap();
+            let path = directory.path().join(key);
+            fs::write(&path, "secret").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         init(&directory, "shop", more).success();
         pystrano(&directory, &["check", "production", "shop"])
@@ -192,7 +194,7 @@ fn a_wrong_answer_says_which() {
         (
             "--service-file",
             "shop.yml",
-            "is not the name of a systemd unit",
+            "is not the name of a systemd service",
         ),
         ("--secrets", "nowhere.txt", "does not exist"),
         ("--migration-command", "true", "has no effect here"),

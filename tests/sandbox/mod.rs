@@ -163,7 +163,11 @@ impl Sandbox {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
+        let is_new = !path.exists();
+        fs::write(&path, text).expect("a file");
+        if is_new {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
     }
 
     pub fn read(&self, name: &str) -> String {

@@ -8,7 +8,7 @@ use crate::diagnostics::{Message, quoted};
 
 text_type! {
     /// What `git clone` takes.
-    RepositoryUrl, operand, password
+    RepositoryUrl, repository, password
 }
 
 text_type! {
@@ -54,6 +54,26 @@ fn password(url: &str, _: &str) -> Option<Message> {
     })
 }
 
+/// The schemes that git knows. It hands an address with another one to a program that the scheme names.
+const SCHEMES: [&str; 9] = [
+    "file", "ftp", "ftps", "git", "git+ssh", "http", "https", "ssh", "ssh+git",
+];
+
+fn repository(value: &str) -> Validation {
+    operand(value)?;
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let scheme = &value[..value.find(|c| !is_scheme(c)).unwrap_or(0)];
+    let rest = &value[scheme.len()..];
+    let is_helper = rest.starts_with("::") || rest.starts_with("://") && !SCHEMES.contains(&scheme);
+    match is_helper && !scheme.is_empty() {
+        true => refuse(
+            format!("git would run the program git-remote-{scheme} for this address"),
+            "write an address that begins with https:// or ssh://, or one like git@github.com:you/app.git",
+        ),
+        false => Ok(()),
+    }
+}
+
 /// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
 pub fn is_ssh(url: &str) -> bool {
     match url.split_once("://") {
@@ -66,6 +86,22 @@ pub fn is_ssh(url: &str) -> bool {
 
 fn branch(value: &str) -> Validation {
     operand(value)?;
+    if matches!(value.len(), 40 | 64) && value.chars().all(|c| c.is_ascii_hexdigit()) {
+        let what = format!("{} is a commit, not a branch", quoted(value));
+        return refuse(what, format!("write `revision: {value}`"));
+    }
+    for prefix in ["refs/heads/", "refs/tags/", "origin/"] {
+        if let Some(name) = value.strip_prefix(prefix) {
+            let what = format!(
+                "git clone looks for a branch that is called {}",
+                quoted(value)
+            );
+            return refuse(
+                what,
+                format!("leave `{prefix}` out: write {}", quoted(name)),
+            );
+        }
+    }
     let wrong = if value == "HEAD" || value == "@" {
         Some(format!("{value} is not the name of a branch"))
     } else if let Some(character) = value.chars().find(|c| " ~^:?*[\\".contains(*c)) {

@@ -34,6 +34,15 @@ impl VenvDir {
 }
 
 impl DependencyFile {
+    /// The directory of a `uv.lock`, which uv installs as a whole; empty at the top of the repository.
+    pub fn uv_lock_directory(&self) -> Option<&str> {
+        let directory = self.0.strip_suffix("uv.lock")?;
+        match directory.strip_suffix('/') {
+            Some(directory) => Some(directory),
+            None => directory.is_empty().then_some(""),
+        }
+    }
+
     /// That of a package manager.
     pub fn default_of(manager: super::PackageManager) -> Self {
         DependencyFile(

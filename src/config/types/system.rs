@@ -144,24 +144,14 @@ fn package(value: &str) -> Validation {
     refuse(format!("{} is not a Debian package", quoted(value)), help)
 }
 
-/// The file name of a systemd unit that can be restarted.
+/// The file name of a systemd service.
 pub fn unit_name(name: &str) -> Validation {
-    const KINDS: [&str; 8] = [
-        "service",
-        "socket",
-        "target",
-        "timer",
-        "path",
-        "mount",
-        "automount",
-        "slice",
-    ];
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":_.@\\-".contains(c);
     let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
-    if !KINDS.contains(&kind) || stem.is_empty() || name.len() > 255 {
+    if kind != "service" || stem.is_empty() || name.len() > 255 {
         return refuse(
-            format!("{} is not the name of a systemd unit", quoted(name)),
-            "name the file like gunicorn.service",
+            format!("{} is not the name of a systemd service", quoted(name)),
+            "name the unit that runs the app, in a file like gunicorn.service",
         );
     }
     if let Some(character) = name.chars().find(|c| !allowed(*c)) {

@@ -7,6 +7,7 @@ use super::{Output, free_port, get};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -234,6 +235,7 @@ impl Project {
 fn put(path: PathBuf, text: impl AsRef<str>) {
     let text = text.as_ref();
     if fs::read_to_string(&path).ok().as_deref() != Some(text) {
-        fs::write(path, text).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
