@@ -23,6 +23,8 @@ impl Project {
         )
         .expect("a file");
         fs::write(project.path("env"), "PASSWORD=canary\n").expect("a file");
+        fs::set_permissions(project.path("env"), fs::Permissions::from_mode(0o600))
+            .expect("a mode");
         project
     }
 

@@ -179,11 +179,14 @@ fn service(server: &Server, reader: &mut Reader) {
         }
     }
     let start = format!("`ExecStart={root}/current/.pystrano/run` before the app's command");
-    for (path, _) in section.values("EnvironmentFile") {
+    for (path, line) in section.values("EnvironmentFile") {
         let path = path.trim_start_matches('-');
         if !is_inside(path, root) {
             continue;
         }
+        let what = "systemd opens this file as root, although the app can replace it";
+        let help = format!("leave the line out and write {start}, which sets the release's env");
+        warn(&service.path, line, Message::new(what, help));
         let is_shared_env = path.strip_prefix(root) == Some("/shared/.env");
         let Some(env_file) = server.env_file.as_ref().filter(|_| is_shared_env) else {
             continue;

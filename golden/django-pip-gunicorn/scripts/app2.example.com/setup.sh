@@ -597,8 +597,7 @@ Type=notify
 User=deploy
 Group=deploy
 WorkingDirectory=/home/deploy/apps/example-django-app/current
-EnvironmentFile=/home/deploy/apps/example-django-app/shared/.env
-ExecStart=/home/deploy/.venv/bin/gunicorn example.wsgi:application --bind 127.0.0.1:8000
+ExecStart=/home/deploy/apps/example-django-app/current/.pystrano/run gunicorn example.wsgi:application --bind 127.0.0.1:8000
 Restart=on-failure
 
 [Install]

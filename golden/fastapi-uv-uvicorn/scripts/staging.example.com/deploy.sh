@@ -283,6 +283,7 @@
 		begin env
 		write_env "$releases/$release/.pystrano"
 		link_env
+		[ -z "$current" ] || need_launcher "$current"
 		report changed 'Copied the env file'
 	}
 
@@ -362,6 +363,23 @@ EOF
 				return
 			fi
 		done
+	}
+
+	# need_launcher RELEASE: $unit starts a release by its launcher, which those of earlier versions
+	# lack. The one of this run fits where the env is the same.
+	need_launcher() {
+		if [ -x "$releases/$1/.pystrano/run" ]; then
+			return
+		fi
+		mkdir "$releases/.new-launcher"
+		write_env "$releases/.new-launcher"
+		if cmp -s "$releases/.new-launcher/env" "$releases/$1/.pystrano/env"; then
+			mkdir -p "$releases/$1/.pystrano"
+			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+		fi
+		rm -rf "$releases/.new-launcher"
+		[ -x "$releases/$1/.pystrano/run" ] ||
+			die 3 "$unit starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
 	}
 
 	# link_shared NAME: in place of what the repository may hold under that name.
@@ -713,6 +731,8 @@ EOF
 		commit=$(commit_of "$release")
 		import_legacy_env "$release"
 		link_env
+		need_launcher "$release"
+		[ -z "$current" ] || need_launcher "$current"
 		report ok "Found release $release"
 		event "fact release $release"
 		wait_at ready go

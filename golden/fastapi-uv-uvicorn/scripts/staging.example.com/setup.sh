@@ -609,8 +609,7 @@ After=network.target
 User=orders
 Group=orders
 WorkingDirectory=/home/orders/apps/orders/current
-EnvironmentFile=/home/orders/apps/orders/shared/.env
-ExecStart=/home/orders/.venv-orders/bin/uvicorn orders.main:app --host 127.0.0.1 --port 8010
+ExecStart=/home/orders/apps/orders/current/.pystrano/run uvicorn orders.main:app --host 127.0.0.1 --port 8010
 Restart=on-failure
 
 [Install]
