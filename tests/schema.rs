@@ -149,7 +149,7 @@ fn mistakes_are_refused() {
 }
 
 /// Those of the wrong configs whose names, types and numbers are wrong.
-const REFUSED: [&str; 48] = [
+const REFUSED: [&str; 49] = [
     "common-list",
     "deep",
     "empty",
@@ -190,6 +190,7 @@ const REFUSED: [&str; 48] = [
     "unknown-key-hyphen",
     "unknown-key-server",
     "unknown-section",
+    "url-passwords",
     "user-null",
     "venv-missing",
     "venv-missing-everywhere",
