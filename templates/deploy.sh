@@ -19,6 +19,14 @@
 	user={{ server.project_user }}
 	root={{ server.project_root }}
 	source_code_url={{ source_code_url }}
+{%- if let Some(login) = login %}
+	repository_server={{ login.server }}
+	repository_username={{ login.username }}
+	repository_password={{ login.password }}
+{%- endif %}
+{%- if server.deploy_key.is_some() %}
+	deploy_key=$HOME/.ssh/{{ deploy_key_name }}
+{%- endif %}
 {%- if let Some(branch) = server.branch %}
 	branch={{ branch }}
 {%- endif %}
@@ -260,7 +268,10 @@
 
 	main() {
 		set -eu
-		unset CDPATH
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
 		for word in "$@"; do

@@ -218,11 +218,17 @@ fn printed(project: &Path, args: &[&str]) -> String {
 fn the_password_of_a_repository_is_a_secret() {
     let project = project("  source_code_url: https://ada:canary@example.com/shop.git\n");
     let text = printed(project.path(), &["deploy"]);
-    assert!(text.contains("source_code_url='https://ada:[redacted]@example.com/shop.git'\n"));
+    assert!(text.contains("source_code_url='https://example.com/shop.git'\n"));
+    assert!(
+        text.contains("repository_password='[redacted]'\n"),
+        "{text}"
+    );
     assert!(!text.contains("canary"), "{text}");
     let ran = Command::new("sh").args(["-c", &text]).output().expect("sh");
     assert_eq!(ran.status.code(), Some(2), "{ran:?}");
-    assert!(printed(project.path(), &["deploy", "--reveal"]).contains("ada:canary@example.com"));
+    assert!(
+        printed(project.path(), &["deploy", "--reveal"]).contains("repository_password=canary\n")
+    );
 }
 
 /// Then it is the whole script, which need not refuse to run.

@@ -139,13 +139,13 @@ fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
     ];
     for (what, config, pushes) in changes {
         let host = with_history();
-        host.configure("clone_depth: 0");
+        host.configure("clone_depth: 0\nsubmodules: false");
         let first = received(&host, "20260101000000");
         assert!(first > 300_000, "{what}: {first} bytes");
         for push in pushes {
             host.repo(push);
         }
-        host.configure(config);
+        host.configure(&format!("{config}\nsubmodules: false"));
         let next = received(&host, "20260102000000");
         assert!(next < 4_000, "{what}: {next} bytes");
 
@@ -163,7 +163,7 @@ fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
             &[&["clone", "--quiet"], words, &[&url, "plain"]].concat(),
         );
         if config == "revision: other" {
-            git(&plain, &["checkout", "--quiet", "other"]);
+            git(&plain, &["checkout", "--quiet", "--detach", "origin/other"]);
         }
         if what == "another history of the branch" {
             // Git follows tags whose commits it has; here it has those of the history before.
@@ -184,7 +184,7 @@ fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
 #[test]
 fn a_shallow_clone_is_left_to_git() {
     let host = with_history();
-    host.configure("clone_depth: 2");
+    host.configure("clone_depth: 2\nsubmodules: false");
     host.deployed("20260101000000");
     host.commit("more");
     host.deployed("20260102000000");
@@ -213,12 +213,12 @@ fn a_shallow_clone_is_left_to_git() {
 fn a_release_without_its_repository_or_a_shallow_one_is_no_hindrance() {
     for (config, spoil) in [("clone_depth: 0", true), ("clone_depth: 1", false)] {
         let host = with_history();
-        host.configure(config);
+        host.configure(&format!("{config}\nsubmodules: false"));
         host.deployed("20260101000000");
         if spoil {
             fs::remove_dir_all(host.path("root/current/.git")).expect("a repository");
         }
-        host.configure("clone_depth: 0");
+        host.configure("clone_depth: 0\nsubmodules: false");
         assert!(received(&host, "20260102000000") > 300_000);
         git(&host.path("root/current/"), &["fsck", "--full"]);
     }

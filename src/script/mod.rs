@@ -30,6 +30,11 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
     }
 }
 
+/// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`.
+pub(crate) fn deploy_key_name(server: &Server) -> String {
+    format!("pystrano-{}", server.app.replace('/', "-"))
+}
+
 /// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.
 pub fn sha256(script: &str) -> String {
     let mut text = String::with_capacity(64);

@@ -25,6 +25,9 @@
 			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 {%- endif %}
+{%- if server.deploy_key.is_some() %}
+		[ -r "$deploy_key" ] || die 3 "there is no $deploy_key, the deploy_key; run setup.sh first"
+{%- endif %}
 {%- for secret in server.secrets %}
 		need_secret {{ secret.name }}
 {%- endfor %}

@@ -4,28 +4,162 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
 {%- if server.clone_depth.0.is_none() %}
-		# What the release that runs has already need not be sent again.
+		# What the release that runs has need not be sent again, unless its repository is damaged.
+		if [ -z "$current" ] || ! clone --reference-if-able "$releases/$current" --dissociate; then
+			clone || stop_clone "$?"
+		fi
+{%- else %}
+		clone || stop_clone "$?"
 {%- endif %}
-		# The sample hooks of a template would take longer to copy than a small app.
-		run git clone --quiet --template=
-{%- if server.revision.is_none() %} --single-branch{% endif %}
-{%- if let Some(depth) = server.clone_depth.0 %} --depth {{ depth }}
-{%- else %} ${current:+--reference-if-able "$releases/$current" --dissociate}
-{%- endif %}
-{%- if server.branch.is_some() %} --branch "$branch"{% endif %} -- "$source_code_url" "$new"
-{%- if server.revision.is_some() %}
-		# A ref that no branch or tag reaches is fetched by its name.
-		run git -C "$new" checkout --quiet "$revision" -- || {
-			run git -C "$new" fetch --quiet origin "$revision"
-			run git -C "$new" checkout --quiet FETCH_HEAD --
-		}
-{%- endif %}
-		commit=$(git -C "$new" rev-parse HEAD)
+		find_commit
+		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
 		printf '%s\n' "$commit" >"$new/.pystrano/commit"
 		printf '%s\n' "$current" >"$new/.pystrano/previous"
 		mv "$new" "$releases/$release"
-		report changed "Pulled {% if server.revision.is_some() %}$revision{% else if server.branch.is_some() %}branch $branch{% else %}the default branch{% endif %} at $(printf %.12s "$commit")"
+		report changed "Pulled $pulled at $(printf %.12s "$commit")"
+	}
+
+	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
+	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	repository_git() (
+		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
+		# The sample hooks of git's template would take longer to copy than a small app.
+		export LC_ALL=C GIT_TEMPLATE_DIR=''
+{%- if server.deploy_key.is_some() %}
+		# shellcheck disable=SC2089,SC2090 # git gives it to a shell
+		export deploy_key GIT_SSH_COMMAND='ssh -i "$deploy_key" -o IdentitiesOnly=yes'
+{%- endif %}
+{%- if login.is_some() %}
+		export repository_username repository_password
+{%- endif %}
+		isolated git -c core.autocrlf=false -c core.eol=lf -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c clone.defaultRemoteName=origin \
+{%- if login.is_some() %}
+			-c "credential.$repository_server.helper=" -c "credential.$repository_server.helper=$repository_login" \
+{%- endif %}
+			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
+	)
+{%- if login.is_some() %}
+
+	# Answers git when it asks for the login, so that no command line and no file holds the password.
+	repository_login='!answer() { printf "username=%s\npassword=%s\n" "$repository_username" "$repository_password"; }; answer'
+{%- endif %}
+
+	# clone: without files yet; $output is what git said.
+	clone() {
+		output=$(
+			repository_git clone --quiet --no-checkout \
+{%- if server.revision.is_none() %}
+				--single-branch \
+{%- endif %}
+{%- if let Some(depth) = server.clone_depth.0 %}
+				--depth {{ depth }} \
+{%- endif %}
+{%- if server.branch.is_some() %}
+				--branch "$branch" \
+{%- endif %}
+{%- if server.clone_depth.0.is_none() %}
+				"$@" \
+{%- endif %}
+				-- "$source_code_url" "$new" 2>&1
+		)
+	}
+{%- if server.revision.is_some() %}
+
+	# find_commit sets $commit, and $pulled to what it is of. A tag comes before a branch of the
+	# same name; a ref that is neither is fetched.
+	find_commit() {
+		commit='' pulled="revision $revision"
+		if commit=$(commit_at "refs/tags/$revision"); then
+			pulled="tag $revision"
+			if commit_at "refs/remotes/origin/$revision" >/dev/null; then
+				report warning "The repository has a tag and a branch called $revision; the tag is taken"
+			fi
+		elif commit=$(commit_at "refs/remotes/origin/$revision"); then
+			pulled="branch $revision"
+		elif ! commit=$(commit_at "$revision"); then
+			output=$(repository_git -C "$new" fetch --quiet --no-auto-gc origin "$revision" 2>&1) || stop_clone "$?"
+			commit=$(commit_at FETCH_HEAD)
+		fi
+	}
+
+	# commit_at REF prints the commit that it leads to.
+	commit_at() {
+		repository_git -C "$new" rev-parse --verify --quiet "$1^{commit}"
+	}
+{%- else %}
+
+	# find_commit sets $commit, and $pulled to what it is of.
+	find_commit() {
+		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
+			[ -z "$output" ] || run printf '%s\n' "$output" >&2
+			branches=$(repository_git ls-remote --heads -- "$source_code_url" | sed 's:.*refs/heads/::' | tr '\n' ' ')
+			[ -n "$branches" ] || die 3 'the repository is empty; push the app to it first'
+			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
+		fi
+{%- if server.branch.is_some() %}
+		pulled="branch $branch"
+{%- else %}
+		pulled='the default branch'
+{%- endif %}
+	}
+{%- endif %}
+
+	# check_out writes the files of $commit.
+	check_out() {
+{%- if server.revision.is_some() %}
+		output=$(repository_git -C "$new" checkout --quiet --detach "$commit" 2>&1) || stop_clone "$?"
+{%- else %}
+		output=$(repository_git -C "$new" reset --quiet --hard "$commit" 2>&1) || stop_clone "$?"
+{%- endif %}
+{%- if server.submodules %}
+		[ ! -e "$new/.gitmodules" ] || get_submodules
+{%- endif %}
+{%- if server.clone_depth.0.is_some() %}
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' \
+			"$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
+		fi
+{%- endif %}
+	}
+{%- if server.submodules %}
+
+	get_submodules() {
+{%- if let Some(depth) = server.clone_depth.0 %}
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth {{ depth }} 2>&1) && return
+		# Not every server gives a commit that no branch ends at.
+		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
+		rm -rf "$new/.git/modules"
+{%- endif %}
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
+	}
+{%- endif %}
+
+	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
+	stop_clone() {
+		[ -z "$output" ] || run printf '%s\n' "$output" >&2
+		case $output in
+		*'Host key verification failed'*)
+			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'
+			;;
+		*'Permission denied (publickey'*)
+			die "$1" 'the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent'
+			;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*)
+			die "$1" 'the repository asks for a login and takes none that git has here; correct source_code_url'
+			;;
+		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
+			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
+			if command -v git-lfs >/dev/null; then
+				die "$1" "Git LFS could not fetch what the repository keeps there: $stored"
+			fi
+			die "$1" "git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
+			;;
+		*'Remote branch '*' not found'* | *"couldn't find remote ref"*)
+			die "$1" 'the repository has no such branch or tag; correct branch or revision'
+			;;
+		esac
+		die "$1" "${2:-}"
 	}

@@ -24,8 +24,8 @@ pub(crate) use must;
 pub type Found = Result<(), String>;
 
 const GIT: &str = r#"#!/bin/sh
-case $1 in
-clone)
+case " $* " in
+*' clone '*)
 	for to; do :; done
 	mkdir -p "$to/media"
 	printf '%s\n' "${to##*/.new-}" >"$to/version"

@@ -46,7 +46,8 @@ impl Scalar for Depth {
 }
 
 fn password(url: &str, _: &str) -> Option<Message> {
-    (!credentials::find(url).is_empty()).then(|| {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    (!web && !credentials::find(url).is_empty()).then(|| {
         Message::new(
             "the password in `source_code_url` can be seen in the host's list of processes",
             "use an ssh address with a deploy key or a forwarded agent",

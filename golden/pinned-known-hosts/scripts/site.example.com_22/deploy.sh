@@ -258,16 +258,92 @@
 		new=$releases/.new-$release
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see end_work
-		# The sample hooks of a template would take longer to copy than a small app.
-		run git clone --quiet --template= --single-branch --depth 1 -- "$source_code_url" "$new"
-		commit=$(git -C "$new" rev-parse HEAD)
+		clone || stop_clone "$?"
+		find_commit
+		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
 		printf '%s\n' "$commit" >"$new/.pystrano/commit"
 		printf '%s\n' "$current" >"$new/.pystrano/previous"
 		mv "$new" "$releases/$release"
-		report changed "Pulled the default branch at $(printf %.12s "$commit")"
+		report changed "Pulled $pulled at $(printf %.12s "$commit")"
+	}
+
+	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
+	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	repository_git() (
+		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
+		# The sample hooks of git's template would take longer to copy than a small app.
+		export LC_ALL=C GIT_TEMPLATE_DIR=''
+		isolated git -c core.autocrlf=false -c core.eol=lf -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c clone.defaultRemoteName=origin \
+			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
+	)
+
+	# clone: without files yet; $output is what git said.
+	clone() {
+		output=$(
+			repository_git clone --quiet --no-checkout \
+				--single-branch \
+				--depth 1 \
+				-- "$source_code_url" "$new" 2>&1
+		)
+	}
+
+	# find_commit sets $commit, and $pulled to what it is of.
+	find_commit() {
+		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
+			[ -z "$output" ] || run printf '%s\n' "$output"
+			branches=$(repository_git ls-remote --heads -- "$source_code_url" | sed 's:.*refs/heads/::' | tr '\n' ' ')
+			[ -n "$branches" ] || die 3 'the repository is empty; push the app to it first'
+			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
+		fi
+		pulled='the default branch'
+	}
+
+	# check_out writes the files of $commit.
+	check_out() {
+		output=$(repository_git -C "$new" reset --quiet --hard "$commit" 2>&1) || stop_clone "$?"
+		[ ! -e "$new/.gitmodules" ] || get_submodules
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' \
+			"$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
+		fi
+	}
+
+	get_submodules() {
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth 1 2>&1) && return
+		# Not every server gives a commit that no branch ends at.
+		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
+		rm -rf "$new/.git/modules"
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
+	}
+
+	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
+	stop_clone() {
+		[ -z "$output" ] || run printf '%s\n' "$output"
+		case $output in
+		*'Host key verification failed'*)
+			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'
+			;;
+		*'Permission denied (publickey'*)
+			die "$1" 'the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent'
+			;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*)
+			die "$1" 'the repository asks for a login and takes none that git has here; correct source_code_url'
+			;;
+		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
+			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
+			if command -v git-lfs >/dev/null; then
+				die "$1" "Git LFS could not fetch what the repository keeps there: $stored"
+			fi
+			die "$1" "git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
+			;;
+		*'Remote branch '*' not found'* | *"couldn't find remote ref"*)
+			die "$1" 'the repository has no such branch or tag; correct branch or revision'
+			;;
+		esac
+		die "$1" "${2:-}"
 	}
 
 	put_env() {
@@ -647,7 +723,10 @@ EOF
 
 	main() {
 		set -eu
-		unset CDPATH
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
 		for word in "$@"; do
