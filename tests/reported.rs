@@ -127,7 +127,7 @@ fn deployer_2802_a_submodule_out_of_reach_stops_the_deploy() {
         "a submodule could not be cloned; submodules: false leaves them out",
     );
     assert!(
-        ran.stdout
+        ran.stderr
             .contains("/inner' does not appear to be a git repository"),
         "{ran:?}"
     );
