@@ -193,6 +193,7 @@ fn launcher(server: &Server, redact: bool) -> Result<String, Error> {
             .collect(),
     };
     Ok(launcher.render()?)
+}
 
 #[cfg(test)]
 mod tests {
