@@ -127,7 +127,7 @@ fn deployer_2802_a_submodule_out_of_reach_stops_the_deploy() {
         "a submodule could not be cloned; submodules: false leaves them out",
     );
     assert!(
-        ran.stderr
+        ran.stdout
             .contains("/inner' does not appear to be a git repository"),
         "{ran:?}"
     );
@@ -489,7 +489,7 @@ fn git_is_told_in_words_that_name_the_field() {
         );
         host.configure("source_code_url: git@code.example.com:app.git");
         let ran = stops(&host, reason);
-        assert!(ran.stderr.contains(said), "{ran:?}");
+        assert!(ran.stdout.contains(said), "{ran:?}");
     }
 
     // HEAD of the repository names a branch that is not there.

@@ -308,7 +308,7 @@
 	# find_commit sets $commit, and $pulled to what it is of.
 	find_commit() {
 		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
-			[ -z "$output" ] || run printf '%s\n' "$output" >&2
+			[ -z "$output" ] || run printf '%s\n' "$output"
 			branches=$(repository_git ls-remote --heads -- "$source_code_url" | sed 's:.*refs/heads/::' | tr '\n' ' ')
 			[ -n "$branches" ] || die 3 'the repository is empty; push the app to it first'
 			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
@@ -336,7 +336,7 @@
 
 	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
 	stop_clone() {
-		[ -z "$output" ] || run printf '%s\n' "$output" >&2
+		[ -z "$output" ] || run printf '%s\n' "$output"
 		case $output in
 		*'Host key verification failed'*)
 			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'

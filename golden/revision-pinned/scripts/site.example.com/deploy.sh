@@ -328,7 +328,7 @@
 
 	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
 	stop_clone() {
-		[ -z "$output" ] || run printf '%s\n' "$output" >&2
+		[ -z "$output" ] || run printf '%s\n' "$output"
 		case $output in
 		*'Host key verification failed'*)
 			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'
