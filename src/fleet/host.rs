@@ -75,16 +75,17 @@ impl Host {
 
 /// One redactor for all servers with the same secrets.
 #[derive(Default)]
-struct Redactors(HashMap<Vec<usize>, Arc<Redactor>>);
+struct Redactors(HashMap<(Vec<usize>, String), Arc<Redactor>>);
 
 impl Redactors {
     fn get(&mut self, server: &Server) -> Arc<Redactor> {
         let env = server.env_file.iter().map(|env| Arc::as_ptr(env).addr());
-        let secrets = server
-            .secrets
-            .iter()
-            .map(|secret| Arc::as_ptr(secret).addr());
-        let made = self.0.entry(env.chain(secrets).collect());
+        let secrets = server.secrets.iter();
+        let secrets = secrets.map(|secret| Arc::as_ptr(secret).addr());
+        let key = server.deploy_key.iter().map(|key| Arc::as_ptr(key).addr());
+        let files = env.chain(secrets).chain(key).collect();
+        let texts = Redactor::texts(server).collect::<Vec<_>>().join("\0");
+        let made = self.0.entry((files, texts));
         Arc::clone(made.or_insert_with(|| Arc::new(Redactor::new(server))))
     }
 }

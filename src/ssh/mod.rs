@@ -1,11 +1,13 @@
 //! The only module that spawns: the system `ssh`, and one host's session over it.
 
-mod foreign;
+mod redact;
+mod sanitize;
 mod session;
 mod talk;
 mod wire;
 
-pub use foreign::{Redactor, harmless};
+pub use redact::Redactor;
+use sanitize::strip_terminal_codes;
 pub use session::{Order, Session};
 pub use talk::{Closing, Message, gist};
 pub use wire::{Event, Phase, State};

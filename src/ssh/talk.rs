@@ -1,7 +1,7 @@
 //! What one session has said: its events, and the last lines of everything else.
 
 use super::wire::Piece;
-use super::{Event, LOGIN_HINT, Redactor, STDIN_HINT, harmless};
+use super::{Event, LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
@@ -111,7 +111,7 @@ impl Talk {
             Piece::Event([b'o', b'u', b't', b' ', line @ ..]) if self.started => {
                 self.heard(Piece::Output(line), false, tell);
             }
-            Piece::Event(bytes) => match Event::parse(&harmless(bytes)) {
+            Piece::Event(bytes) => match Event::parse(&strip_terminal_codes(bytes)) {
                 Some(event) => self.happened(event, tell),
                 None => self.heard(Piece::Output(bytes), from_ssh, tell),
             },

@@ -1,0 +1,318 @@
+//! Takes secrets out of what hosts print.
+
+use super::sanitize::{shorten, strip_terminal_codes};
+use crate::config::Server;
+use crate::credentials;
+use std::collections::HashMap;
+
+/// Shorter texts are too common to be told from ordinary ones.
+const SHORTEST: usize = 4;
+/// So short, only what is named as a secret is one.
+const SHORTEST_UNNAMED: usize = 6;
+const REDACTED: &str = "[redacted]";
+
+/// Takes the secrets of a server out of foreign text.
+///
+/// Secrets are: each line of a secret file; the passwords of URLs; values of the env whose name tells
+/// (`PASSWORD`, `TOKEN`, `API_KEY`), of at least four characters, but for numbers of up to five digits and
+/// words like `true`; and other values of the env, of at least six characters, but for words, numbers, host
+/// names, paths and addresses without credentials.
+#[derive(Default)]
+pub struct Redactor {
+    /// By their first bytes, the longest first.
+    secrets: HashMap<[u8; SHORTEST], Vec<String>>,
+}
+
+impl Redactor {
+    pub fn new(server: &Server) -> Self {
+        let mut redactor = Redactor::default();
+        for (name, value) in server.env_file.iter().flat_map(|env| &env.variables) {
+            redactor.add_text(value, names_secret(name));
+        }
+        let files = server.secrets.iter().map(|secret| &secret.bytes[..]);
+        for bytes in files.chain(server.deploy_key.iter().map(|key| &key.bytes[..])) {
+            redactor.add_text(&String::from_utf8_lossy(bytes), true);
+        }
+        for text in Self::texts(server) {
+            redactor.add_credentials(text);
+        }
+        redactor.sort();
+        redactor
+    }
+
+    /// The settings in which a URL with a password may be.
+    pub fn texts(server: &Server) -> impl Iterator<Item = &str> {
+        let commands = [
+            &server.dependency_install_command,
+            &server.migration_command,
+            &server.static_files_command,
+        ];
+        let commands = commands.into_iter().flatten().map(|command| &**command);
+        commands.chain([&*server.source_code_url])
+    }
+
+    /// Adds the lines of a text, `named` as a secret or not, that are secret.
+    fn add_text(&mut self, text: &str, named: bool) {
+        for line in text.lines().map(str::trim) {
+            if is_secret(line, named) {
+                self.add(line);
+            }
+            self.add_credentials(line);
+        }
+    }
+
+    /// Adds the passwords of the URLs in a text.
+    fn add_credentials(&mut self, text: &str) {
+        for found in credentials::find(text) {
+            self.add(&text[found]);
+        }
+        for password in credentials::candidates(text.as_bytes()) {
+            let password = String::from_utf8_lossy(password);
+            for form in [&password, &percent_decoded(password.as_bytes())] {
+                self.add(form);
+                // What reads the URL and stumbles over these shows what stands between them.
+                for part in form.split(['/', '?', '#']) {
+                    self.add(part);
+                }
+            }
+        }
+    }
+
+    /// As it looks in text that was cleaned.
+    fn add(&mut self, secret: &str) {
+        let secret = strip_terminal_codes(secret.as_bytes()).replace('\u{fffd}', "");
+        if let Some(start) = secret.as_bytes().first_chunk() {
+            self.secrets.entry(*start).or_default().push(secret);
+        }
+    }
+
+    fn sort(&mut self) {
+        for candidates in self.secrets.values_mut() {
+            candidates.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+            candidates.dedup();
+        }
+    }
+
+    /// One line that can be shown: without terminal codes, redacted, of bounded length.
+    pub fn clean(&self, line: &[u8]) -> String {
+        shorten(self.redact(&strip_terminal_codes(line)))
+    }
+
+    /// The text with every secret in it replaced, also one that characters without a meaning cut up.
+    fn redact(&self, text: &str) -> String {
+        if self.secrets.is_empty() {
+            return text.to_owned();
+        }
+        let (visible, places): (Vec<u8>, Vec<usize>) = text
+            .char_indices()
+            .filter(|(_, character)| *character != '\u{fffd}')
+            .flat_map(|(at, character)| at..at + character.len_utf8())
+            .map(|at| (text.as_bytes()[at], at))
+            .unzip();
+        let mut clean = String::with_capacity(text.len());
+        let (mut kept, mut at) = (0, 0);
+        while let Some(start) = visible[at..].first_chunk() {
+            let candidates = self.secrets.get(start).into_iter().flatten();
+            let mut found =
+                candidates.filter(|secret| visible[at..].starts_with(secret.as_bytes()));
+            if let Some(secret) = found.next() {
+                clean += &text[kept..places[at]];
+                clean += REDACTED;
+                at += secret.len();
+                kept = places[at - 1] + 1;
+            } else {
+                at += 1;
+            }
+        }
+        clean + &text[kept..]
+    }
+}
+
+/// Whether a variable is one for secrets, by its name.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let anywhere = [
+        "PASSW",
+        "PASSPHRASE",
+        "SECRET",
+        "TOKEN",
+        "CREDENTIAL",
+        "APIKEY",
+    ];
+    anywhere.iter().any(|part| name.contains(part))
+        || name
+            .split('_')
+            .any(|word| matches!(word, "KEY" | "PASS" | "PWD" | "DSN"))
+}
+
+fn is_secret(text: &str, named: bool) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if named {
+        let is_word =
+            ["true", "false", "none", "null"].contains(&text.to_ascii_lowercase().as_str());
+        text.len() >= SHORTEST && !is_word && !(is_number && text.len() < SHORTEST_UNNAMED)
+    } else {
+        text.len() >= SHORTEST_UNNAMED && !is_ordinary(text)
+    }
+}
+
+/// Whether a text is made of words and short numbers, as names, hosts, paths and addresses are.
+fn is_ordinary(text: &str) -> bool {
+    let address = text.split_once("://").map_or(text, |(_, address)| address);
+    let (host, rest) = address.split_once(':').unwrap_or((address, ""));
+    // Behind a colon a port may stand, and a path behind that.
+    let port = rest.split('/').next().unwrap_or_default();
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && host
+            .split(|character: char| "./_-,@+ ".contains(character))
+            .chain(rest.split(['/', '.', '_', '-']))
+            .all(is_word_or_number)
+}
+
+/// `production`, `Berlin`, `UTC`, `db1`, `2026`: letters of one case and at most two digits, or digits.
+fn is_word_or_number(text: &str) -> bool {
+    let word = text.trim_end_matches(|character: char| character.is_ascii_digit());
+    if word.is_empty() {
+        return text.len() <= 8;
+    }
+    let tail = word
+        .strip_prefix(|first: char| first.is_ascii_uppercase())
+        .unwrap_or(word);
+    let is_one_case = tail.bytes().all(|byte| byte.is_ascii_lowercase())
+        || word.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_one_case && word.len() <= 20 && text.len() - word.len() <= 2
+}
+
+fn percent_decoded(text: &[u8]) -> std::borrow::Cow<'static, str> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let code = match rest {
+            [b'%', high, low, ..] => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        let code = code.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &rest[3..] } else { after };
+    }
+    String::from_utf8_lossy(&decoded).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(texts: &[&str], named: bool) -> Redactor {
+        let mut redactor = Redactor::default();
+        for text in texts {
+            redactor.add_text(text, named);
+        }
+        redactor.sort();
+        redactor
+    }
+
+    #[test]
+    fn secrets_are_replaced_longest_first() {
+        let secrets = ["hunter22", "hunter2222", "abc", "pässwörd\n  two lines "];
+        let redactor = redactor(&secrets, true);
+        for (raw, clean) in [
+            ("nothing here", "nothing here"),
+            ("x=hunter22;", "x=[redacted];"),
+            ("hunter2222hunter22", "[redacted][redacted]"),
+            ("hunter2", "hunter2"),
+            ("abc", "abc"),
+            ("is pässwörd, two lines", "is [redacted], [redacted]"),
+        ] {
+            assert_eq!(redactor.clean(raw.as_bytes()), clean);
+        }
+    }
+
+    #[test]
+    fn trial_11_nothing_that_is_not_shown_hides_a_secret() {
+        let redactor = redactor(&["hunter2222", "with\ttab-and-\u{200b}more"], true);
+        for raw in [
+            "hunt\x1b[31mer22\x1b[0m22",
+            "hun\x1b]0;title\x07ter2222",
+            "hunt\u{200b}er2222",
+            "h\x01u\x02nter222\u{202e}2",
+            "with\ttab-and-more",
+        ] {
+            assert_eq!(redactor.clean(raw.as_bytes()), "[redacted]", "{raw:?}");
+        }
+        let long = format!("{}hunter2222", "x".repeat(1995));
+        assert!(!redactor.clean(long.as_bytes()).contains("hunt"));
+    }
+
+    #[test]
+    fn trial_21_only_what_is_secret_is_redacted() {
+        for (name, value, secret) in [
+            ("DJANGO_ENV", "production", false),
+            ("DEBUG", "true", false),
+            ("PORT", "8000", false),
+            ("LANG", "de_DE.UTF-8", false),
+            ("HOSTS", "shop.example.com,www.example.com", false),
+            ("MEDIA", "/srv/apps/shop/shared/media", false),
+            ("SITE", "https://shop.example.com:8443/static/", false),
+            ("CACHE", "redis://cache1:6379/0", false),
+            ("MODULE", "shop.settings.production", false),
+            ("NAME", "The Little Shop", false),
+            ("TOKEN_TTL", "3600", false),
+            ("USE_TOKEN", "False", false),
+            ("ADMIN", "root@example.com", false),
+            ("PASSWORD", "production", true),
+            ("DB_PASS", "swordfish", true),
+            ("SECRET_KEY", "correct horse battery", true),
+            ("PIN_TOKEN", "837193", true),
+            ("SALT", "x9$kQ2vv", true),
+            ("SENTRY", "aGVsbG8gd29ybGQ", true),
+            ("STRIPE", "sk_live_4eC39HqLyjWD", true),
+            ("ID", "5f2c9a7be01d", true),
+            ("DATABASE", "postgres://app:pw1234@db/app", true),
+        ] {
+            let mut redactor = Redactor::default();
+            redactor.add_text(value, names_secret(name));
+            let shown = redactor.clean(value.as_bytes());
+            assert_eq!(shown != value, secret, "{name}={value}: {shown}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_replaced_in_each_form() {
+        let urls = [
+            "postgres://app:s3cret%2Fpw@db.example.com:5432/app?contact=me@here",
+            "redis://:tr0ub4dor@cache/0, redis://:second@cache/1",
+            "mysql://app:raw/hard#w0rd@db/app",
+            "https://host/without@password",
+            "ssh://git@host/path",
+        ];
+        let mut redactor = Redactor::default();
+        for url in urls {
+            redactor.add_credentials(url);
+        }
+        redactor.sort();
+        for (raw, clean) in [
+            (
+                "user app, password s3cret%2Fpw",
+                "user app, password [redacted]",
+            ),
+            ("password s3cret/pw", "password [redacted]"),
+            ("no host s3cret", "no host [redacted]"),
+            (
+                "AUTH tr0ub4dor, AUTH second",
+                "AUTH [redacted], AUTH [redacted]",
+            ),
+            ("bad port 'hard'", "bad port '[redacted]'"),
+            ("fragment w0rd", "fragment [redacted]"),
+            ("raw/hard#w0rd", "[redacted]"),
+            ("cannot reach db.example.com", "cannot reach db.example.com"),
+            (
+                "https://host without password",
+                "https://host without password",
+            ),
+        ] {
+            assert_eq!(redactor.clean(raw.as_bytes()), clean);
+        }
+        assert_eq!(percent_decoded(b"%41%zz%4"), "A%zz%4");
+    }
+}
