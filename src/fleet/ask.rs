@@ -2,7 +2,7 @@
 
 use super::barrier::Stage;
 use super::host::{Errand, backoff};
-use super::{Fleet, Outcome};
+use super::{Fleet, MIGRATE, Outcome};
 use crate::report::News;
 use crate::ssh::Closing;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ impl Asked {
 }
 
 impl Fleet<'_> {
+    /// A connection ended without a word that can be believed.
     pub(super) fn lost(&mut self, index: usize, reason: &str, tail: &[String]) {
         let host = &mut self.hosts[index];
         let step = host.step.as_deref();
@@ -50,10 +51,18 @@ impl Fleet<'_> {
         let during = step.map_or_else(String::new, |step| format!(" in step {step}"));
         host.trouble
             .get_or_insert(format!("the connection was lost{during}: {reason}"));
+        // It cleans up when its link is gone, but for a migration, which it ends first; and one that was
+        // cancelled or that reported its end has not done what it should.
+        let is_unsure =
+            host.has_reported_end || host.called_off || host.step.as_deref() == Some(MIGRATE);
         if !self.job.action.promotes() {
             self.over(index, Outcome::Failed);
-        } else if self.barrier.may_have_promoted(index) {
-            host.asked = Asked::begin(Instant::now());
+        } else if self.barrier.may_have_promoted(index) || is_unsure {
+            if !self.barrier.may_have_promoted(index) && self.barrier.can_stop() {
+                let orders = self.barrier.stop();
+                self.carry(orders);
+            }
+            self.hosts[index].asked = Asked::begin(Instant::now());
             self.queue_errand(index, Errand::Ask, Duration::ZERO);
             let orders = self.barrier.asked(index);
             self.carry(orders);
@@ -77,6 +86,14 @@ impl Fleet<'_> {
         let answered = matches!(closing, Closing::Ended { status: 0 });
         let goes_on = host.asked.goes_on(Instant::now(), answered);
         if !answered || host.answer.is_busy() {
+            if let Some(holder) = host.answer.lock.take_if(|_| !host.is_busy) {
+                host.is_busy = true;
+                let label = self.report.label(index);
+                self.report.say(&format!(
+                    "{label} is still at work, and is waited for: {holder}"
+                ));
+            }
+            let host = &mut self.hosts[index];
             if goes_on {
                 let pause = backoff(host.tries.min(4));
                 return self.queue_errand(index, Errand::Ask, pause);

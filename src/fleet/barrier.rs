@@ -101,6 +101,15 @@ impl Barrier {
         }
     }
 
+    /// Whether all that comes before a successful end was seen of this host.
+    pub fn has_promoted(&self, host: usize) -> bool {
+        match self.places[host] {
+            Place::Promoted | Place::Judged => true,
+            Place::Promoting => !self.together,
+            _ => false,
+        }
+    }
+
     /// A host reached a waiting point. What is not its next one is ignored.
     pub fn reached(&mut self, host: usize, phase: Phase) -> Vec<(usize, Order)> {
         let next = match (phase, self.places[host]) {

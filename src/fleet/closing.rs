@@ -4,7 +4,7 @@ use super::barrier::Stage;
 use super::host::{Errand, backoff};
 use super::{Fleet, Outcome, TRIES};
 use crate::report::News;
-use crate::ssh::{self, Closing};
+use crate::ssh::{self, Action, Closing};
 
 impl Fleet<'_> {
     pub(super) fn closed(&mut self, index: usize, closing: Closing) {
@@ -27,8 +27,23 @@ impl Fleet<'_> {
         }
     }
 
+    /// Whether a host that reported success also reported what comes before: the release, its commit, and
+    /// that it was promoted.
+    fn is_proved(&self, index: usize) -> bool {
+        let facts = &self.hosts[index].facts;
+        let named = self.job.release.as_deref();
+        let is_named = facts.release.is_some()
+            && named.is_none_or(|name| facts.release.as_deref() == Some(name));
+        let has_commit = facts.commit.is_some() || self.job.action != Action::Deploy;
+        !self.job.action.promotes() || is_named && has_commit && self.barrier.has_promoted(index)
+    }
+
     fn job_closed(&mut self, index: usize, closing: Closing) {
         match closing {
+            Closing::Ended { status: 0 } if !self.is_proved(index) => {
+                let reason = "the script reported success, but not what must come before it";
+                self.lost(index, reason, &[]);
+            }
             Closing::Ended { status } => {
                 self.settled(index, Outcome::of(self.job.action, status));
             }

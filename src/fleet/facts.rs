@@ -11,6 +11,8 @@ pub struct Facts {
     /// The release that was current before.
     pub previous: Option<String>,
     pub current: Option<String>,
+    /// Whether it was said what is current, also that nothing is.
+    pub has_current: bool,
     /// UTC.
     pub since: Option<String>,
     pub by: Option<String>,
@@ -26,17 +28,29 @@ pub struct Facts {
     pub last: Option<String>,
 }
 
+/// So many releases of one host are kept in mind, and so many characters of one fact: a host may print
+/// what it likes, for as long as it likes.
+const MOST_RELEASES: usize = 1000;
+const LONGEST: usize = 300;
+
 impl Facts {
     pub fn learn(&mut self, key: &str, value: &str) {
+        let end = value.char_indices().nth(LONGEST);
+        let value = end.map_or(value, |(end, _)| &value[..end]);
         let known = || (!matches!(value, "" | "-")).then(|| value.to_owned());
         match key {
             "release" => {
-                self.releases.extend(known());
+                if self.releases.len() < MOST_RELEASES {
+                    self.releases.extend(known());
+                }
                 self.release = known();
             }
             "commit" => self.commit = known(),
             "previous" => self.previous = known(),
-            "current" => self.current = known(),
+            "current" => {
+                self.current = known();
+                self.has_current = true;
+            }
             "since" => self.since = known(),
             "by" => self.by = known(),
             "unit" => {
@@ -58,8 +72,8 @@ impl Facts {
 
     /// What became of a deploy or rollback to `release`, from what `status` says afterwards.
     pub fn outcome_of(&self, release: Option<&str>) -> Outcome {
-        let Some(release) = release else {
-            // Nobody knows what to look for.
+        // Without these nobody knows what to look for, or what is there.
+        let Some(release) = release.filter(|_| self.has_current) else {
             return Outcome::Doubt;
         };
         let is_current = self.current.as_deref() == Some(release);
@@ -85,6 +99,18 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trial_16_a_host_that_floods_facts_is_kept_in_bounds() {
+        let mut facts = Facts::default();
+        for number in 0..100_000 {
+            facts.learn("release", &format!("{number}{}", "x".repeat(8000)));
+            facts.learn("last", &"é".repeat(8000));
+        }
+        assert_eq!(facts.releases.len(), MOST_RELEASES);
+        assert!(facts.releases.iter().all(|name| name.len() == LONGEST));
+        assert_eq!(facts.last.map(|last| last.chars().count()), Some(LONGEST));
+    }
 
     #[test]
     fn the_log_and_the_link_tell_what_became_of_a_release() {

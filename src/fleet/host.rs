@@ -34,6 +34,10 @@ pub struct Host {
     pub asked: Asked,
     /// Answers from which its state was not clear.
     pub unsure: u32,
+    /// Whether its script reported an end.
+    pub has_reported_end: bool,
+    /// Whether it was found at work when it was asked.
+    pub is_busy: bool,
     /// Whether it was told to stop or to go back.
     pub called_off: bool,
     /// What went wrong, in one line.
@@ -54,6 +58,8 @@ impl Host {
             answer: Facts::default(),
             asked: Asked::begin(Instant::now()),
             unsure: 0,
+            has_reported_end: false,
+            is_busy: false,
             called_off: false,
             trouble: None,
             step: None,

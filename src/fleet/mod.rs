@@ -30,6 +30,8 @@ const BARRIER: u32 = 60;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
 const LOGIN: Duration = Duration::from_secs(120);
+/// The step that nothing cuts short.
+const MIGRATE: &str = "migrate";
 /// Tries to open one connection.
 const TRIES: u32 = 5;
 
@@ -312,6 +314,7 @@ impl<'a> Fleet<'a> {
                 host.step = Some(step);
             }
             Event::Phase(phase) => {
+                host.step = None;
                 let orders = if self.barrier.stage() == Stage::Building && self.releases_differ() {
                     self.call_off()
                 } else {
@@ -319,7 +322,8 @@ impl<'a> Fleet<'a> {
                 };
                 self.carry(orders);
             }
-            Event::Start | Event::Done { .. } | Event::Fail { .. } | Event::End { .. } => {}
+            Event::End { .. } => host.has_reported_end = true,
+            Event::Start | Event::Done { .. } | Event::Fail { .. } => {}
         }
     }
 
@@ -384,8 +388,21 @@ impl<'a> Fleet<'a> {
         } else {
             "Interrupted, but promotion has begun: waiting for its end"
         };
-        self.report
-            .say(&format!("{what}; press Ctrl-C again to leave at once"));
+        let migrating =
+            |host: &Host| !host.has_reported_end && host.step.as_deref() == Some(MIGRATE);
+        let hosts = 0..self.hosts.len();
+        let migrating: Vec<_> = hosts.filter(|host| migrating(&self.hosts[*host])).collect();
+        let labels: Vec<_> = migrating
+            .iter()
+            .map(|host| self.report.label(*host))
+            .collect();
+        let first = match labels.join(", ") {
+            names if names.is_empty() => String::new(),
+            names => format!(", once the migration on {names} has come to its end"),
+        };
+        self.report.say(&format!(
+            "{what}{first}; press Ctrl-C again to leave at once"
+        ));
         if can_stop {
             self.interrupted = true;
             let mut orders = self.barrier.stop();

@@ -183,6 +183,11 @@ impl Report {
         matches!(self.view, View::Json)
     }
 
+    /// What a host is called.
+    pub fn label(&self, host: usize) -> String {
+        self.labels[host].clone()
+    }
+
     pub(super) fn labels(&self) -> &[String] {
         &self.labels
     }

@@ -299,7 +299,9 @@ impl Link {
                 continue;
             }
             self.stdin = None;
-            if self.talk.started {
+            if self.talk.is_migrating() {
+                self.deadline = None; // it comes to its end, however long it takes
+            } else if self.talk.started {
                 self.deadline = Some(Instant::now() + GRACE);
             } else {
                 self.kill(Signal::TERM);

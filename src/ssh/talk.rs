@@ -149,7 +149,8 @@ impl Talk {
                     });
                 }
             }
-            Event::Done { .. } | Event::Fact { .. } | Event::Phase(_) => {}
+            Event::Phase(_) => self.step = None,
+            Event::Done { .. } | Event::Fact { .. } => {}
         }
         tell(match event {
             Event::Fail { step, status, text } => Message::Failed {
@@ -160,6 +161,11 @@ impl Talk {
             },
             event => Message::Event(event),
         });
+    }
+
+    /// Whether the step that nothing cuts short is running.
+    pub fn is_migrating(&self) -> bool {
+        self.end.is_none() && self.step.as_deref() == Some("migrate")
     }
 
     /// Why the script has not started in time.
@@ -198,16 +204,25 @@ impl Talk {
         }
     }
 
-    /// How the session ended, given how ssh did.
+    /// How the session ended, given how ssh did. What the script reported as its end counts only where
+    /// ssh confirms it.
     pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
-        if let Some(status) = self.end {
-            return Closing::Ended { status };
-        }
         let ended = match &status {
             Ok(status) => format!("ssh ended with {status}"),
             Err(error) => format!("ssh: {error}"),
         };
         let code = status.ok().and_then(|status| status.code());
+        if let Some(status) = self.end {
+            if code == Some(status) {
+                return Closing::Ended { status };
+            }
+            return Closing::Lost {
+                reason: format!(
+                    "the script reported its end with exit status {status}, but {ended}"
+                ),
+                tail: self.tail.into(),
+            };
+        }
         let explanation = self.explanation();
         let spoken: Vec<_> = self.ssh.into();
         if self.started {

@@ -235,3 +235,37 @@ fn the_second_leaves_at_once() {
         assert_eq!(ran.code(), 130, "{what}: {ran:?}");
     }
 }
+
+/// Longer than a host may take to clean up.
+#[test]
+fn a_migration_is_waited_for_however_long_it_takes() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/slow/migrate", "64");
+    let began = Instant::now();
+    let child = fleet.start(&["deploy"]);
+    fleet.wait_for("order", "h1 migrate");
+    interrupt(&child);
+    let ran = ran(child);
+    assert!(began.elapsed().as_secs() >= 64, "{ran:?}");
+    assert_eq!(ran.code(), 130, "{ran:?}");
+    let told = "Interrupted: stopping before promotion, once the migration on h1 has come to its end; press";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert!(!ran.stderr.contains("lost"), "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+    assert_eq!(fleet.releases("h1").len(), 2, "{ran:?}");
+}
+
+/// The link is lost while it runs.
+#[test]
+fn nobody_says_as_it_was_while_a_migration_runs() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/slow/migrate", "6");
+    fleet.write("h1/cut", "step migrate");
+    let began = Instant::now();
+    let ran = fleet.run(&["deploy"]);
+    assert!(began.elapsed().as_secs() >= 6, "{ran:?}");
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    let told = "h1 is still at work, and is waited for: ada@";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_eq!(fleet.releases("h1").len(), 2, "{ran:?}");
+}

@@ -138,3 +138,33 @@ fn trial_26_a_login_that_reads_the_script_runs_nothing_of_it() {
         assert_eq!(fleet.all_current(), [OLD], "{login}");
     }
 }
+
+/// Something on the host knows the nonce: who can read the memory of the script's shell.
+#[test]
+fn trial_7_a_forged_end_is_not_believed() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/slow/pip", "5");
+    fleet.write(
+        "h1/login",
+        "(until [ -e calls ]; do sleep 0.1; done; nonce=$(sed -n 's/.*nonce=//p' calls); sleep 1
+         for event in 'fact release x' 'fact commit x' 'phase ready' 'end 0 deployed'; do echo \"@$nonce $event\"; done) &\n",
+    );
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+    let told = "h1 | ✗ the connection was lost: the script reported its end with exit status 0, but ssh ended with ";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
+#[test]
+fn trial_7_success_without_what_must_come_before_is_doubt() {
+    for hosts in [1, 2] {
+        let fleet = Fleet::new(hosts);
+        let play = "#!/bin/sh\nread -r magic; read -r words; nonce=${words##*nonce=}\necho \"@$nonce start deploy -\"\necho \"@$nonce end 0 deployed\"\n";
+        fleet.write("ssh", play);
+        let ran = fleet.run(&["deploy"]);
+        assert_eq!(ran.code(), 5, "{ran:?}");
+        let told = "the script reported success, but not what must come before it";
+        assert!(ran.stderr.contains(told), "{ran:?}");
+    }
+}

@@ -4,7 +4,7 @@
 # The arguments that the script gets are kept in its file `calls`. Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `login` (a startup file of the login shell), `cut` (the link is lost at the first line that
 # holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
-# (nothing of what the host says arrives), `linger` (the link stays when the script has ended), `heard` (the words that it gets are kept there).
+# (nothing of what the host says arrives), `linger` (the link stays when the script has ended; once), `heard` (the words that it gets are kept there).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -36,6 +36,7 @@ if [ -e mute ]; then
 	exit
 fi
 if [ -e linger ]; then
+	rm linger
 	setsid -w sh -c "$command"
 	sleep 30
 fi
