@@ -1,8 +1,10 @@
 //! Everything that can stop a command before a host is contacted, and the exit codes.
 
 use crate::config::UnknownServer;
-use crate::diagnostics::{Diagnostic, Message, quoted};
-use std::fmt;
+use crate::diagnostics::{Diagnostic, Message, shown_path};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,30 +24,91 @@ pub mod exit {
     pub const INTERRUPTED: u8 = 130;
 }
 
-#[derive(Debug)]
+/// Each is told as `what is wrong; what to do about it`.
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The config has mistakes; all of them, in the order of the file.
+    #[error("{}", lines(mistakes, "\n"))]
     Config {
         mistakes: Vec<Diagnostic>,
         warnings: Vec<Diagnostic>,
     },
-    /// The command line asks for something that cannot be: what, and what to do.
-    Usage { what: String, help: String },
-    /// Several options do so, each with its mistake.
+    #[error("{} does not exist; `pystrano init {environment} {app}` writes one", shown_path(path).display())]
+    NoConfig {
+        path: PathBuf,
+        environment: String,
+        app: String,
+    },
+    #[error("{} is a directory; name the config with --config-file-name", shown_path(path).display())]
+    ConfigIsDirectory { path: PathBuf },
+    #[error("{} cannot be read: {source}; make it a file that you can read", shown_path(path).display())]
+    UnreadableConfig { path: PathBuf, source: io::Error },
+    /// The name of an app or environment that is not the name of one directory.
+    #[error(
+        "{name:?} cannot be the name of an {kind}; it names one directory: no `/`, `.` or `..`"
+    )]
+    TargetName { kind: &'static str, name: String },
+    #[error(transparent)]
+    UnknownServer(#[from] UnknownServer),
+    #[error(
+        "{name:?} cannot be the name of a release; `pystrano status` lists those that are there"
+    )]
+    ReleaseName { name: String },
+    #[error("there is no command {name:?}; `pystrano help` lists them")]
+    UnknownCommand { name: String },
+    /// Options are wrong or missing, each with its mistake.
+    #[error("{}", lines(.0, "\nerror: "))]
     Options(Vec<Message>),
+    #[error("cannot ask on this terminal: {source}; give the answers as options")]
+    Prompt { source: inquire::InquireError },
+    #[error("{path} exists; overwrite it with --force, or remove it")]
+    Exists { path: String },
+    #[error("--from: {} is not a directory; name a checkout of the app", path.display())]
+    NoCheckout { path: PathBuf },
+    #[error("{} is not a directory; name a new one", path.display())]
+    OutputIsFile { path: PathBuf },
+    #[error(
+        "{path} holds other files, and its mode {mode:04o} lets others in; \
+         name a new directory, or `chmod 700 {path}` if nobody else needs it", path = path.display()
+    )]
+    OutputIsOpen { path: PathBuf, mode: u32 },
+    /// What is in the place of a host's directory of scripts.
+    #[error("{} is not a directory; remove it, or name a new directory", path.display())]
+    HostIsFile { path: PathBuf },
+    #[error(
+        "there is no program {}; install the OpenSSH client, or name another in PYSTRANO_SSH", program.display()
+    )]
+    NoSsh { program: OsString },
+    #[error(
+        "{servers} servers need more open files than the system allows; \
+         raise `ulimit -Hn`, or name at most {room} servers with --host"
+    )]
+    OpenFiles { servers: usize, room: u64 },
+    #[error("cannot listen for Ctrl-C: {source}; try again with fewer programs running")]
+    Signals { source: io::Error },
     /// A local file could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
     File {
         action: &'static str,
         path: PathBuf,
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// A template could not be rendered.
-    Render(askama::Error),
+    /// A fault of this program, whatever the config says.
+    #[error(
+        "a template of pystrano cannot be rendered: {0}; this is a fault of pystrano, please report it"
+    )]
+    Template(#[from] askama::Error),
+}
+
+/// One text after another.
+fn lines(texts: &[impl Display], separator: &str) -> String {
+    let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+    texts.join(separator)
 }
 
 impl Error {
     /// For `map_err`: the error of doing `action` to the file.
-    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Error::File {
             action,
             path: path.to_owned(),
@@ -57,49 +120,3 @@ impl Error {
         ExitCode::from(exit::USAGE)
     }
 }
-
-impl From<UnknownServer> for Error {
-    fn from(UnknownServer { name, known }: UnknownServer) -> Self {
-        Error::Usage {
-            what: format!("no server is called {}", quoted(&name)),
-            help: format!("the config has {known}"),
-        }
-    }
-}
-
-impl From<askama::Error> for Error {
-    fn from(error: askama::Error) -> Self {
-        Error::Render(error)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Config { mistakes, .. } => {
-                for (index, diagnostic) in mistakes.iter().enumerate() {
-                    if index > 0 {
-                        out.write_str("\n")?;
-                    }
-                    diagnostic.fmt(out)?;
-                }
-                Ok(())
-            }
-            Error::Options(messages) => {
-                let lines = messages.iter().map(Message::to_string);
-                out.write_str(&lines.collect::<Vec<_>>().join("\nerror: "))
-            }
-            Error::Usage { what, help } => write!(out, "{what}; {help}"),
-            Error::File {
-                action,
-                path,
-                source,
-            } => {
-                write!(out, "cannot {action} {}: {source}", path.display())
-            }
-            Error::Render(source) => write!(out, "cannot render a script: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}

@@ -141,12 +141,9 @@ fn make(directory: &Path) -> Result<(), Error> {
         }
         found => found.map_err(Error::file("look at", directory))?,
     };
-    let shown = directory.display();
+    let path = directory.to_owned();
     if !found.is_dir() {
-        return Err(Error::Usage {
-            what: format!("{shown} is not a directory"),
-            help: "name a new one".to_owned(),
-        });
+        return Err(Error::OutputIsFile { path });
     }
     let mode = found.mode() & 0o7777;
     if mode & 0o077 == 0 {
@@ -155,10 +152,7 @@ fn make(directory: &Path) -> Result<(), Error> {
     if is_empty(directory) || is_rendered(directory) {
         return make_private(directory);
     }
-    Err(Error::Usage {
-        what: format!("{shown} holds other files, and its mode {mode:04o} lets others in"),
-        help: format!("name a new directory, or `chmod 700 {shown}` if nobody else needs it"),
-    })
+    Err(Error::OutputIsOpen { path, mode })
 }
 
 fn is_empty(directory: &Path) -> bool {
@@ -200,9 +194,8 @@ fn make_host(path: &Path) -> Result<(), Error> {
             .map_err(Error::file("create", path)),
         Err(error) => Err(Error::file("look at", path)(error)),
         Ok(found) if found.is_dir() => make_private(path),
-        Ok(_) => Err(Error::Usage {
-            what: format!("{} is not a directory", path.display()),
-            help: "remove it, or name a new directory".to_owned(),
+        Ok(_) => Err(Error::HostIsFile {
+            path: path.to_owned(),
         }),
     }
 }

@@ -21,10 +21,8 @@ pub fn run(command: Option<&str>) -> Result<ExitCode, Error> {
                 .clone()
                 .name(format!("{}-{}", cli.get_name(), command.get_name()).leak() as &str),
             None => {
-                return Err(Error::Usage {
-                    what: format!("there is no command {name:?}"),
-                    help: "`pystrano help` lists them".to_owned(),
-                });
+                let name = name.to_owned();
+                return Err(Error::UnknownCommand { name });
             }
         },
     };

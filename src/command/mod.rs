@@ -16,7 +16,6 @@ mod status;
 
 use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError};
-use crate::diagnostics::shown_path;
 use crate::error::Error;
 use crate::report;
 use std::io::ErrorKind;
@@ -62,26 +61,16 @@ fn unread(error: ConfigError, path: &Path, target: &Target) -> Error {
         }
         ConfigError::Unreadable(source) => source,
     };
-    let shown = shown_path(path);
-    let shown = shown.display();
-    let (what, help) = match source.kind() {
-        ErrorKind::NotFound => (
-            format!("{shown} does not exist"),
-            format!(
-                "`pystrano init {} {}` writes one",
-                target.environment, target.app
-            ),
-        ),
-        ErrorKind::IsADirectory => (
-            format!("{shown} is a directory"),
-            "name the config with --config-file-name".to_owned(),
-        ),
-        _ => (
-            format!("{shown} cannot be read: {source}"),
-            "make it a file that you can read".to_owned(),
-        ),
-    };
-    Error::Usage { what, help }
+    let path = path.to_owned();
+    match source.kind() {
+        ErrorKind::NotFound => Error::NoConfig {
+            path,
+            environment: target.environment.clone(),
+            app: target.app.clone(),
+        },
+        ErrorKind::IsADirectory => Error::ConfigIsDirectory { path },
+        _ => Error::UnreadableConfig { path, source },
+    }
 }
 
 /// `<deploy-config-dir>/<app>/<environment>/<config-file-name>`.
@@ -96,10 +85,8 @@ fn config_path(cli: &Cli, target: &Target) -> Result<PathBuf, Error> {
             (Some(Component::Normal(only)), None) if only == name.as_str()
         );
         if !single {
-            return Err(Error::Usage {
-                what: format!("{name:?} cannot be the name of an {kind}"),
-                help: "it names one directory: no `/`, `.` or `..`".to_owned(),
-            });
+            let name = name.clone();
+            return Err(Error::TargetName { kind, name });
         }
     }
     Ok(cli

@@ -9,10 +9,8 @@ use std::process::ExitCode;
 /// Runs `deploy.sh rollback` on every server.
 pub fn run(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
     if let Some(release) = arguments.release.as_deref().filter(|name| !is_name(name)) {
-        return Err(Error::Usage {
-            what: format!("{release:?} cannot be the name of a release"),
-            help: "`pystrano status` lists those that are there".to_owned(),
-        });
+        let name = release.to_owned();
+        return Err(Error::ReleaseName { name });
     }
     let contact = Contact {
         cli,

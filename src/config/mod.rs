@@ -11,7 +11,7 @@ pub mod types;
 mod unit;
 mod validate;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control};
+use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control, quoted};
 use crate::yaml;
 pub use fields::Server;
 use files::Files;
@@ -44,7 +44,8 @@ pub enum ConfigError {
 }
 
 /// `--host` names a server that the config does not have.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("no server is called {}; the config has {known}", quoted(name))]
 pub struct UnknownServer {
     pub name: String,
     /// The servers that it has, for people.

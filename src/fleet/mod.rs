@@ -73,12 +73,9 @@ pub fn run(
     servers: Vec<Server>,
     report: &mut Report,
 ) -> Result<(u8, Vec<Facts>), Error> {
-    ssh::raise_limits(servers.len()).map_err(|room| Error::Usage {
-        what: format!(
-            "{} servers need more open files than the system allows",
-            servers.len()
-        ),
-        help: format!("raise `ulimit -Hn`, or name at most {room} servers with --host"),
+    ssh::raise_limits(servers.len()).map_err(|room| Error::OpenFiles {
+        servers: servers.len(),
+        room,
     })?;
     // Bounded, so that hosts that print faster than we do are slowed down and not kept in memory.
     let (inputs, inbox) = sync_channel(1024);
@@ -87,10 +84,7 @@ pub fn run(
         let sent = interrupts.try_send(Input::Interrupt);
         !matches!(sent, Err(TrySendError::Full(_)))
     });
-    let _watch = watch.map_err(|source| Error::Usage {
-        what: format!("cannot listen for Ctrl-C: {source}"),
-        help: "try again with fewer programs running".to_owned(),
-    })?;
+    let _watch = watch.map_err(|source| Error::Signals { source })?;
     let mut fleet = Fleet::new(job, servers, report, inputs);
     fleet.work(&inbox);
     Ok(fleet.finish())

@@ -161,10 +161,7 @@ pub fn find_program() -> Result<(), Error> {
     if found {
         return Ok(());
     }
-    Err(Error::Usage {
-        what: format!("there is no program {}", program.display()),
-        help: "install the OpenSSH client, or name another in PYSTRANO_SSH".to_owned(),
-    })
+    Err(Error::NoSsh { program })
 }
 
 fn is_executable(path: &Path) -> bool {

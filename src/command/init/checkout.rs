@@ -41,10 +41,8 @@ impl Checkout {
             return Ok(None);
         }
         if !root.is_dir() {
-            return Err(Error::Usage {
-                what: format!("--from: {} is not a directory", root.display()),
-                help: "name a checkout of the app".to_owned(),
-            });
+            let path = root.to_owned();
+            return Err(Error::NoCheckout { path });
         }
         let files = files(root);
         Ok(Some(Checkout {

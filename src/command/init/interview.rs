@@ -30,10 +30,7 @@ impl From<InquireError> for PromptError {
             InquireError::OperationInterrupted | InquireError::OperationCanceled => {
                 PromptError::Interrupted
             }
-            other => PromptError::Failed(Error::Usage {
-                what: format!("cannot ask on this terminal: {other}"),
-                help: "give the answers as options".to_owned(),
-            }),
+            source => PromptError::Failed(Error::Prompt { source }),
         }
     }
 }
@@ -214,10 +211,8 @@ fn prompt(question: &'static Question, default: &str) -> Result<String, PromptEr
 /// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
 pub fn overwrite(path: &str, defaults: bool) -> Result<bool, PromptError> {
     if defaults || !is_terminal() {
-        return Err(PromptError::Failed(Error::Usage {
-            what: format!("{path} exists"),
-            help: "overwrite it with --force, or remove it".to_owned(),
-        }));
+        let path = path.to_owned();
+        return Err(PromptError::Failed(Error::Exists { path }));
     }
     let text = format!("Overwrite {path}?");
     Ok(Confirm::new(&text).with_default(false).prompt()?)
