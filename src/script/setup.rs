@@ -97,14 +97,15 @@ fn packages(server: &Server) -> Vec<&str> {
 }
 
 /// Path of the file with the rule of one user and one unit. sudo passes over names with a dot,
-/// so a dot is written `+`; whatever else could make two names one is written `%XX`.
+/// so a dot is written `+`; visudo takes a colon for the end of a path, so that and whatever else could make
+/// two names one is written `%XX`.
 fn sudo_file(user: &str, unit: &str) -> String {
     let mut path = "/etc/sudoers.d/pystrano-".to_owned();
     for (part, end) in [(user, ","), (unit, "")] {
         for byte in part.bytes() {
             match byte {
                 b'.' => path.push('+'),
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b':' => {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' => {
                     path.push(byte.into());
                 }
                 _ => write!(path, "%{byte:02X}").expect("a String takes all"),
@@ -219,12 +220,13 @@ mod tests {
             ("deploy", "app@1.service"),
             ("deploy", "a%2Bb.service"),
             ("deploy", "a+b.service"),
+            ("deploy", "a:b.service"),
         ]
         .map(|(user, unit)| sudo_file(user, unit));
         assert_eq!(names[0], "/etc/sudoers.d/pystrano-deploy,gunicorn+service");
         for (index, name) in names.iter().enumerate() {
             assert!(
-                !name["/etc/sudoers.d/".len()..].contains(['.', '~', '/']),
+                !name["/etc/sudoers.d/".len()..].contains(['.', '~', '/', ':']),
                 "{name}"
             );
             assert!(!names[index + 1..].contains(name), "{name}");
