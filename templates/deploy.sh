@@ -262,7 +262,7 @@
 		building) discard "$release" ;;
 		esac
 		# Only who has the lock may: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$state/next" "$state/back"
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 

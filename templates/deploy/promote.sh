@@ -12,7 +12,7 @@
 		lay_links
 		stage=promoted
 		if switch_to next "$release"{{ start|safe }} && hear_verdict; then
-			rm -f "$state/back" || :
+			rm -f "$root/.back" || :
 			log "$1"
 		else
 			go_back "$?"
@@ -20,15 +20,16 @@
 	}
 
 	# lay_links makes the links that current will be. The way back is there before it is needed:
-	# when the disk is full then, it is too late to make one.
+	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
+	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
 	lay_links() {
-		rm -f "$state/next" "$state/back"
-		ln -s "releases/$release" "$state/next"
-		[ -z "$current" ] || ln -s "releases/$current" "$state/back"
+		rm -f "$root/.next" "$root/.back"
+		ln -s "releases/$release" "$root/.next"
+		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
 	}
 
 	# switch_to next|back RELEASE: one rename switches code and env together.
 	switch_to() {
-		mv -fT "$state/$1" "$root/current" &&
+		mv -fT "$root/.$1" "$root/current" &&
 			report changed "Promoted $2 to current"
 	}

@@ -254,7 +254,7 @@ impl Site {
         );
         let left = self.fixture.host.root(
             "cd /home/deploy/demo && ls releases/*/.pystrano/unfinished 2>/dev/null; ls -A releases/ | sort; echo;
-             ls -A shared | sed -n 's/^[.]env[.]//p' | sort",
+             ls -d releases/*/.pystrano/env | cut -d / -f 2 | sort",
         );
         let (releases, envs) = left.split_once("\n\n").unwrap_or_default();
         let tidy = releases == envs && (3..=4).contains(&releases.lines().count());

@@ -437,7 +437,7 @@ EOF
 		lay_links
 		stage=promoted
 		if switch_to next "$release" && hear_verdict; then
-			rm -f "$state/back" || :
+			rm -f "$root/.back" || :
 			log "$1"
 		else
 			go_back "$?"
@@ -445,16 +445,17 @@ EOF
 	}
 
 	# lay_links makes the links that current will be. The way back is there before it is needed:
-	# when the disk is full then, it is too late to make one.
+	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
+	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
 	lay_links() {
-		rm -f "$state/next" "$state/back"
-		ln -s "releases/$release" "$state/next"
-		[ -z "$current" ] || ln -s "releases/$current" "$state/back"
+		rm -f "$root/.next" "$root/.back"
+		ln -s "releases/$release" "$root/.next"
+		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
 	}
 
 	# switch_to next|back RELEASE: one rename switches code and env together.
 	switch_to() {
-		mv -fT "$state/$1" "$root/current" &&
+		mv -fT "$root/.$1" "$root/current" &&
 			report changed "Promoted $2 to current"
 	}
 
@@ -671,7 +672,7 @@ EOF
 		building) discard "$release" ;;
 		esac
 		# Only who has the lock may: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$state/next" "$state/back"
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
