@@ -94,7 +94,6 @@
 {% include "deploy/env.sh" %}
 
 {% include "deploy/links.sh" %}
-
 {% include "deploy/dependencies.sh" %}
 {%- if !server.secrets.is_empty() %}
 
@@ -251,6 +250,9 @@
 		trap - EXIT
 		trap '' HUP INT PIPE TERM
 		[ "$stage" != over ] || exit "$status"
+{%- if !release_venv %}
+		tell_packages
+{%- endif %}
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
@@ -274,6 +276,9 @@
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+{%- if !release_venv %}
+		packages=''
+{%- endif %}
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;

@@ -376,7 +376,7 @@ fn a_virtualenv_that_uv_made_anew_is_no_dead_end() {
         assert!(!host.path("venv/bin/uv").exists());
         assert!(
             host.read("calls/uv")
-                .ends_with("sync\0--frozen\0--no-dev\0")
+                .contains("--project\0.\0sync\0--frozen\0--no-dev\0")
         );
     }
 }

@@ -20,18 +20,7 @@ struct Deploy<'a> {
     release_venv: bool,
     django: bool,
     pip: bool,
-    /// What installs a dependency file that is no `uv.lock`.
-    installer: &'static str,
-    /// The dependencies are locked, and `uv sync` installs them.
-    uv_lock: bool,
-    /// A dependency file tells what is installed, without a command or a lock.
-    reads_dependency_file: bool,
-    /// It is a file of the project, such as pyproject.toml, rather than a list of requirements.
-    describes_project: bool,
-    /// uv installs it, by this script.
-    needs_uv: bool,
-    /// pip installs that file in the one virtualenv, and is spared where it would find nothing to do.
-    asks_pip: bool,
+    dependencies: Dependencies,
     env_base64: String,
     launcher: String,
     /// A line that is none of the launcher's.
@@ -42,6 +31,33 @@ struct Deploy<'a> {
     migration_command: Option<&'a str>,
     /// What follows the switch to a release, as the rest of a list of commands.
     start: &'static str,
+}
+
+/// How what a release depends on is installed.
+enum Dependencies {
+    /// By the config's own command.
+    Command,
+    /// By pip, from a list of requirements.
+    Pip,
+    /// By `uv sync`, from a `uv.lock`.
+    UvLock,
+    /// By `uv pip install`, from a list of requirements or what describes the project.
+    UvFile,
+}
+
+impl Dependencies {
+    fn of(server: &Server) -> Self {
+        if server.dependency_install_command.is_some() {
+            return Dependencies::Command;
+        }
+        match server.package_manager {
+            PackageManager::Pip => Dependencies::Pip,
+            PackageManager::Uv if server.dependency_file.uv_lock_directory().is_some() => {
+                Dependencies::UvLock
+            }
+            PackageManager::Uv => Dependencies::UvFile,
+        }
+    }
 }
 
 /// What git answers when the repository's server asks who it is.
@@ -129,8 +145,6 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         command.as_deref().filter(|_| runs && !django)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
-    let uv_lock = !pip && server.dependency_file.uv_lock_directory() == Some("");
-    let reads_dependency_file = !uv_lock && server.dependency_install_command.is_none();
     let script = Deploy {
         server,
         redacted: redact && (env.is_some() || hides_password),
@@ -140,15 +154,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         release_venv,
         django,
         pip,
-        installer: if pip { "pip install" } else { "uv pip install" },
-        uv_lock,
-        reads_dependency_file,
-        describes_project: !pip
-            && [".toml", ".py", ".cfg"]
-                .iter()
-                .any(|kind| server.dependency_file.ends_with(kind)),
-        needs_uv: !pip && (release_venv || server.dependency_install_command.is_none()),
-        asks_pip: reads_dependency_file && pip && !release_venv,
+        dependencies: Dependencies::of(server),
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         launcher,
         launcher_end,

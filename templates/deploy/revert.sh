@@ -1,5 +1,8 @@
 	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
 	go_back() {
+{%- if !release_venv %}
+		tell_packages
+{%- endif %}
 		failed "$1"
 		failed_step=$step
 		begin revert

@@ -100,6 +100,27 @@ fn host_for(script: &str) -> Sandbox {
     }
     host.write("repo/pyproject.toml", "[project]\n");
     host.write("repo/uv.lock", "version = 1\n");
+    host.write(".gitconfig", "[protocol \"file\"]\n\tallow = always\n");
+    for words in [
+        &["clone", "--quiet", "repo", "lib"][..],
+        &[
+            "-C",
+            "repo",
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            "../lib",
+            "lib",
+        ],
+    ] {
+        let git = std::process::Command::new("git")
+            .args(words)
+            .current_dir(host.dir.path())
+            .status();
+        assert!(git.expect("git").success(), "git {words:?}");
+    }
     host.commit("2");
     if let Some(branch) = setting(&host, script, "branch")
         && branch != "main"
@@ -158,6 +179,20 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     run(&["rollback"], 0);
     assert_eq!(host.current().as_deref(), Some("20260106000000"));
     run(&["status"], 0);
+    // What stops before promotion.
+    fs::rename(host.path("repo"), host.path("away")).expect("moved");
+    run(&["deploy"], 3);
+    fs::rename(host.path("away"), host.path("repo")).expect("moved");
+    if script.contains("\n\tstop_pip() {") {
+        host.fail("pip");
+        run(&["deploy"], 3);
+        host.mend("pip");
+    }
+    if script.contains("uv=$venv") {
+        let venv = setting(&host, script, "venv").expect("a virtualenv");
+        fs::remove_file(host.path(&format!(".{venv}/bin/uv"))).expect("uv");
+        run(&["deploy"], 0);
+    }
     if script.contains("curl") {
         host.fail("curl");
         run(&["deploy"], 5);

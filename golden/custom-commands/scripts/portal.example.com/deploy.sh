@@ -441,46 +441,64 @@ EOF
 	link_media() {
 		begin media
 		mkdir -p "$shared/media"
+		if [ -d "$releases/$release/media" ] && [ ! -L "$releases/$release/media" ]; then
+			keep_media
+		elif [ -e "$releases/$release/media" ] || [ -L "$releases/$release/media" ]; then
+			report warning 'media of the repository is no directory, and gives way to shared/media'
+		fi
 		link_shared media
 		report changed 'Linked shared media'
 	}
 
-	# in_release COMMAND: in the directory of the release.
-	in_release() (
-		cd "$releases/$release" || exit
-		exec "$@"
-	)
-
-	# find_venv sets $venv to the virtualenv of these dependencies. Releases share one only where
-	# its content follows from the text that is hashed here.
-	find_venv() {
-		key=$(
-			cd "$releases/$release"
-			{
-				python3 -VV
-				printf '%s\n' "$release" # nobody knows what the command reads
-			} | sha256sum
-		)
-		venv=$root/venvs/$(printf %.16s "$key")
+	# keep_media: what the repository has in media is copied to shared/media, where it is missing.
+	# Code is not for there: the release would lack it.
+	keep_media() {
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		kept=$(cd "$releases/$release/media" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/media" {} +)
+		for what in copied differs; do
+			files=$(printf '%s\n' "$kept" | sed -n "s:^$what \./:media/:p" | LC_ALL=C sort | tr '\n' ' ')
+			case $what$files in
+			copied?*) report changed "Copied to shared/media what the repository has there: $files" ;;
+			differs?*) report warning "shared/media has other files of these names, and keeps them: $files" ;;
+			esac
+		done
 	}
 
+	# Copies files to a directory that lacks them. Each gets its name when it is whole.
+	# shellcheck disable=SC2016 # its arguments are its own
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+				printf "copied %s\n" "$file"
+			elif ! cmp -s "$file" "$to/$file"; then
+				printf "differs %s\n" "$file"
+			fi
+		done'
+
+	# Nobody knows what the command reads: each release has a virtualenv of its own.
 	install_dependencies() {
 		begin dependencies
-		find_venv
-		if [ -e "$venv/.complete" ]; then
-			ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
-			report ok 'Python dependencies are installed already'
-			return
-		fi
+		venv=$root/venvs/$release
 		rm -rf "$venv"
 		run python3 -m venv "$venv"
-		run in_release env VIRTUAL_ENV="$venv" UV_PROJECT_ENVIRONMENT="$venv" PATH="$venv/bin:$PATH" bash -c "$dependency_install_command"
-		# Complete means: all of it is on the disk.
+		run in_release bash -c "$dependency_install_command"
+		# The release must not come back from a power cut with half of it.
 		isolated sync -f "$venv"
-		: >"$venv/.complete"
-		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+		ln -s "../../../venvs/$release" "$releases/$release/.pystrano/venv"
 		report changed 'Installed Python dependencies'
 	}
+
+	# in_release COMMAND: in the directory of the release, with the virtualenv first on PATH, and
+	# without the env file.
+	in_release() (
+		cd "$releases/$release" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
 
 	refresh_static_files() {
 		begin static

@@ -468,63 +468,137 @@ EOF
 	link_media() {
 		begin media
 		mkdir -p "$shared/media"
+		if [ -d "$releases/$release/media" ] && [ ! -L "$releases/$release/media" ]; then
+			keep_media
+		elif [ -e "$releases/$release/media" ] || [ -L "$releases/$release/media" ]; then
+			report warning 'media of the repository is no directory, and gives way to shared/media'
+		fi
 		link_shared media
 		report changed 'Linked shared media'
 	}
 
-	# in_release COMMAND: in the directory of the release.
-	in_release() (
-		cd "$releases/$release" || exit
-		export UV_PROJECT_ENVIRONMENT="$venv"
-		exec "$@"
-	)
-
-	# find_venv sets $venv to the virtualenv of these dependencies. Releases share one only where
-	# its content follows from the text that is hashed here.
-	find_venv() {
-		key=$(
-			cd "$releases/$release"
-			{
-				python3 -VV
-				cat .python-version uv.toml 2>/dev/null || :
-				printf '%s\n' 'uv sync'
-				cat pyproject.toml "$dependency_file"
-				# What is installed from the checkout belongs to this release alone.
-				! grep -qE 'source = \{ *(editable|directory|path)' "$dependency_file" || printf '%s\n' "$release"
-			} | sha256sum
-		)
-		venv=$root/venvs/$(printf %.16s "$key")
+	# keep_media: what the repository has in media is copied to shared/media, where it is missing.
+	# Code is not for there: the release would lack it.
+	keep_media() {
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		kept=$(cd "$releases/$release/media" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/media" {} +)
+		for what in copied differs; do
+			files=$(printf '%s\n' "$kept" | sed -n "s:^$what \./:media/:p" | LC_ALL=C sort | tr '\n' ' ')
+			case $what$files in
+			copied?*) report changed "Copied to shared/media what the repository has there: $files" ;;
+			differs?*) report warning "shared/media has other files of these names, and keeps them: $files" ;;
+			esac
+		done
 	}
 
-	# find_uv sets $uv; it is installed where it is missing.
-	find_uv() {
-		uv=$state/uv/bin/uv
-		# A power cut may have left an empty one.
-		[ -n "$(isolated "$uv" --version 2>/dev/null)" ] || {
-			run python3 -m venv --clear "$state/uv"
-			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
-		}
-	}
+	# Copies files to a directory that lacks them. Each gets its name when it is whole.
+	# shellcheck disable=SC2016 # its arguments are its own
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+				printf "copied %s\n" "$file"
+			elif ! cmp -s "$file" "$to/$file"; then
+				printf "differs %s\n" "$file"
+			fi
+		done'
 
+	# Releases share a virtualenv only where its content follows from what describe_dependencies
+	# prints; a complete one is never changed.
 	install_dependencies() {
 		begin dependencies
-		find_venv
+		need_dependency_file
+		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
 		if [ -e "$venv/.complete" ]; then
-			ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
-			report ok 'Python dependencies are installed already'
-			return
+			result=ok text='Python dependencies are installed already'
+		else
+			rm -rf "$venv"
+			make_venv
+			install_packages
+			# Complete means: all of it is on the disk.
+			isolated sync -f "$venv"
+			: >"$venv/.complete"
+			result=changed text='Installed Python dependencies'
 		fi
-		rm -rf "$venv"
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+		report "$result" "$text"
+	}
+
+	make_venv() {
 		find_uv
 		run in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
-		# pip compiles what it installs. A unit that may not write there would do it at every start.
-		run in_release "$uv" sync --frozen --no-dev --compile-bytecode
-		# Complete means: all of it is on the disk.
-		isolated sync -f "$venv"
-		: >"$venv/.complete"
-		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
-		report changed 'Installed Python dependencies'
 	}
+
+	describe_dependencies() {
+		cd "$releases/$release"
+		python3 -VV
+		printf '%s\n' 'uv sync' "$project"
+		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
+		cat "$project/pyproject.toml" "$lock"
+		# What is installed from the checkout belongs to this release alone.
+		! grep -qE 'source = \{ *(editable|directory|path)' "$lock" || printf '%s\n' "$release"
+	}
+
+	# need_dependency_file: the lock of a workspace lies above its members, where uv finds it.
+	need_dependency_file() {
+		project=$(dirname "$dependency_file") lock=$dependency_file
+		while [ ! -f "$releases/$release/$lock" ]; do
+			directory=$(dirname "$lock")
+			[ "$directory" != . ] || die 3 "the repository has no $dependency_file, nor a uv.lock above it; correct dependency_file"
+			lock=$(dirname "$directory")/uv.lock
+		done
+	}
+
+	install_packages() {
+		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
+			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
+		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
+		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
+			check_lock
+		fi
+	}
+
+	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
+	locked_packages() {
+		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes 2>/dev/null) || locked='?'
+		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'
+	}
+
+	# check_lock: uv installs what is locked, even where pyproject.toml asks for more by now.
+	check_lock() {
+		differs=0
+		isolated env UV_PROJECT_ENVIRONMENT="$venv" "$uv" --project "$releases/$release/$project" lock --check --offline >/dev/null 2>&1 ||
+			differs=$?
+		[ "$differs" != 1 ] || report warning "$lock is older than pyproject.toml, and was installed as it is; run uv lock"
+	}
+
+	# find_uv sets $uv; it is installed where it is missing. Commands of the release find it, too.
+	find_uv() {
+		find_own_uv
+		mkdir -p "$releases/$release/.pystrano/bin"
+		ln -sf "$uv" "$releases/$release/.pystrano/bin/uv"
+	}
+
+	# find_own_uv: a power cut may have left an empty one.
+	find_own_uv() {
+		uv=$state/uv/bin/uv
+		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
+		fi
+	}
+
+	# in_release COMMAND: in the directory of the release, with the virtualenv and uv first on PATH,
+	# and without the env file.
+	in_release() (
+		cd "$releases/$release" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$releases/$release/.pystrano/bin:$PATH"
+		export UV_PROJECT_ENVIRONMENT="$venv"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
 
 	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
 	# key at a terminal reaches it.

@@ -382,73 +382,149 @@ EOF
 	link_media() {
 		begin media
 		mkdir -p "$shared/media"
+		if [ -d "$releases/$release/media" ] && [ ! -L "$releases/$release/media" ]; then
+			keep_media
+		elif [ -e "$releases/$release/media" ] || [ -L "$releases/$release/media" ]; then
+			report warning 'media of the repository is no directory, and gives way to shared/media'
+		fi
 		link_shared media
 		report changed 'Linked shared media'
 	}
 
-	# in_release COMMAND: in the directory of the release.
-	in_release() (
-		cd "$releases/$release" || exit
-		exec "$@"
-	)
-
-	# A line of a dependency file that tells by itself what is installed: a package by its name, an
-	# address with a hash, an option for where packages come from.
-	by_name='[A-Za-z0-9][A-Za-z0-9._-]*[[:space:]]*(\[[^]/@$]*\])?[[:space:]]*([(<>=!~;][^/@$]*)?'
-	by_hash='([A-Za-z0-9][^/@$]*@[[:space:]]*)?((git|hg)\+)?[a-z]+://[^$[:space:]]*[@/:=][0-9a-f]{40}[^$]*'
-	from_index='(-i|--(hash|(extra-)?index-url|trusted-host|no-binary|only-binary|prefer-binary|pre|require-hashes))([= ][^$]*)?'
-
-	# reads_more FILE: some line is another one: a file, a branch, a variable. What it names may be
-	# something else tomorrow.
-	reads_more() {
-		# A slash makes the name of a local archive what it is: a path.
-		sed -E 's/(^|[[:space:]])#.*//; s/\\$//; s/\.(whl|zip|tar|tgz|gz|tbz|bz2|tlz|txz|xz|lzma)([[:space:][;]|$)/\/&/' "$1" |
-			grep -qvE "^[[:space:]]*($by_name|$by_hash|$from_index)?[[:space:]]*$"
+	# keep_media: what the repository has in media is copied to shared/media, where it is missing.
+	# Code is not for there: the release would lack it.
+	keep_media() {
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		kept=$(cd "$releases/$release/media" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/media" {} +)
+		for what in copied differs; do
+			files=$(printf '%s\n' "$kept" | sed -n "s:^$what \./:media/:p" | LC_ALL=C sort | tr '\n' ' ')
+			case $what$files in
+			copied?*) report changed "Copied to shared/media what the repository has there: $files" ;;
+			differs?*) report warning "shared/media has other files of these names, and keeps them: $files" ;;
+			esac
+		done
 	}
 
-	# installed prints what pip's answer follows from: what is wanted, the interpreter, the packages
-	# that are there, and pip's settings.
-	installed() {
-		{
-			cat "$releases/$release/$dependency_file" "$venv/pyvenv.cfg"
-			find -L "$venv/bin/python" "$venv"/lib/python*/site-packages -maxdepth 1 \
-				\( -name python -o -name '*-info' \) -printf '%p %i %s %T@\n'
-			pip_settings
-		} 2>/dev/null | LC_ALL=C sort | sha256sum
-	}
-
-	# pip_settings prints those of the environment and of pip's files.
-	pip_settings() {
-		env | sed -n '/^PIP_/p'
-		cat /etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf "$venv/pip.conf" 2>/dev/null
-	}
-
-	# Settings that do not change pip's answer: where packages come from, and how they are fetched.
-	harmless='(extra-)?index-url|no-index|find-links|trusted-host|(client-)?cert|proxy'
-	harmless="$harmless|(default-)?timeout|retries|no-(cache-dir|input)|disable-pip-version-check"
-
-	# depends_on_more: pip's answer may follow from more than is seen here: packages of the system,
-	# other files, what other settings name.
-	depends_on_more() {
-		! grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" ||
-			reads_more "$releases/$release/$dependency_file" ||
-			pip_settings | sed 's/^PIP_//' | tr A-Z_ a-z- | grep -qvE "^ *(\$|[[#;]|($harmless) *=)"
-	}
+	# Copies files to a directory that lacks them. Each gets its name when it is whole.
+	# shellcheck disable=SC2016 # its arguments are its own
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+				printf "copied %s\n" "$file"
+			elif ! cmp -s "$file" "$to/$file"; then
+				printf "differs %s\n" "$file"
+			fi
+		done'
 
 	install_dependencies() {
 		begin dependencies
-		# pip found nothing to do for just this; to ask it again would take longer than any other step.
-		if [ "$(installed)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
+		need_dependency_file
+		# To ask pip would take longer than any other step.
+		if is_pinned && [ "$(install_state)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
 			report ok 'Python dependencies are installed already'
 			return
 		fi
 		rm -f "$venv/.installed" # half an install is none
-		run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input -r "$dependency_file"
+		refuse_local_packages
+		packages=$(packages)
+		install_packages
 		# Installed means: all of it is on the disk.
 		isolated sync -f "$venv"
-		depends_on_more || installed >"$venv/.installed"
+		install_state >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
+
+	# is_pinned: each line of the dependency file names one version of a package.
+	is_pinned() {
+		! grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*(;[^#]*)?(--hash=[[:alnum:]:]+[[:space:]]*)*\\?([[:space:]]*#.*)?$' \
+			"$releases/$release/$dependency_file"
+	}
+
+	# install_state prints what stays the same while pip has nothing to do for a pinned file.
+	install_state() {
+		{
+			cat "$releases/$release/$dependency_file" "$venv/pyvenv.cfg"
+			stat -L -c '%n %i %s %y' "$venv/bin/python" "$venv"/lib/python*/site-packages
+		} 2>/dev/null | sha256sum
+	}
+
+	# refuse_local_packages: what is installed from the release itself would lead the shared virtualenv
+	# into it, or change the code of the app that still runs.
+	refuse_local_packages() {
+		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
+		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
+	}
+
+	# local_packages FILE DEPTH prints the lines, of it and of the files that it names, which install
+	# a directory of the release. DEPTH letters bound a circle of files.
+	local_packages() {
+		sed -E 's/(^|[[:space:]])#.*//; s/[[:space:]]+$//' "$releases/$release/$1" |
+			grep -E -e '^[[:space:]]*(-e|--editable)[[:space:]=]*[^[:space:]/:+][^:+]*$' \
+				-e '^[[:space:]]*((-e|--editable)[[:space:]=]*|[[:alnum:]._-]+(\[[^]]*\])?[[:space:]]*@[[:space:]]*)?(\.|file:[^/])' \
+				-e '^[[:space:]]*[[:alnum:]_][^]@:;<>=# ]*/' |
+			grep -vE '\.(whl|zip|tar|tgz|gz|bz2|xz)([[:space:][;]|$)' || :
+		sed -nE 's/^[[:space:]]*(-r|--requirement)[[:space:]=]*([^[:space:]]+).*/\2/p' "$releases/$release/$1" |
+			while [ -n "$2" ] && read -r more; do
+				more=$(dirname "$1")/$more
+				[ ! -f "$releases/$release/$more" ] || local_packages "$more" "${2#x}"
+			done
+	}
+
+	need_dependency_file() {
+		if [ ! -f "$releases/$release/$dependency_file" ] || [ ! -r "$releases/$release/$dependency_file" ]; then
+			die 3 "the repository has no $dependency_file that can be read; correct dependency_file"
+		fi
+	}
+
+	install_packages() {
+		pip_conf=$(isolated grep -lsE '^[[:space:]]*(target|prefix|root|python)[[:space:]]*[=:]' /etc/pip.conf /etc/xdg/pip/pip.conf \
+			"$HOME/.pip/pip.conf" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$venv/pip.conf") || :
+		[ -z "$pip_conf" ] || die 3 "$pip_conf sends packages elsewhere than into the virtualenv; take target, prefix, root and python out of it"
+		pip_log=$releases/$release/.pystrano/pip.log
+		run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input --log "$pip_log" -r "$dependency_file" ||
+			stop_pip "$?"
+		if grep -qs 'source of the following dependency conflicts' "$pip_log"; then
+			report warning "Packages in the virtualenv do not fit together: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
+		fi
+		rm -f "$pip_log"
+	}
+
+	# stop_pip STATUS: with what pip itself does not tell.
+	stop_pip() {
+		refused=$(sed -nE 's/.*: (40[13]) Client Error.* for url: ([^ ]*).*/\2 answered \1/p' "$pip_log" 2>/dev/null | sed -n 1p)
+		unset_variables=$(grep -v '^[[:space:]]*#' "$releases/$release/$dependency_file" | grep -oE '\$\{[A-Z0-9_]+\}' | sort -u | tr -d '${}' |
+			while read -r name; do printenv "$name" >/dev/null || printf '%s ' "$name"; done) || :
+		if [ -n "$unset_variables" ]; then
+			die "$1" "$dependency_file names variables that are not set here, where env_file does not reach: $unset_variables${refused:+($refused)}; keep the login of an index in pip.conf or .netrc of $user"
+		fi
+		die "$1" "${refused:+the package index takes no login that pip has here: $refused; keep it in pip.conf or .netrc of $user}"
+	}
+
+	# packages prints what is installed in the virtualenv.
+	packages() {
+		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
+	}
+
+	# tell_packages tells what a run that ends without its release leaves changed in the virtualenv
+	# that releases share: nothing takes that back.
+	tell_packages() {
+		if [ -n "$packages" ]; then
+			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
+			[ -z "$changed" ] || report warning "The shared virtualenv was changed, and stays so: $changed"
+		fi
+	}
+
+	# in_release COMMAND: in the directory of the release, with the virtualenv first on PATH, and
+	# without the env file.
+	in_release() (
+		cd "$releases/$release" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
 
 	# ---- promote
 
@@ -488,6 +564,7 @@ EOF
 
 	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
 	go_back() {
+		tell_packages
 		failed "$1"
 		failed_step=$step
 		begin revert
@@ -707,6 +784,7 @@ EOF
 		trap - EXIT
 		trap '' HUP INT PIPE TERM
 		[ "$stage" != over ] || exit "$status"
+		tell_packages
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
@@ -730,6 +808,7 @@ EOF
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		packages=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;

@@ -391,37 +391,137 @@ EOF
 	link_media() {
 		begin media
 		mkdir -p "$shared/media"
+		if [ -d "$releases/$release/media" ] && [ ! -L "$releases/$release/media" ]; then
+			keep_media
+		elif [ -e "$releases/$release/media" ] || [ -L "$releases/$release/media" ]; then
+			report warning 'media of the repository is no directory, and gives way to shared/media'
+		fi
 		link_shared media
 		report changed 'Linked shared media'
 	}
 
-	# in_release COMMAND: in the directory of the release.
-	in_release() (
-		cd "$releases/$release" || exit
-		exec "$@"
-	)
-
-	# find_uv sets $uv; it is installed where it is missing.
-	find_uv() {
-		uv=$venv/bin/uv
-		[ -x "$uv" ] || [ ! -x "$venv/bin/pip" ] ||
-			run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
-		[ ! -x "$uv" ] || return 0
-		# uv made this virtualenv anew, for another Python, without pip and itself.
-		uv=$state/uv/bin/uv
-		# A power cut may have left an empty one.
-		[ -n "$(isolated "$uv" --version 2>/dev/null)" ] || {
-			run python3 -m venv --clear "$state/uv"
-			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
-		}
+	# keep_media: what the repository has in media is copied to shared/media, where it is missing.
+	# Code is not for there: the release would lack it.
+	keep_media() {
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		kept=$(cd "$releases/$release/media" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/media" {} +)
+		for what in copied differs; do
+			files=$(printf '%s\n' "$kept" | sed -n "s:^$what \./:media/:p" | LC_ALL=C sort | tr '\n' ' ')
+			case $what$files in
+			copied?*) report changed "Copied to shared/media what the repository has there: $files" ;;
+			differs?*) report warning "shared/media has other files of these names, and keeps them: $files" ;;
+			esac
+		done
 	}
+
+	# Copies files to a directory that lacks them. Each gets its name when it is whole.
+	# shellcheck disable=SC2016 # its arguments are its own
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+				printf "copied %s\n" "$file"
+			elif ! cmp -s "$file" "$to/$file"; then
+				printf "differs %s\n" "$file"
+			fi
+		done'
 
 	install_dependencies() {
 		begin dependencies
+		need_dependency_file
 		find_uv
-		run in_release "$uv" pip install --python "$venv/bin/python" -r "$dependency_file"
+		refuse_local_packages
+		packages=$(packages)
+		install_packages
 		report changed 'Installed Python dependencies'
 	}
+
+	# refuse_local_packages: what is installed from the release itself would lead the shared virtualenv
+	# into it, or change the code of the app that still runs.
+	refuse_local_packages() {
+		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
+		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
+	}
+
+	# local_packages FILE DEPTH prints the lines, of it and of the files that it names, which install
+	# a directory of the release. DEPTH letters bound a circle of files.
+	local_packages() {
+		sed -E 's/(^|[[:space:]])#.*//; s/[[:space:]]+$//' "$releases/$release/$1" |
+			grep -E -e '^[[:space:]]*(-e|--editable)[[:space:]=]*[^[:space:]/:+][^:+]*$' \
+				-e '^[[:space:]]*((-e|--editable)[[:space:]=]*|[[:alnum:]._-]+(\[[^]]*\])?[[:space:]]*@[[:space:]]*)?(\.|file:[^/])' \
+				-e '^[[:space:]]*[[:alnum:]_][^]@:;<>=# ]*/' |
+			grep -vE '\.(whl|zip|tar|tgz|gz|bz2|xz)([[:space:][;]|$)' || :
+		sed -nE 's/^[[:space:]]*(-r|--requirement)[[:space:]=]*([^[:space:]]+).*/\2/p' "$releases/$release/$1" |
+			while [ -n "$2" ] && read -r more; do
+				more=$(dirname "$1")/$more
+				[ ! -f "$releases/$release/$more" ] || local_packages "$more" "${2#x}"
+			done
+	}
+
+	install_packages() {
+		run in_release "$uv" pip install --compile-bytecode --python "$venv/bin/python" -r "$dependency_file"
+		refuse_links_into_releases
+	}
+
+	# refuse_links_into_releases: what was installed from a release itself would break when it goes.
+	refuse_links_into_releases() {
+		leading=$(isolated grep -lsF -e "$releases/" -e "$(cd "$releases" && pwd -P)/" "$venv"/lib/python*/site-packages/*.pth \
+			"$venv"/lib/python*/site-packages/__editable__* "$venv"/lib/python*/site-packages/*-info/direct_url.json) || :
+		[ -z "$leading" ] || die 3 "the virtualenv that releases share must not lead into one of them: $(printf '%s\n' "$leading" | sed -n 1p); set venv_mode: release"
+	}
+
+	need_dependency_file() {
+		if [ ! -f "$releases/$release/$dependency_file" ] || [ ! -r "$releases/$release/$dependency_file" ]; then
+			die 3 "the repository has no $dependency_file that can be read; correct dependency_file"
+		fi
+	}
+
+	# packages prints what is installed in the virtualenv.
+	packages() {
+		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
+	}
+
+	# tell_packages tells what a run that ends without its release leaves changed in the virtualenv
+	# that releases share: nothing takes that back.
+	tell_packages() {
+		if [ -n "$packages" ]; then
+			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
+			[ -z "$changed" ] || report warning "The shared virtualenv was changed, and stays so: $changed"
+		fi
+	}
+
+	# find_uv sets $uv; it is installed where it is missing. Commands of the release find it, too.
+	find_uv() {
+		uv=$venv/bin/uv
+		if [ ! -x "$uv" ] && [ -x "$venv/bin/pip" ]; then
+			run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
+		fi
+		# Where uv made this virtualenv anew, for another Python, it has neither pip nor uv.
+		[ -x "$uv" ] || find_own_uv
+		mkdir -p "$releases/$release/.pystrano/bin"
+		ln -sf "$uv" "$releases/$release/.pystrano/bin/uv"
+	}
+
+	# find_own_uv: a power cut may have left an empty one.
+	find_own_uv() {
+		uv=$state/uv/bin/uv
+		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
+		fi
+	}
+
+	# in_release COMMAND: in the directory of the release, with the virtualenv and uv first on PATH,
+	# and without the env file.
+	in_release() (
+		cd "$releases/$release" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$releases/$release/.pystrano/bin:$PATH"
+		export UV_PROJECT_ENVIRONMENT="$venv"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
 
 	refresh_static_files() {
 		begin static
@@ -467,6 +567,7 @@ EOF
 
 	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
 	go_back() {
+		tell_packages
 		failed "$1"
 		failed_step=$step
 		begin revert
@@ -668,6 +769,7 @@ EOF
 		trap - EXIT
 		trap '' HUP INT PIPE TERM
 		[ "$stage" != over ] || exit "$status"
+		tell_packages
 		failed "$status"
 		case $stage in
 		refusing) conclude 2 refused '' ;;
@@ -691,6 +793,7 @@ EOF
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		packages=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;

@@ -1,0 +1,10 @@
+	install_dependencies() {
+		begin dependencies
+{%- if !pip %}
+		find_uv
+{%- endif %}
+		packages=$(packages)
+		run in_release bash -c "$dependency_install_command"
+		refuse_links_into_releases
+		report changed 'Installed Python dependencies'
+	}

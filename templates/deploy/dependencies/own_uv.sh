@@ -1,0 +1,8 @@
+	# find_own_uv: a power cut may have left an empty one.
+	find_own_uv() {
+		uv=$state/uv/bin/uv
+		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
+			run python3 -m venv --clear "$state/uv"
+			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
+		fi
+	}

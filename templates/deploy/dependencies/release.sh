@@ -1,0 +1,20 @@
+	# Releases share a virtualenv only where its content follows from what describe_dependencies
+	# prints; a complete one is never changed.
+	install_dependencies() {
+		begin dependencies
+		need_dependency_file
+		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
+		if [ -e "$venv/.complete" ]; then
+			result=ok text='Python dependencies are installed already'
+		else
+			rm -rf "$venv"
+			make_venv
+			install_packages
+			# Complete means: all of it is on the disk.
+			isolated sync -f "$venv"
+			: >"$venv/.complete"
+			result=changed text='Installed Python dependencies'
+		fi
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+		report "$result" "$text"
+	}

@@ -1,0 +1,32 @@
+	# need_dependency_file: the lock of a workspace lies above its members, where uv finds it.
+	need_dependency_file() {
+		project=$(dirname "$dependency_file") lock=$dependency_file
+		while [ ! -f "$releases/$release/$lock" ]; do
+			directory=$(dirname "$lock")
+			[ "$directory" != . ] || die 3 "the repository has no $dependency_file, nor a uv.lock above it; correct dependency_file"
+			lock=$(dirname "$directory")/uv.lock
+		done
+	}
+
+	install_packages() {
+		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
+			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
+		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
+		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
+			check_lock
+		fi
+	}
+
+	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
+	locked_packages() {
+		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes 2>/dev/null) || locked='?'
+		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'
+	}
+
+	# check_lock: uv installs what is locked, even where pyproject.toml asks for more by now.
+	check_lock() {
+		differs=0
+		isolated env UV_PROJECT_ENVIRONMENT="$venv" "$uv" --project "$releases/$release/$project" lock --check --offline >/dev/null 2>&1 ||
+			differs=$?
+		[ "$differs" != 1 ] || report warning "$lock is older than pyproject.toml, and was installed as it is; run uv lock"
+	}

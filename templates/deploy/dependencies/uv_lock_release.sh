@@ -1,0 +1,9 @@
+	describe_dependencies() {
+		cd "$releases/$release"
+		python3 -VV
+		printf '%s\n' 'uv sync' "$project"
+		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
+		cat "$project/pyproject.toml" "$lock"
+		# What is installed from the checkout belongs to this release alone.
+		! grep -qE 'source = \{ *(editable|directory|path)' "$lock" || printf '%s\n' "$release"
+	}
