@@ -37,7 +37,14 @@ fn portrait(clone: &Path) -> String {
         objects.join("\n"),
     ];
     // Lists for servers without git, in info and objects/info, may be there or not; alternates may not.
-    let ignored = ["info", "packs", "branches", "description", "hooks"];
+    let ignored = [
+        "info",
+        "packs",
+        "branches",
+        "description",
+        "hooks",
+        "ORIG_HEAD",
+    ];
     for directory in [".git", ".git/objects/info"] {
         let names = names(&clone.join(directory)).into_iter();
         said.extend(names.filter(|name| !ignored.contains(&name.as_str())));
@@ -287,7 +294,7 @@ fn pip_is_spared_only_where_it_would_find_nothing_to_do() {
             fs::rename(host.path("venv/bin/python"), host.path("venv/bin/old")).expect("python");
             host.program("venv/bin/python", &python);
         }),
-        ("the virtualenv's settings", |host, _| {
+        ("the virtualenv sees the system's packages", |host, _| {
             host.write("venv/pyvenv.cfg", "include-system-site-packages = true\n");
         }),
     ];

@@ -16,9 +16,10 @@
 		report changed 'Installed Python dependencies'
 	}
 
-	# is_pinned: each line of the dependency file names one version of a package.
+	# is_pinned: each line of the dependency file names one version of a package, and the virtualenv
+	# has its packages for itself.
 	is_pinned() {
-		! grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*(;[^#]*)?(--hash=[[:alnum:]:]+[[:space:]]*)*\\?([[:space:]]*#.*)?$' \
+		grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" && ! grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*(;[^#]*)?(--hash=[[:alnum:]:]+[[:space:]]*)*\\?([[:space:]]*#.*)?$' \
 			"$releases/$release/$dependency_file"
 	}
 
