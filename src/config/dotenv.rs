@@ -247,6 +247,7 @@ fn is_blank(character: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
     use serde_json::Value;
 
     #[test]
@@ -273,6 +274,11 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/proptest/dotenv.txt"))),
+        ..ProptestConfig::default()
+    })]
+
         #[test]
         fn any_text_is_read(text in r#"([AB=#'"\\\n\r $\{\}:-]|export |\PC)*"#) {
             let lines = text.replace("\r\n", "\n").replace('\r', "\n").matches('\n').count() + 1;

@@ -3,6 +3,7 @@
 use super::files::Files;
 use super::{Config, ConfigError, KnownHost, Server, parse};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -150,6 +151,11 @@ fn a_long_chain_of_aliases_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/proptest/config.txt"))),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         places_exist(&bytes);

@@ -239,6 +239,7 @@ impl Barrier {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
     /// How a simulated host goes wrong.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,6 +322,11 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/proptest/barrier.txt"))),
+        ..ProptestConfig::default()
+    })]
+
         #[test]
         fn all_or_nothing_in_any_order(
             hosts in proptest::collection::vec((any::<bool>(), fault()), 2..7),
