@@ -247,7 +247,7 @@ fn is_blank(character: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+    use proptest::test_runner::FileFailurePersistence;
     use serde_json::Value;
 
     #[test]

@@ -239,7 +239,7 @@ impl Barrier {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+    use proptest::test_runner::FileFailurePersistence;
 
     /// How a simulated host goes wrong.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

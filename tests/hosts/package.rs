@@ -18,8 +18,12 @@ fn made(program: &str, arguments: &[&str]) -> Output {
 /// The one file of target/dist whose name ends so.
 fn built(end: &str) -> PathBuf {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dist");
-    let mut files = fs::read_dir(dist).expect("packages").map(|entry| entry.expect("a file").path());
-    files.find(|file| file.to_string_lossy().ends_with(end)).expect(end)
+    let mut files = fs::read_dir(dist)
+        .expect("packages")
+        .map(|entry| entry.expect("a file").path());
+    files
+        .find(|file| file.to_string_lossy().ends_with(end))
+        .expect(end)
 }
 
 /// It makes scripts where it is installed.
@@ -34,21 +38,40 @@ fn renders(host: &Host, pystrano: &str) {
 fn a_package_and_a_program_are_installed() {
     let root = workspace().join("installed");
     let to = root.to_str().expect("UTF-8");
-    made("cargo", &["install", "--quiet", "--locked", "--path", ".", "--root", to]);
-    let version = Command::new(root.join("bin/pystrano")).arg("--version").output();
+    made(
+        "cargo",
+        &[
+            "install", "--quiet", "--locked", "--path", ".", "--root", to,
+        ],
+    );
+    let version = Command::new(root.join("bin/pystrano"))
+        .arg("--version")
+        .output();
     let version = Output::from(version.expect("pystrano")).expect(0).stdout;
     let version = version.trim_end();
 
-    made("packaging/build", &[]).says("the highest version of a symbol that the program needs is GLIBC_2.");
-    made("sh", &["-c", "cd target/dist && sha256sum --check SHA256SUMS"]);
+    made("packaging/build", &[])
+        .says("the highest version of a symbol that the program needs is GLIBC_2.");
+    made(
+        "sh",
+        &["-c", "cd target/dist && sha256sum --check SHA256SUMS"],
+    );
     let [package, wheel] = [".deb", ".whl"].map(built);
     for release in [Release::Bookworm, Release::Trixie] {
         let host = Host::boot_release(release, Image::Bare);
         host.root("apt-get -q update");
         host.write("/root/pystrano.deb", fs::read(&package).expect("a package"));
-        host.ssh("root", "DEBIAN_FRONTEND=noninteractive apt-get -q install -y /root/pystrano.deb").expect(0);
+        host.ssh(
+            "root",
+            "DEBIAN_FRONTEND=noninteractive apt-get -q install -y /root/pystrano.deb",
+        )
+        .expect(0);
         assert_eq!(host.root("pystrano --version"), version);
-        assert_eq!(host.root("command -v ssh"), "/usr/bin/ssh", "the package brings what it needs");
+        assert_eq!(
+            host.root("command -v ssh"),
+            "/usr/bin/ssh",
+            "the package brings what it needs"
+        );
         let files = host.root("dpkg --listfiles pystrano");
         for file in [
             "man/man1/pystrano-deploy.1.gz",
@@ -63,13 +86,26 @@ fn a_package_and_a_program_are_installed() {
         host.root("apt-get -q purge -y pystrano && rm -r /root/deploy");
 
         // The wheel, in an empty virtualenv and with uvx.
-        let wheel_there = format!("/root/{}", wheel.file_name().expect("a name").to_string_lossy());
+        let wheel_there = format!(
+            "/root/{}",
+            wheel.file_name().expect("a name").to_string_lossy()
+        );
         host.write(&wheel_there, fs::read(&wheel).expect("a wheel"));
         host.ssh("root", "DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends python3-venv").expect(0);
-        host.ssh("root", &format!("python3 -m venv /root/venv && /root/venv/bin/pip install --no-index {wheel_there}")).expect(0);
+        host.ssh(
+            "root",
+            &format!(
+                "python3 -m venv /root/venv && /root/venv/bin/pip install --no-index {wheel_there}"
+            ),
+        )
+        .expect(0);
         assert_eq!(host.root("/root/venv/bin/pystrano --version"), version);
         renders(&host, "/root/venv/bin/pystrano");
-        host.ssh("root", "python3 -m venv /root/uv && /root/uv/bin/pip install uv").expect(0);
+        host.ssh(
+            "root",
+            "python3 -m venv /root/uv && /root/uv/bin/pip install uv",
+        )
+        .expect(0);
         let uvx = format!("/root/uv/bin/uvx --from {wheel_there} pystrano --version");
         assert_eq!(host.ssh("root", &uvx).expect(0).stdout.trim_end(), version);
         assert_ne!(host.exec("command -v rustc cargo").code, 0);
