@@ -118,8 +118,8 @@ fn told(arguments: &[&str], status: i32, stdout: &str, stderr: &str) {
 
 #[test]
 fn servers_are_listed_and_selected() {
-    let both = "deploy@a:22 /home/deploy/shop\ndeploy@a:23 /home/deploy/shop\n";
-    let last = "deploy@::1:22 /home/deploy/shop\n";
+    let both = "deploy@a /home/deploy/shop\ndeploy@a:23 /home/deploy/shop\n";
+    let last = "deploy@::1 /home/deploy/shop\n";
     let target = ["production", "shop"];
     let with = |hosts: &[&'static str]| [&target[..], hosts].concat();
     told(&target, 0, &format!("{both}{last}ok: 3 servers\n"), "");

@@ -1045,3 +1045,38 @@ fn an_index_that_asks_for_a_login_is_told() {
         "requirements.txt names variables that are not set here, where env_file does not reach: INDEX_TOKEN (http://127.0.0.1:",
     );
 }
+
+/// `-p 22` would win over what ssh_config says of the host.
+#[test]
+fn capistrano_1956_ssh_config_decides_the_port() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(
+        dir.path().join("ssh_config"),
+        "Host shop-web\nHostName 127.0.0.1\nPort 2322\n",
+    )
+    .expect("a file");
+    fs::create_dir_all(dir.path().join("deploy/app/test")).expect("a directory");
+    for (port, used) in [("", "port 2322"), (", port: 2022", "port 2022")] {
+        let config = format!(
+            "config_version: 2\ncommon: {{source_code_url: 'https://example.com/a.git', project_user: deploy, project_root: a, venv_dir: v}}\nservers:\n  - {{host: shop-web{port}}}\n"
+        );
+        fs::write(dir.path().join("deploy/app/test/deployment.yml"), config).expect("a file");
+        let run = |command: &mut Command| {
+            let output = command.current_dir(dir.path()).output().expect("a program");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).expect("UTF-8")
+        };
+        let arguments = ["status", "test", "app", "--dry-run", "--json"];
+        let plan = run(Command::new(env!("CARGO_BIN_EXE_pystrano")).args(arguments));
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("an object");
+        let words = plan["command"].as_array().expect("words").iter().skip(1);
+        let words = words.map(|word| word.as_str().expect("a word"));
+        let known = run(Command::new("ssh")
+            .args(["-F", "ssh_config", "-G"])
+            .args(words));
+        assert!(
+            known.lines().any(|line| line == used),
+            "no {used:?} in {known}"
+        );
+    }
+}

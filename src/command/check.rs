@@ -9,9 +9,12 @@ use std::process::ExitCode;
 pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
     let config = super::load(cli, selection)?;
     for server in &config.servers {
+        let port = server
+            .port
+            .map_or_else(String::new, |port| format!(":{port}"));
         report::result(format_args!(
-            "{}@{}:{} {}",
-            server.project_user, server.host, server.port, server.project_root
+            "{}@{}{port} {}",
+            server.project_user, server.host, server.project_root
         ));
     }
     let servers = match config.servers.len() {

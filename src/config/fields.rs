@@ -125,7 +125,7 @@ fields! {
     /// Host name or address for ssh, as ssh_config knows it
     host: Host = [required "add `host:` with the name ssh knows"];
     /// Port of sshd
-    port: Port = "22";
+    port: Option<Port> = [shown "that of ssh_config, or 22"];
     /// `django` or `fastapi`
     framework: Framework = "django";
     /// `pip` or `uv`

@@ -93,8 +93,13 @@ impl Server {
     pub fn label(&self) -> String {
         match self.name == *self.host {
             true => self.name.clone(),
-            false => format!("{}:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port_number()),
         }
+    }
+
+    /// The port that servers are told apart by.
+    pub fn port_number(&self) -> u16 {
+        self.port.map_or(22, |port| port.0)
     }
 
     /// Whether `--host` names it.
@@ -102,7 +107,7 @@ impl Server {
         let length = self.host.len();
         name.get(..length)
             .is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
-            && (name.len() == length || name[length..] == format!(":{}", self.port))
+            && (name.len() == length || name[length..] == format!(":{}", self.port_number()))
     }
 }
 

@@ -24,7 +24,7 @@ fn described(server: &Server) -> Value {
     });
     json!({
         "host": &*server.host,
-        "port": server.port.0,
+        "port": server.port_number(),
         "project_user": &*server.project_user,
         "project_root": &*server.project_root,
         "venv_dir": &*server.venv_dir,
@@ -120,7 +120,13 @@ fn servers_stand_anywhere() {
         let servers: Vec<_> = config
             .servers
             .iter()
-            .map(|server| (&*server.name, server.port.0, server.branch.as_deref()))
+            .map(|server| {
+                (
+                    &*server.name,
+                    server.port_number(),
+                    server.branch.as_deref(),
+                )
+            })
             .collect();
         let branch = Some("b");
         let expected = [("a", 22, branch), ("c_2", 2, branch), ("c_22", 22, None)];

@@ -246,18 +246,23 @@ pub fn addresses(servers: &mut [Server], addresses: &[Address], diagnostics: &mu
     let lower = |server: &Server| server.host.to_lowercase();
     let known = servers.iter_mut().zip(addresses);
     let mut sorted: Vec<_> = known.filter(|(_, address)| address.is_known).collect();
-    sorted.sort_by_cached_key(|(server, address)| (lower(server), server.port, address.at));
+    sorted
+        .sort_by_cached_key(|(server, address)| (lower(server), server.port_number(), address.at));
     for same_host in sorted.chunk_by_mut(|(a, _), (b, _)| lower(a) == lower(b)) {
-        for same in same_host.chunk_by(|(a, _), (b, _)| a.port == b.port) {
+        for same in same_host.chunk_by(|(a, _), (b, _)| a.port_number() == b.port_number()) {
             let help = format!("remove it here or on line {}", same[0].1.at.line);
             for (server, address) in &same[1..] {
-                let what = format!("the server {}:{} is listed twice", server.host, server.port);
+                let what = format!(
+                    "the server {}:{} is listed twice",
+                    server.host,
+                    server.port_number()
+                );
                 diagnostics.error(address.host, Message::new(what, &help));
             }
         }
         if same_host.len() > 1 {
             for (server, _) in same_host {
-                server.name = format!("{}_{}", server.host, server.port);
+                server.name = format!("{}_{}", server.host, server.port_number());
             }
         }
     }

@@ -91,11 +91,12 @@ impl Call {
             "-o",
             "ServerAliveCountMax=3",
             if forward { "-A" } else { "-a" },
-            "-p",
         ]
         .map(str::to_owned)
         .into();
-        arguments.push(server.port.to_string());
+        if let Some(port) = server.port {
+            arguments.extend(["-p".to_owned(), port.to_string()]);
+        }
         arguments.extend(["-l", user, "--", &server.host, &remote(is_root)].map(str::to_owned));
         arguments
     }

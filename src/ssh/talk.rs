@@ -233,10 +233,9 @@ impl Talk {
         }
         let reached = code.is_some_and(|code| code != 255);
         let passing = !reached && is_passing(&spoken);
-        let said: Vec<_> = self.tail.into_iter().chain(spoken).collect();
-        let said = match said.len() {
-            0 => ended,
-            count => said[count.saturating_sub(4)..].join("\n"),
+        let said = match self.tail.into_iter().chain(spoken).collect::<Vec<_>>() {
+            said if said.is_empty() => ended,
+            said => last_words(&said),
         };
         Closing::Unstarted {
             reason: explanation.unwrap_or(said),
@@ -244,6 +243,19 @@ impl Talk {
             passing,
         }
     }
+}
+
+/// The last lines; all of ssh's warning about another host key.
+fn last_words(lines: &[String]) -> String {
+    let warning = lines
+        .iter()
+        .position(|line| line.contains("HOST IDENTIFICATION HAS CHANGED"));
+    let first = warning.unwrap_or(lines.len().saturating_sub(4));
+    let framed = lines[first..]
+        .iter()
+        .map(|line| line.trim_matches(['@', ' ']));
+    let lines: Vec<_> = framed.filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
 }
 
 /// What ssh says when the other end is gone, for whatever reason.
@@ -297,6 +309,22 @@ mod tests {
             tail: Vec::new(),
         };
         assert_eq!(talk.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+    }
+
+    #[test]
+    fn the_warning_of_another_host_key_is_whole() {
+        let text = "@@@@@@@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@@@@@@@\n\
+                    IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\nSomeone could be eavesdropping\n\
+                    It is also possible that a host key has just been changed.\nThe fingerprint for the ED25519 key is\n\
+                    SHA256:x.\nPlease contact your system administrator.\nAdd correct host key in /root/.ssh/known_hosts\n\
+                    Offending ED25519 key in /root/.ssh/known_hosts:1\nHost key verification failed.";
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let reason = last_words(&lines);
+        assert!(
+            reason.starts_with("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nIT IS"),
+            "{reason}"
+        );
+        assert_eq!(gist(&reason), "Host key verification failed.");
     }
 
     #[test]

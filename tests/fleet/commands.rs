@@ -190,7 +190,7 @@ fn a_dry_run_contacts_nobody() {
         let ran = fleet.run(&[command, "--dry-run"]);
         assert_eq!(ran.code(), 0, "{ran:?}");
         assert_eq!(ran.stdout.lines().count(), 6, "{ran:?}");
-        assert!(ran.stdout.contains("-p 22 -l "), "{ran:?}");
+        assert!(!ran.stdout.contains(" -p "), "ssh_config decides: {ran:?}");
         assert!(ran.stdout.contains(" bytes, sha256 "), "{ran:?}");
         assert_eq!(ran.stdout.contains(" -A "), command == "deploy", "{ran:?}");
     }
