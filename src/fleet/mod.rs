@@ -309,7 +309,7 @@ impl<'a> Fleet<'a> {
             }
             Event::Phase(phase) => {
                 host.step = None;
-                let orders = if self.barrier.stage() == Stage::Building && self.releases_differ() {
+                let orders = if self.barrier.stage() == Stage::Building && self.hosts_differ() {
                     self.call_off()
                 } else {
                     self.barrier.reached(index, phase)
@@ -321,25 +321,45 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Whether hosts would roll back to different releases: each names what ran there before.
-    fn releases_differ(&self) -> bool {
-        let mut known = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.facts.release.as_ref());
+    /// Whether hosts would roll back to different releases, as each names what ran there before, or deploy
+    /// different commits, as a push came between their clones.
+    fn hosts_differ(&self) -> bool {
+        let what = |host: &'_ Host| self.planned(host).cloned();
+        let mut known = self.hosts.iter().filter_map(what);
         let first = known.next();
-        self.job.action == Action::Rollback && known.any(|release| Some(release) != first)
+        known.any(|other| Some(other) != first)
     }
 
-    /// Servers that ran one release would run several: somebody has to name one.
-    fn call_off(&mut self) -> Vec<(usize, Order)> {
-        for host in &mut self.hosts {
-            let release = host.facts.release.as_deref();
-            host.trouble = release.map(|release| format!("it would go back to {release}"));
+    /// What must be the same on all hosts: the commit of a deploy, the release of a rollback.
+    fn planned<'h>(&self, host: &'h Host) -> Option<&'h String> {
+        match self.job.action {
+            Action::Deploy => host.facts.commit.as_ref(),
+            Action::Rollback => host.facts.release.as_ref(),
+            Action::Setup | Action::Status => None,
         }
-        self.report.say(
-            "The servers would go back to different releases: name the one that all are to run",
-        );
+    }
+
+    /// Servers that run one release, of one commit, would run several.
+    fn call_off(&mut self) -> Vec<(usize, Order)> {
+        let planned: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|host| self.planned(host).cloned())
+            .collect();
+        let is_deploy = self.job.action == Action::Deploy;
+        let would = if is_deploy {
+            "it has commit"
+        } else {
+            "it would go back to"
+        };
+        for (host, planned) in self.hosts.iter_mut().zip(planned) {
+            host.trouble = planned.map(|planned| format!("{would} {planned}"));
+        }
+        self.report.say(if is_deploy {
+            "The servers cloned different commits, as when a push comes in between: deploy again, or set revision"
+        } else {
+            "The servers would go back to different releases: name the one that all are to run"
+        });
         self.barrier.stop()
     }
 

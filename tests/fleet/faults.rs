@@ -157,3 +157,21 @@ fn the_slowest_host_decides_when_all_promote() {
         "{order}"
     );
 }
+
+/// A push came between the clones.
+#[test]
+fn openship_748_hosts_with_different_commits_do_not_promote() {
+    let fleet = Fleet::new(3);
+    fleet.write("h2/commit", "fedcba9876543210fedcba9876543210fedcba98\n");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    assert!(fleet.order("migrate").is_empty(), "{ran:?}");
+    for told in [
+        "The servers cloned different commits",
+        "h1, h3: as it was; it has commit 0123456789abcdef0123456789abcdef01234567\n",
+        "h2: as it was; it has commit fedcba9876543210fedcba9876543210fedcba98\n",
+    ] {
+        assert!(ran.stderr.contains(told), "{ran:?}");
+    }
+}

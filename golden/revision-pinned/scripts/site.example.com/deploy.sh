@@ -642,6 +642,7 @@ EOF
 		watch_controller 0
 		stage=building
 		get_code
+		event "fact commit $commit"
 		put_env
 		link_media
 		install_dependencies
