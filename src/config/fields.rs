@@ -40,7 +40,7 @@ macro_rules! fields {
         }
 
         impl Server {
-            /// Reads a server. Mistakes are reported, and have stand-ins.
+            /// Reads a server. Mistakes are reported, and leave the type's default.
             pub fn read(app: &str, reader: &mut Reader) -> Self {
                 $(let $name: $type = match reader.field(stringify!($name)) {
                     Found::Value(value) => value,
