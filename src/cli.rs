@@ -80,7 +80,7 @@ pub enum Command {
     Render(Render),
     /// Prepare the servers as root: user, packages, virtualenv, service, secrets
     #[command(after_help = SETUP_EXAMPLE)]
-    Setup(Contact),
+    Setup(Setup),
     /// Build a release on every server, then promote it
     #[command(after_help = DEPLOY_EXAMPLE)]
     Deploy(Contact),
@@ -223,6 +223,17 @@ pub struct Fleet {
     /// One JSON event per line on stdout; `pystrano man deploy` lists them
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Setup {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Also remove the keys, known hosts and secrets that an earlier setup brought and that are no longer wanted
+    #[arg(long)]
+    pub prune: bool,
+    #[command(flatten)]
+    pub fleet: Fleet,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,12 @@
 #!/bin/sh
 # setup.sh: makes a server ready for deploy.sh.
 #
-#   sudo sh setup.sh
+#   sudo sh setup.sh [--prune]
 #
 # Run it as root on {{ server.host }}. What a step finds done, it leaves as it is:
-#   ownership    {{ app }} has the names and directories below to itself on this host
-#   user         the account {{ server.project_user }}
+#   lock         one setup at a time on a host
+#   ownership    what {{ app }} has on the host, recorded for others; what is another's is refused
+#   user         the account {{ server.project_user }}, and whether it can log in
 #   keys         who may log in as root may log in as {{ server.project_user }}
 #   directories  {{ server.project_root }}
 #   packages     those named in the settings below
@@ -15,8 +16,9 @@
 #   sudo         {{ server.project_user }} loses the unlimited rights that an older tool gave
 {%- endif %}
 #   virtualenv   {{ server.venv_dir }}
-{%- if !known_hosts.is_empty() %}
 #   known-hosts  the keys of the hosts that code comes from
+{%- if deploy_key.is_some() %}
+#   deploy-key   with which git reads the repository
 {%- endif %}
 {%- if let Some(unit) = unit %}
 #   service      {{ unit.name }}, enabled; the first deploy starts it
@@ -24,11 +26,15 @@
 {%- if !secrets.is_empty() %}
 #   secrets      files in {{ server.project_root }}/shared
 {%- endif %}
+#   leftovers    what an earlier setup of this app brought and the config no longer has
+#
+# Units and sudo rules among the leftovers are removed, keys, known hosts and secrets named; with
+# --prune they are removed, too. What others put there stays.
 #
 # In a directory that {{ server.project_user }} can write, root changes nothing itself: it acts as
 # {{ server.project_user }} there, so that a link planted in it leads no further than {{ server.project_user }} may go.
 #
-# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
+# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused, nothing was changed.
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold what the programs started here expand; run and traps call functions by name.
@@ -39,7 +45,10 @@
 	user={{ server.project_user }}
 	root={{ server.project_root }}
 	venv={{ server.venv_dir }}
-	packages={{ packages }}
+	base_packages={{ base_packages }}
+{%- if !system_packages.is_empty() %}
+	system_packages={{ system_packages }}
+{%- endif %}
 {%- if let Some(unit) = unit %}
 	unit={{ unit.name }}
 	sudo_file={{ unit.sudo_file }}
@@ -68,8 +77,22 @@
 
 {% include "parts/owner.sh" %}
 	record=$records/$app
+	kept=$state/kept/$app # what was brought into the user's .ssh
+	output=$state/output  # of a command of the user
+
+	# warn TEXT: something to look at; the step goes on.
+	warn() {
+		report warning "$1"
+		warnings=$((warnings + 1))
+	}
 
 {% include "parts/as_user.sh" %}
+
+{% include "setup/kept.sh" %}
+{%- if deploy_key.is_some() || !secrets.is_empty() %}
+
+{% include "setup/put.sh" %}
+{%- endif %}
 
 	# ---- steps
 
@@ -88,9 +111,16 @@
 {% include "setup/sudo.sh" %}
 
 {% include "setup/virtualenv.sh" %}
-{%- if !known_hosts.is_empty() %}
+{%- if known_hosts.is_empty() %}
+
+{% include "setup/forget_hosts.sh" %}
+{%- else %}
 
 {% include "setup/known_hosts.sh" %}
+{%- endif %}
+{%- if let Some(deploy_key) = deploy_key %}
+
+{% include "setup/deploy_key.sh" %}
 {%- endif %}
 {%- if let Some(unit) = unit %}
 
@@ -101,6 +131,8 @@
 {% include "setup/secrets.sh" %}
 {%- endif %}
 
+{% include "setup/leftovers.sh" %}
+
 	# ---- the run
 
 	# Every way out leads through here.
@@ -109,6 +141,10 @@
 		set +e
 		trap - EXIT
 		trap '' HUP INT PIPE TERM
+		if [ -n "$worker" ]; then
+			kill "$worker" 2>/dev/null
+			wait "$worker"
+		fi
 		[ -z "$new" ] || rm -f "$new"
 		if [ "$status" = 0 ]; then
 			event "fact changed $changed"
@@ -116,6 +152,7 @@
 			[ -n "$nonce" ] || summarize
 			exit 0
 		fi
+		[ -z "$user_failed" ] || run user_output
 		if [ -n "$nonce" ]; then
 			event "fail $step $status $reason"
 		else
@@ -140,13 +177,14 @@
 		unset CDPATH
 		umask 022
 		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who=''
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who='' prune='' worker='' user_failed=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
+			--prune) prune=yes ;;
 			*)
-				printf '%s\n' 'usage: sh setup.sh' >&2
+				printf '%s\n' 'usage: sh setup.sh [--prune]' >&2
 				exit 2
 				;;
 			esac
@@ -172,8 +210,9 @@
 		install_packages
 		limit_sudo
 		make_virtualenv
-{%- if !known_hosts.is_empty() %}
 		know_hosts
+{%- if deploy_key.is_some() %}
+		put_deploy_key
 {%- endif %}
 {%- if unit.is_some() %}
 		register_unit
@@ -181,6 +220,7 @@
 {%- if !secrets.is_empty() %}
 		put_secrets
 {%- endif %}
+		clear_leftovers
 	}
 
 	exec </dev/null

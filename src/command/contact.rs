@@ -16,6 +16,8 @@ pub struct Contact<'a> {
     pub fleet: &'a Fleet,
     pub action: Action,
     pub release: Option<String>,
+    /// `setup` removes what is no longer wanted.
+    pub prune: bool,
 }
 
 impl Contact<'_> {
@@ -27,6 +29,7 @@ impl Contact<'_> {
         let job = Job {
             action: self.action,
             release: self.release,
+            prune: self.prune,
             jobs: self.fleet.jobs.get(),
             verbose: self.cli.verbose,
         };

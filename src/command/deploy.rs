@@ -15,6 +15,7 @@ pub fn run(cli: &Cli, arguments: &cli::Contact) -> Result<ExitCode, Error> {
         fleet: &arguments.fleet,
         action: Action::Deploy,
         release: Some(report::utc("%Y%m%d%H%M%S")),
+        prune: false,
     };
     contact.run(|_, _| {})
 }

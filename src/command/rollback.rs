@@ -18,6 +18,7 @@ pub fn run(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
         fleet: &arguments.fleet,
         action: Action::Rollback,
         release: arguments.release.clone(),
+        prune: false,
     };
     contact.run(|_, _| {})
 }

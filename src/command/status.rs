@@ -15,6 +15,7 @@ pub fn run(cli: &Cli, arguments: &cli::Contact) -> Result<ExitCode, Error> {
         fleet: &arguments.fleet,
         action: Action::Status,
         release: None,
+        prune: false,
     };
     contact.run(Report::status)
 }

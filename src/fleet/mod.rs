@@ -39,6 +39,8 @@ const TRIES: u32 = 5;
 pub struct Job {
     pub action: Action,
     pub release: Option<String>,
+    /// `setup` removes what is no longer wanted.
+    pub prune: bool,
     /// Connections being opened at a time.
     pub jobs: usize,
     pub verbose: bool,
@@ -50,6 +52,7 @@ impl Job {
         Call {
             action: self.action,
             release: self.release.clone(),
+            prune: self.prune,
             nonce,
             who: ssh::who(),
             barrier: self.waits(servers).then_some(BARRIER),

@@ -32,7 +32,7 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
 
 /// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`.
 pub(crate) fn deploy_key_name(server: &Server) -> String {
-    format!("pystrano-{}", server.app.replace('/', "-"))
+    format!("pystrano-{}", record_name(&server.app).replace('/', "-"))
 }
 
 /// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.
@@ -68,12 +68,6 @@ fn record_name(app: &str) -> String {
     name
 }
 
-/// File name, in `~/.ssh` of the app user, of the key with which git on the host reads the repository.
-#[cfg(test)]
-fn deploy_key_file(app: &str) -> String {
-    format!("pystrano-{}", record_name(app).replace('/', "-"))
-}
-
 /// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
 fn encode(bytes: &[u8], secrets: Secrets) -> String {
     if secrets == Secrets::Redact {
@@ -100,9 +94,5 @@ mod tests {
         assert_eq!(record_name("shop/production"), "shop/production");
         assert_eq!(record_name("..a/-b c"), "%2E.a/%2Db%20c");
         assert_eq!(record_name("a\n%/é"), "a%0A%25/%C3%A9");
-        assert_eq!(
-            deploy_key_file("shop/production"),
-            "pystrano-shop-production"
-        );
     }
 }

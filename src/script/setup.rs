@@ -1,6 +1,6 @@
 //! `setup.sh`.
 
-use super::{RECORDS, Secrets, encode, record_name};
+use super::{RECORDS, Secrets, deploy_key_name, encode, record_name};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
@@ -16,11 +16,18 @@ struct Setup<'a> {
     redacted: bool,
     release_venv: bool,
     uv: bool,
-    /// Separated by spaces.
-    packages: String,
+    /// What the steps and the deploys need, separated by spaces.
+    base_packages: String,
+    /// What else the config asks for.
+    system_packages: String,
     known_hosts: &'a [KnownHost],
     scans: bool,
-    pins: bool,
+    /// Whole lines of known_hosts.
+    pinned: String,
+    /// Its file name on the host.
+    deploy_key_name: String,
+    /// Base64.
+    deploy_key: Option<String>,
     unit: Option<Unit<'a>>,
     secrets: Vec<SecretText<'a>>,
 }
@@ -44,17 +51,32 @@ struct SecretText<'a> {
 pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
     let known_hosts = &server.ssh_known_hosts;
     let is_scan = |host: &KnownHost| matches!(host, KnownHost::Scan { .. });
+    let pinned: Vec<&str> = known_hosts
+        .iter()
+        .filter_map(|host| match host {
+            KnownHost::Pinned(line) => Some(line.as_str()),
+            KnownHost::Scan { .. } => None,
+        })
+        .collect();
+    let base_packages = base_packages(server);
     let script = Setup {
         server,
         app: record_name(&server.app),
         records: RECORDS,
-        redacted: secrets == Secrets::Redact && !server.secrets.is_empty(),
+        redacted: secrets == Secrets::Redact
+            && (!server.secrets.is_empty() || server.deploy_key.is_some()),
         release_venv: server.venv_mode == VenvMode::Release,
         uv: server.package_manager == PackageManager::Uv,
-        packages: packages(server).join(" "),
+        system_packages: system_packages(server, &base_packages).join(" "),
+        base_packages: base_packages.join(" "),
         known_hosts,
         scans: known_hosts.iter().any(is_scan),
-        pins: !known_hosts.iter().all(is_scan),
+        pinned: pinned.join("\n"),
+        deploy_key_name: deploy_key_name(server),
+        deploy_key: server
+            .deploy_key
+            .as_deref()
+            .map(|key| encode(&key.bytes, secrets)),
         unit: server.service_file.as_deref().map(|service| Unit {
             name: &service.unit,
             text: &service.text,
@@ -76,8 +98,8 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     Ok(script + "\n")
 }
 
-/// What the steps and the deploys need, then what the config asks for, each once.
-fn packages(server: &Server) -> Vec<&str> {
+/// What the steps and the deploys need.
+fn base_packages(server: &Server) -> Vec<&'static str> {
     let mut packages = vec!["python3", "python3-venv", "python3-pip", "git"];
     if server.health_check_url.is_some() {
         packages.extend(["curl", "ca-certificates"]);
@@ -85,11 +107,20 @@ fn packages(server: &Server) -> Vec<&str> {
     if server.service_file.is_some() {
         packages.push("sudo");
     }
-    if !server.ssh_known_hosts.is_empty() || is_ssh(&server.source_code_url) {
+    if !server.ssh_known_hosts.is_empty()
+        || server.deploy_key.is_some()
+        || is_ssh(&server.source_code_url)
+    {
         packages.push("openssh-client");
     }
+    packages
+}
+
+/// What the config asks for besides, each once.
+fn system_packages<'a>(server: &'a Server, base: &[&str]) -> Vec<&'a str> {
+    let mut packages: Vec<&str> = Vec::new();
     for package in &server.system_packages {
-        if !packages.contains(&&**package) {
+        if !base.contains(&&**package) && !packages.contains(&&**package) {
             packages.push(package);
         }
     }
@@ -201,11 +232,12 @@ mod tests {
     fn packages_are_named_once_and_follow_the_config() {
         has(
             &revealed(&server()),
-            "packages='python3 python3-venv python3-pip git openssh-client libpq-dev'",
+            "base_packages='python3 python3-venv python3-pip git openssh-client'",
         );
+        has(&revealed(&server()), "system_packages=libpq-dev");
         has(
             &revealed(&full_server()),
-            "packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client libpq-dev'",
+            "base_packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client'",
         );
     }
 

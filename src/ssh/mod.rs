@@ -58,6 +58,8 @@ impl Action {
 pub struct Call {
     pub action: Action,
     pub release: Option<String>,
+    /// `setup` removes what is no longer wanted.
+    pub prune: bool,
     /// Marks the script's events and the orders sent to it.
     pub nonce: String,
     /// `user@machine` of the controller, for the log on the host.
@@ -120,6 +122,9 @@ impl Call {
             words.push(self.action.name().to_owned());
         }
         words.extend(self.release.clone());
+        if self.prune {
+            words.push("--prune".to_owned());
+        }
         words.push(format!("who={}", self.who));
         words.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));
         words

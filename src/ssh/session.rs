@@ -385,6 +385,7 @@ mod tests {
         let call = Call {
             action: Action::Status,
             release: None,
+            prune: false,
             nonce: String::new(),
             who: "ada@laptop".to_owned(),
             barrier: None,

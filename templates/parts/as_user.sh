@@ -1,63 +1,181 @@
 	# ---- acting as the app user
 
-	# as_user COMMAND: in a session of its own, which cannot type into root's terminal; nor is it given
-	# that as a descriptor, so it is always started by run or by captured, or with all output redirected.
-	as_user() (
-		export HOME="$home" USER="$user" LOGNAME="$user"
-		isolated setsid -w runuser -u "$user" -- "$@"
-	)
-
-	# captured COMMAND: as by run, but its output is the caller's to read; only its messages are shown.
-	captured() {
-		{
-			with_status messages_only "$@" | relay >&2 4>&-
-		} 4>&1
+	# as_user COMMAND
+	as_user() {
+		act_as "$user" "$home" "$@"
 	}
 
-	messages_only() {
-		"$@" 2>&1 >&4 4>&-
+	# act_as USER HOME COMMAND: in a session without a terminal, for fifteen minutes at most. What it
+	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
+	# the controller's connection or the lock, and what root reads of it is bounded.
+	act_as() {
+		exec 4<&0
+		(isolated become "$@") <&4 >"$output" 2>&1 4<&- &
+		worker=$!
+		exec 4<&-
+		code=0
+		wait "$worker" || code=$?
+		worker=''
+		case $code in
+		0 | 10) user_failed='' ;;
+		124)
+			reason="a command of $1 took more than 15 minutes"
+			user_failed=yes
+			;;
+		*) user_failed=yes ;;
+		esac
+		(exit "$code") # after a return, yash ends without a trap
 	}
 
-	# append NAME: adds the lines on stdin to a file in the user's .ssh.
-	append() {
-		run as_user sh -c '
-			umask 077
-			# A last line that was never ended must not run into the first new one.
-			[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
-			cat >>"$1"
-		' sh "$home/.ssh/$1"
+	become() {
+		export USER="$1" LOGNAME="$1" HOME="$2"
+		shift 2
+		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
 	}
 
-	# own DIR...: makes those that are missing, for the user. The first holds the others.
-	own() {
-		if ! made=$(captured as_user sh -c "$make_missing" sh "$@"); then
-			reason=$(hand_over "$1")
-			made=$1$(captured as_user sh -c "$make_missing" sh "$@")
+	# change COMMAND: as the app user; COMMAND ends with 10 when it changed something, 0 when not.
+	change() {
+		code=0
+		as_user "$@" || code=$?
+		case $code in
+		0) ;;
+		10) outcome=changed ;;
+		*) (exit "$code") ;;
+		esac
+	}
+
+	# user_output prints the last lines of what the app user's command printed, as plain text.
+	user_output() {
+		tail -c 4096 "$output" | tail -n 20 | LC_ALL=C tr -c '\011\012\040-\176' '?'
+	}
+
+	# edit_ssh ACTION NAME NEW <LINES: as the app user, in a file of its .ssh. ACTION is add, remove or
+	# find; NEW is the awk program that tells which lines to add.
+	edit_ssh() {
+		as_user sh -c "$edit_lines" sh "$1" "$home/.ssh" "$2" "$3"
+	}
+
+	# Ends with 10 when it changed or found something. The file is replaced as a whole, and only
+	# a regular one of at most 1 MiB is read.
+	edit_lines='
+		set -eu
+		umask 077
+		action=$1 file=$2/$3 program=$4 changed=0
+		if [ ! -d "$2" ]; then
+			[ "$action" = add ] || exit 0
+			mkdir "$2"
+			changed=10
 		fi
-		[ -z "$made" ] || outcome=changed
+		if [ ! -e "$file" ] && [ ! -L "$file" ]; then
+			[ "$action" = add ] || exit 0
+			: >"$file"
+			changed=10
+		fi
+		if [ ! -f "$file" ]; then
+			echo "$file is not a regular file; remove it"
+			exit 1
+		fi
+		if [ "$(wc -c <"$file")" -gt 1048576 ]; then
+			echo "$file is larger than 1 MiB"
+			exit 1
+		fi
+		if [ "$action" = find ]; then
+			grep -aqxF -f - "$file" || exit 0
+			exit 10
+		fi
+		real=$(readlink -f "$file")
+		new=$real.new
+		rm -f "$new"
+		if [ "$action" = remove ]; then
+			grep -avxF -f - "$real" >"$new" || [ $? = 1 ]
+			mv -f "$new" "$real"
+			exit 10
+		fi
+		fresh=$(awk "$program" have=1 "$real" have=0 -)
+		if [ -n "$fresh" ]; then
+			{
+				cat "$real"
+				# A last line that was never ended must not run into the first new one.
+				[ -z "$(tail -c 1 "$real")" ] || echo
+				printf "%s\n" "$fresh"
+			} >"$new"
+			mv -f "$new" "$real"
+			changed=10
+		fi
+		# As sshd likes them.
+		if [ -n "$(find -H "$2" "$file" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f -name authorized_keys ! -perm 600 \))" ]; then
+			chmod 700 "$2"
+			chmod 600 "$file"
+			changed=10
+		fi
+		exit "$changed"
+	'
+
+	# Prints the lines of the second file with keys that the first does not have. What the first
+	# says about a key, such as from="..." before it, holds.
+	new_keys='
+		/^[ \t]*(#|$)/ { next }
+		{
+			key = $0
+			for (i = 1; i <= NF; i++)
+				if ($i ~ /^AAAA/) {
+					key = ($0 ~ /cert-authority/) " " $i
+					break
+				}
+		}
+		have { seen[key] }
+		!(key in seen) { seen[key]; print }
+	'
+
+	# ensure_owned_dirs DIR...: makes those that are missing, for the user. The first holds the others.
+	ensure_owned_dirs() {
+		if ! change sh -c "$make_missing" sh "$@"; then
+			reason=$(create_as_root "$1")
+			outcome=changed
+			change sh -c "$make_missing" sh "$@"
+		fi
 	}
 
 	make_missing='
+		status=0
 		for directory; do
 			[ -d "$directory" ] && [ -w "$directory" ] && continue
 			# An empty one that root left here can be made anew.
 			rmdir "$directory" 2>/dev/null
 			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
-			echo made
+			status=10
 		done
+		exit "$status"
 	'
 
-	# hand_over DIR: root makes DIR where the user may not, and gives it to the user. It walks
-	# there from /, because what it stands in cannot be exchanged under its feet, and it follows
-	# links only in directories that nobody but root can change. It prints why it could not.
-	hand_over() (
+	# create_as_root DIR: root makes DIR where the user may not, and gives it to the user. It prints
+	# why it could not.
+	create_as_root() (
+		walk_as_root "$1"
+		if ! is_roots_alone || [ -n "$(find . -prune ! -empty)" ]; then
+			case $1 in
+			/*/*) printf '%s\n' "$user cannot write $1; name another directory, or if it is for this app alone: chown -R $user: $1" ;;
+			*) printf '%s\n' "$user cannot write $1; name a directory below it" ;;
+			esac
+			exit 1
+		fi
+		chown "$user:" .
+	)
+
+	# walk_as_root DIR: goes there from / and makes what is missing: what it stands in cannot be
+	# exchanged under its feet, and it follows links only in directories that nobody but root can
+	# change. It prints why it could not.
+	walk_as_root() {
 		cd /
 		here=
 		IFS=/
 		for name in $1; do
 			[ -n "$name" ] || continue
-			safe=$(roots_alone)
-			[ -e "./$name" ] || [ -z "$safe" ] || mkdir "./$name"
+			safe=''
+			if is_roots_alone; then
+				safe=yes
+				[ -e "./$name" ] || mkdir "./$name"
+			fi
 			if ! cd -P "./$name"; then
 				printf '%s\n' "$user cannot make $1, and ${here:-/} is not root's alone"
 				exit 1
@@ -68,14 +186,10 @@
 			fi
 			here=$(pwd -P)
 		done
-		if [ -z "$(roots_alone)" ] || [ -n "$(ls -A)" ]; then
-			printf '%s\n' "$user cannot write $1; if it is meant for this app: chown -R $user: $1"
-			exit 1
-		fi
-		chown "$user:" .
-	)
+		unset IFS
+	}
 
-	# roots_alone prints something when only root can change the directory it stands in.
-	roots_alone() {
-		find . -prune -user 0 ! -perm -020 ! -perm -002
+	# is_roots_alone: only root can change the directory this shell is in.
+	is_roots_alone() {
+		[ -n "$(find . -prune -user 0 ! -perm -020 ! -perm -002)" ]
 	}

@@ -2,7 +2,7 @@
 
 	# setup.sh keeps a file for each app and environment, readable by all: {{ records }}/APP/ENVIRONMENT.
 	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
-	# sudo (file of the rule), deploy-key and secret (files). Lines with # are comments.
+	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
 	app={{ app }}
 	records={{ records }}
 

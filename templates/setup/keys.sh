@@ -1,46 +1,24 @@
 	copy_keys() {
 		begin keys
 		# Through sudo, it is the caller's keys that open this host.
-		source=$(home_of "${SUDO_USER:-root}")/.ssh/authorized_keys
-		[ -f "$source" ] || source=/dev/null
-		keys=$home/.ssh/authorized_keys
-		# find tells what is missing or has another mode than sshd likes.
-		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
-			run as_user sh -c '
-				set -e
-				umask 077
-				mkdir -p "$1"
-				: >>"$2"
-				chmod 700 "$1"
-				chmod 600 "$2"
-			' sh "$home/.ssh" "$keys"
-			outcome=changed
+		giver=${SUDO_USER:-root}
+		source=$(home_of "$giver")/.ssh/authorized_keys
+		lines=''
+		if [ -e "$source" ]; then
+			[ -f "$source" ] || die 1 "$source is not a regular file"
+			[ "$(wc -c <"$source")" -le 1048576 ] || die 1 "$source is larger than 1 MiB"
+			lines=$(awk "$new_keys" have=0 "$source")
 		fi
-		lines=$(captured as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
-		if [ -n "$lines" ]; then
-			printf '%s\n' "$lines" | append authorized_keys
-			outcome=changed
-		fi
-		if [ -s "$keys" ]; then
+		before=$(cat "$kept/keys-of-$giver" 2>/dev/null) || :
+		old=$(printf '%s\n' "$lines" '#before' "$before" | awk -v have=1 "/^#before/ { have = 0 } $new_keys")
+		keep "keys-of-$giver" "$lines" "$before"
+		change_ssh add authorized_keys "$new_keys" "$lines"
+		look_after authorized_keys "$old" "keys that $source no longer has"
+		keep "keys-of-$giver" "$lines" "$old"
+		if [ -s "$home/.ssh/authorized_keys" ]; then
 			finish_step 'Copied SSH authorized_keys'
 		else
 			outcome=warning
 			finish_step "Found no authorized_keys to copy; nobody can log in as $user yet"
 		fi
 	}
-
-	# Prints the lines of the second file with keys that the first does not have. What the first
-	# says about a key, such as from="..." before it, holds.
-	new_keys='
-		/^[ \t]*(#|$)/ { next }
-		{
-			key = $0
-			for (i = 1; i <= NF; i++)
-				if ($i ~ /^AAAA/) {
-					key = ($0 ~ /cert-authority/) " " $i
-					break
-				}
-		}
-		have { seen[key] }
-		!(key in seen) { seen[key]; print }
-	'

@@ -8,6 +8,9 @@
 			"unit $unit" \
 			"sudo $sudo_file"
 {%- endif %}
+{%- if deploy_key.is_some() %}
+		printf '%s\n' "deploy-key "{{ deploy_key_name }}
+{%- endif %}
 {%- for secret in secrets %}
 		printf '%s\n' "secret $root/shared/"{{ secret.name }}
 {%- endfor %}
@@ -26,7 +29,7 @@
 		check_unit
 {%- endif %}
 		stage=working
-		known=$(grep -v '^#' "$record" 2>/dev/null) || :
+		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
 		write_record "$(
 			print_claims
 			printf '%s\n' "$known"
@@ -58,15 +61,10 @@
 
 	# check_identity: another project with this app's name is not this app.
 	check_identity() {
-		for kind in user root; do
-			case $kind in
-			user) now=$user ;;
-			root) now=$root ;;
-			esac
-			before=$(sed -n "s/^$kind //p" "$record" 2>/dev/null | head -n 1)
-			[ -z "$before" ] || [ "$before" = "$now" ] ||
-				die 2 "$app has $before on this host, not $now; if it is another project, rename one of them; if it moved, remove $record"
-		done
+		before=$(sed -n 's/^root //p' "$record" 2>/dev/null) || :
+		if [ -n "$before" ] && [ "$before" != "$root" ] && [ -e "$before/releases" ]; then
+			die 2 "$app is in $before on this host, not in $root; if it is another project, rename one of them; if it moves, remove $record"
+		fi
 	}
 
 	# check_path PATH FIELD: no other app has it, by this or another name.

@@ -1,19 +1,29 @@
 	install_packages() {
 		begin packages
-		missing=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
-			awk -v wanted="$packages" "$not_installed")
+		installed=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n')
+		updated=''
+		install_missing --no-install-recommends "$base_packages"
+{%- if !system_packages.is_empty() %}
+		install_missing --install-recommends "$system_packages"
+{%- endif %}
+		finish_step 'Installed system packages'
+	}
+
+	# install_missing OPTION PACKAGES: those of the packages that are not there.
+	install_missing() {
+		missing=$(printf '%s\n' "$installed" | awk -v wanted="$2" "$not_installed")
 		if [ -n "$missing" ]; then
-			set --
+			set -- "$1" --
 			for package in $missing; do
 				set -- "$@" "$package"
 			done
-			apt update
+			[ -n "$updated" ] || apt update
+			updated=yes
 			# Packages' questions get their defaults, files in /etc that were changed are kept, and
 			# needrestart restarts nothing.
-			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
+			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
-		finish_step 'Installed system packages'
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -37,16 +47,23 @@
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
-		deadline=$(($(date +%s) + 600))
-		until output=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+		deadline=$(($(uptime_seconds) + 600))
+		until message=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
-			case $output in
-			*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
-				sleep 3
-				continue
-			} ;;
+			case $message in
+			*'Could not get lock'*)
+				if [ "$(uptime_seconds)" -lt "$deadline" ]; then
+					sleep 3
+					continue
+				fi
+				;;
 			esac
-			run printf '%s\n' "$output"
+			run printf '%s\n' "$message"
 			die 1 "apt-get $1 failed"
 		done
+	}
+
+	# uptime_seconds prints a clock that nobody sets.
+	uptime_seconds() {
+		cut -d . -f 1 /proc/uptime
 	}

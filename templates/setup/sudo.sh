@@ -9,20 +9,24 @@
 			new=$sudo_file.new
 			printf '%s\n' "$rule" >"$new"
 			chmod 440 "$new"
-			visudo -cf "$new" >/dev/null
+			run visudo -q -cf "$new"
 			mv -f "$new" "$sudo_file"
+			new=''
 			outcome=changed
+		fi
+		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
+			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
 		text="Limited sudo for $user to restarting $unit"
 {%- else %}
 		text="Left $user without unlimited sudo"
 {%- endif %}
-		old=/etc/sudoers.d/$user
-		if [ "$(cat "$old" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
-			rm "$old"
+		old_rule=/etc/sudoers.d/$user
+		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
+			rm "$old_rule"
 			outcome=changed
-		elif [ -s "$old" ]; then
-			text="$text, but $old may give it more"
+		elif [ -s "$old_rule" ]; then
+			text="$text, but $old_rule may give it more"
 			outcome=warning
 		fi
 		finish_step "$text"

@@ -3,8 +3,9 @@
 {%- if release_venv %}
 		# Each release brings its own, and this name follows the current one.
 		if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
-			own "${venv%/*}"
-			run as_user ln -s "$root/current/.pystrano/venv" "$venv"
+			if ! as_user ln -s "$root/current/.pystrano/venv" "$venv"; then
+				reason=$(link_as_root "$root/current/.pystrano/venv" "$venv")
+			fi
 			outcome=changed
 		fi
 {%- if uv %}
@@ -14,7 +15,7 @@
 {%- else %}
 {%- if uv %}
 		# One that uv made anew, for another Python, has no pip; deploy.sh brings its own uv then.
-		if ! as_user grep -q '^uv = ' "$venv/pyvenv.cfg" >/dev/null 2>&1 || ! as_user "$venv/bin/python" -c '' >/dev/null 2>&1; then
+		if ! as_user sh -c '[ -f "$1/pyvenv.cfg" ] && grep -q "^uv = " "$1/pyvenv.cfg" && "$1/bin/python" -c ""' sh "$venv"; then
 			provide "$venv"
 			provide_uv "$venv"
 		fi
@@ -24,13 +25,28 @@
 {%- endif %}
 		finish_step "Provisioned virtualenv at $venv"
 	}
+{%- if release_venv %}
+
+	# link_as_root TARGET LINK: in a directory that is root's alone, or that root makes for it.
+	link_as_root() (
+		walk_as_root "${2%/*}"
+		if ! is_roots_alone; then
+			printf '%s\n' "$user cannot make $2; make the directory it is in the user's, or name another venv_dir"
+			exit 1
+		fi
+		ln -s "$1" "./${2##*/}"
+	)
+{%- endif %}
 {%- if !release_venv || uv %}
 
 	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
 	provide() {
-		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" >/dev/null 2>&1; then
-			own "$1"
-			run as_user python3 -m venv "$1"
+		if [ -e "$1/pyvenv.cfg" ] && [ ! -f "$1/pyvenv.cfg" ]; then
+			die 1 "$1/pyvenv.cfg is not a regular file; remove it"
+		fi
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1"; then
+			ensure_owned_dirs "$1"
+			as_user python3 -m venv "$1"
 			outcome=changed
 		fi
 	}
@@ -43,7 +59,7 @@
 	# provide_uv DIR: uv in that virtualenv.
 	provide_uv() {
 		if [ ! -x "$1/bin/uv" ]; then
-			run as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv
+			as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv
 			outcome=changed
 		fi
 	}

@@ -20,3 +20,4 @@ mod setup_directories;
 mod setup_system;
 mod support;
 mod takeover;
+mod trial_setup;

@@ -27,6 +27,7 @@ fn a_root_outside_the_home_is_made_and_handed_over() {
             "root 755\ndeploy 755\ndeploy 755\ndeploy 755\ndeploy 755"
         );
         project.run(&["setup"]).expect(0).hides("(changed)");
+        host.root("rm -r /var/lib/pystrano /etc/systemd/system/demo.service");
     }
 }
 

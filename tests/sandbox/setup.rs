@@ -20,11 +20,11 @@ impl Deref for SetupHost {
 }
 
 /// Each reads what it is given, notes its words in `calls`, and fails while `fail/<name>` exists.
-const STAND_INS: [(&str, &str); 12] = [
+const STAND_INS: [(&str, &str); 15] = [
     ("id", "echo 0"),
     (
         "getent",
-        "case $2 in\nroot) [ -d \"$SANDBOX/home\" ] && echo \"root:x:0:0::$SANDBOX/home:/bin/sh\" ;;\n\
+        "[ \"$1\" = passwd ] || exit 2\ncase $2 in\nroot) [ -d \"$SANDBOX/home\" ] && echo \"root:x:0:0::$SANDBOX/home:/bin/sh\" ;;\n\
          *) echo \"$2:x:0:0::$SANDBOX/admin:/bin/sh\" ;;\nesac",
     ),
     (
@@ -39,6 +39,12 @@ const STAND_INS: [(&str, &str); 12] = [
          for package; do echo \"installed $package\" >>\"$SANDBOX/packages\"; done",
     ),
     ("visudo", ":"),
+    ("sudo", ":"),
+    ("systemd-analyze", ":"),
+    (
+        "sshd",
+        "printf '%s\\n' 'pubkeyauthentication yes' 'authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2'",
+    ),
     (
         "systemctl",
         "case $1 in\nenable) : >\"$SANDBOX/enabled\" ;;\nshow)\n[ -e \"$SANDBOX/enabled\" ] && echo UnitFileState=enabled || echo UnitFileState=disabled\n\

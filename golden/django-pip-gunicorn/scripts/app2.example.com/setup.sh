@@ -1,11 +1,12 @@
 #!/bin/sh
 # setup.sh: makes a server ready for deploy.sh.
 #
-#   sudo sh setup.sh
+#   sudo sh setup.sh [--prune]
 #
 # Run it as root on app2.example.com. What a step finds done, it leaves as it is:
-#   ownership    api/production has the names and directories below to itself on this host
-#   user         the account deploy
+#   lock         one setup at a time on a host
+#   ownership    what api/production has on the host, recorded for others; what is another's is refused
+#   user         the account deploy, and whether it can log in
 #   keys         who may log in as root may log in as deploy
 #   directories  /home/deploy/apps/example-django-app
 #   packages     those named in the settings below
@@ -14,11 +15,15 @@
 #   known-hosts  the keys of the hosts that code comes from
 #   service      gunicorn.service, enabled; the first deploy starts it
 #   secrets      files in /home/deploy/apps/example-django-app/shared
+#   leftovers    what an earlier setup of this app brought and the config no longer has
+#
+# Units and sudo rules among the leftovers are removed, keys, known hosts and secrets named; with
+# --prune they are removed, too. What others put there stays.
 #
 # In a directory that deploy can write, root changes nothing itself: it acts as
 # deploy there, so that a link planted in it leads no further than deploy may go.
 #
-# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused.
+# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused, nothing was changed.
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold what the programs started here expand; run and traps call functions by name.
@@ -29,7 +34,8 @@
 	user=deploy
 	root=/home/deploy/apps/example-django-app
 	venv=/home/deploy/.venv
-	packages='python3 python3-venv python3-pip git sudo openssh-client libpq-dev python3-dev build-essential'
+	base_packages='python3 python3-venv python3-pip git sudo openssh-client'
+	system_packages='libpq-dev python3-dev build-essential'
 	unit=gunicorn.service
 	sudo_file=/etc/sudoers.d/pystrano-deploy,gunicorn+service
 
@@ -140,7 +146,7 @@
 
 	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
 	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
-	# sudo (file of the rule), deploy-key and secret (files). Lines with # are comments.
+	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
 	app=api/production
 	records=/var/lib/pystrano/apps
 
@@ -149,67 +155,193 @@
 		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
 	}
 	record=$records/$app
+	kept=$state/kept/$app # what was brought into the user's .ssh
+	output=$state/output  # of a command of the user
+
+	# warn TEXT: something to look at; the step goes on.
+	warn() {
+		report warning "$1"
+		warnings=$((warnings + 1))
+	}
 
 	# ---- acting as the app user
 
-	# as_user COMMAND: in a session of its own, which cannot type into root's terminal; nor is it given
-	# that as a descriptor, so it is always started by run or by captured, or with all output redirected.
-	as_user() (
-		export HOME="$home" USER="$user" LOGNAME="$user"
-		isolated setsid -w runuser -u "$user" -- "$@"
-	)
-
-	# captured COMMAND: as by run, but its output is the caller's to read; only its messages are shown.
-	captured() {
-		{
-			with_status messages_only "$@" | relay >&2 4>&-
-		} 4>&1
+	# as_user COMMAND
+	as_user() {
+		act_as "$user" "$home" "$@"
 	}
 
-	messages_only() {
-		"$@" 2>&1 >&4 4>&-
+	# act_as USER HOME COMMAND: in a session without a terminal, for fifteen minutes at most. What it
+	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
+	# the controller's connection or the lock, and what root reads of it is bounded.
+	act_as() {
+		exec 4<&0
+		(isolated become "$@") <&4 >"$output" 2>&1 4<&- &
+		worker=$!
+		exec 4<&-
+		code=0
+		wait "$worker" || code=$?
+		worker=''
+		case $code in
+		0 | 10) user_failed='' ;;
+		124)
+			reason="a command of $1 took more than 15 minutes"
+			user_failed=yes
+			;;
+		*) user_failed=yes ;;
+		esac
+		(exit "$code") # after a return, yash ends without a trap
 	}
 
-	# append NAME: adds the lines on stdin to a file in the user's .ssh.
-	append() {
-		run as_user sh -c '
-			umask 077
-			# A last line that was never ended must not run into the first new one.
-			[ -z "$(tail -c 1 "$1" 2>/dev/null)" ] || echo >>"$1"
-			cat >>"$1"
-		' sh "$home/.ssh/$1"
+	become() {
+		export USER="$1" LOGNAME="$1" HOME="$2"
+		shift 2
+		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
 	}
 
-	# own DIR...: makes those that are missing, for the user. The first holds the others.
-	own() {
-		if ! made=$(captured as_user sh -c "$make_missing" sh "$@"); then
-			reason=$(hand_over "$1")
-			made=$1$(captured as_user sh -c "$make_missing" sh "$@")
+	# change COMMAND: as the app user; COMMAND ends with 10 when it changed something, 0 when not.
+	change() {
+		code=0
+		as_user "$@" || code=$?
+		case $code in
+		0) ;;
+		10) outcome=changed ;;
+		*) (exit "$code") ;;
+		esac
+	}
+
+	# user_output prints the last lines of what the app user's command printed, as plain text.
+	user_output() {
+		tail -c 4096 "$output" | tail -n 20 | LC_ALL=C tr -c '\011\012\040-\176' '?'
+	}
+
+	# edit_ssh ACTION NAME NEW <LINES: as the app user, in a file of its .ssh. ACTION is add, remove or
+	# find; NEW is the awk program that tells which lines to add.
+	edit_ssh() {
+		as_user sh -c "$edit_lines" sh "$1" "$home/.ssh" "$2" "$3"
+	}
+
+	# Ends with 10 when it changed or found something. The file is replaced as a whole, and only
+	# a regular one of at most 1 MiB is read.
+	edit_lines='
+		set -eu
+		umask 077
+		action=$1 file=$2/$3 program=$4 changed=0
+		if [ ! -d "$2" ]; then
+			[ "$action" = add ] || exit 0
+			mkdir "$2"
+			changed=10
 		fi
-		[ -z "$made" ] || outcome=changed
+		if [ ! -e "$file" ] && [ ! -L "$file" ]; then
+			[ "$action" = add ] || exit 0
+			: >"$file"
+			changed=10
+		fi
+		if [ ! -f "$file" ]; then
+			echo "$file is not a regular file; remove it"
+			exit 1
+		fi
+		if [ "$(wc -c <"$file")" -gt 1048576 ]; then
+			echo "$file is larger than 1 MiB"
+			exit 1
+		fi
+		if [ "$action" = find ]; then
+			grep -aqxF -f - "$file" || exit 0
+			exit 10
+		fi
+		real=$(readlink -f "$file")
+		new=$real.new
+		rm -f "$new"
+		if [ "$action" = remove ]; then
+			grep -avxF -f - "$real" >"$new" || [ $? = 1 ]
+			mv -f "$new" "$real"
+			exit 10
+		fi
+		fresh=$(awk "$program" have=1 "$real" have=0 -)
+		if [ -n "$fresh" ]; then
+			{
+				cat "$real"
+				# A last line that was never ended must not run into the first new one.
+				[ -z "$(tail -c 1 "$real")" ] || echo
+				printf "%s\n" "$fresh"
+			} >"$new"
+			mv -f "$new" "$real"
+			changed=10
+		fi
+		# As sshd likes them.
+		if [ -n "$(find -H "$2" "$file" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f -name authorized_keys ! -perm 600 \))" ]; then
+			chmod 700 "$2"
+			chmod 600 "$file"
+			changed=10
+		fi
+		exit "$changed"
+	'
+
+	# Prints the lines of the second file with keys that the first does not have. What the first
+	# says about a key, such as from="..." before it, holds.
+	new_keys='
+		/^[ \t]*(#|$)/ { next }
+		{
+			key = $0
+			for (i = 1; i <= NF; i++)
+				if ($i ~ /^AAAA/) {
+					key = ($0 ~ /cert-authority/) " " $i
+					break
+				}
+		}
+		have { seen[key] }
+		!(key in seen) { seen[key]; print }
+	'
+
+	# ensure_owned_dirs DIR...: makes those that are missing, for the user. The first holds the others.
+	ensure_owned_dirs() {
+		if ! change sh -c "$make_missing" sh "$@"; then
+			reason=$(create_as_root "$1")
+			outcome=changed
+			change sh -c "$make_missing" sh "$@"
+		fi
 	}
 
 	make_missing='
+		status=0
 		for directory; do
 			[ -d "$directory" ] && [ -w "$directory" ] && continue
 			# An empty one that root left here can be made anew.
 			rmdir "$directory" 2>/dev/null
 			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
-			echo made
+			status=10
 		done
+		exit "$status"
 	'
 
-	# hand_over DIR: root makes DIR where the user may not, and gives it to the user. It walks
-	# there from /, because what it stands in cannot be exchanged under its feet, and it follows
-	# links only in directories that nobody but root can change. It prints why it could not.
-	hand_over() (
+	# create_as_root DIR: root makes DIR where the user may not, and gives it to the user. It prints
+	# why it could not.
+	create_as_root() (
+		walk_as_root "$1"
+		if ! is_roots_alone || [ -n "$(find . -prune ! -empty)" ]; then
+			case $1 in
+			/*/*) printf '%s\n' "$user cannot write $1; name another directory, or if it is for this app alone: chown -R $user: $1" ;;
+			*) printf '%s\n' "$user cannot write $1; name a directory below it" ;;
+			esac
+			exit 1
+		fi
+		chown "$user:" .
+	)
+
+	# walk_as_root DIR: goes there from / and makes what is missing: what it stands in cannot be
+	# exchanged under its feet, and it follows links only in directories that nobody but root can
+	# change. It prints why it could not.
+	walk_as_root() {
 		cd /
 		here=
 		IFS=/
 		for name in $1; do
 			[ -n "$name" ] || continue
-			safe=$(roots_alone)
-			[ -e "./$name" ] || [ -z "$safe" ] || mkdir "./$name"
+			safe=''
+			if is_roots_alone; then
+				safe=yes
+				[ -e "./$name" ] || mkdir "./$name"
+			fi
 			if ! cd -P "./$name"; then
 				printf '%s\n' "$user cannot make $1, and ${here:-/} is not root's alone"
 				exit 1
@@ -220,16 +352,100 @@
 			fi
 			here=$(pwd -P)
 		done
-		if [ -z "$(roots_alone)" ] || [ -n "$(ls -A)" ]; then
-			printf '%s\n' "$user cannot write $1; if it is meant for this app: chown -R $user: $1"
-			exit 1
-		fi
-		chown "$user:" .
-	)
+		unset IFS
+	}
 
-	# roots_alone prints something when only root can change the directory it stands in.
-	roots_alone() {
-		find . -prune -user 0 ! -perm -020 ! -perm -002
+	# is_roots_alone: only root can change the directory this shell is in.
+	is_roots_alone() {
+		[ -n "$(find . -prune -user 0 ! -perm -020 ! -perm -002)" ]
+	}
+
+	# ---- what an earlier setup brought into the user's .ssh
+
+	# keep NAME LINES...: in $kept, which only root can read, whole or not at all.
+	keep() {
+		name=$1
+		shift
+		lines_kept=$(printf '%s\n' "$@" | awk 'NF && !seen[$0]++')
+		if [ "$(cat "$kept/$name" 2>/dev/null)" != "$lines_kept" ]; then
+			new=$state/new
+			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$lines_kept" >"$new")
+			mv -f "$new" "$kept/$name"
+			new=''
+		fi
+	}
+
+	# change_ssh ACTION NAME NEW LINES: edit_ssh, which counts as a change if it was one.
+	change_ssh() {
+		code=0
+		edit_ssh "$1" "$2" "$3" <<EOF || code=$?
+$4
+EOF
+		case $code in
+		0) ;;
+		10) outcome=changed ;;
+		*) die 1 "$(user_output | tail -n 1)" ;;
+		esac
+	}
+
+	# look_after NAME LINES WHAT: lines that an earlier setup brought and that are no longer wanted are
+	# named, and with --prune removed. $old becomes those that stay.
+	look_after() {
+		[ -n "$2" ] || return 0
+		code=0
+		edit_ssh find "$1" '' <<EOF || code=$?
+$2
+EOF
+		case $code in
+		0) old='' ;;
+		10)
+			if [ -n "$prune" ]; then
+				change_ssh remove "$1" '' "$2"
+				old=''
+			else
+				warn "$1 of $user has $3: $(printf '%s\n' "$2" | awk "$name_of_key"); --prune removes them"
+			fi
+			;;
+		*) die 1 "$(user_output | tail -n 1)" ;;
+		esac
+	}
+
+	# The host or the comment of each line, and the end of its key.
+	name_of_key='
+		{
+			for (i = 1; i <= NF && $i !~ /^AAAA/; i++);
+			name = i < NF ? $NF : $1
+			printf "%s%s (%s)", (NR > 1 ? ", " : ""), name, "..." substr($i, length($i) - 7)
+		}
+	'
+
+	# put FILE NEW <BASE64: FILE becomes that, 0600 and the user's, by way of NEW, unless it is that already.
+	put() {
+		change sh -c '
+			set -eu
+			umask 077
+			text=$(cat)
+			decode() {
+				base64 -d <<EOF
+$text
+EOF
+			}
+			if [ -n "$(find "$1" -prune -type f -user "$3" -perm 600 2>/dev/null)" ] && decode | cmp -s - "$1"; then
+				exit
+			fi
+			if [ -d "$1" ] && [ ! -L "$1" ]; then
+				printf "%s\n" "$1 is a directory"
+				exit 1
+			fi
+			rm -f "$2"
+			decode >"$2" || {
+				rm -f "$2"
+				exit 1
+			}
+			[ ! -L "$1" ] || rm "$1"
+			mv -f "$2" "$1"
+			exit 10
+		' sh "$1" "$2" "$user"
 	}
 
 	# ---- steps
@@ -243,6 +459,7 @@
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
+		(umask 077 && : >"$output")
 		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
 	}
 
@@ -268,7 +485,7 @@
 		check_virtualenv
 		check_unit
 		stage=working
-		known=$(grep -v '^#' "$record" 2>/dev/null) || :
+		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
 		write_record "$(
 			print_claims
 			printf '%s\n' "$known"
@@ -300,15 +517,10 @@
 
 	# check_identity: another project with this app's name is not this app.
 	check_identity() {
-		for kind in user root; do
-			case $kind in
-			user) now=$user ;;
-			root) now=$root ;;
-			esac
-			before=$(sed -n "s/^$kind //p" "$record" 2>/dev/null | head -n 1)
-			[ -z "$before" ] || [ "$before" = "$now" ] ||
-				die 2 "$app has $before on this host, not $now; if it is another project, rename one of them; if it moved, remove $record"
-		done
+		before=$(sed -n 's/^root //p' "$record" 2>/dev/null) || :
+		if [ -n "$before" ] && [ "$before" != "$root" ] && [ -e "$before/releases" ]; then
+			die 2 "$app is in $before on this host, not in $root; if it is another project, rename one of them; if it moves, remove $record"
+		fi
 	}
 
 	# check_path PATH FIELD: no other app has it, by this or another name.
@@ -382,6 +594,12 @@ EOF
 		fi
 		home=$(home_of "$user")
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
+		if [ "$home" != "/home/$user" ]; then
+			case $root/:$venv/ in
+			*/home/"$user"/*) warn "the home of $user is $home, but project_root and venv_dir are taken below /home/$user; write absolute paths for others" ;;
+			esac
+		fi
+		check_account
 		finish_step "Ensured deploy user $user exists"
 	}
 
@@ -390,30 +608,96 @@ EOF
 		getent passwd "$1" | cut -d : -f 6
 	}
 
+	# check_account: deploys log in as the user.
+	check_account() {
+		shell=$(getent passwd "$user" | cut -d : -f 7)
+		case ${shell:-/bin/sh} in
+		*/nologin | */false) warn "$user cannot log in: its shell is $shell; allow it with: usermod -s /bin/bash $user" ;;
+		*) [ -x "${shell:-/bin/sh}" ] || warn "$user cannot log in: its shell $shell is not there; usermod -s /bin/bash $user" ;;
+		esac
+		today=$(($(date +%s) / 86400))
+		account=$(getent shadow "$user" | cut -d : -f 3,5,8) || :
+		changed_on=${account%%:*}
+		expires_on=${account##*:}
+		lasts=${account#*:}
+		lasts=${lasts%:*}
+		if [ -n "$expires_on" ] && [ "$expires_on" -le "$today" ]; then
+			warn "$user cannot log in: the account has expired; allow it with: chage -E -1 $user"
+		elif [ "$changed_on" = 0 ] || { [ -n "$changed_on" ] && [ -n "$lasts" ] && [ "$((changed_on + lasts))" -lt "$today" ]; }; then
+			warn "$user cannot log in: its password has expired; allow it with: chage -d $(date +%F) -M -1 $user"
+		fi
+		[ ! -e /etc/nologin ] || warn "nobody but root can log in: there is a file /etc/nologin"
+		if [ -n "$(find -H "$home" -prune -perm /022)" ]; then
+			warn "sshd reads no keys below $home, which others can write: chmod go-w $home"
+		fi
+		check_sshd
+	}
+
+	# check_sshd: what sshd is configured to do with a login of the user.
+	check_sshd() {
+		command -v sshd >/dev/null || return 0
+		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
+		groups=$(id -Gn "$user")
+		if [ "$(setting pubkeyauthentication)" = no ]; then
+			warn 'sshd takes no keys: PubkeyAuthentication is no'
+		fi
+		if ! setting authorizedkeysfile | tr ' ' '\n' | grep -qxF -e .ssh/authorized_keys -e %h/.ssh/authorized_keys -e "$home/.ssh/authorized_keys"; then
+			warn "sshd does not read $home/.ssh/authorized_keys: AuthorizedKeysFile is $(setting authorizedkeysfile)"
+		fi
+		if is_listed denyusers "$user"; then
+			warn "sshd does not let $user in: DenyUsers names it"
+		fi
+		if is_listed denygroups "$groups"; then
+			warn "sshd does not let $user in: DenyGroups names a group of it"
+		fi
+		if [ -n "$(setting allowusers)" ] && ! is_listed allowusers "$user"; then
+			warn "sshd does not let $user in: AllowUsers does not name it"
+		fi
+		if [ -n "$(setting allowgroups)" ] && ! is_listed allowgroups "$groups"; then
+			warn "sshd does not let $user in: AllowGroups names no group of it"
+		fi
+		command=$(setting forcecommand)
+		if [ "${command:-none}" != none ]; then
+			warn "sshd runs another command for $user than it is asked to: ForceCommand $command"
+		fi
+	}
+
+	# setting NAME prints the values of one of sshd's settings, each on a line.
+	setting() {
+		printf '%s\n' "$settings" | sed -n "s/^$1 //p"
+	}
+
+	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
+	is_listed() {
+		for pattern in $(setting "$1"); do
+			for name in $2; do
+				# shellcheck disable=SC2254 # it is a pattern
+				case $name in
+				${pattern%@*}) return 0 ;;
+				esac
+			done
+		done
+		return 1
+	}
+
 	copy_keys() {
 		begin keys
 		# Through sudo, it is the caller's keys that open this host.
-		source=$(home_of "${SUDO_USER:-root}")/.ssh/authorized_keys
-		[ -f "$source" ] || source=/dev/null
-		keys=$home/.ssh/authorized_keys
-		# find tells what is missing or has another mode than sshd likes.
-		if [ -n "$(find -H "$home/.ssh" "$keys" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f ! -perm 600 \) 2>&1)" ]; then
-			run as_user sh -c '
-				set -e
-				umask 077
-				mkdir -p "$1"
-				: >>"$2"
-				chmod 700 "$1"
-				chmod 600 "$2"
-			' sh "$home/.ssh" "$keys"
-			outcome=changed
+		giver=${SUDO_USER:-root}
+		source=$(home_of "$giver")/.ssh/authorized_keys
+		lines=''
+		if [ -e "$source" ]; then
+			[ -f "$source" ] || die 1 "$source is not a regular file"
+			[ "$(wc -c <"$source")" -le 1048576 ] || die 1 "$source is larger than 1 MiB"
+			lines=$(awk "$new_keys" have=0 "$source")
 		fi
-		lines=$(captured as_user awk "$new_keys" have=1 "$keys" have=0 - <"$source")
-		if [ -n "$lines" ]; then
-			printf '%s\n' "$lines" | append authorized_keys
-			outcome=changed
-		fi
-		if [ -s "$keys" ]; then
+		before=$(cat "$kept/keys-of-$giver" 2>/dev/null) || :
+		old=$(printf '%s\n' "$lines" '#before' "$before" | awk -v have=1 "/^#before/ { have = 0 } $new_keys")
+		keep "keys-of-$giver" "$lines" "$before"
+		change_ssh add authorized_keys "$new_keys" "$lines"
+		look_after authorized_keys "$old" "keys that $source no longer has"
+		keep "keys-of-$giver" "$lines" "$old"
+		if [ -s "$home/.ssh/authorized_keys" ]; then
 			finish_step 'Copied SSH authorized_keys'
 		else
 			outcome=warning
@@ -421,44 +705,68 @@ EOF
 		fi
 	}
 
-	# Prints the lines of the second file with keys that the first does not have. What the first
-	# says about a key, such as from="..." before it, holds.
-	new_keys='
-		/^[ \t]*(#|$)/ { next }
-		{
-			key = $0
-			for (i = 1; i <= NF; i++)
-				if ($i ~ /^AAAA/) {
-					key = ($0 ~ /cert-authority/) " " $i
-					break
-				}
-		}
-		have { seen[key] }
-		!(key in seen) { seen[key]; print }
-	'
-
 	make_directories() {
 		begin directories
-		own "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano"
-		finish_step 'Prepared remote directory structure'
+		ensure_owned_dirs "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano"
+		text='Prepared remote directory structure'
+		check_web_server
+		finish_step "$text"
 	}
+
+	# check_web_server: one that serves static files and media itself must be able to read them.
+	check_web_server() {
+		server=www-data
+		for name in nginx caddy; do
+			! getent passwd "$name" >/dev/null || server=$name
+		done
+		getent passwd "$server" >/dev/null || return 0
+		if ! act_as "$server" / sh -c "$find_closed" sh "$root/shared/media"; then
+			closed=$(user_output)
+			text="$text; static files and media cannot be read by $server, as a web server: chmod o+x $closed would allow it"
+			for name in nginx apache2 caddy; do
+				! command -v "$name" >/dev/null || outcome=warning
+			done
+		fi
+	}
+
+	# Prints the first directory on the way that this user cannot pass.
+	find_closed='
+		set -f
+		way=""
+		IFS=/
+		for name in ${1#/}; do
+			way=$way/$name
+			if [ ! -x "$way" ]; then
+				printf "%s\n" "$way"
+				exit 1
+			fi
+		done
+	'
 
 	install_packages() {
 		begin packages
-		missing=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
-			awk -v wanted="$packages" "$not_installed")
+		installed=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n')
+		updated=''
+		install_missing --no-install-recommends "$base_packages"
+		install_missing --install-recommends "$system_packages"
+		finish_step 'Installed system packages'
+	}
+
+	# install_missing OPTION PACKAGES: those of the packages that are not there.
+	install_missing() {
+		missing=$(printf '%s\n' "$installed" | awk -v wanted="$2" "$not_installed")
 		if [ -n "$missing" ]; then
-			set --
+			set -- "$1" --
 			for package in $missing; do
 				set -- "$@" "$package"
 			done
-			apt update
+			[ -n "$updated" ] || apt update
+			updated=yes
 			# Packages' questions get their defaults, files in /etc that were changed are kept, and
 			# needrestart restarts nothing.
-			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@"
+			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
-		finish_step 'Installed system packages'
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -482,18 +790,25 @@ EOF
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
-		deadline=$(($(date +%s) + 600))
-		until output=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+		deadline=$(($(uptime_seconds) + 600))
+		until message=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
-			case $output in
-			*'Could not get lock'*) [ "$(date +%s)" -ge "$deadline" ] || {
-				sleep 3
-				continue
-			} ;;
+			case $message in
+			*'Could not get lock'*)
+				if [ "$(uptime_seconds)" -lt "$deadline" ]; then
+					sleep 3
+					continue
+				fi
+				;;
 			esac
-			run printf '%s\n' "$output"
+			run printf '%s\n' "$message"
 			die 1 "apt-get $1 failed"
 		done
+	}
+
+	# uptime_seconds prints a clock that nobody sets.
+	uptime_seconds() {
+		cut -d . -f 1 /proc/uptime
 	}
 
 	limit_sudo() {
@@ -506,17 +821,21 @@ EOF
 			new=$sudo_file.new
 			printf '%s\n' "$rule" >"$new"
 			chmod 440 "$new"
-			visudo -cf "$new" >/dev/null
+			run visudo -q -cf "$new"
 			mv -f "$new" "$sudo_file"
+			new=''
 			outcome=changed
 		fi
+		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
+			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+		fi
 		text="Limited sudo for $user to restarting $unit"
-		old=/etc/sudoers.d/$user
-		if [ "$(cat "$old" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
-			rm "$old"
+		old_rule=/etc/sudoers.d/$user
+		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
+			rm "$old_rule"
 			outcome=changed
-		elif [ -s "$old" ]; then
-			text="$text, but $old may give it more"
+		elif [ -s "$old_rule" ]; then
+			text="$text, but $old_rule may give it more"
 			outcome=warning
 		fi
 		finish_step "$text"
@@ -530,9 +849,12 @@ EOF
 
 	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
 	provide() {
-		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1" >/dev/null 2>&1; then
-			own "$1"
-			run as_user python3 -m venv "$1"
+		if [ -e "$1/pyvenv.cfg" ] && [ ! -f "$1/pyvenv.cfg" ]; then
+			die 1 "$1/pyvenv.cfg is not a regular file; remove it"
+		fi
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1"; then
+			ensure_owned_dirs "$1"
+			as_user python3 -m venv "$1"
 			outcome=changed
 		fi
 	}
@@ -541,49 +863,121 @@ EOF
 
 	know_hosts() {
 		begin known-hosts
+		hosts='' scanned=''
 		scan github.com 22
+		before=$(cat "$kept/known_hosts" 2>/dev/null) || :
+		old=$(earlier_hosts 0)
+		still=$(earlier_hosts 1)
+		keep known_hosts "$hosts" "$before"
+		change_ssh add known_hosts "$new_hosts" "$hosts"
+		look_after known_hosts "$old" 'hosts that the config no longer names'
+		keep known_hosts "$hosts" "$still" "$old"
 		finish_step 'Updated known hosts'
+	}
+
+	# earlier_hosts 0|1 prints the lines that an earlier setup brought and the config no longer asks
+	# for, or still does.
+	earlier_hosts() {
+		printf '%s\n' "$hosts" "$scanned" '#before' "$before" | awk -v still="$1" '
+			/^#before/ { before = 1; next }
+			!before { wanted[$0]; next }
+			NF && (($0 in wanted) || ($1 in wanted)) == still
+		'
+	}
+
+	new_hosts='
+		NF == 0 { next }
+		have { seen[$0] }
+		!($0 in seen) { seen[$0]; print }
+	'
+
+	# find_known HOST sets $known to the lines that known_hosts has for it.
+	find_known() {
+		as_user sh -c '
+			if [ -f "$2" ] && [ "$(wc -c <"$2")" -le 1048576 ]; then
+				ssh-keygen -F "$1" -f "$2" || :
+			fi
+		' sh "$1" "$home/.ssh/known_hosts"
+		known=$(head -c 65536 "$output" | grep -v -e '^#' -e '^@') || known=''
+	}
+
+	# compare_keys HOST LINES: says when known_hosts has another key of the same kind for it.
+	compare_keys() {
+		kinds=$(printf '%s\n' "$2" '#known' "$known" | awk '
+			/^#known/ { known = 1; next }
+			!known { kinds[$2]; keys[$3]; next }
+			$2 in kinds && !($3 in keys) { print $2 }
+		' | sort -u | tr '\n' ' ')
+		if [ -n "$kinds" ]; then
+			warn "known_hosts of $user has another key of $1 (${kinds% }); if that is out of date: sudo -u $user ssh-keygen -R '$1', then setup again"
+		fi
 	}
 
 	# scan HOST PORT: asks for the host's keys, unless some are known.
 	scan() {
 		case $2 in
-		22) name=$1 ;;
-		*) name="[$1]:$2" ;;
+		22) host=$1 ;;
+		*) host="[$1]:$2" ;;
 		esac
-		if ! as_user ssh-keygen -F "$name" -f "$home/.ssh/known_hosts" >/dev/null 2>&1; then
-			lines=$(as_user ssh-keyscan -T 15 -p "$2" -- "$1" 2>/dev/null) || :
-			[ -n "$lines" ] || die 1 "ssh-keyscan got no key from $1, port $2"
-			printf '%s\n' "$lines" | append known_hosts
-			outcome=changed
+		scanned="$scanned$host
+"
+		find_known "$host"
+		as_user ssh-keyscan -T 15 -p "$2" -- "$1" || :
+		found=$(head -c 65536 "$output" | tr -d '\r\000' | HOST="$host " awk 'index($0, ENVIRON["HOST"]) == 1')
+		if [ -n "$known" ]; then
+			compare_keys "$host" "$found"
+		elif [ -n "$found" ]; then
+			hosts="$hosts$found
+"
+		else
+			die 1 "ssh-keyscan got no key from $1, port $2"
 		fi
 	}
 
 	register_unit() {
 		begin service
 		file=/etc/systemd/system/$unit
-		[ ! -L "$file" ] || die 1 "$file is a link to $(readlink "$file"), as of a masked unit; remove it first"
 		if ! print_unit | cmp -s - "$file"; then
+			verify_unit
 			new=$file.new
 			print_unit >"$new"
 			mv -f "$new" "$file"
+			new=''
 			run systemctl daemon-reload
 			outcome=changed
 		fi
-		state=$(systemctl show --property=UnitFileState --property=NeedDaemonReload -- "$unit")
-		case $state in
+		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState -- "$unit")
+		case $properties in
 		*NeedDaemonReload=yes*)
 			run systemctl daemon-reload
 			outcome=changed
 			;;
 		esac
-		case $state in
+		case $properties in
+		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $unit; see: systemctl status $unit" ;;
+		esac
+		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
-			run systemctl enable --quiet -- "$unit"
+			message=$(systemctl enable --quiet -- "$unit" 2>&1) || die 1 "systemctl enable $unit: $(printf '%s' "$message" | tail -n 1)"
 			outcome=changed
 			;;
+		*UnitFileState=static*) warn "$unit has no WantedBy in [Install]: it does not start when the host does" ;;
 		esac
 		finish_step "Registered $unit"
+	}
+
+	# verify_unit: what systemd would refuse is not installed, and what it would pass over is told.
+	verify_unit() {
+		command -v systemd-analyze >/dev/null || return 0
+		rm -rf "$state/unit"
+		mkdir "$state/unit"
+		print_unit >"$state/unit/$unit"
+		found=$(isolated systemd-analyze verify --man=no "$state/unit/$unit" 2>&1 | sed "s|^$state/unit/||" | grep -F -e "$unit") || :
+		rm -rf "$state/unit"
+		refused=$(printf '%s\n' "$found" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
+		[ -z "$refused" ] || die 1 "systemd refuses $refused"
+		ignored=$(printf '%s\n' "$found" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
+		[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
 	}
 
 	# The unit, byte for byte.
@@ -608,40 +1002,75 @@ WantedBy=multi-user.target
 	put_secrets() {
 		begin secrets
 		umask 077 # some shells keep the text below in a file while they pass it on
-		put django-secret-key.txt <<\EOF
+		put "$root/shared/"django-secret-key.txt "$root/.pystrano/secret.new" <<\EOF
 YmF0dGVyeS1zdGFwbGUK
 EOF
+		umask 022
 		finish_step 'Uploaded secrets to shared directory'
 	}
 
-	# put NAME: the base64 text on stdin becomes shared/NAME, unless it is that already.
-	put() {
-		made=$(captured as_user sh -c '
-			set -eu
-			umask 077
-			text=$(cat)
-			decode() {
-				base64 -d <<EOF
-$text
+	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
+	# files with content with --prune.
+	clear_leftovers() {
+		begin leftovers
+		left='' removed='' stopped=''
+		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
+		while read -r kind value; do
+			case $kind in
+			unit) remove_unit "$value" ;;
+			sudo) remove_rule "$value" ;;
+			secret) remove_file "$kind $value" "$value" ;;
+			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" ;;
+			esac
+		done <<EOF
+$old
 EOF
-			}
-			if [ -n "$(find "$1" -prune -type f -user "$3" -perm 600 2>/dev/null)" ] && decode | cmp -s - "$1"; then
-				exit
+		write_record "$(print_claims)
+$left"
+		if [ -n "$stopped" ] && [ -e "$root/current/" ] && ! systemctl is-active --quiet -- "$unit"; then
+			run systemctl start -- "$unit" || warn "could not start $unit in place of$stopped"
+		fi
+		if [ -n "$removed" ]; then
+			outcome=changed
+			finish_step "Removed what the config no longer has:$removed"
+		fi
+	}
+
+	# remove_unit UNIT: stopped, disabled, gone.
+	remove_unit() {
+		file=/etc/systemd/system/$1
+		if [ -f "$file" ] && [ ! -L "$file" ]; then
+			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
+			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			rm -f -- "$file"
+			run systemctl daemon-reload
+			systemctl reset-failed -- "$1" 2>/dev/null || :
+			removed="$removed $1"
+		fi
+	}
+
+	# remove_rule FILE
+	remove_rule() {
+		case $1 in
+		/etc/sudoers.d/pystrano-*)
+			if [ -e "$1" ]; then
+				rm -f -- "$1"
+				removed="$removed $1"
 			fi
-			if [ -d "$1" ] && [ ! -L "$1" ]; then
-				printf "%s\n" "$1 is a directory" >&2
-				exit 1
-			fi
-			rm -f "$2"
-			decode >"$2" || {
-				rm -f "$2"
-				exit 1
-			}
-			[ ! -L "$1" ] || rm "$1"
-			mv -f "$2" "$1"
-			echo made
-		' sh "$root/shared/$1" "$root/.pystrano/secret.new" "$user")
-		[ -z "$made" ] || outcome=changed
+			;;
+		esac
+	}
+
+	# remove_file CLAIM FILE: one in a directory of the user's.
+	remove_file() {
+		[ -e "$2" ] || return 0
+		if [ -n "$prune" ] && as_user rm -f -- "$2" </dev/null; then
+			removed="$removed $2"
+		else
+			left="$left$1
+"
+			warn "the config no longer names $2, which an earlier setup installed; --prune removes it"
+		fi
 	}
 
 	# ---- the run
@@ -652,6 +1081,10 @@ EOF
 		set +e
 		trap - EXIT
 		trap '' HUP INT PIPE TERM
+		if [ -n "$worker" ]; then
+			kill "$worker" 2>/dev/null
+			wait "$worker"
+		fi
 		[ -z "$new" ] || rm -f "$new"
 		if [ "$status" = 0 ]; then
 			event "fact changed $changed"
@@ -659,6 +1092,7 @@ EOF
 			[ -n "$nonce" ] || summarize
 			exit 0
 		fi
+		[ -z "$user_failed" ] || run user_output
 		if [ -n "$nonce" ]; then
 			event "fail $step $status $reason"
 		else
@@ -683,13 +1117,14 @@ EOF
 		unset CDPATH
 		umask 022
 		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who=''
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who='' prune='' worker='' user_failed=''
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
+			--prune) prune=yes ;;
 			*)
-				printf '%s\n' 'usage: sh setup.sh' >&2
+				printf '%s\n' 'usage: sh setup.sh [--prune]' >&2
 				exit 2
 				;;
 			esac
@@ -715,6 +1150,7 @@ EOF
 		know_hosts
 		register_unit
 		put_secrets
+		clear_leftovers
 	}
 
 	exec </dev/null

@@ -1,0 +1,65 @@
+	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
+	# files with content with --prune.
+	clear_leftovers() {
+		begin leftovers
+		left='' removed='' stopped=''
+		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
+		while read -r kind value; do
+			case $kind in
+			unit) remove_unit "$value" ;;
+			sudo) remove_rule "$value" ;;
+			secret) remove_file "$kind $value" "$value" ;;
+			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" ;;
+			esac
+		done <<EOF
+$old
+EOF
+		write_record "$(print_claims)
+$left"
+{%- if unit.is_some() %}
+		if [ -n "$stopped" ] && [ -e "$root/current/" ] && ! systemctl is-active --quiet -- "$unit"; then
+			run systemctl start -- "$unit" || warn "could not start $unit in place of$stopped"
+		fi
+{%- endif %}
+		if [ -n "$removed" ]; then
+			outcome=changed
+			finish_step "Removed what the config no longer has:$removed"
+		fi
+	}
+
+	# remove_unit UNIT: stopped, disabled, gone.
+	remove_unit() {
+		file=/etc/systemd/system/$1
+		if [ -f "$file" ] && [ ! -L "$file" ]; then
+			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
+			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			rm -f -- "$file"
+			run systemctl daemon-reload
+			systemctl reset-failed -- "$1" 2>/dev/null || :
+			removed="$removed $1"
+		fi
+	}
+
+	# remove_rule FILE
+	remove_rule() {
+		case $1 in
+		/etc/sudoers.d/pystrano-*)
+			if [ -e "$1" ]; then
+				rm -f -- "$1"
+				removed="$removed $1"
+			fi
+			;;
+		esac
+	}
+
+	# remove_file CLAIM FILE: one in a directory of the user's.
+	remove_file() {
+		[ -e "$2" ] || return 0
+		if [ -n "$prune" ] && as_user rm -f -- "$2" </dev/null; then
+			removed="$removed $2"
+		else
+			left="$left$1
+"
+			warn "the config no longer names $2, which an earlier setup installed; --prune removes it"
+		fi
+	}

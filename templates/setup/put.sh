@@ -1,0 +1,28 @@
+	# put FILE NEW <BASE64: FILE becomes that, 0600 and the user's, by way of NEW, unless it is that already.
+	put() {
+		change sh -c '
+			set -eu
+			umask 077
+			text=$(cat)
+			decode() {
+				base64 -d <<EOF
+$text
+EOF
+			}
+			if [ -n "$(find "$1" -prune -type f -user "$3" -perm 600 2>/dev/null)" ] && decode | cmp -s - "$1"; then
+				exit
+			fi
+			if [ -d "$1" ] && [ ! -L "$1" ]; then
+				printf "%s\n" "$1 is a directory"
+				exit 1
+			fi
+			rm -f "$2"
+			decode >"$2" || {
+				rm -f "$2"
+				exit 1
+			}
+			[ ! -L "$1" ] || rm "$1"
+			mv -f "$2" "$1"
+			exit 10
+		' sh "$1" "$2" "$user"
+	}
