@@ -285,7 +285,7 @@ mod tests {
     fn a_script_has_no_step_that_the_config_does_not_ask_for() {
         let script = revealed(&server());
         for word in [
-            "systemctl",
+            "systemctl enable",
             "visudo",
             "ssh-keyscan",
             "base64",
