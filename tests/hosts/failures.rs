@@ -114,7 +114,7 @@ fn no_such_branch() {
         &fixture,
         3,
         &format!(
-            "✗ clone failed with exit status 128\n    \
+            "✗ clone failed with exit status 128: the repository has no such branch or tag; correct branch or revision\n    \
              warning: Could not find remote branch no-such-branch to clone.\n    \
              fatal: Remote branch no-such-branch not found in upstream origin\n{STOPPED}"
         ),

@@ -12,6 +12,7 @@ mod others;
 mod ownership;
 mod package;
 mod releases;
+mod reported;
 mod reuse;
 mod rollback;
 mod secrets;
