@@ -2,6 +2,8 @@
 
 use crate::sandbox::{Sandbox, names};
 use crate::started;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -60,6 +62,14 @@ fn secrets(script: &str) -> Vec<String> {
 }
 
 const NOISE: &str = "#!/bin/sh\nprintf 'a\\033[31mb\\n' >&2\n";
+
+/// The env file that the script carries, if any.
+fn env_of(script: &str) -> Vec<u8> {
+    let body = script.split_once("base64 -d >\"$1/env\" <<\\EOF\n");
+    let body = body.and_then(|(_, rest)| rest.split_once("\nEOF\n"));
+    let text = body.map_or(String::new(), |(text, _)| text.replace('\n', ""));
+    STANDARD.decode(text).expect("base64")
+}
 
 /// What the golden script needs on its host and in its repository.
 fn host_for(script: &str) -> Sandbox {
@@ -130,10 +140,12 @@ fn host_for(script: &str) -> Sandbox {
     if let Some(revision) = setting(&host, script, "revision") {
         host.repo(&["tag", &revision]);
     }
-    // Two releases of the Python tool, one of them current.
+    // Two releases of the Python tool, one of them current, with the env of this run: a unit that
+    // starts releases by their launcher needs one that fits.
+    let env = env_of(script);
     for name in ["20200101000000", "20200102000000"] {
         host.write(&format!("root/releases/{name}/manage.py"), name);
-        host.write(&format!("root/shared/.env.{name}"), name);
+        host.write(&format!("root/shared/.env.{name}"), &env);
     }
     std::os::unix::fs::symlink(
         host.path("root/releases/20200102000000"),
