@@ -34,11 +34,12 @@ fi
 case $name in
 git)
 	case $* in
-	clone*)
+	*rev-parse*) cat "$SANDBOX/commit" 2>/dev/null || echo 0123456789abcdef0123456789abcdef01234567 ;;
+	*' clone '*)
 		for last in "$@"; do :; done
 		mkdir -p "$last"
+		: >"$last/requirements.txt"
 		;;
-	*rev-parse*) cat "$SANDBOX/commit" 2>/dev/null || echo 0123456789abcdef0123456789abcdef01234567 ;;
 	esac
 	;;
 sudo)
