@@ -54,6 +54,12 @@
 {%- endif %}
 {%- if let Some(check) = server.health_check_url %}
 	health_check_url={{ check.url }}
+{%- if let Some(socket) = check.socket %}
+	health_check_socket={{ socket }}
+{%- endif %}
+{%- if let Some(host) = server.health_check_host %}
+	health_check_host={{ host }}
+{%- endif %}
 	health_check_timeout={{ server.health_check_timeout }} # seconds
 {%- endif %}
 {%- if let Some(keep) = server.keep_releases.0 %}
@@ -84,6 +90,14 @@
 	utc_now() {
 		date -u +%Y-%m-%dT%H:%M:%SZ
 	}
+{%- if server.health_check_url.is_some() %}
+
+	# uptime prints seconds of a clock that nobody sets.
+	uptime() {
+		read -r seconds _ </proc/uptime
+		printf '%s\n' "${seconds%.*}"
+	}
+{%- endif %}
 
 {% include "deploy/lock.sh" %}
 
@@ -121,12 +135,14 @@
 
 {% include "deploy/verify.sh" %}
 {%- endif %}
-{%- if server.health_check_url.is_some() %}
+{%- if let Some(check) = server.health_check_url %}
 
 {% include "deploy/health.sh" %}
 {%- endif %}
 
 {% include "deploy/revert.sh" %}
+
+{% include "deploy/log.sh" %}
 {%- if server.keep_releases.0.is_some() %}
 
 {% include "deploy/prune.sh" %}
@@ -196,15 +212,19 @@
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# find_previous sets $release to what ran before $current, or else to the one made before it.
+	# find_previous sets $release to what ran before $current was deployed. Earlier tools did not
+	# write that down: of theirs it is the one before by name, the time.
 	find_previous() {
-		release=$(cat "$releases/$current/.pystrano/previous" 2>/dev/null) || :
-		[ -n "$release" ] && good_releases | grep -qxF -e "$release" && return
-		release=''
-		for older in $(good_releases); do
-			[ "$older" != "$current" ] || break
-			release=$older
-		done
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
+			[ -z "$release" ] || good_releases | grep -qxF -e "$release" ||
+				die 3 "$release, which ran before $current, is not there any more; name another: $(good_releases | tr '\n' ' ')"
+		else
+			for name in $(good_releases | LC_ALL=C sort); do
+				[ "$name" != "$current" ] || break
+				release=$name
+			done
+		fi
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 

@@ -12,7 +12,8 @@ cd -- "${0%/.pystrano/run}"
 export {{ name|safe }}={{ value }}
 {%- endfor %}
 {%- if release_venv %}
-export VIRTUAL_ENV="${0%/run}/venv"
+VIRTUAL_ENV=$(readlink -f -- "${0%/run}/venv")
+export VIRTUAL_ENV
 {%- else %}
 export VIRTUAL_ENV={{ server.venv_dir }}
 {%- endif %}

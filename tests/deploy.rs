@@ -31,7 +31,7 @@ fn a_deploy_makes_a_release_and_switches_current() {
         fs::canonicalize(host.path("root/shared/media")).expect("media")
     );
     assert!(!host.path("root/current/.pystrano/unfinished").exists());
-    let log = host.read("root/shared/revisions.log");
+    let log = host.read("root/.pystrano/revisions.log");
     let fields: Vec<&str> = log.split_whitespace().collect();
     assert_eq!(fields[1..3], ["20260101000000", &commit]);
     assert_eq!(fields[4], "deployed");
@@ -136,11 +136,11 @@ fn what_does_not_verify_goes_back() {
             );
             assert!(
                 ran.stderr
-                    .contains("did not answer 2xx or 3xx within 1 s; its last answer was 500"),
+                    .contains("did not answer with 200-399 within 1 s; its last answer was 500"),
                 "{ran:?}"
             );
             assert!(
-                host.read("root/shared/revisions.log")
+                host.read("root/.pystrano/revisions.log")
                     .ends_with(" reverted\n")
             );
             assert_eq!(host.releases(), ["20260101000000"]);
@@ -166,7 +166,7 @@ fn a_first_deploy_that_does_not_verify_leaves_nothing_behind() {
     assert!(host.releases().is_empty());
     assert_eq!(
         names(&host.path("root/shared")),
-        [".env", "key.txt", "media", "revisions.log"]
+        [".env", "key.txt", "media"]
     );
 }
 
@@ -217,12 +217,8 @@ fn prune_keeps_the_newest_and_what_ran_before() {
     host.deployed("20260106000000");
     assert_eq!(
         host.releases(),
-        [
-            "20260103000000",
-            "20260104000000",
-            "20260105000000",
-            "20260106000000"
-        ]
+        ["20260103000000", "20260105000000", "20260106000000"],
+        "promoted last"
     );
 }
 
@@ -569,4 +565,356 @@ fn what_was_put_in_place_of_the_env_is_replaced() {
         assert_eq!(ran.status, 0, "{ran:?}");
         assert!(!ran.stdout.contains("had been replaced"), "{ran:?}");
     }
+}
+
+#[test]
+fn capistrano_124_1810_releases_are_kept_in_the_order_of_their_promotion() {
+    let host = Sandbox::new();
+    host.configure("keep_releases: 2");
+    for release in ["v8", "v9", "v10"] {
+        host.deployed(release);
+    }
+    assert_eq!(host.releases(), ["v10", "v9"]);
+    // A clock that was ahead made the first of these.
+    for release in ["20990101000000", "20260101000000", "20260102000000"] {
+        host.deployed(release);
+    }
+    assert_eq!(host.releases(), ["20260101000000", "20260102000000"]);
+    let status = host.run(&["sh"], &["status"]);
+    assert!(
+        status.stdout.contains("\nrelease   20260101000000\n"),
+        "{status:?}"
+    );
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+}
+
+/// Gone back to is promoted again.
+#[test]
+fn a_rollback_makes_a_release_the_newest() {
+    let host = Sandbox::new();
+    host.configure("keep_releases: 2");
+    for release in ["a", "b"] {
+        host.deployed(release);
+    }
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    host.deployed("c");
+    assert_eq!(host.releases(), ["a", "c"]);
+    let ran = host.run(&["sh"], &["rollback", "b"]);
+    assert!(ran.stderr.contains("; there are: a c "), "{ran:?}");
+}
+
+#[test]
+fn what_ran_before_and_is_gone_is_not_replaced_by_a_guess() {
+    let host = Sandbox::new();
+    host.configure("");
+    for release in ["a", "b", "c"] {
+        host.deployed(release);
+    }
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    fs::remove_dir_all(host.path("root/releases/a")).expect("a release");
+    let ran = host.run(&["sh"], &["rollback"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("a, which ran before b, is not there any more; name another: c b"),
+        "{ran:?}"
+    );
+}
+
+/// An earlier version kept its log in shared.
+#[test]
+fn an_earlier_log_is_taken_over() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let kept = host.path("root/.pystrano/revisions.log");
+    let old = host.path("root/shared/revisions.log");
+    fs::rename(&kept, &old).expect("the log");
+    let status = host.run(&["sh"], &["status"]);
+    assert!(status.stdout.contains(" deployed\n"), "{status:?}");
+    host.deployed("20260102000000");
+    assert_eq!(host.read("root/.pystrano/revisions.log").lines().count(), 2);
+    assert!(!old.exists());
+}
+
+#[test]
+fn trial_10_what_the_app_puts_in_place_of_the_log_is_not_opened() {
+    for plant in [
+        "mkfifo",
+        "mkdir",
+        "ln -s /dev/zero",
+        "ln -s $SANDBOX/files/.env",
+    ] {
+        let host = Sandbox::new();
+        host.configure("");
+        let planted = host
+            .command(&["sh", "-c", &format!("{plant} root/shared/revisions.log")])
+            .status();
+        assert!(planted.expect("sh").success(), "{plant}");
+        assert_eq!(host.run(&["sh"], &["status"]).status, 0, "{plant}");
+        host.deployed("20260101000000");
+        let log = host.read("root/.pystrano/revisions.log");
+        assert!(
+            log.ends_with(" deployed\n") && log.lines().count() == 1,
+            "{log}"
+        );
+        assert_eq!(host.read("files/.env"), "GREETING='hello world'\n");
+    }
+}
+
+#[test]
+fn trial_19_read_only_directories_are_removed_with_their_release() {
+    use std::os::unix::process::CommandExt;
+    let host = Sandbox::new();
+    // Root may remove what others may not.
+    let nobody = 65_534;
+    host.configure("keep_releases: 1");
+    for release in ["a", "b"] {
+        host.deployed(release);
+    }
+    host.write("root/releases/a/cache/deep/file", "");
+    for made in ["cache/deep", "cache", ""] {
+        let made = host.path("root/releases/a").join(made);
+        fs::set_permissions(made, fs::Permissions::from_mode(0o500)).expect("a mode");
+    }
+    let script = host
+        .read("deploy.sh")
+        .replace("\tuser=root\n", "\tuser=nobody\n");
+    host.write("deploy.sh", script);
+    for owned in [host.dir.path().to_owned(), host.path("repo/.git")] {
+        let given = std::process::Command::new("chown")
+            .args(["-R", "nobody"])
+            .arg(owned)
+            .status();
+        assert!(given.expect("chown").success());
+    }
+    let ran = host
+        .command(&["sh", "deploy.sh", "deploy", "c"])
+        .uid(nobody)
+        .output()
+        .expect("sh");
+    let ran = sandbox::Ran::from(ran);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(!ran.stdout.contains("warning"), "{ran:?}");
+    assert_eq!(host.releases(), ["b", "c"]);
+}
+
+#[test]
+fn a_health_check_says_for_whom_it_asks_and_what_counts() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/curl",
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$SANDBOX/calls/curl\"\nprintf '%s' \"$(cat \"$SANDBOX/answer\")\"\n",
+    );
+    let deploy = |extra: &str, answer: &str| {
+        host.write("answer", answer);
+        host.configure(extra);
+        host.deploy()
+    };
+    let ran = deploy(
+        "health_check_host: shop.example.com\nhealth_check_statuses: 200-299,404\nhealth_check_url: \"unix:/run/shop.sock:/up\"",
+        "404 ",
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let called = host.read("calls/curl");
+    for words in [
+        "--unix-socket\n/run/shop.sock\n",
+        "--header\nX-Forwarded-Proto: https\n",
+        "--header\nHost: shop.example.com\n",
+        "--\nhttp://localhost/up\n",
+    ] {
+        assert!(called.contains(words), "{called}");
+    }
+    let ran = deploy("health_check_statuses: 200-299,404", "302 https://x/");
+    // The old release answers so, too.
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("did not answer with 200-299,404 within 1 s; its last answer was 302"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn silentsuite_326_a_redirect_to_https_is_told() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/curl",
+        "#!/bin/sh\nprintf '%s' \"$(cat \"$SANDBOX/answer\")\"\n",
+    );
+    for (url, answer, told) in [
+        ("http://127.0.0.1:8000/", "301 https://127.0.0.1/", true),
+        (
+            "http://127.0.0.1:8000",
+            "301 https://shop.example.com/",
+            true,
+        ),
+        (
+            "http://127.0.0.1:8000/up?a=b",
+            "308 https://h:8443/up?a=b",
+            true,
+        ),
+        (
+            "http://127.0.0.1:8000/",
+            "302 https://127.0.0.1/login",
+            false,
+        ),
+        ("http://127.0.0.1:8000/", "302 http://127.0.0.1/", false),
+        ("http://127.0.0.1:8000/", "200 ", false),
+    ] {
+        host.configure(&format!("health_check_url: {url}"));
+        host.write("answer", answer);
+        let ran = host.deploy();
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let warned = ran.stdout.contains("warning") && ran.stdout.contains("only leads to https");
+        assert_eq!(warned, told, "{url} {answer}: {ran:?}");
+    }
+}
+
+/// systemd stays silent about a process that works elsewhere.
+#[test]
+fn a_unit_that_works_in_an_earlier_release_is_no_success() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let old = host.path("root/releases/20260101000000");
+    let mut sleep = std::process::Command::new("sleep")
+        .arg("60")
+        .current_dir(&old)
+        .spawn()
+        .expect("sleep");
+    let systemctl = host.read("bin/systemctl");
+    let told = format!(
+        "#!/bin/sh\ncase $* in *MainPID*) echo MainPID={}; exit ;; esac\n",
+        sleep.id()
+    );
+    host.program("bin/systemctl", &systemctl.replace("#!/bin/sh\n", &told));
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    sleep.kill().expect("sleep ended");
+    sleep.wait().expect("an end");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("its WorkingDirectory must lead through "),
+        "{ran:?}"
+    );
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+}
+
+/// Three seconds is what a unit must survive, not what it takes to see that it died.
+#[test]
+fn a_unit_that_dies_is_noticed_at_once() {
+    let host = Sandbox::new();
+    host.configure("health_check_url: -\nhealth_check_timeout: -");
+    host.deployed("20260101000000");
+    let systemctl = "#!/bin/sh\ncase $1 in show) case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac; echo ActiveState=active ;; esac\n";
+    host.program("bin/systemctl", systemctl);
+    let begun = std::time::Instant::now();
+    let ran = host.run(&["sh"], &["deploy", "release2"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    // The old release is watched for its three seconds.
+    let took = ran.stdout.lines().find(|line| line.contains("Restarted"));
+    assert!(took.is_some(), "{ran:?}");
+    assert!(
+        ran.stderr.contains("app.service did not stay up"),
+        "{ran:?}"
+    );
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    let calls = ran.stdout.matches("Promoted").count();
+    assert_eq!(calls, 2, "{ran:?}");
+}
+
+/// Of two virtualenvs that were taken over, the second gets a name of its own.
+#[test]
+fn another_venv_dir_is_taken_over_beside_the_first() {
+    let host = Sandbox::new();
+    host.makes_venvs();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.configure("venv_mode: release");
+    host.deployed("20260102000000");
+    let at = host.dir.path().display().to_string();
+    let kept = format!("{at}/root/venvs/shared");
+    assert!(host.path("root/venvs/shared/bin/pip").exists());
+    // A release of another mode, with another virtualenv.
+    fs::create_dir_all(host.path("other/bin")).expect("a directory");
+    for program in names(&host.path("root/venvs/shared/bin")) {
+        let text = host.read(&format!("root/venvs/shared/bin/{program}"));
+        host.program(&format!("other/bin/{program}"), &text);
+    }
+    let other = format!("venv_dir: {at}/other");
+    host.configure(&other);
+    host.deployed("20260103000000");
+    host.configure(&format!("venv_mode: release\n{other}"));
+    host.deployed("20260104000000");
+    let venv = |release: &str| {
+        let link = host.path(&format!("root/releases/{release}/.pystrano/venv"));
+        fs::canonicalize(link)
+            .expect("a virtualenv")
+            .display()
+            .to_string()
+    };
+    assert_eq!(venv("20260103000000"), format!("{kept}-2"));
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(
+        fs::canonicalize(host.path("other"))
+            .expect("a link")
+            .display()
+            .to_string(),
+        format!("{kept}-2")
+    );
+}
+
+#[test]
+fn trial_3_a_virtualenv_that_no_release_uses_is_left_alone() {
+    let host = Sandbox::new();
+    host.configure("venv_mode: release");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("is a virtualenv that no release of "),
+        "{ran:?}"
+    );
+    assert!(host.path("venv/bin/pip").exists());
+}
+
+#[test]
+fn a_virtualenv_on_another_file_system_stops_the_deploy_with_advice() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.configure("venv_mode: release");
+    host.program(
+        "bin/stat",
+        "#!/bin/sh\nfor path; do :; done\nprintf '%s\\n' \"$path\"\n",
+    );
+    let before = host.snapshot();
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("; name another venv_dir, and in the unit, too"),
+        "{ran:?}"
+    );
+    assert_eq!(host.snapshot(), before);
+}
+
+#[test]
+fn a_masked_unit_stops_before_promotion() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let systemctl = host.read("bin/systemctl");
+    let masked = "#!/bin/sh\ncase $* in *LoadState*) echo LoadState=masked; exit ;; esac\n";
+    host.program("bin/systemctl", &systemctl.replace("#!/bin/sh\n", masked));
+    for words in [&["deploy"][..], &["rollback", "20260101000000"]] {
+        let ran = host.run(&["sh"], words);
+        assert_eq!(ran.status, 3, "{ran:?}");
+    }
+    assert!(
+        host.deploy()
+            .stderr
+            .contains("systemd has no usable app.service")
+    );
 }

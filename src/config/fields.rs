@@ -30,7 +30,6 @@ macro_rules! fields {
     ($($(#[doc = $description:literal])+ $name:ident: $type:ty $(= $unset:tt)?;)+) => {
         /// One server with all its settings: `common` under `servers[i]`, defaults filled in, checked.
         #[derive(Debug, Clone)]
-        #[expect(dead_code, reason = "scripts do not use the newest fields yet")]
         pub struct Server {
             /// The host, or `<host>_<port>` where two servers of the config share a host.
             pub name: String,

@@ -29,6 +29,11 @@ struct Deploy<'a> {
     uses_launcher: bool,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
+    /// The path that the health check fetches.
+    health_path: &'a str,
+    /// `health_check_statuses` as text, and as a test of `$code`.
+    statuses: String,
+    accepts: String,
     /// What follows the switch to a release, as the rest of a list of commands.
     start: &'static str,
 }
@@ -167,6 +172,17 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         }),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
+        health_path: health_path(server),
+        statuses: join(server, ",", |low, high| match low == high {
+            true => low.to_string(),
+            false => format!("{low}-{high}"),
+        }),
+        accepts: join(server, " ||\n\t\t\t", |low, high| match low == high {
+            true => format!("[ \"${{code:-0}}\" -eq {low} ]"),
+            false => {
+                format!("{{ [ \"${{code:-0}}\" -ge {low} ] && [ \"${{code:-0}}\" -le {high} ]; }}")
+            }
+        }),
         start: match (&server.service_file, &server.health_check_url) {
             (Some(_), _) => " && restart && verify",
             (None, Some(_)) => " && verify",
@@ -176,6 +192,25 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     .render()?;
     // Askama drops the last newline of a template.
     Ok(script + "\n")
+}
+
+/// The path of `health_check_url`.
+fn health_path(server: &Server) -> &str {
+    let url = server
+        .health_check_url
+        .as_ref()
+        .map_or("", |check| &check.url);
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    host.find('/').map_or("/", |start| &host[start..])
+}
+
+/// The ranges of `health_check_statuses`, each as `text` has it.
+fn join(server: &Server, between: &str, text: impl Fn(u16, u16) -> String) -> String {
+    let ranges = server.health_check_statuses.0.iter();
+    let ranges: Vec<String> = ranges
+        .map(|range| text(*range.start(), *range.end()))
+        .collect();
+    ranges.join(between)
 }
 
 /// What starts commands and the app in a release.

@@ -20,7 +20,9 @@
 	# Whatever would stop the release later stops it now.
 	check_host() {
 		begin release
-{%- if !release_venv %}
+{%- if release_venv %}
+		check_venv_dir
+{%- else %}
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
 			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
@@ -50,5 +52,8 @@
 			esac
 			die 3 "$user may not run without a password: sudo systemctl restart $unit; run setup.sh first, and see that no later rule of sudoers asks for one"
 		fi
+		case $(systemctl show --property=LoadState "$unit") in
+		*=not-found | *=masked | *=error | *=bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+		esac
 {%- endif %}
 	}

@@ -56,26 +56,22 @@ EOF
 		[ -z "$current" ] || rm -rf "$shared/.env.$current" # imported
 	}
 
-	# import_legacy_env RELEASE: releases of earlier versions have their env in shared. The app can
-	# write there, so no link is followed and no FIFO waited for.
+	# import_legacy_env RELEASE: releases of earlier versions have their env in shared.
 	import_legacy_env() {
 		env=$releases/$1/.pystrano/env
 		if [ -f "$env" ] && [ ! -L "$env" ]; then
 			return
 		fi
-		for legacy in "$shared/.env.$1" "$shared/.env"; do
-			if [ -f "$legacy" ] && [ ! -L "$legacy" ]; then
-				mkdir -p "$releases/$1/.pystrano"
-				(
-					umask 077
-					rm -f "$state/env"
-					dd if="$legacy" iflag=nofollow,nonblock of="$state/env" status=none
-				)
+		rm -f "$state/env"
+		for legacy in ".env.$1" .env; do
+			if (umask 077 && read_shared "$legacy" >"$state/env"); then
 				sync "$state/env" # soon it is the only one
+				mkdir -p "$releases/$1/.pystrano"
 				mv -fT "$state/env" "$env"
 				return
 			fi
 		done
+		rm -f "$state/env"
 	}
 {%- endif %}
 {%- if uses_launcher %}

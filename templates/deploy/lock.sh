@@ -12,82 +12,105 @@
 			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
-				! find_holder || break
+				find_holder
+				[ -z "$holder" ] || break
 				sleep 0.2
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
 		find_current
 		stage=locked
-		# On a full disk it goes without a name: what recover removes makes room.
+		# On a full disk it goes without a name: what clean_up removes makes room.
 		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
-		recover
+		clean_up
+		import_legacy_log
 		report ok "Locked $root"
+	}
+
+	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	find_holder() {
+		holder=$(cat "$state/lock" 2>/dev/null) || :
+		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
 	find_current() {
 		current=''
-		[ ! -L "$root/current" ] || [ ! -d "$root/current/" ] || current=$(readlink "$root/current")
-		current=${current%/}
-		current=${current##*/}
+		if [ -L "$root/current" ] && [ -d "$root/current/" ]; then
+			current=$(readlink "$root/current")
+			current=${current%/}
+			current=${current##*/}
+		fi
 	}
 
-	# A release keeps its "unfinished" mark until it was promoted and verified. What cannot be
-	# removed, such as files of another user, is in nobody's way.
-	recover() {
+	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
+	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ -e "$left/.pystrano/unfinished" ] || continue
-			end_work "$left"
-			discard "${left##*/}" || report warning "Could not remove $left"
+			if [ -e "$left/.pystrano/unfinished" ]; then
+				stop_orphans "$left"
+				discard "${left##*/}" || report warning "Could not remove $left"
+			fi
 		done
 		for left in "$releases"/.new-* "$releases"/.trash-*; do
-			[ -e "$left" ] || continue
-			end_work "$left"
-			name=${left##*/.new-}
-			name=${name##*/.trash-}
-			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
-			rm -rf "$left" || report warning "Could not remove $left"
+			if [ -e "$left" ]; then
+				stop_orphans "$left"
+				name=${left##*/.trash-}
+				[ -d "$releases/$name" ] || rm -rf "$shared/.env.$name"
+				remove "$left" || report warning "Could not remove $left"
+			fi
 		done
 	}
 
-	# end_work DIRECTORY: the commands of a killed run may live on, with the directory of its release
-	# open as descriptor 8. Builders are ended, a migration is waited for.
-	end_work() {
+	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
+	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	stop_orphans() {
 		warned=''
 		while
-			workers=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
-			[ -n "$workers" ]
+			orphans=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$orphans" ]
 		do
 			if [ ! -s "$1/.pystrano/unfinished" ]; then
-				for worker in $workers; do
-					kill -KILL "$worker" 2>/dev/null || :
+				for orphan in $orphans; do
+					kill -KILL "$orphan" 2>/dev/null || :
 				done
 			elif [ -z "$warned" ]; then
-				report warning "Waiting for the migration of a killed run, process ${workers%%[!0-9]*}"
+				report warning "Waiting for the migration of a killed run, process ${orphans%%[!0-9]*}"
 				warned=yes
 			fi
 			sleep 0.2
 		done
 	}
 
-	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
+	# discard RELEASE: it is renamed first: half a release is never listed.
 	discard() {
 		if [ -d "$releases/$1" ]; then
-			rm -rf "$releases/.trash-$1" &&
-				mv -T "$releases/$1" "$releases/.trash-$1"
-		fi &&
-			rm -f "$shared/.env.$1" &&
-			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
+			remove "$releases/.trash-$1" || return
+			mv -T "$releases/$1" "$releases/.trash-$1" || return
+		fi
+		rm -rf "$shared/.env.$1" # of an earlier version
+		remove "$releases/.trash-$1" "$releases/.new-$1"
 	}
 
-	# good_releases prints those that may be promoted again, oldest first.
+	# remove PATH...: read-only directories, too.
+	remove() {
+		rm -rf "$@" 2>/dev/null && return
+		chmod -R u+rwx "$@" 2>/dev/null || :
+		rm -rf "$@"
+	}
+
+	# good_releases prints those that may be promoted again, in the order of their promotions. Those
+	# of earlier versions have no number; they come first, by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
-			[ ! -d "$dir" ] || [ -L "$dir" ] || [ -e "$dir/.pystrano/unfinished" ] || printf '%s\n' "${dir##*/}"
-		done | LC_ALL=C sort
+			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
+				order=''
+				read -r order 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${order:-0}" "${dir##*/}"
+			fi
+		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}

@@ -1,28 +1,38 @@
 	# ---- promote
 
-	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
+		number_release
 		# The release must be on the disk before the link to it is: power may fail.
 		isolated sync -f "$releases/$release"
-		lay_links
+		prepare_links
 		stage=promoted
 		if switch_to next "$release"{{ start|safe }} && hear_verdict; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else
-			go_back "$?"
+			revert "$?"
 		fi
 	}
 
-	# lay_links makes the links that current will be. The way back is there before it is needed:
+	# number_release gives $release the next number: releases are listed, gone back to and pruned in
+	# the order of their promotions.
+	number_release() {
+		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
+		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
+		mkdir -p "$releases/$release/.pystrano"
+		mv -f "$state/order" "$releases/$release/.pystrano/"
+	}
+
+	# prepare_links makes the links that current will be. The way back is there before it is needed:
 	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
 	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
-	lay_links() {
+	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
 		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"

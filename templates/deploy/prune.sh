@@ -22,7 +22,7 @@
 
 	# prune_venvs removes those that no release uses any more.
 	prune_venvs() {
-		rm -rf "$root"/venvs/.trash-*
+		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
 			for user_of in "$releases"/*/.pystrano/venv; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
@@ -30,6 +30,6 @@
 			# Renamed first: half a virtualenv is never taken for a whole one.
 			mv "$old" "$root/venvs/.trash-${old##*/}" || return
 		done
-		rm -rf "$root"/venvs/.trash-*
+		remove "$root"/venvs/.trash-*
 	}
 {%- endif %}

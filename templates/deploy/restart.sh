@@ -7,26 +7,30 @@
 
 	# restart_unit waits where systemd refuses a unit that was started too often lately, by a crashing
 	# release or by many deploys; it takes it again when StartLimitIntervalSec is over. A refused start
-	# leaves the unit failed and its invocation as it was.
+	# leaves the unit failed and its invocation as it was, and often says so.
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
-		seconds=30
+		waited=0
 		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
-			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
+			case $(systemctl show --property=Result "$unit") in
+			Result=start-limit-hit) longest=900 ;;
+			*) longest=30 ;;
+			esac
+			if [ "$waited" -ge "$longest" ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
 				run printf '%s\n' "$said"
 				return "$code"
 			fi
 			sleep 1
-			seconds=$((seconds - 1))
+			waited=$((waited + 1))
 		done
 		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
 	# unit_state prints it; a new invocation means that systemd had to start the unit again.
 	unit_state() {
-		systemctl show --property=ActiveState --property=InvocationID "$unit"
+		systemctl show --property=ActiveState --property=InvocationID "$unit" | sed s/=reloading/=active/
 	}
 
 	# unit_holds: the unit is active, and still as it was after the restart.
@@ -36,4 +40,18 @@
 		esac
 		reason="$unit did not stay up"
 		return 1
+	}
+
+	# runs_release: the unit's process works in no other release: with a WorkingDirectory that does
+	# not lead through current it would go on with old code.
+	runs_release() {
+		process=$(systemctl show --property=MainPID "$unit")
+		where=$(readlink "/proc/${process#MainPID=}/cwd") || return 0 # of another user
+		case $where/ in
+		*"/$(readlink "$root/current")/"*) ;;
+		"$(cd -P "$releases" && pwd)"/*)
+			reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+			return 1
+			;;
+		esac
 	}

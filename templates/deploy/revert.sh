@@ -1,5 +1,5 @@
-	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
-	go_back() {
+	# revert STATUS puts $current back, restarts and verifies it; then the run has failed.
+	revert() {
 {%- if !release_venv %}
 		tell_packages
 {%- endif %}
@@ -20,9 +20,4 @@
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
-	}
-
-	# log RESULT
-	log() {
-		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
 	}

@@ -1,28 +1,18 @@
-	# find_holder sets $holder to who holds the lock, or to nothing. A lock is held while its holder has it open, which is
-	# as another descriptor than 9 while the shell runs a command without it.
-	find_holder() {
-		holder=''
-		IFS= read -r holder 2>/dev/null <"$state/lock" || return
-		lock=$(readlink -f "$state/lock")
-		for descriptor in "/proc/${holder##* }/fd"/*; do
-			[ "$(readlink "$descriptor")" != "$lock" ] || return 0
-		done
-		holder=''
-		return 1
-	}
-
 	status() {
 		stage=looking
-		# Looked at first: what is seen after a free lock is final.
-		find_holder || :
+		# The lock first: what is seen after a free one is final.
+		find_holder
 		find_current
 		since=- by=- last=''
-		[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
+		while read -r at name sha whom result; do
+			[ -n "$at" ] || continue
 			last="$at $name $sha $whom $result"
 			case "$name $result" in
 			"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
 			esac
-		done <"$shared/revisions.log"
+		done <<EOF
+$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log)
+EOF
 		fact current "${current:--}"
 		fact commit "$(commit_of "${current:--}")"
 		fact since "$since"
@@ -35,7 +25,8 @@
 		done
 		for name in "$releases"/*/.pystrano/unfinished; do
 			name=${name%/.pystrano/unfinished}
-			[ ! -e "$name/.pystrano/unfinished" ] || [ "${name##*/}" = "$current" ] || fact unfinished "${name##*/}"
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
 		done
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$last" ] || fact last "$last"

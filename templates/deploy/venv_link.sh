@@ -1,8 +1,23 @@
+	# check_venv_dir: a virtualenv that is taken over, see link_venv, is one that releases here use,
+	# where it can be renamed.
+	check_venv_dir() {
+		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
+			return
+		fi
+		[ -n "$(releases_without_venv)" ] ||
+			die 3 "$venv_dir is a virtualenv that no release of $root uses; move it away, or name another venv_dir"
+		if [ "$(stat -c %d "$venv_dir")" != "$(stat -c %d "$root")" ] || [ ! -w "${venv_dir%/*}" ]; then
+			die 3 "$venv_dir cannot be moved to $root/venvs; name another venv_dir, and in the unit, too"
+		fi
+	}
+
 	# link_venv makes $venv_dir the link through current that one rename switches. A directory of
 	# earlier days becomes the virtualenv of the releases that used it: the two names are
 	# exchanged in one step, so that the running app never misses it.
 	link_venv() {
-		[ "$(readlink "$venv_dir")" != "$root/current/.pystrano/venv" ] || return 0
+		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
+			return
+		fi
 		rm -f "$state/venv"
 		ln -s "$root/current/.pystrano/venv" "$state/venv"
 		if [ ! -e "$venv_dir" ]; then
@@ -10,13 +25,30 @@
 			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
-		for older in $(good_releases); do
-			[ ! -L "$releases/$older/.pystrano/venv" ] || continue
-			mkdir -p "$releases/$older/.pystrano"
-			ln -s ../../../venvs/shared "$releases/$older/.pystrano/venv"
+		# An earlier venv_dir may have been taken over already.
+		number=1
+		kept=$root/venvs/shared
+		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
+			number=$((number + 1))
+			kept=$root/venvs/shared-$number
 		done
-		mv -fT "$state/venv" "$root/venvs/shared"
-		exchange "$root/venvs/shared" "$venv_dir"
+		for older in $(releases_without_venv); do
+			mkdir -p "$releases/$older/.pystrano"
+			ln -sfn "../../../venvs/${kept##*/}" "$releases/$older/.pystrano/venv"
+		done
+		mv -fT "$state/venv" "$kept"
+		exchange "$kept" "$venv_dir"
+	}
+
+	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	releases_without_venv() {
+		for older in $(good_releases); do
+			own=$(readlink "$releases/$older/.pystrano/venv") || :
+			own=$root/venvs/${own##*/}
+			if [ "$own" = "$root/venvs/" ] || [ ! -d "$own" ] || [ -L "$own" ]; then
+				printf '%s\n' "$older"
+			fi
+		done
 	}
 
 	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).

@@ -361,7 +361,10 @@ impl Site {
             must!(mode == 0o100_600, "the env of {release} has mode {mode:o}");
         }
         let state = names(&self.host.path("root/.pystrano"));
-        must!(state == ["lock"], "in .pystrano: {state:?}");
+        must!(
+            state == ["lock", "revisions.log"],
+            "in .pystrano: {state:?}"
+        );
         let root = names(&self.host.path("root"));
         let known = [".pystrano", "current", "releases", "shared", "venvs"];
         must!(

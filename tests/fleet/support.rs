@@ -85,7 +85,7 @@ impl Fleet {
         }
         symlink(format!("releases/{OLD}"), at("root/current")).expect("a link");
         let log = format!("2026-01-01T00:00:00Z {OLD} - ada@laptop deployed\n");
-        fs::write(at("root/shared/revisions.log"), log).expect("a file");
+        fs::write(at("root/.pystrano/revisions.log"), log).expect("a file");
     }
 
     /// Writes the config; `extra` are more lines of `common`.

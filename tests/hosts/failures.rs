@@ -8,7 +8,7 @@ use std::process::Command;
 fn state(fixture: &Deployed) -> String {
     fixture.host.root(
         "cd /home/deploy/demo && find . ../.ssh \\( -name __pycache__ -o -name 'db.sqlite3*' -o -path ./.pystrano/lock \
-             -o -path ./shared/revisions.log \\) -prune -o -printf '%p %y %m %u %l\\n' | sort
+             -o -path ./.pystrano/revisions.log \\) -prune -o -printf '%p %y %m %u %l\\n' | sort
          find current/ shared .pystrano -type f ! -name '*.pyc' ! -name 'db.sqlite3*' ! -name lock ! -name revisions.log \
              -exec sha256sum {} + | sort
          systemctl show demo ssh -P ActiveState",
@@ -241,7 +241,7 @@ fn page_does_not_answer() {
     // The old release is held to the same, so nobody knows whether it is well.
     let output = fixture.project.run(&["deploy"]).expect(5);
     output.says(&format!(
-        "{url} did not answer 2xx or 3xx within 3 s; its last answer was 404"
+        "{url} did not answer with 200-399 within 3 s; its last answer was 404"
     ));
 }
 

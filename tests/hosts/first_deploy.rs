@@ -45,7 +45,7 @@ pub fn django_with_pip(host: &Host) {
         release.len() == 14 && release.bytes().all(|byte| byte.is_ascii_digit()),
         "{release}"
     );
-    let log = host.read(&format!("{root}/shared/revisions.log"));
+    let log = host.read(&format!("{root}/.pystrano/revisions.log"));
     let last: Vec<&str> = log.lines().last().unwrap().split(' ').collect();
     assert_eq!(
         [last[1], last[2], last[4]],

@@ -21,7 +21,7 @@ fn prepared(script: &str, more: &str) -> String {
             text += more;
         }
         // Nothing comes up late here.
-        text += &line.replace("sleep 3 #", "sleep 0 #");
+        text += &line.replace("looks=15", "looks=1");
         text.push('\n');
         // The trap asks for the exit status first of all.
         if line.trim_start() == "status=$?" || function(line).is_some_and(|name| name != "finish") {
@@ -140,6 +140,7 @@ fn host_for(script: &str) -> Sandbox {
     if let Some(revision) = setting(&host, script, "revision") {
         host.repo(&["tag", &revision]);
     }
+    host.write("root/shared/revisions.log", "");
     // Two releases of the Python tool, one of them current, with the env of this run: a unit that
     // starts releases by their launcher needs one that fits.
     let env = env_of(script);

@@ -219,7 +219,7 @@ impl Host {
 
     /// The last line of the application's log: time, release, commit, who, result.
     pub fn last_revision(&self) -> [String; 5] {
-        let log = self.read("/home/deploy/demo/shared/revisions.log");
+        let log = self.read("/home/deploy/demo/.pystrano/revisions.log");
         let line = log.lines().last().expect("a line");
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         words.try_into().expect("five words")
