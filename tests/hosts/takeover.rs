@@ -1,11 +1,17 @@
 //! A host that the Python tool, version 2.0.0, set up and deployed is taken over.
 
 use crate::support::{App, Host, Image, Output, Project, Repo, client_home, program};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// Runs the Python tool on the project's config.
 fn python(project: &Project, command: &str) -> Output {
     project.save();
+    // It copies the mode, and the copy is root's.
+    let secret = project
+        .directory()
+        .join("deploy/demo/production/secret-key.txt");
+    std::fs::set_permissions(secret, std::fs::Permissions::from_mode(0o644)).unwrap();
     let process = Command::new(program("pystrano"))
         .args([command, "production", "demo"])
         .current_dir(project.directory())
