@@ -2,7 +2,7 @@
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which the commands of this run can be told, see end_work
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
 {%- if server.clone_depth.0.is_none() %}
 		# What the release that runs has need not be sent again, unless its repository is damaged.
 		if [ -z "$current" ] || ! clone --reference-if-able "$releases/$current" --dissociate; then
