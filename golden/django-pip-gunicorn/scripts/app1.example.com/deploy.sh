@@ -146,84 +146,107 @@
 			find_current
 			# The holder writes its name just after it has the lock.
 			for _ in 1 2 3 4 5 6 7 8 9 10; do
-				! find_holder || break
+				find_holder
+				[ -z "$holder" ] || break
 				sleep 0.2
 			done
 			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 		fi
 		find_current
 		stage=locked
-		# On a full disk it goes without a name: what recover removes makes room.
+		# On a full disk it goes without a name: what clean_up removes makes room.
 		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
-		recover
+		clean_up
+		import_legacy_log
 		report ok "Locked $root"
+	}
+
+	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	find_holder() {
+		holder=$(cat "$state/lock" 2>/dev/null) || :
+		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
 	find_current() {
 		current=''
-		[ ! -L "$root/current" ] || [ ! -d "$root/current/" ] || current=$(readlink "$root/current")
-		current=${current%/}
-		current=${current##*/}
+		if [ -L "$root/current" ] && [ -d "$root/current/" ]; then
+			current=$(readlink "$root/current")
+			current=${current%/}
+			current=${current##*/}
+		fi
 	}
 
-	# A release keeps its "unfinished" mark until it was promoted and verified. What cannot be
-	# removed, such as files of another user, is in nobody's way.
-	recover() {
+	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
+	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished; do
 			left=${left%/.pystrano/unfinished}
-			[ -e "$left/.pystrano/unfinished" ] || continue
-			end_work "$left"
-			discard "${left##*/}" || report warning "Could not remove $left"
+			if [ -e "$left/.pystrano/unfinished" ]; then
+				stop_orphans "$left"
+				discard "${left##*/}" || report warning "Could not remove $left"
+			fi
 		done
 		for left in "$releases"/.new-* "$releases"/.trash-*; do
-			[ -e "$left" ] || continue
-			end_work "$left"
-			name=${left##*/.new-}
-			name=${name##*/.trash-}
-			[ -d "$releases/$name" ] || rm -f "$shared/.env.$name"
-			rm -rf "$left" || report warning "Could not remove $left"
+			if [ -e "$left" ]; then
+				stop_orphans "$left"
+				name=${left##*/.trash-}
+				[ -d "$releases/$name" ] || rm -rf "$shared/.env.$name"
+				remove "$left" || report warning "Could not remove $left"
+			fi
 		done
 	}
 
-	# end_work DIRECTORY: the commands of a killed run may live on, with the directory of its release
-	# open as descriptor 8. Builders are ended, a migration is waited for.
-	end_work() {
+	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
+	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	stop_orphans() {
 		warned=''
 		while
-			workers=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
-			[ -n "$workers" ]
+			orphans=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$orphans" ]
 		do
 			if [ ! -s "$1/.pystrano/unfinished" ]; then
-				for worker in $workers; do
-					kill -KILL "$worker" 2>/dev/null || :
+				for orphan in $orphans; do
+					kill -KILL "$orphan" 2>/dev/null || :
 				done
 			elif [ -z "$warned" ]; then
-				report warning "Waiting for the migration of a killed run, process ${workers%%[!0-9]*}"
+				report warning "Waiting for the migration of a killed run, process ${orphans%%[!0-9]*}"
 				warned=yes
 			fi
 			sleep 0.2
 		done
 	}
 
-	# discard RELEASE: with its env. It is renamed first: half a release is never listed.
+	# discard RELEASE: it is renamed first: half a release is never listed.
 	discard() {
 		if [ -d "$releases/$1" ]; then
-			rm -rf "$releases/.trash-$1" &&
-				mv -T "$releases/$1" "$releases/.trash-$1"
-		fi &&
-			rm -f "$shared/.env.$1" &&
-			rm -rf "$releases/.trash-$1" "$releases/.new-$1"
+			remove "$releases/.trash-$1" || return
+			mv -T "$releases/$1" "$releases/.trash-$1" || return
+		fi
+		rm -rf "$shared/.env.$1" # of an earlier version
+		remove "$releases/.trash-$1" "$releases/.new-$1"
 	}
 
-	# good_releases prints those that may be promoted again, oldest first.
+	# remove PATH...: read-only directories, too.
+	remove() {
+		rm -rf "$@" 2>/dev/null && return
+		chmod -R u+rwx "$@" 2>/dev/null || :
+		rm -rf "$@"
+	}
+
+	# good_releases prints those that may be promoted again, in the order of their promotions. Those
+	# of earlier versions have no number; they come first, by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
-			[ ! -d "$dir" ] || [ -L "$dir" ] || [ -e "$dir/.pystrano/unfinished" ] || printf '%s\n' "${dir##*/}"
-		done | LC_ALL=C sort
+			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
+				order=''
+				read -r order 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${order:-0}" "${dir##*/}"
+			fi
+		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}
 
 	# ---- build
@@ -265,13 +288,16 @@
 			esac
 			die 3 "$user may not run without a password: sudo systemctl restart $unit; run setup.sh first, and see that no later rule of sudoers asks for one"
 		fi
+		case $(systemctl show --property=LoadState "$unit") in
+		*=not-found | *=masked | *=error | *=bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+		esac
 	}
 
 	get_code() {
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which the commands of this run can be told, see end_work
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
 		clone || stop_clone "$?"
 		find_commit
 		check_out
@@ -426,26 +452,22 @@ EOF
 		[ -z "$current" ] || rm -rf "$shared/.env.$current" # imported
 	}
 
-	# import_legacy_env RELEASE: releases of earlier versions have their env in shared. The app can
-	# write there, so no link is followed and no FIFO waited for.
+	# import_legacy_env RELEASE: releases of earlier versions have their env in shared.
 	import_legacy_env() {
 		env=$releases/$1/.pystrano/env
 		if [ -f "$env" ] && [ ! -L "$env" ]; then
 			return
 		fi
-		for legacy in "$shared/.env.$1" "$shared/.env"; do
-			if [ -f "$legacy" ] && [ ! -L "$legacy" ]; then
-				mkdir -p "$releases/$1/.pystrano"
-				(
-					umask 077
-					rm -f "$state/env"
-					dd if="$legacy" iflag=nofollow,nonblock of="$state/env" status=none
-				)
+		rm -f "$state/env"
+		for legacy in ".env.$1" .env; do
+			if (umask 077 && read_shared "$legacy" >"$state/env"); then
 				sync "$state/env" # soon it is the only one
+				mkdir -p "$releases/$1/.pystrano"
 				mv -fT "$state/env" "$env"
 				return
 			fi
 		done
+		rm -f "$state/env"
 	}
 
 	# need_launcher RELEASE: $unit starts a release by its launcher, which those of earlier versions
@@ -655,29 +677,39 @@ EOF
 
 	# ---- promote
 
-	# promote switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
 		# From here on this run ends what it began, alone if it must.
 		trap '' HUP INT PIPE TERM
+		number_release
 		# The release must be on the disk before the link to it is: power may fail.
 		isolated sync -f "$releases/$release"
-		lay_links
+		prepare_links
 		stage=promoted
 		if switch_to next "$release" && restart && verify && hear_verdict; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else
-			go_back "$?"
+			revert "$?"
 		fi
 	}
 
-	# lay_links makes the links that current will be. The way back is there before it is needed:
+	# number_release gives $release the next number: releases are listed, gone back to and pruned in
+	# the order of their promotions.
+	number_release() {
+		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
+		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
+		mkdir -p "$releases/$release/.pystrano"
+		mv -f "$state/order" "$releases/$release/.pystrano/"
+	}
+
+	# prepare_links makes the links that current will be. The way back is there before it is needed:
 	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
 	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
-	lay_links() {
+	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
 		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
@@ -698,26 +730,30 @@ EOF
 
 	# restart_unit waits where systemd refuses a unit that was started too often lately, by a crashing
 	# release or by many deploys; it takes it again when StartLimitIntervalSec is over. A refused start
-	# leaves the unit failed and its invocation as it was.
+	# leaves the unit failed and its invocation as it was, and often says so.
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
-		seconds=30
+		waited=0
 		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
-			if [ "$seconds" -eq 0 ] || ! systemctl is-failed --quiet "$unit" ||
+			case $(systemctl show --property=Result "$unit") in
+			Result=start-limit-hit) longest=900 ;;
+			*) longest=30 ;;
+			esac
+			if [ "$waited" -ge "$longest" ] || ! systemctl is-failed --quiet "$unit" ||
 				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
 				run printf '%s\n' "$said"
 				return "$code"
 			fi
 			sleep 1
-			seconds=$((seconds - 1))
+			waited=$((waited + 1))
 		done
 		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
 	# unit_state prints it; a new invocation means that systemd had to start the unit again.
 	unit_state() {
-		systemctl show --property=ActiveState --property=InvocationID "$unit"
+		systemctl show --property=ActiveState --property=InvocationID "$unit" | sed s/=reloading/=active/
 	}
 
 	# unit_holds: the unit is active, and still as it was after the restart.
@@ -729,15 +765,35 @@ EOF
 		return 1
 	}
 
+	# runs_release: the unit's process works in no other release: with a WorkingDirectory that does
+	# not lead through current it would go on with old code.
+	runs_release() {
+		process=$(systemctl show --property=MainPID "$unit")
+		where=$(readlink "/proc/${process#MainPID=}/cwd") || return 0 # of another user
+		case $where/ in
+		*"/$(readlink "$root/current")/"*) ;;
+		"$(cd -P "$releases" && pwd)"/*)
+			reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+			return 1
+			;;
+		esac
+	}
+
 	verify() {
 		begin verify
-		sleep 3 # an app that cannot start is often noticed only after a while
-		unit_holds || return
+		# An app that cannot start is often noticed only after a while.
+		looks=15
+		while [ "$looks" -gt 0 ]; do
+			sleep 0.2
+			unit_holds || return
+			looks=$((looks - 1))
+		done
+		runs_release || return
 		report ok 'Verified that the unit stays up'
 	}
 
-	# go_back STATUS puts $current back, restarts and verifies it; then the run has failed.
-	go_back() {
+	# revert STATUS puts $current back, restarts and verifies it; then the run has failed.
+	revert() {
 		tell_packages
 		failed "$1"
 		failed_step=$step
@@ -758,7 +814,27 @@ EOF
 
 	# log RESULT
 	log() {
-		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$shared/revisions.log" || report warning 'Could not write revisions.log'
+		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+	}
+
+	# import_legacy_log: earlier versions kept the log in shared.
+	import_legacy_log() {
+		if [ -e "$state/revisions.log" ] || [ ! -e "$shared/revisions.log" ]; then
+			return
+		fi
+		if read_shared revisions.log >"$state/log"; then
+			mv "$state/log" "$state/revisions.log"
+			rm -f "$shared/revisions.log"
+		else
+			rm -f "$state/log"
+		fi
+	}
+
+	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
+	# waited for, and nothing endless read.
+	read_shared() {
+		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
+			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
 	}
 
 	# Neither the release that runs nor the one before it is ever pruned.
@@ -874,15 +950,19 @@ EOF
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# find_previous sets $release to what ran before $current, or else to the one made before it.
+	# find_previous sets $release to what ran before $current was deployed. Earlier tools did not
+	# write that down: of theirs it is the one before by name, the time.
 	find_previous() {
-		release=$(cat "$releases/$current/.pystrano/previous" 2>/dev/null) || :
-		[ -n "$release" ] && good_releases | grep -qxF -e "$release" && return
-		release=''
-		for older in $(good_releases); do
-			[ "$older" != "$current" ] || break
-			release=$older
-		done
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
+			[ -z "$release" ] || good_releases | grep -qxF -e "$release" ||
+				die 3 "$release, which ran before $current, is not there any more; name another: $(good_releases | tr '\n' ' ')"
+		else
+			for name in $(good_releases | LC_ALL=C sort); do
+				[ "$name" != "$current" ] || break
+				release=$name
+			done
+		fi
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
@@ -893,31 +973,21 @@ EOF
 			printf '%s\n' -
 	}
 
-	# find_holder sets $holder to who holds the lock, or to nothing. A lock is held while its holder has it open, which is
-	# as another descriptor than 9 while the shell runs a command without it.
-	find_holder() {
-		holder=''
-		IFS= read -r holder 2>/dev/null <"$state/lock" || return
-		lock=$(readlink -f "$state/lock")
-		for descriptor in "/proc/${holder##* }/fd"/*; do
-			[ "$(readlink "$descriptor")" != "$lock" ] || return 0
-		done
-		holder=''
-		return 1
-	}
-
 	status() {
 		stage=looking
-		# Looked at first: what is seen after a free lock is final.
-		find_holder || :
+		# The lock first: what is seen after a free one is final.
+		find_holder
 		find_current
 		since=- by=- last=''
-		[ ! -f "$shared/revisions.log" ] || while read -r at name sha whom result; do
+		while read -r at name sha whom result; do
+			[ -n "$at" ] || continue
 			last="$at $name $sha $whom $result"
 			case "$name $result" in
 			"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
 			esac
-		done <"$shared/revisions.log"
+		done <<EOF
+$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log)
+EOF
 		fact current "${current:--}"
 		fact commit "$(commit_of "${current:--}")"
 		fact since "$since"
@@ -928,7 +998,8 @@ EOF
 		done
 		for name in "$releases"/*/.pystrano/unfinished; do
 			name=${name%/.pystrano/unfinished}
-			[ ! -e "$name/.pystrano/unfinished" ] || [ "${name##*/}" = "$current" ] || fact unfinished "${name##*/}"
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
 		done
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$last" ] || fact last "$last"
