@@ -867,19 +867,6 @@ fn another_venv_dir_is_taken_over_beside_the_first() {
 }
 
 #[test]
-fn trial_3_a_virtualenv_that_no_release_uses_is_left_alone() {
-    let host = Sandbox::new();
-    host.configure("venv_mode: release");
-    let ran = host.deploy();
-    assert_eq!(ran.status, 3, "{ran:?}");
-    assert!(
-        ran.stderr.contains("is a virtualenv that no release of "),
-        "{ran:?}"
-    );
-    assert!(host.path("venv/bin/pip").exists());
-}
-
-#[test]
 fn a_virtualenv_on_another_file_system_stops_the_deploy_with_advice() {
     let host = Sandbox::new();
     host.configure("");

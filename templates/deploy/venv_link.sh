@@ -1,11 +1,8 @@
-	# check_venv_dir: a virtualenv that is taken over, see link_venv, is one that releases here use,
-	# where it can be renamed.
+	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
 	check_venv_dir() {
 		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
 			return
 		fi
-		[ -n "$(releases_without_venv)" ] ||
-			die 3 "$venv_dir is a virtualenv that no release of $root uses; move it away, or name another venv_dir"
 		if [ "$(stat -c %d "$venv_dir")" != "$(stat -c %d "$root")" ] || [ ! -w "${venv_dir%/*}" ]; then
 			die 3 "$venv_dir cannot be moved to $root/venvs; name another venv_dir, and in the unit, too"
 		fi
