@@ -296,7 +296,10 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
     }
     if let Some(revision) = &case.revision {
         let tag = format!("refs/tags/{revision}^{{commit}}");
-        assert_eq!(git[end + 2..end + 6], ["rev-parse", "--verify", "--quiet", &tag]);
+        assert_eq!(
+            git[end + 2..end + 6],
+            ["rev-parse", "--verify", "--quiet", &tag]
+        );
     }
     let mut commands = vec!["-c", &case.statics, "-c", &case.migration];
     if let Some(install) = &case.install {
