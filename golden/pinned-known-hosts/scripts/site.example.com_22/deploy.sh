@@ -846,7 +846,7 @@ EOF
 		building) discard "$release" ;;
 		esac
 		# Only who has the lock may: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back"
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
