@@ -64,7 +64,7 @@ impl Fleet<'_> {
                     );
                     return self.queue_errand(index, Errand::Job, pause);
                 }
-                if stopping && self.job.action.promotes() {
+                if stopping && (passing || self.job.action.promotes()) {
                     return self.over(index, Outcome::Untouched);
                 }
                 self.report.news(
