@@ -72,6 +72,11 @@ pub enum Error {
          name a new directory, or `chmod 700 {path}` if nobody else needs it", path = path.display()
     )]
     OutputIsOpen { path: PathBuf, mode: u32 },
+    #[error(
+        "{path} belongs to another user, who could read and replace what is written into it; name a new directory",
+        path = path.display()
+    )]
+    OutputOfAnother { path: PathBuf },
     /// What is in the place of a host's directory of scripts.
     #[error("{} is not a directory; remove it, or name a new directory", path.display())]
     HostIsFile { path: PathBuf },

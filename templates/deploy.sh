@@ -101,6 +101,8 @@
 
 {% include "deploy/lock.sh" %}
 
+{% include "parts/owner.sh" %}
+
 {% include "deploy/checks.sh" %}
 
 {% include "deploy/code.sh" %}

@@ -237,3 +237,28 @@ fn trial_33_env_values_are_no_larger_than_exec_takes() {
         "{message}"
     );
 }
+
+#[test]
+fn trial_32_a_secret_that_no_script_should_carry_is_refused_without_reading_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("deploy/shop/production");
+    std::fs::create_dir_all(&config).expect("a directory");
+    let text = "config_version: 2\ncommon: {source_code_url: \"https://h/u.git\", project_root: shop, project_user: deploy, \
+                venv_dir: .venv, secrets: big}\nservers: [{host: a}]\n";
+    std::fs::write(config.join("deployment.yml"), text).expect("a config");
+    let secret = std::fs::File::create(directory.path().join("big")).expect("a file");
+    let check = || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .args(["check", "production", "shop"])
+            .current_dir(directory.path())
+            .output()
+            .expect("pystrano")
+    };
+    secret.set_len((10 << 20) + 1).expect("a size");
+    let output = check();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(says.contains("\"big\" is larger than 10 MiB"), "{says}");
+    secret.set_len(10 << 20).expect("a size");
+    assert!(check().status.success());
+}

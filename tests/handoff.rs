@@ -235,3 +235,19 @@ fn it_says_how_many_scripts_it_wrote() {
         );
     }
 }
+
+/// Others' directories, also empty or private ones, are not for secrets, whatever root may do there.
+#[test]
+fn trial_27_a_directory_of_another_user_is_refused() {
+    let project = Project::new();
+    for mode in [0o700, 0o755] {
+        let name = format!("theirs-{mode:o}");
+        let directory = project.directory(&name, mode);
+        std::os::unix::fs::chown(&directory, Some(65534), Some(65534)).expect("root's rights");
+        let says = format!(
+            "{name} belongs to another user, who could read and replace what is written into it; name a new directory"
+        );
+        project.is_refused(&["--output", &name], &says);
+        assert_eq!(fs::read_dir(&directory).expect("a directory").count(), 0);
+    }
+}

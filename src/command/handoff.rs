@@ -145,6 +145,10 @@ fn make(directory: &Path) -> Result<(), Error> {
     if !found.is_dir() {
         return Err(Error::OutputIsFile { path });
     }
+    // Root could write there, too, for its owner to read.
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::OutputOfAnother { path });
+    }
     let mode = found.mode() & 0o7777;
     if mode & 0o077 == 0 {
         return Ok(());

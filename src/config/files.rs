@@ -365,6 +365,9 @@ fn not_a_file(path: &str) -> Message {
     )
 }
 
+/// Of a file that scripts carry: they are held in memory here and, some ten times as large, by the shell there.
+const LARGEST: u64 = 10 << 20;
+
 /// A regular file's bytes. Paths are relative to the directory the command runs in.
 fn read(path: &str) -> Result<Vec<u8>, Message> {
     line(path)?;
@@ -382,8 +385,19 @@ fn read(path: &str) -> Result<Vec<u8>, Message> {
             "make it readable for you",
         ),
     };
-    if !std::fs::metadata(path).map_err(problem)?.is_file() {
+    let found = std::fs::metadata(path).map_err(problem)?;
+    if !found.is_file() {
         return Err(not_a_file(path));
+    }
+    if found.len() > LARGEST {
+        return refuse(
+            format!(
+                "the local file {} is larger than {} MiB, and every script carries it",
+                quoted(path),
+                LARGEST >> 20
+            ),
+            "bring it to the hosts in another way",
+        );
     }
     std::fs::read(path).map_err(problem)
 }

@@ -1,6 +1,6 @@
 //! `deploy.sh`.
 
-use super::{REDACTED, Secrets, deploy_key_name, encode};
+use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, record_name};
 use crate::config::types::Command;
 use crate::config::{Framework, PackageManager, Server, VenvMode};
 use crate::credentials;
@@ -11,6 +11,9 @@ use askama::Template;
 #[template(path = "deploy.sh", config = "templates/askama.toml")]
 struct Deploy<'a> {
     server: &'a Server,
+    /// Names the app's record on the host.
+    app: String,
+    records: &'static str,
     /// Something secret was left out.
     redacted: bool,
     /// Without the login.
@@ -152,6 +155,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let release_venv = server.venv_mode == VenvMode::Release;
     let script = Deploy {
         server,
+        app: record_name(&server.app),
+        records: RECORDS,
         redacted: redact && (env.is_some() || hides_password),
         source_code_url,
         login,

@@ -37,8 +37,19 @@
 		report ok "Prepared release $release"
 	}
 
+	# check_owner KIND VALUE: no other app of this host has it.
+	check_owner() {
+		owner=$(owner_of "$1" "$2")
+		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
+	}
+
 	# What a rollback needs of that, too.
 	check_promotion() {
+		check_owner root "$root"
+		check_owner venv {{ server.venv_dir }}
+{%- if server.service_file.is_some() %}
+		check_owner unit "$unit"
+{%- endif %}
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 {%- if server.health_check_url.is_some() %}

@@ -69,6 +69,14 @@ fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
         project.run_in(&staging, &["setup"]).expect(1).says(says);
         similar(&before, &listing(&host));
         assert!(project.page(0).contains("version=v1"));
+        // As if a setup of an earlier version had made them.
+        let made = "cd /home/deploy; mkdir -p other/releases; cp -r demo/shared demo/.pystrano other; cp -r .venv other-venv";
+        host.root(&format!("runuser -u deploy -- sh -c '{made}'"));
+        let (what, _) = says.split_once(" belongs").expect("a name");
+        let says = format!("{what} belongs to demo/production on this host");
+        project.run_in(&staging, &["deploy"]).expect(3).says(&says);
+        assert!(project.page(0).contains("version=v1"));
+        host.root("rm -r /home/deploy/other /home/deploy/other-venv");
     }
     let staging = second(&project, &[root, venv, unit]);
     project.run_in(&staging, &["setup"]).expect(0);

@@ -261,6 +261,19 @@
 		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}
 
+	# ---- who owns what on this host
+
+	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
+	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
+	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
+	app=odd/production
+	records=/var/lib/pystrano/apps
+
+	# owner_of KIND VALUE prints which other app and environment of this host has it, if one does.
+	owner_of() {
+		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
+	}
+
 	# ---- build
 
 	name_release() {
@@ -290,8 +303,17 @@
 		report ok "Prepared release $release"
 	}
 
+	# check_owner KIND VALUE: no other app of this host has it.
+	check_owner() {
+		owner=$(owner_of "$1" "$2")
+		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
+	}
+
 	# What a rollback needs of that, too.
 	check_promotion() {
+		check_owner root "$root"
+		check_owner venv '/home/deploy/.venv & co'
+		check_owner unit "$unit"
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
