@@ -258,7 +258,7 @@ impl Site {
         );
         let (releases, envs) = left.split_once("\n\n").unwrap_or((&left, ""));
         // The env of each lies in its release.
-        let tidy = envs.is_empty() && (3..=4).contains(&releases.lines().count());
+        let tidy = envs == releases && (3..=4).contains(&releases.lines().count());
         must!(tidy && releases.contains(&release), "left behind: {left}");
         Ok(())
     }

@@ -18,7 +18,7 @@ const MIGRATE: &str = "echo migrated >>/home/deploy/migrations && test ! -e /hom
 
 /// The link cannot be switched forward.
 const MV: &str = "#!/bin/sh
-case $* in */.pystrano/next*) [ ! -e /home/deploy/fail/promote ] || exit 1 ;; esac
+case $* in */.next*) [ ! -e /home/deploy/fail/promote ] || exit 1 ;; esac
 exec /usr/bin/mv \"$@\"
 ";
 
