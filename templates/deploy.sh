@@ -161,7 +161,6 @@
 		watch_controller 0
 		stage=building
 		get_code
-		event "fact commit $commit"
 		put_env
 		link_media
 		install_dependencies

@@ -139,3 +139,103 @@ fn a_host_waits_as_long_as_it_hears_of_the_controller() {
     }
     assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
 }
+
+/// The commit that another server cloned: this one's branch has it, before a push or after one.
+#[test]
+fn openship_748_a_host_takes_the_commit_of_the_others() {
+    for depth in ["1", "0"] {
+        for extra in ["", "branch:\n", "revision: v1\nbranch:\n"] {
+            let host = Sandbox::new();
+            host.configure(&format!("clone_depth: {depth}\n{extra}"));
+            let older = host.repo(&["rev-parse", "HEAD"]);
+            host.write("repo/manage.py", "# version 2\n");
+            let newer = host.commit("2");
+            host.repo(&["tag", "v1"]);
+            for (release, chosen, version) in [
+                ("1", &older, "# version 1\n"),
+                ("2", &newer, "# version 2\n"),
+            ] {
+                let case = format!("{depth} {extra} {version}");
+                let mut session = host.controlled(&["deploy", release, "barrier=60"]);
+                session.wait_for("phase cloned");
+                assert_eq!(session.commit, newer, "{case}");
+                session.say(&format!("commit {chosen}"));
+                if *chosen == older {
+                    assert_eq!(
+                        session.wait_for("fact commit"),
+                        format!("fact commit {older}"),
+                        "{case}"
+                    );
+                }
+                for (phase, order) in [
+                    ("ready", "migrate"),
+                    ("migrated", "go"),
+                    ("promoted", "keep"),
+                ] {
+                    session.wait_for(&format!("phase {phase}"));
+                    session.say(order);
+                }
+                assert_eq!(session.end().1, 0, "{case}");
+                assert_eq!(host.read("root/current/manage.py"), version, "{case}");
+                let commit = host.read("root/current/.pystrano/commit");
+                assert_eq!(commit.trim(), chosen, "{case}");
+            }
+        }
+    }
+}
+
+/// It was pushed while this one had cloned already.
+#[test]
+fn openship_748_a_commit_that_came_after_the_clone_is_fetched() {
+    let host = Sandbox::new();
+    host.configure("");
+    let mut session = host.controlled(&["deploy", "1", "barrier=60"]);
+    session.wait_for("phase cloned");
+    host.write("repo/manage.py", "# version 2\n");
+    let newer = host.commit("2");
+    session.say(&format!("commit {newer}"));
+    for (phase, order) in [
+        ("ready", "migrate"),
+        ("migrated", "go"),
+        ("promoted", "keep"),
+    ] {
+        session.wait_for(&format!("phase {phase}"));
+        session.say(order);
+    }
+    assert_eq!(session.end().1, 0);
+    assert_eq!(host.read("root/current/manage.py"), "# version 2\n");
+}
+
+/// Who controls one server could have it report a commit of their own: the repository of a fork may hold it.
+#[test]
+fn a_commit_that_is_not_in_the_branch_is_not_deployed() {
+    let host = Sandbox::new();
+    host.configure("");
+    let before = host.snapshot();
+    let cloned = host.repo(&["rev-parse", "HEAD"]);
+    host.repo(&["checkout", "--quiet", "-b", "fork"]);
+    host.write("repo/manage.py", "# of somebody else\n");
+    let fork = host.commit("fork");
+    host.repo(&["checkout", "--quiet", "main"]);
+    let nowhere = "0".repeat(40);
+    for commit in [&fork, &nowhere] {
+        let mut session = host.controlled(&["deploy", "1", "barrier=60"]);
+        session.wait_for("phase cloned");
+        session.say(&format!("commit {commit}"));
+        let told = session.wait_for("fail clone 3");
+        assert_eq!(
+            told,
+            format!(
+                "fail clone 3 this server has commit {cloned}, another has {commit}, which is not among the last 100 of branch main"
+            )
+        );
+        assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+        assert_eq!(host.snapshot(), before);
+    }
+    for order in ["commit", "commit ; true", "go", "commit ../x"] {
+        let mut session = host.controlled(&["deploy", "1", "barrier=60"]);
+        session.wait_for("phase cloned");
+        session.say(order);
+        assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3), "{order}");
+    }
+}

@@ -221,7 +221,7 @@ impl Barrier {
             let kept = reverting && *place == Place::Over(Outcome::Done);
             if *place == Place::Promoted || kept {
                 *place = Place::Judged;
-                orders.push((host, word));
+                orders.push((host, word.clone()));
             }
         }
         orders
@@ -230,7 +230,7 @@ impl Barrier {
     fn all_that_run(&self, order: Order) -> Vec<(usize, Order)> {
         (0..self.places.len())
             .filter(|host| !matches!(self.places[*host], Place::Over(_)))
-            .map(|host| (host, order))
+            .map(|host| (host, order.clone()))
             .collect()
     }
 }
@@ -296,13 +296,15 @@ mod tests {
                 },
                 Some(Order::Keep) => barrier.ended(host, Outcome::Done),
                 Some(Order::Revert) => barrier.ended(host, Outcome::Reverted),
-                Some(Order::Stop | Order::Wait) => barrier.ended(host, Outcome::Stopped),
+                Some(Order::Stop | Order::Wait | Order::Commit(_)) => {
+                    barrier.ended(host, Outcome::Stopped)
+                }
             };
             for (host, order) in orders {
                 if order == Order::Stop {
                     todo.retain(|(other, _)| *other != host);
                 }
-                todo.push((host, Some(order)));
+                todo.push((host, Some(order.clone())));
                 said.push((host, order));
             }
         }

@@ -17,7 +17,9 @@ use crate::config::Server;
 use crate::error::{Error, exit};
 use crate::report::{Ended, News, Report, Summary};
 use crate::script::{self, Secrets};
-use crate::ssh::{self, Action, Call, Closing, Dial, Event, Message, Order, Script, Session};
+use crate::ssh::{
+    self, Action, Call, Closing, Dial, Event, Message, Order, Phase, Script, Session,
+};
 use barrier::{Barrier, Stage};
 use host::{Errand, Host};
 use std::sync::Arc;
@@ -107,6 +109,8 @@ struct Fleet<'a> {
     queue: Vec<(Instant, usize)>,
     opening: usize,
     barrier: Barrier,
+    /// The commit or release that all are to run; the first host to report one decides.
+    chosen: Option<String>,
     interrupted: bool,
     began: Instant,
     /// When hosts are told to wait on.
@@ -136,6 +140,7 @@ impl<'a> Fleet<'a> {
             hosts,
             opening: 0,
             barrier,
+            chosen: None,
             interrupted: false,
             began,
             wait: began + PATIENCE,
@@ -311,12 +316,10 @@ impl<'a> Fleet<'a> {
                 host.step = Some(step);
             }
             Event::Phase(phase) => {
-                host.step = None;
-                let orders = if self.barrier.stage() == Stage::Building && self.hosts_differ() {
-                    self.call_off()
-                } else {
-                    self.barrier.reached(index, phase)
-                };
+                if phase != Phase::Cloned {
+                    host.step = None;
+                }
+                let orders = self.at_phase(index, phase);
                 self.carry(orders);
             }
             Event::End { .. } => host.has_reported_end = true,
@@ -324,13 +327,22 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Whether hosts would roll back to different releases, as each names what ran there before, or deploy
-    /// different commits, as a push came between their clones.
-    fn hosts_differ(&self) -> bool {
-        let what = |host: &'_ Host| self.planned(host).cloned();
-        let mut known = self.hosts.iter().filter_map(what);
-        let first = known.next();
-        known.any(|other| Some(other) != first)
+    /// What a host that has come to a waiting point is to do. All deploy the commit, or roll back to the
+    /// release, that the first of them named.
+    fn at_phase(&mut self, index: usize, phase: Phase) -> Vec<(usize, Order)> {
+        if self.barrier.stage() == Stage::Building
+            && let Some(planned) = self.planned(&self.hosts[index]).cloned()
+        {
+            let chosen = self.chosen.get_or_insert_with(|| planned.clone());
+            match phase {
+                Phase::Cloned if is_commit(chosen) => {
+                    return vec![(index, Order::Commit(chosen.clone()))];
+                }
+                Phase::Ready if planned == *chosen => {}
+                _ => return self.call_off(),
+            }
+        }
+        self.barrier.reached(index, phase)
     }
 
     /// What must be the same on all hosts: the commit of a deploy, the release of a rollback.
@@ -372,7 +384,7 @@ impl<'a> Fleet<'a> {
             let host = &mut self.hosts[*index];
             host.called_off |= matches!(order, Order::Stop | Order::Revert);
             if let Some(session) = &host.session {
-                session.order(*order);
+                session.order(order.clone());
             }
         }
         for (host, order) in orders {
@@ -474,6 +486,11 @@ impl<'a> Fleet<'a> {
             self.hosts.into_iter().map(|host| host.facts).collect(),
         )
     }
+}
+
+/// Whether a host named a commit, and not something else that would be sent to the others.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn failure(step: &str, status: i32, text: &str) -> String {

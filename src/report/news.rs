@@ -78,6 +78,7 @@ impl<'a> News<'a> {
             Event::Fact { key, value } => News::Fact { key, value },
             Event::Phase(phase) => News::Phase {
                 phase: match phase {
+                    Phase::Cloned => "cloned",
                     Phase::Ready => "ready",
                     Phase::Migrated => "migrated",
                     Phase::Promoted => "promoted",

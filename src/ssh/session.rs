@@ -6,11 +6,13 @@ use super::wire::Lines;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,31 +26,26 @@ const LAST_LOGIN: Duration = Duration::from_secs(5);
 /// How often a silent child is looked at: something else may hold its pipes open.
 const GLANCE: Duration = Duration::from_secs(5);
 
-/// A word for the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+/// What a host that waits is to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    Migrate = b'm',
-    Go = b'g',
-    Keep = b'k',
-    Revert = b'r',
-    /// Another word will come.
-    Wait = b'w',
+    /// The commit to deploy.
+    Commit(String),
+    Migrate,
+    Go,
+    Keep,
+    Revert,
+    /// Another order will come.
+    Wait,
     /// Ends the script's input: before promotion it cleans up and ends. A connection that is still being
     /// opened is closed.
-    Stop = b's',
+    Stop,
 }
 
 impl Order {
-    fn read(byte: u8) -> Option<Order> {
-        use Order::{Go, Keep, Migrate, Revert, Stop, Wait};
-        [Migrate, Go, Keep, Revert, Wait, Stop]
-            .into_iter()
-            .find(|order| *order as u8 == byte)
-    }
-
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
+            Order::Commit(_) => "commit",
             Order::Migrate => "migrate",
             Order::Go => "go",
             Order::Keep => "keep",
@@ -59,31 +56,45 @@ impl Order {
     }
 }
 
+/// As the script reads it.
+impl Display for Order {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        match self {
+            Order::Commit(commit) => write!(out, "commit {commit}"),
+            other => out.write_str(other.name()),
+        }
+    }
+}
+
 /// The controller's end of a session.
 pub struct Session {
-    orders: UnixStream,
+    orders: Sender<Order>,
+    /// Gets a byte for each order, which ends the thread's wait.
+    bell: UnixStream,
 }
 
 impl Session {
     /// Starts a thread that runs one `ssh` and tells what it says; the last message is `Closed`.
     pub fn open(dial: Dial, tell: impl Fn(Message) + Send + 'static) -> io::Result<Session> {
-        let (orders, inbox) = UnixStream::pair()?;
-        orders.set_nonblocking(true)?;
-        inbox.set_nonblocking(true)?;
+        let (orders, inbox) = channel();
+        let (bell, rung) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        rung.set_nonblocking(true)?;
         thread::Builder::new().stack_size(STACK).spawn(move || {
-            let closing = serve(dial, inbox, &tell);
+            let closing = serve(dial, inbox, rung, &tell);
             tell(Message::Closed(closing));
         })?;
-        Ok(Session { orders })
+        Ok(Session { orders, bell })
     }
 
     /// Never blocks; after the end it does nothing.
     pub fn order(&self, order: Order) {
-        let _ = (&self.orders).write(&[order as u8]);
+        let _ = self.orders.send(order);
+        let _ = (&self.bell).write(b"!");
     }
 }
 
-fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
+fn serve(dial: Dial, orders: Receiver<Order>, bell: UnixStream, tell: &dyn Fn(Message)) -> Closing {
     let unstarted = |reason| Closing::Unstarted {
         reason,
         reached: false,
@@ -115,7 +126,8 @@ fn serve(dial: Dial, orders: UnixStream, tell: &dyn Fn(Message)) -> Closing {
         stdin: child.stdin.take(),
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
-        orders: Some(orders),
+        orders,
+        bell: Some(bell),
         pending,
         sent: 0,
         login: Some(dial.patience),
@@ -134,7 +146,8 @@ struct Link {
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    orders: Option<UnixStream>,
+    orders: Receiver<Order>,
+    bell: Option<UnixStream>,
     /// Bytes for the host, of which `sent` are on their way.
     pending: Vec<u8>,
     sent: usize,
@@ -262,8 +275,8 @@ impl Link {
             polled.push(PollFd::new(stderr, PollFlags::IN));
             slots.push(&mut ready.stderr);
         }
-        if let Some(orders) = &self.orders {
-            polled.push(PollFd::new(orders, PollFlags::IN));
+        if let Some(bell) = &self.bell {
+            polled.push(PollFd::new(bell, PollFlags::IN));
             slots.push(&mut ready.orders);
         }
         if let Some(stdin) = self.stdin.as_ref().filter(|_| unsent) {
@@ -282,19 +295,14 @@ impl Link {
     }
 
     fn obey(&mut self) {
-        let mut bytes = [0; 16];
-        let count = match self.orders.as_mut().map(|orders| orders.read(&mut bytes)) {
-            Some(Ok(0)) => {
-                self.orders = None;
-                return;
-            }
-            Some(Ok(count)) => count,
-            _ => return,
-        };
-        for order in bytes[..count].iter().filter_map(|byte| Order::read(*byte)) {
+        let read = |bell: &mut UnixStream| bell.read(&mut [0; 16]);
+        if let Some(Ok(0)) = self.bell.as_mut().map(read) {
+            self.bell = None;
+        }
+        while let Ok(order) = self.orders.try_recv() {
             if order != Order::Stop {
-                let word = format!("{} {}\n", self.talk.nonce, order.name());
-                self.pending.extend_from_slice(word.as_bytes());
+                let line = format!("{} {order}\n", self.talk.nonce);
+                self.pending.extend_from_slice(line.as_bytes());
                 self.write();
                 continue;
             }

@@ -1,7 +1,7 @@
 //! What one session has said: its events, and the last lines of everything else.
 
 use super::wire::Piece;
-use super::{Event, LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
+use super::{Event, LOGIN_HINT, Phase, Redactor, STDIN_HINT, strip_terminal_codes};
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
@@ -149,6 +149,8 @@ impl Talk {
                     });
                 }
             }
+            // It waits within the step.
+            Event::Phase(Phase::Cloned) => {}
             Event::Phase(_) => self.step = None,
             Event::Done { .. } | Event::Fact { .. } => {}
         }

@@ -40,6 +40,8 @@ pub enum State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// The host knows its commit, and waits for the one that all deploy.
+    Cloned,
     Ready,
     Migrated,
     Promoted,
@@ -72,6 +74,7 @@ impl Event {
                 value: more.to_owned(),
             },
             "phase" => Event::Phase(match first {
+                "cloned" => Phase::Cloned,
                 "ready" => Phase::Ready,
                 "migrated" => Phase::Migrated,
                 "promoted" => Phase::Promoted,

@@ -12,6 +12,7 @@
 		clone || stop_clone "$?"
 {%- endif %}
 		find_commit
+		agree_on_commit
 		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -106,6 +107,27 @@
 {%- endif %}
 	}
 {%- endif %}
+
+	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
+	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
+	take_commit() {
+		output=$(
+			repository_git -C "$new" fetch --quiet --no-auto-gc \
+{%- if server.clone_depth.0.is_some() %}
+				--deepen 100 \
+{%- endif %}
+{%- if server.revision.is_some() %}
+				origin "$revision" 2>&1
+{%- else if server.branch.is_some() %}
+				origin "$branch" 2>&1
+{%- else %}
+				origin HEAD 2>&1
+{%- endif %}
+		) || stop_clone "$?"
+		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
+			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
+		commit=$1
+	}
 
 	# check_out writes the files of $commit.
 	check_out() {

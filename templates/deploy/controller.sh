@@ -20,6 +20,23 @@
 		[ "$word" = "$2" ] || die 3 'called off'
 	}
 
+	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
+	# that all deploy.
+	agree_on_commit() {
+		event "fact commit $commit"
+		[ -n "$barrier" ] || return 0
+		unwatch_controller
+		event 'phase cloned'
+		hear || :
+		chosen=${word#commit }
+		case $chosen in '' | *[!0-9a-f]*) die 3 'called off' ;; esac
+		watch_controller 0
+		if [ "$chosen" != "$commit" ]; then
+			take_commit "$chosen"
+			event "fact commit $commit"
+		fi
+	}
+
 	# A promoted host goes back only when it is told so; alone it keeps what it verified.
 	hear_verdict() {
 		[ -n "$barrier" ] || return 0

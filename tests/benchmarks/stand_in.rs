@@ -11,6 +11,7 @@ fn main() {
     }
     let value = |key| words.split_whitespace().find_map(|word| word.strip_prefix(key));
     let nonce = value("nonce=").expect("a nonce");
+    let release = words.split_whitespace().nth(3).unwrap_or_default().to_owned();
     let barrier = value("barrier=").is_some();
     let say = |line: &str| {
         let mut out = std::io::stdout();
@@ -45,8 +46,15 @@ fn main() {
         "static",
     ] {
         say(&format!("step {step}"));
+        if step == "clone" {
+            say("fact commit 0123456789abcdef0123456789abcdef01234567");
+            if barrier {
+                hear(&mut input, "cloned");
+            }
+        }
         say(&format!("done {step} changed Did {step}"));
     }
+    say(&format!("fact release {release}"));
     if barrier {
         hear(&mut input, "ready");
     }

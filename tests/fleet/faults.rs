@@ -158,11 +158,74 @@ fn the_slowest_host_decides_when_all_promote() {
     );
 }
 
-/// A push came between the clones.
+/// Hosts that clone with the real git; a push lands as soon as the first of them builds.
+fn pushed_between_clones(first: &str, held: &str, call: &str, push: &str) -> (Fleet, String) {
+    let fleet = Fleet::new(3);
+    let commit = fleet.repository();
+    let wait = format!(
+        "case $* in {call}) until grep -q '^{first} pip' \"$FLEET/order\"; do sleep 0.02; done; {push} ;; esac"
+    );
+    fleet.write(&format!("{held}/before/git"), wait);
+    (fleet, commit)
+}
+
+const PUSH: &str = "(cd \"$FLEET/repo\" && echo 2 >version && git -c user.name=Ada -c user.email=a@b commit --quiet --all -m 2)";
+
+/// A push lands between the clones; or the first to report has it, and another one that cloned before does not.
+#[test]
+fn openship_748_hosts_whose_clones_differ_deploy_one_commit() {
+    for (depth, first, held, call, version) in [
+        ("1", "h1", "h2", "*' clone '*", "1"),
+        ("0", "h1", "h2", "*' clone '*", "1"),
+        ("1", "h2", "h1", "*rev-parse*", "1"),
+        ("1", "h2", "h1", "*' clone '*", "1"),
+    ] {
+        let (fleet, commit) = pushed_between_clones(first, held, call, PUSH);
+        fleet.configure(&format!("  clone_depth: {depth}\n"));
+        let ran = fleet.run(&["deploy", "--json"]);
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        let summary = ran.summary();
+        for (index, host) in fleet.hosts().enumerate() {
+            assert_eq!(
+                fleet.read(&format!("{host}/root/current/version")),
+                version,
+                "{ran:?}"
+            );
+            assert_eq!(summary["hosts"][index]["commit"], commit, "{ran:?}");
+        }
+    }
+}
+
+/// The push replaced the commit that the first one has.
+#[test]
+fn openship_748_hosts_that_cannot_have_one_commit_do_not_promote() {
+    let amend = PUSH.replace("commit", "commit --amend");
+    let (fleet, commit) = pushed_between_clones("h1", "h2", "*' clone '*", &amend);
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
+    assert!(fleet.order("migrate").is_empty(), "{ran:?}");
+    let told = format!("another has {commit}, which is not among the last 100 of branch main");
+    assert!(
+        ran.stderr
+            .contains("h2 | ✗ clone failed with exit status 3: this server has commit "),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+}
+
+/// A host that does not do as ordered.
 #[test]
 fn openship_748_hosts_with_different_commits_do_not_promote() {
     let fleet = Fleet::new(3);
-    fleet.write("h2/commit", "fedcba9876543210fedcba9876543210fedcba98\n");
+    let other = "fedcba9876543210fedcba9876543210fedcba98";
+    fleet.write("h2/commit", other);
+    fleet.write(
+        "h2/before/git",
+        "until grep -q 'h1 pip' \"$FLEET/order\"; do sleep 0.02; done; case $* in *rev-list*) echo 0123456789abcdef0123456789abcdef01234567 ;; esac",
+    );
+    let script = fleet.read("ssh");
+    fleet.write("ssh", script.replace("[ -e cut ] ||", "[ $host != h2 ] || { sh -c \"$command\" | sed -u \"s/fact commit 0.*/fact commit $(cat commit)/\"; exit; }; [ -e cut ] ||"));
     let ran = fleet.run(&["deploy"]);
     assert_eq!(ran.code(), 3, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plays each command that a deploy runs, under its name. $SANDBOX/fail/<what> makes it fail,
-# $SANDBOX/slow/<what> holds the seconds it takes.
+# $SANDBOX/slow/<what> holds the seconds it takes, $SANDBOX/before/<what> commands that come first.
 name=${0##*/}
 what=$name
 case "$name $*" in
@@ -11,6 +11,7 @@ esac
 printf '%s %s\n' "${SANDBOX##*/}" "$what" >>"$FLEET/order"
 [ ! -e "$SANDBOX/talk/$what" ] || cat "$SANDBOX/talk/$what"
 [ ! -e "$SANDBOX/slow/$what" ] || sleep "$(cat "$SANDBOX/slow/$what")"
+[ ! -e "$SANDBOX/before/$what" ] || . "$SANDBOX/before/$what"
 release=$(readlink "$SANDBOX/root/current")
 if [ -e "$SANDBOX/fail/$what" ]; then
 	# What runs after the switch fails for the new release only.
@@ -33,6 +34,7 @@ if [ -e "$SANDBOX/fail/$what" ]; then
 fi
 case $name in
 git)
+	[ ! -e "$FLEET/repo" ] || exec /usr/bin/git "$@"
 	case $* in
 	*rev-parse*) cat "$SANDBOX/commit" 2>/dev/null || echo 0123456789abcdef0123456789abcdef01234567 ;;
 	*' clone '*)

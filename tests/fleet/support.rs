@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -110,6 +110,44 @@ impl Fleet {
         self.write("deploy/app/test/deployment.yml", &text);
     }
 
+    /// Makes a repository that the hosts clone with the real git; gives its first commit.
+    pub fn repository(&self) -> String {
+        let repo = self.path("repo");
+        let url = format!("url.file://{}.insteadOf", repo.display());
+        let url = [url.as_str(), "git@example.com:app.git"];
+        git(
+            &self.path("."),
+            &["init", "--quiet", "--initial-branch=main", "repo"],
+        );
+        git(
+            &self.path("."),
+            &[&["config", "--file", "gitconfig"], &url[..]].concat(),
+        );
+        self.write("repo/requirements.txt", "");
+        self.commit("1")
+    }
+
+    /// Pushes a commit that says `version`; gives its name.
+    pub fn commit(&self, version: &str) -> String {
+        self.write("repo/version", version);
+        let repo = self.path("repo");
+        git(&repo, &["add", "--all"]);
+        git(
+            &repo,
+            &[
+                "-c",
+                "user.name=Ada",
+                "-c",
+                "user.email=ada@example.com",
+                "commit",
+                "--quiet",
+                "--message",
+                version,
+            ],
+        );
+        git(&repo, &["rev-parse", "HEAD"])
+    }
+
     pub fn hosts(&self) -> impl Iterator<Item = String> + use<> {
         (1..=self.hosts).map(|number| format!("h{number}"))
     }
@@ -149,6 +187,7 @@ impl Fleet {
             .env("PYSTRANO_SSH", self.path("ssh"))
             .env("FLEET", self.dir.path())
             .env("USER", "ada")
+            .env("GIT_CONFIG_GLOBAL", self.path("gitconfig"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -214,6 +253,16 @@ impl Fleet {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn git(directory: &Path, words: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(words)
+        .current_dir(directory)
+        .output()
+        .expect("git");
+    assert!(output.status.success(), "git {words:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// Waits for the end.

@@ -239,3 +239,32 @@ fn one_sshd_takes_sixty_connections() {
         output.says(&format!("alias{number}"));
     }
 }
+
+/// Waits for a push before it clones.
+const GIT: &str = "#!/bin/sh
+case \" $* \" in *' clone '*) touch /home/deploy/at; until [ -e /home/deploy/pushed ]; do sleep 0.05; done ;; esac
+exec /usr/bin/git \"$@\"
+";
+
+#[test]
+fn openship_748_a_push_between_two_clones_gives_one_commit() {
+    let fleet = fleet(App::FastApi, 2);
+    fleet.hosts[1].write("/usr/local/bin/git", GIT);
+    fleet.hosts[1].root("chmod 755 /usr/local/bin/git");
+    let commit = fleet.repo.release("v2");
+    let controller = fleet.project.start(&["deploy"]);
+    fleet.wait_at(1);
+    let begin = Instant::now();
+    let cloned = "ls /home/deploy/demo/releases/*/.pystrano/unfinished";
+    while fleet.hosts[0].exec(cloned).code != 0 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "never cloned");
+    }
+    fleet.repo.release("v3");
+    fleet.hosts[1].root("touch /home/deploy/pushed");
+    let output: Output = controller.wait_with_output().expect("an end").into();
+    output.expect(0);
+    fleet.serves("v2", "a push between the clones");
+    for host in &fleet.hosts {
+        assert_eq!(host.last_revision()[2], commit);
+    }
+}

@@ -397,6 +397,8 @@ fn walk(path: &Path, lines: &mut Vec<String>) {
 /// A script that runs under a controller.
 pub struct Session {
     pub child: Child,
+    /// The commit that it is ordered to deploy; at first, what it reports.
+    pub commit: String,
     output: std::io::BufReader<std::process::ChildStdout>,
 }
 
@@ -424,20 +426,33 @@ impl Session {
             )
             .expect("a script sent");
         let output = std::io::BufReader::new(child.stdout.take().expect("stdout"));
-        Session { child, output }
+        Session {
+            child,
+            output,
+            commit: String::new(),
+        }
     }
 
-    /// Reads events up to the one that starts so; gives it without its mark.
+    /// Reads events up to the one that starts so; gives it without its mark. The order for a commit
+    /// that it waits for on the way is sent.
     pub fn wait_for(&mut self, event: &str) -> String {
         let mut seen = String::new();
         loop {
             let line = self
                 .line()
                 .unwrap_or_else(|| panic!("no {event:?} in:\n{seen}"));
-            if let Some((_, found)) = line.split_once(&format!("@{NONCE} "))
-                && found.starts_with(event)
-            {
-                return found.to_owned();
+            if let Some((_, found)) = line.split_once(&format!("@{NONCE} ")) {
+                if let Some(commit) = found.strip_prefix("fact commit ")
+                    && self.commit.is_empty()
+                {
+                    self.commit = commit.to_owned();
+                }
+                if found.starts_with(event) {
+                    return found.to_owned();
+                }
+                if found == "phase cloned" {
+                    self.say(&format!("commit {}", self.commit));
+                }
             }
             seen += &line;
             seen.push('\n');

@@ -132,6 +132,7 @@ fn host_for(script: &str) -> Sandbox {
         assert!(git.expect("git").success(), "git {words:?}");
     }
     host.commit("2");
+    host.commit("3");
     if let Some(branch) = setting(&host, script, "branch")
         && branch != "main"
     {
@@ -225,6 +226,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
             &script,
             &["deploy", "barrier=60"],
         );
+        session.commit = host.repo(&["rev-parse", "HEAD~1"]);
         session.wait_for("phase ready");
         if script.contains("\n\tmigrate() {") {
             session.say("migrate");

@@ -324,6 +324,7 @@
 		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
 		clone || stop_clone "$?"
 		find_commit
+		agree_on_commit
 		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -364,6 +365,19 @@
 			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
 		fi
 		pulled="branch $branch"
+	}
+
+	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
+	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
+	take_commit() {
+		output=$(
+			repository_git -C "$new" fetch --quiet --no-auto-gc \
+				--deepen 100 \
+				origin "$branch" 2>&1
+		) || stop_clone "$?"
+		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
+			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
+		commit=$1
 	}
 
 	# check_out writes the files of $commit.
@@ -967,6 +981,23 @@ EOF
 		[ "$word" = "$2" ] || die 3 'called off'
 	}
 
+	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
+	# that all deploy.
+	agree_on_commit() {
+		event "fact commit $commit"
+		[ -n "$barrier" ] || return 0
+		unwatch_controller
+		event 'phase cloned'
+		hear || :
+		chosen=${word#commit }
+		case $chosen in '' | *[!0-9a-f]*) die 3 'called off' ;; esac
+		watch_controller 0
+		if [ "$chosen" != "$commit" ]; then
+			take_commit "$chosen"
+			event "fact commit $commit"
+		fi
+	}
+
 	# A promoted host goes back only when it is told so; alone it keeps what it verified.
 	hear_verdict() {
 		[ -n "$barrier" ] || return 0
@@ -1004,7 +1035,6 @@ EOF
 		watch_controller 0
 		stage=building
 		get_code
-		event "fact commit $commit"
 		put_env
 		link_media
 		install_dependencies
