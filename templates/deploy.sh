@@ -132,6 +132,8 @@
 {%- if server.service_file.is_some() %}
 
 {% include "deploy/restart.sh" %}
+
+{% include "deploy/unit_log.sh" %}
 {%- endif %}
 {%- if !start.is_empty() %}
 
@@ -248,9 +250,15 @@
 	# failed STATUS: tells which step failed, and why where that is known.
 	failed() {
 		if [ -n "$nonce" ]; then
+{%- if server.service_file.is_some() %}
+			show_log
+{%- endif %}
 			event "fail $step $1 $reason"
 		else
 			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
+{%- if server.service_file.is_some() %}
+			show_log
+{%- endif %}
 		fi
 	}
 

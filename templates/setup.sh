@@ -11,7 +11,7 @@
 #   directories  {{ server.project_root }}
 #   packages     those named in the settings below
 {%- if let Some(unit) = unit %}
-#   sudo         {{ server.project_user }} may restart {{ unit.name }} as root, and nothing else
+#   sudo         {{ server.project_user }} may restart {{ unit.name }} and read its log as root, and nothing else
 {%- else %}
 #   sudo         {{ server.project_user }} loses the unlimited rights that an older tool gave
 {%- endif %}

@@ -1,6 +1,6 @@
 //! `deploy.sh`.
 
-use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, record_name};
+use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, record_name};
 use crate::config::types::Command;
 use crate::config::{Framework, PackageManager, Server, VenvMode};
 use crate::credentials;
@@ -37,6 +37,8 @@ struct Deploy<'a> {
     /// `health_check_statuses` as text, and as a test of `$code`.
     statuses: String,
     accepts: String,
+    /// Show the last lines of the unit's log, as words of the shell.
+    log_arguments: String,
     /// What follows the switch to a release, as the rest of a list of commands.
     start: &'static str,
 }
@@ -188,6 +190,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
                 format!("{{ [ \"${{code:-0}}\" -ge {low} ] && [ \"${{code:-0}}\" -le {high} ]; }}")
             }
         }),
+        log_arguments: log_arguments("\"$unit\"", false).join(" "),
         start: match (&server.service_file, &server.health_check_url) {
             (Some(_), _) => " && restart && verify",
             (None, Some(_)) => " && verify",

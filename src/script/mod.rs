@@ -68,6 +68,25 @@ fn record_name(app: &str) -> String {
     name
 }
 
+/// So many lines of a unit's log can be read at most.
+const LOG_LINES: usize = 10_000;
+
+/// The arguments of journalctl that show the last lines of a unit's log, or go on with those to come. sudo lets the
+/// app user run it with these, argument for argument: what else is asked for, such as fewer lines, is left to
+/// whoever reads them.
+fn log_arguments(unit: &str, follow: bool) -> Vec<String> {
+    let mut arguments = vec![
+        "--no-pager".to_owned(),
+        format!("--unit={unit}"),
+        "--output=short-unix".to_owned(),
+        format!("--lines={LOG_LINES}"),
+    ];
+    if follow {
+        arguments.push("--follow".to_owned());
+    }
+    arguments
+}
+
 /// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
 fn encode(bytes: &[u8], secrets: Secrets) -> String {
     if secrets == Secrets::Redact {

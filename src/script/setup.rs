@@ -1,6 +1,6 @@
 //! `setup.sh`.
 
-use super::{RECORDS, Secrets, deploy_key_name, encode, record_name};
+use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, record_name};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
@@ -40,6 +40,8 @@ struct Unit<'a> {
     /// The user and the unit as sudoers wants them written.
     sudo_user: String,
     sudo_unit: String,
+    /// The arguments of journalctl that show the last lines of its log, and that follow it.
+    sudo_logs: [String; 2],
 }
 
 struct SecretText<'a> {
@@ -83,6 +85,11 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             sudo_file: sudo_file(&server.project_user, &service.unit),
             sudo_user: sudoers_user(&server.project_user),
             sudo_unit: sudoers_argument(&service.unit),
+            sudo_logs: [false, true].map(|follow| {
+                let arguments = log_arguments(&service.unit, follow);
+                let arguments: Vec<_> = arguments.iter().map(|it| sudoers_argument(it)).collect();
+                arguments.join(" ")
+            }),
         }),
         secrets: server
             .secrets

@@ -11,6 +11,7 @@
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		waited=0
+		restarted=$(date +%s.%N)
 		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			case $(systemctl show --property=Result "$unit") in

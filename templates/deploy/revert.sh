@@ -8,6 +8,9 @@
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current"{{ start|safe }}; }; then
+{%- if server.service_file.is_some() %}
+				show_log
+{%- endif %}
 				log doubt
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi

@@ -3,7 +3,12 @@
 {%- if let Some(unit) = unit %}
 		systemctl=/usr/bin/systemctl
 		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
+		journalctl=/usr/bin/journalctl
+		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
 		rule={{ unit.sudo_user }}" ALL=(root) NOPASSWD: $systemctl restart "{{ unit.sudo_unit }}
+{%- for arguments in unit.sudo_logs %}
+		rule="$rule, $journalctl "{{ arguments }}
+{%- endfor %}
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new
@@ -17,7 +22,7 @@
 		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
 			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit"
+		text="Limited sudo for $user to restarting $unit and reading its log"
 {%- else %}
 		text="Left $user without unlimited sudo"
 {%- endif %}

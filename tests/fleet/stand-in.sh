@@ -55,5 +55,6 @@ systemctl)
 	is-failed) exit 1 ;;
 	esac
 	;;
+journalctl) cat "$SANDBOX/journal" 2>/dev/null ;;
 curl) printf 200 ;;
 esac

@@ -54,7 +54,7 @@ impl Fleet {
         fleet.program("ssh", include_str!("ssh.sh"));
         fleet.program("bin/sh", include_str!("sh.sh"));
         fleet.program("stand-in", include_str!("stand-in.sh"));
-        for name in ["git", "sudo", "systemctl", "curl"] {
+        for name in ["git", "sudo", "systemctl", "journalctl", "curl"] {
             symlink("../stand-in", bin.join(name)).expect("a link");
         }
         for host in fleet.hosts() {

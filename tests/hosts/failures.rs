@@ -184,9 +184,7 @@ fn django_static_step_fails() {
 fn unit_dies_at_start() {
     let fixture = deployed(App::Django);
     fixture.repo.die_at_start();
-    let said = "✗ restart failed with exit status 1\n    \
-        Job for demo.service failed because the control process exited with error code.\n    \
-        See \"systemctl status demo.service\" and \"journalctl -xeu demo.service\" for details.\n";
+    let said = "✗ restart failed with exit status 1\n    ...]: broken-start\n";
     fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
 }
 
@@ -194,7 +192,7 @@ fn unit_dies_at_start() {
 fn unit_dies_a_second_later() {
     let fixture = deployed(App::Django);
     fixture.repo.die_after_a_second();
-    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n";
+    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n    ...Main process exited, code=killed\n";
     fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
 }
 
@@ -229,7 +227,7 @@ fn worker_does_not_boot() {
         .repo
         .write("demo/wsgi.py", "raise RuntimeError('broken-worker')\n");
     fixture.repo.commit("A worker that does not boot");
-    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n";
+    let said = "✗ verify failed with exit status 1: demo.service did not stay up\n    ...]: RuntimeError: broken-worker\n";
     fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
 }
 

@@ -53,7 +53,7 @@ env -0 >>"$SANDBOX/environments/{name}"
 
 const SUDO: &str = r#"#!/bin/sh
 [ "$1" = -n ] && shift
-if [ "$1" = -l ]; then [ ! -e "$SANDBOX/fail/sudo" ]; exit; fi
+if [ "$1" = -l ]; then [ ! -e "$SANDBOX/fail/sudo" ] && [ ! -e "$SANDBOX/fail/sudo-$2" ]; exit; fi
 exec "$@"
 "#;
 
@@ -72,6 +72,12 @@ is-active)
 	echo active
 	;;
 esac
+"#;
+
+/// Prints the unit's log, `files/journal`.
+const JOURNALCTL: &str = r#"#!/bin/sh
+printf '%s\n' "$*" >>"$SANDBOX/calls/journalctl"
+[ ! -e "$SANDBOX/files/journal" ] || cat "$SANDBOX/files/journal"
 "#;
 
 /// Answers as the fault files say; `fail/health-<release>` makes only that release sick.
@@ -121,6 +127,7 @@ impl Sandbox {
         }
         sandbox.program("bin/sudo", SUDO);
         sandbox.program("bin/systemctl", SYSTEMCTL);
+        sandbox.program("bin/journalctl", JOURNALCTL);
         sandbox.program("bin/curl", CURL);
         sandbox.write("files/.env", "GREETING='hello world'\n");
         sandbox.write("files/app.service", "[Service]\nExecStart=/bin/true\n");

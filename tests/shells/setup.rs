@@ -23,7 +23,9 @@ fn every_step_runs_and_then_finds_itself_done() {
             host.read("home/.ssh/known_hosts"),
             "code.example.com ssh-ed25519 AAAAscanned\npinned.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHfR2ZFwhrJ1vNNRJ1NQjXNkRwXW4W7yCtcAoCz8G++W\n"
         );
-        let rule = "root ALL=(root) NOPASSWD: /usr/bin/systemctl restart app.service\n";
+        let rule = "root ALL=(root) NOPASSWD: /usr/bin/systemctl restart app.service, \
+                    /usr/bin/journalctl --no-pager --unit\\=app.service --output\\=short-unix --lines\\=10000, \
+                    /usr/bin/journalctl --no-pager --unit\\=app.service --output\\=short-unix --lines\\=10000 --follow\n";
         assert_eq!(host.read("etc/sudoers.d/pystrano-root,app+service"), rule);
         assert_eq!(host.read("etc/systemd/system/app.service"), UNIT);
         assert_eq!(
@@ -141,8 +143,9 @@ fn what_is_there_is_kept_and_what_the_old_tool_left_is_mended() {
         host.write("etc/sudoers.d/root", "root ALL=(ALL) ALL\n");
         let ran = host.run(&script, &[]);
         assert!(
-            ran.stdout
-                .contains("warning Limited sudo for root to restarting app.service, but "),
+            ran.stdout.contains(
+                "warning Limited sudo for root to restarting app.service and reading its log, but "
+            ),
             "{shell}: {}",
             ran.stdout
         );

@@ -770,6 +770,7 @@ EOF
 	restart_unit() {
 		invocation=$(systemctl show --property=InvocationID "$unit")
 		waited=0
+		restarted=$(date +%s.%N)
 		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
 			code=$?
 			case $(systemctl show --property=Result "$unit") in
@@ -815,6 +816,68 @@ EOF
 		esac
 	}
 
+	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
+	# for that: the reason is most often among them.
+	show_log() {
+		case "$step $reason" in
+		*'another host failed') return 0 ;;
+		restart\ * | verify\ *) ;;
+		*) return 0 ;;
+		esac
+		if ! isolated sudo -n -l journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 >/dev/null 2>&1; then
+			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
+			return 0
+		fi
+		# The last lines may still be on their way.
+		log='' before=-
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			[ -z "$log" ] || [ "$log" != "$before" ] || break
+			before=$log
+			sleep 0.1
+			log=$(isolated sudo -n journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 2>/dev/null | isolated log_lines | tail -n 20)
+		done
+		[ -z "$log" ] || run printf '%s\n' "$log"
+	}
+
+	# log_lines: those since the restart, without their times and what the env keeps secret.
+	log_lines() {
+		launcher=$root/current/.pystrano/run
+		[ -x "$launcher" ] || launcher='env'
+		"$launcher" awk -v since="$restarted" '
+			BEGIN {
+				for (name in ENVIRON) {
+					value = ENVIRON[name]
+					if (toupper(name) ~ /PASSW|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|_(KEY|PASS|PWD|DSN)(_|$)|^(KEY|PASS|DSN)(_|$)/) {
+						parts = split(value, part, "\n")
+						for (i = 1; i <= parts; i++) add(part[i])
+					}
+					while (match(value, /:\/\/[^:@\/ ]*:[^@ ]+@/)) {
+						login = substr(value, RSTART + 3, RLENGTH - 4)
+						add(substr(login, index(login, ":") + 1))
+						value = substr(value, RSTART + RLENGTH)
+					}
+				}
+			}
+			/^[0-9]+\.[0-9]+ / {
+				shown = $1 >= since
+				sub(/^[^ ]+ [^ ]+ /, "")
+			}
+			shown {
+				for (secret in secrets) {
+					kept = ""
+					while (at = index($0, secret)) {
+						kept = kept substr($0, 1, at - 1) "[secret]"
+						$0 = substr($0, at + length(secret))
+					}
+					$0 = kept $0
+				}
+				print
+			}
+			function add(text) {
+				if (length(text) >= (text ~ /^[0-9]+$/ ? 6 : 4) && text !~ /^(true|false|none|null)$/) secrets[text]
+			}'
+	}
+
 	verify() {
 		begin verify
 		# An app that cannot start is often noticed only after a while.
@@ -836,6 +899,7 @@ EOF
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current" && restart && verify; }; then
+				show_log
 				log doubt
 				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 			fi
@@ -1068,9 +1132,11 @@ EOF
 	# failed STATUS: tells which step failed, and why where that is known.
 	failed() {
 		if [ -n "$nonce" ]; then
+			show_log
 			event "fail $step $1 $reason"
 		else
 			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
+			show_log
 		fi
 	}
 

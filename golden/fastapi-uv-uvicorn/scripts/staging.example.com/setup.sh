@@ -10,7 +10,7 @@
 #   keys         who may log in as root may log in as orders
 #   directories  /home/orders/apps/orders
 #   packages     those named in the settings below
-#   sudo         orders may restart orders.service as root, and nothing else
+#   sudo         orders may restart orders.service and read its log as root, and nothing else
 #   virtualenv   /home/orders/.venv-orders
 #   known-hosts  the keys of the hosts that code comes from
 #   service      orders.service, enabled; the first deploy starts it
@@ -784,7 +784,11 @@ EOF
 		begin sudo
 		systemctl=/usr/bin/systemctl
 		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
+		journalctl=/usr/bin/journalctl
+		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
 		rule=orders" ALL=(root) NOPASSWD: $systemctl restart "orders.service
+		rule="$rule, $journalctl "'--no-pager --unit\=orders.service --output\=short-unix --lines\=10000'
+		rule="$rule, $journalctl "'--no-pager --unit\=orders.service --output\=short-unix --lines\=10000 --follow'
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new
@@ -798,7 +802,7 @@ EOF
 		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
 			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit"
+		text="Limited sudo for $user to restarting $unit and reading its log"
 		old_rule=/etc/sudoers.d/$user
 		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
 			rm "$old_rule"

@@ -10,7 +10,7 @@
 #   keys         who may log in as root may log in as deploy
 #   directories  '/home/deploy/apps/odd name; rm -rf $HOME/'\''quoted'\'''
 #   packages     those named in the settings below
-#   sudo         deploy may restart 'odd@1.service' as root, and nothing else
+#   sudo         deploy may restart 'odd@1.service' and read its log as root, and nothing else
 #   virtualenv   '/home/deploy/.venv & co'
 #   known-hosts  the keys of the hosts that code comes from
 #   service      'odd@1.service', enabled; the first deploy starts it
@@ -814,7 +814,11 @@ EOF
 		begin sudo
 		systemctl=/usr/bin/systemctl
 		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
+		journalctl=/usr/bin/journalctl
+		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
 		rule=deploy" ALL=(root) NOPASSWD: $systemctl restart "'odd@1.service'
+		rule="$rule, $journalctl "'--no-pager --unit\=odd@1.service --output\=short-unix --lines\=10000'
+		rule="$rule, $journalctl "'--no-pager --unit\=odd@1.service --output\=short-unix --lines\=10000 --follow'
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new
@@ -828,7 +832,7 @@ EOF
 		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
 			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit"
+		text="Limited sudo for $user to restarting $unit and reading its log"
 		old_rule=/etc/sudoers.d/$user
 		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
 			rm "$old_rule"

@@ -1,0 +1,70 @@
+	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
+	# for that: the reason is most often among them.
+	show_log() {
+		case "$step $reason" in
+		*'another host failed') return 0 ;;
+		restart\ * | verify\ *) ;;
+		*) return 0 ;;
+		esac
+		if ! isolated sudo -n -l journalctl {{ log_arguments|safe }} >/dev/null 2>&1; then
+			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
+			return 0
+		fi
+		# The last lines may still be on their way.
+		log='' before=-
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			[ -z "$log" ] || [ "$log" != "$before" ] || break
+			before=$log
+			sleep 0.1
+			log=$(isolated sudo -n journalctl {{ log_arguments|safe }} 2>/dev/null | isolated log_lines | tail -n 20)
+		done
+		[ -z "$log" ] || run printf '%s\n' "$log"
+	}
+
+	# log_lines: those since the restart, without their times{% if server.env_file.is_some() %} and what the env keeps secret{% endif %}.
+	log_lines() {
+{%- if server.env_file.is_some() %}
+		launcher=$root/current/.pystrano/run
+		[ -x "$launcher" ] || launcher='env'
+		"$launcher" awk -v since="$restarted" '
+			BEGIN {
+				for (name in ENVIRON) {
+					value = ENVIRON[name]
+					if (toupper(name) ~ /PASSW|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|_(KEY|PASS|PWD|DSN)(_|$)|^(KEY|PASS|DSN)(_|$)/) {
+						parts = split(value, part, "\n")
+						for (i = 1; i <= parts; i++) add(part[i])
+					}
+					while (match(value, /:\/\/[^:@\/ ]*:[^@ ]+@/)) {
+						login = substr(value, RSTART + 3, RLENGTH - 4)
+						add(substr(login, index(login, ":") + 1))
+						value = substr(value, RSTART + RLENGTH)
+					}
+				}
+			}
+			/^[0-9]+\.[0-9]+ / {
+				shown = $1 >= since
+				sub(/^[^ ]+ [^ ]+ /, "")
+			}
+			shown {
+				for (secret in secrets) {
+					kept = ""
+					while (at = index($0, secret)) {
+						kept = kept substr($0, 1, at - 1) "[secret]"
+						$0 = substr($0, at + length(secret))
+					}
+					$0 = kept $0
+				}
+				print
+			}
+			function add(text) {
+				if (length(text) >= (text ~ /^[0-9]+$/ ? 6 : 4) && text !~ /^(true|false|none|null)$/) secrets[text]
+			}'
+{%- else %}
+		awk -v since="$restarted" '
+			/^[0-9]+\.[0-9]+ / {
+				shown = $1 >= since
+				sub(/^[^ ]+ [^ ]+ /, "")
+			}
+			shown'
+{%- endif %}
+	}
