@@ -57,7 +57,6 @@ fn the_log_of_the_unit_can_be_read_and_nothing_else() {
             // without the pager's being off, and with another
             "journalctl --unit=demo.service --output=short-unix --lines=10000",
             &format!("SYSTEMD_PAGER=id {SHOW}"),
-            &format!("--preserve-env {SHOW}"),
             // another unit, and all units
             "journalctl --no-pager --unit=other.service --output=short-unix --lines=10000",
             "journalctl --no-pager --unit=* --output=short-unix --lines=10000",
