@@ -251,3 +251,20 @@ fn trial_27_a_directory_of_another_user_is_refused() {
         assert_eq!(fs::read_dir(&directory).expect("a directory").count(), 0);
     }
 }
+
+#[test]
+fn a_host_may_be_called_like_an_unfinished_file() {
+    let project = Project::new();
+    let config = project.path("deploy/shop/production/deployment.yml");
+    let text = fs::read_to_string(&config).expect("a config");
+    let name = ".pystrano-x.unfinished";
+    fs::write(
+        &config,
+        text.replace("{host: b}", &format!("{{host: {name}}}")),
+    )
+    .expect("a file");
+    for _ in 0..2 {
+        project.renders(&["--output", "ops"]);
+    }
+    assert!(project.path("ops").join(name).join("deploy.sh").exists());
+}

@@ -38,7 +38,9 @@ pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
+        // A directory of that name is a host's.
+        let is_file = entry.file_type()?.is_file();
+        if is_file && name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
             fs::remove_file(entry.path())?;
         }
     }

@@ -4,7 +4,7 @@ use super::barrier::Stage;
 use super::host::{Errand, backoff};
 use super::{Fleet, MIGRATE, Outcome};
 use crate::report::News;
-use crate::ssh::Closing;
+use crate::ssh::{self, Closing};
 use std::time::{Duration, Instant};
 
 /// How long a host is asked that cannot be reached, from when it was last heard of.
@@ -101,9 +101,8 @@ impl Fleet<'_> {
             return self.over(index, Outcome::Doubt);
         }
         let release = self.job.release.as_deref();
-        let outcome = host
-            .answer
-            .outcome_of(release.or(host.facts.release.as_deref()));
+        let release = release.or(host.facts.release.as_deref());
+        let outcome = host.answer.outcome_of(release, &ssh::who());
         if matches!(outcome, Outcome::Stopped | Outcome::Doubt) && host.unsure < ASK_AGAIN {
             // Only the log is proof: a look at the lock can miss a run that is still at it.
             host.unsure += 1;
@@ -123,6 +122,12 @@ impl Fleet<'_> {
 
     /// It kept what the others gave up: the release before is put back there too.
     pub(super) fn put_back(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        if host.facts.previous.is_none() {
+            let trouble = "it ran no release before, so there is none to go back to";
+            host.trouble = Some(trouble.to_owned());
+            return self.over(index, Outcome::Done);
+        }
         self.queue_errand(index, Errand::PutBack, Duration::ZERO);
     }
 }

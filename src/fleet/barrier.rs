@@ -43,6 +43,8 @@ pub struct Barrier {
     together: bool,
     migrates: Vec<bool>,
     places: Vec<Place>,
+    /// Hosts that were told to go back: one that cannot is not told again.
+    reverting: Vec<bool>,
     stage: Stage,
 }
 
@@ -52,6 +54,7 @@ impl Barrier {
         Barrier {
             together,
             places: vec![Place::Building; migrates.len()],
+            reverting: vec![false; migrates.len()],
             migrates,
             stage: Stage::Building,
         }
@@ -218,7 +221,8 @@ impl Barrier {
         let mut orders = Vec::new();
         for (host, place) in self.places.iter_mut().enumerate() {
             // One that was lost may have ended before the verdict, with what it promoted.
-            let kept = reverting && *place == Place::Over(Outcome::Done);
+            let kept = reverting && *place == Place::Over(Outcome::Done) && !self.reverting[host];
+            self.reverting[host] |= reverting && *place == Place::Promoted || kept;
             if *place == Place::Promoted || kept {
                 *place = Place::Judged;
                 orders.push((host, word.clone()));

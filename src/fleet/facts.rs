@@ -24,6 +24,8 @@ pub struct Facts {
     pub lock: Option<String>,
     /// A release that is not whole.
     pub unfinished: Option<String>,
+    /// What the run left changed in the virtualenv that releases share.
+    pub packages: Vec<String>,
     /// The last line of the log.
     pub last: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Facts {
             }
             "lock" => self.lock = Some(value.to_owned()),
             "unfinished" => self.unfinished = known(),
+            "packages" => self.packages = value.split_whitespace().map(str::to_owned).collect(),
             "last" => self.last = known(),
             _ => {}
         }
@@ -70,8 +73,9 @@ impl Facts {
         self.lock.is_some()
     }
 
-    /// What became of a deploy or rollback to `release`, from what `status` says afterwards.
-    pub fn outcome_of(&self, release: Option<&str>) -> Outcome {
+    /// What became of a deploy or rollback to `release` by `who`, from what `status` says afterwards.
+    /// Somebody else may have taken the same name in the same second.
+    pub fn outcome_of(&self, release: Option<&str>, who: &str) -> Outcome {
         // Without these nobody knows what to look for, or what is there.
         let Some(release) = release.filter(|_| self.has_current) else {
             return Outcome::Doubt;
@@ -84,7 +88,7 @@ impl Facts {
             .split(' ')
             .collect();
         let logged = match log[..] {
-            [_, of, .., result] if of == release => Some(result),
+            [_, of, _, by, result] if of == release && by == who => Some(result),
             _ => None,
         };
         match (logged, is_current) {
@@ -121,13 +125,19 @@ mod tests {
             ("1", "T 1 abc me@here deployed", Outcome::Stopped),
             ("1", "-", Outcome::Stopped),
             ("2", "T 1 abc me@here deployed", Outcome::Doubt),
+            ("2", "T 2 abc you@there deployed", Outcome::Doubt),
+            ("1", "T 2 abc you@there reverted", Outcome::Stopped),
             ("3", "T 2 abc me@here deployed", Outcome::Doubt),
         ] {
             let mut facts = Facts::default();
             facts.learn("current", current);
             facts.learn("last", last);
-            assert_eq!(facts.outcome_of(Some("2")), outcome, "{current} {last}");
+            assert_eq!(
+                facts.outcome_of(Some("2"), "me@here"),
+                outcome,
+                "{current} {last}"
+            );
         }
-        assert_eq!(Facts::default().outcome_of(None), Outcome::Doubt);
+        assert_eq!(Facts::default().outcome_of(None, "me@here"), Outcome::Doubt);
     }
 }

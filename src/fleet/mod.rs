@@ -388,8 +388,10 @@ impl<'a> Fleet<'a> {
             }
         }
         for (host, order) in orders {
-            self.report.news(host, &News::Told { word: order.name() });
             let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
+            if waiting.is_none() {
+                self.report.news(host, &News::Told { word: order.name() });
+            }
             match (order, waiting) {
                 (Order::Stop, Some(at)) => {
                     self.queue.remove(at);
@@ -473,6 +475,7 @@ impl<'a> Fleet<'a> {
                     .commit
                     .clone()
                     .filter(|_| *outcome == Outcome::Done),
+                packages: host.facts.packages.clone(),
                 trouble: host.trouble.clone(),
             });
         self.report.end(&Summary {

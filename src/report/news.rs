@@ -96,6 +96,8 @@ pub struct Ended {
     /// What is current there, where that is known.
     pub release: Option<String>,
     pub commit: Option<String>,
+    /// What the run left changed in the virtualenv that releases share: names with versions.
+    pub packages: Vec<String>,
     /// What went wrong, in one line.
     pub trouble: Option<String>,
 }

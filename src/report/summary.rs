@@ -37,7 +37,7 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
         text,
         "{} {} ({took})",
         paint(Paint::Bad, "✗"),
-        heading(action, ended.code)
+        heading(action, ended)
     );
     // Of one server the lines above have told why.
     let told = labels.len() == 1 && ended.code != exit::IN_DOUBT;
@@ -48,20 +48,27 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
     text
 }
 
-fn heading(action: Action, code: u8) -> &'static str {
-    match (code, action.promotes()) {
+fn heading(action: Action, ended: &Summary) -> String {
+    let same = match ended.hosts.iter().all(|host| host.packages.is_empty()) {
+        true => "every server is as it was",
+        false => {
+            "every server runs what it ran before, but packages in a shared virtualenv changed"
+        }
+    };
+    let heading = match (ended.code, action.promotes()) {
         (exit::FAILED, true) => "Failed after promotion: every server runs what it ran before",
         (exit::FAILED, false) => "Not done on every server",
-        (exit::STOPPED, _) => "Stopped before promotion: every server is as it was",
+        (exit::STOPPED, _) => return format!("Stopped before promotion: {same}"),
         (exit::UNREACHABLE, true) => {
-            "Stopped before promotion, for a server could not be reached: every server is as it was"
+            return format!("Stopped before promotion, for a server could not be reached: {same}");
         }
         (exit::UNREACHABLE, false) => "A server could not be reached",
-        (exit::INTERRUPTED, true) => "Interrupted before promotion: every server is as it was",
+        (exit::INTERRUPTED, true) => return format!("Interrupted before promotion: {same}"),
         (exit::INTERRUPTED, false) => "Interrupted",
         (exit::IN_DOUBT, false) => "Servers run different releases",
         _ => "Servers differ, or the state of one is not known",
-    }
+    };
+    heading.to_owned()
 }
 
 fn next(action: Action, code: u8, target: &str) -> String {
@@ -112,6 +119,13 @@ fn state(action: Action, host: &Ended, told: bool) -> String {
         (Outcome::Untouched, _) => "not begun".to_owned(),
         (Outcome::Broken, _) => "it does not run as it should, look at it".to_owned(),
         (Outcome::Doubt, _) => "not known, look at it".to_owned(),
+    };
+    let now = match host.packages.as_slice() {
+        [] => now,
+        changed => format!(
+            "{now}, but for packages in the shared virtualenv: {}",
+            changed.join(" ")
+        ),
     };
     match &host.trouble {
         Some(trouble) if !told => format!("{now}; {trouble}"),

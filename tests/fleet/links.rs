@@ -92,6 +92,23 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert!(asked.contains(&format!("rollback {OLD} 'who=")), "{asked}");
 }
 
+/// A rollback without a name would go to whatever older release it has.
+#[test]
+fn a_host_that_kept_its_first_release_is_not_put_back_to_another() {
+    let fleet = Fleet::new(3);
+    std::fs::remove_file(fleet.path("h2/root/current")).expect("no current");
+    fleet.write("h2/cut", "phase promoted");
+    fleet.write("h3/fail/curl", "");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert!(!fleet.read("h2/calls").contains("rollback"), "{ran:?}");
+    let kept = fleet.current("h2");
+    assert!(kept != OLD && kept != OLDER, "{ran:?}");
+    let told =
+        format!("h2: runs {kept}; it ran no release before, so there is none to go back to\n");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+}
+
 /// A deploy in which `h1` has told that it kept the release, which `h2` is about to give up.
 fn one_that_kept() -> (Fleet, Child) {
     let fleet = Fleet::new(2);
@@ -124,6 +141,24 @@ fn why_a_put_back_fails_is_told() {
     assert!(ran.stderr.contains(told), "{ran:?}");
     let told = "h1: not known, look at it; verify failed";
     assert!(ran.stderr.contains(told), "{ran:?}");
+}
+
+/// Somebody removed what it would go back to.
+#[test]
+fn a_put_back_that_is_refused_is_not_tried_again() {
+    let (fleet, child) = one_that_kept();
+    std::fs::remove_dir_all(fleet.path(&format!("h1/root/releases/{OLD}"))).expect("a release");
+    let ran = ran(child);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert_eq!(
+        fleet.read("h1/calls").matches("-- rollback ").count(),
+        1,
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr.contains("; release failed: there is no release"),
+        "{ran:?}"
+    );
 }
 
 #[test]

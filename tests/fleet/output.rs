@@ -168,3 +168,60 @@ fn trial_7_success_without_what_must_come_before_is_doubt() {
         assert!(ran.stderr.contains(told), "{ran:?}");
     }
 }
+
+/// One connection is opened at a time, and the first fails.
+#[test]
+fn a_host_that_was_never_contacted_has_no_events_but_its_end() {
+    let fleet = Fleet::new(3);
+    fleet.write("h1/refused", "");
+    let ran = fleet.run(&["deploy", "--json", "--jobs", "1"]);
+    assert_eq!(ran.code(), 4, "{ran:?}");
+    for host in ["h2", "h3"] {
+        let of = format!(r#""host":"{host}","event":"#);
+        let events: Vec<&str> = ran
+            .stdout
+            .lines()
+            .filter(|line| line.contains(&of))
+            .collect();
+        assert_eq!(events.len(), 1, "{ran:?}");
+        assert!(events[0].contains(r#""outcome":"untouched""#), "{ran:?}");
+    }
+}
+
+/// A shared virtualenv that an install changed is not as it was.
+#[test]
+fn the_summary_tells_that_packages_changed() {
+    let fleet = Fleet::new(2);
+    let packages = "venv/lib/python3/site-packages";
+    std::fs::create_dir_all(fleet.path(&format!("h1/{packages}/other-1.0.dist-info")))
+        .expect("a package");
+    let install = "mkdir -p \"$SANDBOX/venv/lib/python3/site-packages/app-1.0.dist-info\"";
+    fleet.write("h1/before/pip", install);
+    fleet.write("h2/fail/static", "");
+    // Not before the other one has installed.
+    fleet.write(
+        "h2/before/static",
+        "until grep -q 'h1 static' \"$FLEET/order\"; do sleep 0.02; done",
+    );
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    for told in [
+        "✗ Stopped before promotion: every server runs what it ran before, but packages in a shared virtualenv changed (",
+        "  h1: as it was, but for packages in the shared virtualenv: app-1.0\n",
+    ] {
+        assert!(ran.stderr.contains(told), "{told} {ran:?}");
+    }
+    std::fs::remove_dir_all(fleet.path(&format!("h1/{packages}/app-1.0.dist-info")))
+        .expect("packages");
+    let ran = fleet.run(&["deploy", "--json"]);
+    assert_eq!(
+        ran.summary()["hosts"][0]["packages"],
+        serde_json::json!(["app-1.0"]),
+        "{ran:?}"
+    );
+    assert_eq!(
+        ran.summary()["hosts"][1]["packages"],
+        serde_json::json!([]),
+        "{ran:?}"
+    );
+}
