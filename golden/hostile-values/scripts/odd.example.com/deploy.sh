@@ -666,7 +666,10 @@ EOF
 	tell_packages() {
 		if [ -n "$packages" ]; then
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
-			[ -z "$changed" ] || report warning "The shared virtualenv was changed, and stays so: $changed"
+			if [ -n "$changed" ]; then
+				event "fact packages $changed"
+				report warning "The shared virtualenv was changed, and stays so: $changed"
+			fi
 		fi
 	}
 
