@@ -49,8 +49,8 @@
 {%- if let Some(command) = migration_command %}
 	migration_command={{ command }}
 {%- endif %}
-{%- if let Some(service) = server.service_file %}
-	unit={{ service.unit }}
+{%- if !services.is_empty() %}
+	services={{ service_list }}
 {%- endif %}
 {%- if let Some(check) = server.health_check_url %}
 	health_check_url={{ check.url }}
@@ -129,11 +129,15 @@
 {%- endif %}
 
 {% include "deploy/promote.sh" %}
-{%- if server.service_file.is_some() %}
+{%- if !services.is_empty() %}
 
-{% include "deploy/restart.sh" %}
+{% include "deploy/units.sh" %}
 
 {% include "deploy/unit_log.sh" %}
+{%- endif %}
+{%- if !triggers.is_empty() %}
+
+{% include "deploy/triggers.sh" %}
 {%- endif %}
 {%- if !start.is_empty() %}
 
@@ -250,13 +254,13 @@
 	# failed STATUS: tells which step failed, and why where that is known.
 	failed() {
 		if [ -n "$nonce" ]; then
-{%- if server.service_file.is_some() %}
+{%- if !services.is_empty() %}
 			show_log
 {%- endif %}
 			event "fail $step $1 $reason"
 		else
 			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
-{%- if server.service_file.is_some() %}
+{%- if !services.is_empty() %}
 			show_log
 {%- endif %}
 		fi

@@ -10,8 +10,8 @@
 #   keys         who may log in as root may log in as {{ server.project_user }}
 #   directories  {{ server.project_root }}
 #   packages     those named in the settings below
-{%- if let Some(unit) = unit %}
-#   sudo         {{ server.project_user }} may restart {{ unit.name }} and read its log as root, and nothing else
+{%- if !services.is_empty() %}
+#   sudo         {{ server.project_user }} may restart {{ service_list }} and read {% if services.len() == 1 %}its log{% else %}their logs{% endif %} as root, and nothing else
 {%- else %}
 #   sudo         {{ server.project_user }} loses the unlimited rights that an older tool gave
 {%- endif %}
@@ -20,13 +20,16 @@
 {%- if deploy_key.is_some() %}
 #   deploy-key   with which git reads the repository
 {%- endif %}
-{%- if let Some(unit) = unit %}
-#   service      {{ unit.name }}, enabled; the first deploy starts it
+{%- if !units.is_empty() %}
+#   service      {{ unit_list }}, enabled; the first deploy starts what runs the app
 {%- endif %}
 {%- if !secrets.is_empty() %}
 #   secrets      files in {{ server.project_root }}/shared
 {%- endif %}
 #   leftovers    what an earlier setup of this app brought and the config no longer has
+{%- if !triggers.is_empty() %}
+#   start        {{ trigger_list }}
+{%- endif %}
 #
 # Units and sudo rules among the leftovers are removed, keys, known hosts and secrets named; with
 # --prune they are removed, too. What others put there stays.
@@ -49,9 +52,15 @@
 {%- if !system_packages.is_empty() %}
 	system_packages={{ system_packages }}
 {%- endif %}
-{%- if let Some(unit) = unit %}
-	unit={{ unit.name }}
-	sudo_file={{ unit.sudo_file }}
+{%- if !units.is_empty() %}
+	units={{ unit_list }}
+{%- endif %}
+{%- if !services.is_empty() %}
+	services={{ service_list }} # of them, those that run the app
+	sudo_file={{ sudo_file }}
+{%- endif %}
+{%- if !triggers.is_empty() %}
+	triggers={{ trigger_list }}
 {%- endif %}
 
 	state=/var/lib/pystrano
@@ -122,9 +131,9 @@
 
 {% include "setup/deploy_key.sh" %}
 {%- endif %}
-{%- if let Some(unit) = unit %}
+{%- if !units.is_empty() %}
 
-{% include "setup/service.sh" %}
+{% include "setup/units.sh" %}
 {%- endif %}
 {%- if !secrets.is_empty() %}
 
@@ -214,13 +223,16 @@
 {%- if deploy_key.is_some() %}
 		put_deploy_key
 {%- endif %}
-{%- if unit.is_some() %}
-		register_unit
+{%- if !units.is_empty() %}
+		register_units
 {%- endif %}
 {%- if !secrets.is_empty() %}
 		put_secrets
 {%- endif %}
 		clear_leftovers
+{%- if !triggers.is_empty() %}
+		start_triggers
+{%- endif %}
 	}
 
 	exec </dev/null

@@ -785,11 +785,8 @@ fn a_unit_that_works_in_an_earlier_release_is_no_success() {
         .spawn()
         .expect("sleep");
     let systemctl = host.read("bin/systemctl");
-    let told = format!(
-        "#!/bin/sh\ncase $* in *MainPID*) echo MainPID={}; exit ;; esac\n",
-        sleep.id()
-    );
-    host.program("bin/systemctl", &systemctl.replace("#!/bin/sh\n", &told));
+    let told = format!("MainPID={}", sleep.id());
+    host.program("bin/systemctl", &systemctl.replace("MainPID=0", &told));
     let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
     sleep.kill().expect("sleep ended");
     sleep.wait().expect("an end");
@@ -808,8 +805,9 @@ fn a_unit_that_dies_is_noticed_at_once() {
     let host = Sandbox::new();
     host.configure("health_check_url: -\nhealth_check_timeout: -");
     host.deployed("20260101000000");
-    let systemctl = "#!/bin/sh\ncase $1 in show) case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac; echo ActiveState=active ;; esac\n";
-    host.program("bin/systemctl", systemctl);
+    let dies = "\"InvocationID=$(case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac)\"";
+    let systemctl = host.read("bin/systemctl");
+    host.program("bin/systemctl", &systemctl.replace("InvocationID=1", dies));
     let begun = std::time::Instant::now();
     let ran = host.run(&["sh"], &["deploy", "release2"]);
     assert_eq!(ran.status, 1, "{ran:?}");
@@ -893,8 +891,8 @@ fn a_masked_unit_stops_before_promotion() {
     host.configure("");
     host.deployed("20260101000000");
     let systemctl = host.read("bin/systemctl");
-    let masked = "#!/bin/sh\ncase $* in *LoadState*) echo LoadState=masked; exit ;; esac\n";
-    host.program("bin/systemctl", &systemctl.replace("#!/bin/sh\n", masked));
+    let masked = systemctl.replace("LoadState=loaded", "LoadState=masked");
+    host.program("bin/systemctl", &masked);
     for words in [&["deploy"][..], &["rollback", "20260101000000"]] {
         let ran = host.run(&["sh"], words);
         assert_eq!(ran.status, 3, "{ran:?}");
@@ -903,5 +901,64 @@ fn a_masked_unit_stops_before_promotion() {
         host.deploy()
             .stderr
             .contains("systemd has no usable app.service")
+    );
+}
+
+/// Services restart in one call, in the order of the config; what a timer starts, and what ends by
+/// itself, does not.
+#[test]
+fn several_units_restart_at_once_and_go_back_together() {
+    let host = Sandbox::new();
+    for (name, text) in [
+        ("web.socket", "[Socket]\nListenStream=127.0.0.1:8000\n"),
+        ("web.service", "[Service]\nExecStart=/bin/true\n"),
+        ("worker.service", "[Service]\nExecStart=/bin/true\n"),
+        ("clean.service", "[Service]\nExecStart=/bin/true\n"),
+        ("clean.timer", "[Timer]\nOnCalendar=daily\n"),
+        (
+            "once.service",
+            "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+        ),
+        ("shop.target", "[Unit]\nDescription=Shop\n"),
+    ] {
+        host.write(&format!("files/{name}"), text);
+    }
+    let names =
+        "worker.service;web.service;web.socket;clean.timer;clean.service;once.service;shop.target";
+    let files: Vec<String> = names
+        .split(';')
+        .map(|name| host.path("files").join(name).display().to_string())
+        .collect();
+    host.configure(&format!(
+        "service_file: {}\nhealth_check_url: -\nhealth_check_timeout: -",
+        files.join(";")
+    ));
+    host.deployed("20260101000000");
+    assert_eq!(
+        host.read("calls/systemctl"),
+        "restart worker.service web.service releases/20260101000000\n"
+    );
+    let status = host.run(&["sh"], &["status"]);
+    for unit in ["worker.service", "web.service", "web.socket", "clean.timer"] {
+        let line = format!("unit      {unit} active\n");
+        assert!(status.stdout.contains(&line), "{status:?}");
+    }
+    assert_eq!(status.stdout.matches("unit ").count(), 4, "{status:?}");
+    for (broken, told) in [
+        ("worker.service", "worker.service did not stay up"),
+        ("web.service", "web.service did not stay up"),
+        ("clean.timer", "clean.timer is not active; run setup.sh"),
+    ] {
+        host.fail(broken);
+        // The release before does not hold either.
+        let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+        assert_eq!(ran.status, 5, "{ran:?}");
+        assert!(ran.stderr.contains(told), "{ran:?}");
+        assert_eq!(host.current().as_deref(), Some("20260101000000"));
+        host.mend(broken);
+    }
+    assert_eq!(
+        host.read("calls/systemctl").lines().last(),
+        Some("restart worker.service web.service releases/20260101000000")
     );
 }

@@ -1,12 +1,13 @@
 //! The fields of a config: each is declared here, once.
 
-use super::files::{EnvFile, PrivateKey, Secret, Service};
+use super::files::{EnvFile, PrivateKey, Secret};
 use super::reader::{Found, Reader};
 use super::types::{
     Branch, Command, DependencyFile, Depth, Framework, HealthUrl, Host, HttpHost, KnownHost,
     Package, PackageManager, Port, Releases, RemotePath, RepositoryUrl, Revision, Seconds,
     Statuses, UnixUser, Value, VenvDir, VenvMode, is_ssh,
 };
+use super::unit::Unit;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -150,8 +151,8 @@ fields! {
     env_file: Option<Arc<EnvFile>>;
     /// Local files, copied by `setup` and linked into every release; `;` or a list
     secrets: Vec<Arc<Secret>>;
-    /// Local systemd unit
-    service_file: Option<Arc<Service>> = [shown "nothing is restarted"];
+    /// Local systemd units: services, which a deploy restarts in this order, and their sockets, timers, paths and targets; `;` or a list
+    service_file: Vec<Arc<Unit>> = [shown "nothing is restarted"];
     /// Whether this server migrates the database
     run_migrations: bool = "false";
     /// Whether this server collects or builds static files

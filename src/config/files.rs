@@ -3,7 +3,7 @@
 use super::dotenv;
 use super::environment_file::{self, Assignment, is_name};
 use super::types::{Context, Item, Scalar, Text, Validation, line, refuse, secret_name, unit_name};
-use super::unit::ServiceSection;
+use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,16 +22,6 @@ pub struct EnvFile {
     pub variables: Vec<(String, String)>,
     /// Lines that systemd's `EnvironmentFile=` reads otherwise.
     pub differing_lines: Vec<usize>,
-}
-
-/// A systemd unit.
-#[derive(Debug)]
-pub struct Service {
-    pub path: PathBuf,
-    /// File name, such as `gunicorn.service`.
-    pub unit: String,
-    pub text: String,
-    pub section: ServiceSection,
 }
 
 /// A local file that is copied to `shared/` and linked into releases.
@@ -58,11 +48,20 @@ impl Scalar for Arc<EnvFile> {
     }
 }
 
-impl Scalar for Arc<Service> {
-    type Form = Text;
-
-    fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
-        context.files.service(&path)
+impl Item for Arc<Unit> {
+    fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
+        let unit = context.files.unit(item)?;
+        match list.iter().find(|other| other.name == unit.name) {
+            None => list.push(unit),
+            Some(other) if Arc::ptr_eq(other, &unit) => {}
+            Some(_) => {
+                return refuse(
+                    format!("two units are called {}", quoted(&unit.name)),
+                    "rename one: a host has one unit of a name",
+                );
+            }
+        }
+        Ok(())
     }
 }
 
@@ -112,7 +111,7 @@ type Known<T> = HashMap<String, Result<Arc<T>, Message>>;
 #[derive(Debug, Default)]
 pub struct Files {
     env_files: Known<EnvFile>,
-    services: Known<Service>,
+    units: Known<Unit>,
     secrets: Known<Secret>,
     deploy_keys: Known<PrivateKey>,
     /// What files will hold that are not written yet.
@@ -138,27 +137,13 @@ impl Files {
         })
     }
 
-    fn service(&mut self, path: &str) -> Result<Arc<Service>, Message> {
-        remember(&mut self.services, path, || {
-            let unit = file_name(path)?;
+    fn unit(&mut self, path: &str) -> Result<Arc<Unit>, Message> {
+        remember(&mut self.units, path, || {
+            let name = file_name(path)?;
             let bytes = draft_or_file(&self.drafts, path)?;
-            unit_name(&unit)?;
-            let text = utf8(path, bytes)?;
-            let section = ServiceSection::parse(&text)
-                .filter(|section| section.value("ExecStart").is_some())
-                .ok_or_else(|| {
-                    Message::new(
-                        format!("{} has no `ExecStart=` in a `[Service]` section", quoted(path)),
-                        "write the unit that starts the app; `pystrano init` writes one to begin with",
-                    )
-                })?;
-            let path = PathBuf::from(path);
-            Ok(Service {
-                path,
-                unit,
-                text,
-                section,
-            })
+            unit_name(&name)?;
+            let kind = UnitKind::of(&name).unwrap_or(UnitKind::Service);
+            Unit::new(PathBuf::from(path), name, kind, utf8(path, bytes)?)
         })
     }
 

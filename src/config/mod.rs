@@ -8,7 +8,7 @@ mod files;
 mod reader;
 mod schema;
 pub mod types;
-mod unit;
+pub mod unit;
 mod validate;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control, quoted};
@@ -16,7 +16,7 @@ use crate::yaml;
 pub use fields::Server;
 use files::Files;
 #[cfg(test)]
-pub use files::{Secret, Service};
+pub use files::Secret;
 pub use schema::schema;
 use std::collections::HashMap;
 use std::io;

@@ -3,6 +3,7 @@
 use super::fields::Server;
 use super::reader::Reader;
 use super::types::{Framework, PackageManager, VenvMode, is_ssh};
+use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     }
     dependency_file(server, reader);
     commands(server, reader);
-    service(server, reader);
+    units(server, reader);
     users(server, reader);
     deploy_key(server, reader);
     health_check(server, reader);
@@ -148,14 +149,49 @@ fn dependency_file(server: &Server, reader: &mut Reader) {
     reader.error("dependency_file", Message::new(what, help));
 }
 
-/// Checks what the unit says against the rest.
-fn service(server: &Server, reader: &mut Reader) {
-    let Some(service) = &server.service_file else {
-        return;
-    };
+/// Checks what the units say against each other and the rest.
+fn units(server: &Server, reader: &mut Reader) {
+    if reader.is_valid("service_file") {
+        started_units(server, reader);
+    }
     if !reader.is_valid("project_user") || !reader.is_valid("project_root") {
         return;
     }
+    for unit in &server.service_file {
+        if unit.kind == UnitKind::Service {
+            service(unit, server, reader);
+        }
+    }
+}
+
+/// What a socket, timer or path starts must be there, too.
+fn started_units(server: &Server, reader: &mut Reader) {
+    for unit in &server.service_file {
+        let Some(started) = unit.starts() else {
+            continue;
+        };
+        if server
+            .service_file
+            .iter()
+            .any(|other| other.name == started)
+        {
+            continue;
+        }
+        let what = format!(
+            "{} starts {}, which `service_file` does not name",
+            quoted(&unit.name),
+            quoted(&started)
+        );
+        let help = match started.ends_with("@.service") {
+            true => "write `Accept=no`: the app takes the connections itself".to_owned(),
+            false => "add its file to the list".to_owned(),
+        };
+        reader.error("service_file", Message::new(what, help));
+    }
+}
+
+/// Checks what a service says against the rest.
+fn service(service: &Unit, server: &Server, reader: &mut Reader) {
     let (user, root) = (&*server.project_user, &*server.project_root);
     let mut warn = |file: &Path, line, message| {
         let warning = Diagnostic::unshown(file, line, message);

@@ -16,8 +16,8 @@ pub struct Facts {
     /// UTC.
     pub since: Option<String>,
     pub by: Option<String>,
-    /// The unit's name and its active state.
-    pub unit: Option<(String, String)>,
+    /// The units' names, each with its active state.
+    pub units: Vec<(String, String)>,
     /// Other good releases, the oldest first.
     pub releases: Vec<String>,
     /// Who holds the lock, with what, since when.
@@ -30,9 +30,10 @@ pub struct Facts {
     pub last: Option<String>,
 }
 
-/// So many releases of one host are kept in mind, and so many characters of one fact: a host may print
+/// So many releases and units of one host are kept in mind, and so many characters of one fact: a host may print
 /// what it likes, for as long as it likes.
 const MOST_RELEASES: usize = 1000;
+const MOST_UNITS: usize = 100;
 const LONGEST: usize = 300;
 
 impl Facts {
@@ -56,9 +57,11 @@ impl Facts {
             "since" => self.since = known(),
             "by" => self.by = known(),
             "unit" => {
-                self.unit = value
-                    .split_once(' ')
-                    .map(|(name, state)| (name.to_owned(), state.to_owned()));
+                if self.units.len() < MOST_UNITS {
+                    let unit = value.split_once(' ');
+                    let unit = unit.map(|(name, state)| (name.to_owned(), state.to_owned()));
+                    self.units.extend(unit);
+                }
             }
             "lock" => self.lock = Some(value.to_owned()),
             "unfinished" => self.unfinished = known(),
@@ -109,9 +112,11 @@ mod tests {
         let mut facts = Facts::default();
         for number in 0..100_000 {
             facts.learn("release", &format!("{number}{}", "x".repeat(8000)));
+            facts.learn("unit", &format!("{number}.service active"));
             facts.learn("last", &"é".repeat(8000));
         }
         assert_eq!(facts.releases.len(), MOST_RELEASES);
+        assert_eq!(facts.units.len(), MOST_UNITS);
         assert!(facts.releases.iter().all(|name| name.len() == LONGEST));
         assert_eq!(facts.last.map(|last| last.chars().count()), Some(LONGEST));
     }

@@ -15,12 +15,17 @@ struct Status<'a> {
     commit: Option<&'a str>,
     since: Option<&'a str>,
     by: Option<&'a str>,
-    unit: Option<&'a str>,
-    unit_state: Option<&'a str>,
+    units: Vec<UnitStatus<'a>>,
     releases: &'a [String],
     lock: Option<&'a str>,
     unfinished: Option<&'a str>,
     last: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct UnitStatus<'a> {
+    name: &'a str,
+    state: &'a str,
 }
 
 impl Report {
@@ -46,8 +51,11 @@ impl<'a> Status<'a> {
             commit: facts.commit.as_deref(),
             since: facts.since.as_deref(),
             by: facts.by.as_deref(),
-            unit: facts.unit.as_ref().map(|(name, _)| name.as_str()),
-            unit_state: facts.unit.as_ref().map(|(_, state)| state.as_str()),
+            units: facts
+                .units
+                .iter()
+                .map(|(name, state)| UnitStatus { name, state })
+                .collect(),
             releases: &facts.releases,
             lock: facts.lock.as_deref(),
             unfinished: facts.unfinished.as_deref(),
@@ -63,20 +71,26 @@ fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
         "COMMIT",
         "SINCE",
         "BY",
-        "UNIT",
+        "UNITS",
         "OTHER RELEASES",
     ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(labels.iter().zip(answers).map(|(label, facts)| {
         let text = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "-".to_owned());
-        let unit = facts.unit.as_ref();
+        let units = facts.units.iter();
+        let units: Vec<String> = units
+            .map(|(name, state)| format!("{name} {state}"))
+            .collect();
         [
             label.clone(),
             text(&facts.current),
             text(&facts.commit).chars().take(SHORT).collect(),
             text(&facts.since),
             text(&facts.by),
-            unit.map_or_else(|| "-".to_owned(), |(name, state)| format!("{name} {state}")),
+            match units.as_slice() {
+                [] => "-".to_owned(),
+                units => units.join(", "),
+            },
             match facts.releases.as_slice() {
                 [] => "-".to_owned(),
                 releases => releases.join(" "),
@@ -137,7 +151,7 @@ mod tests {
         assert_eq!(
             table(&labels, &[facts, Facts::default()]),
             [
-                "SERVER         RELEASE         COMMIT        SINCE                 BY       UNIT                OTHER RELEASES",
+                "SERVER         RELEASE         COMMIT        SINCE                 BY       UNITS               OTHER RELEASES",
                 "höst           20260102030405  0123456789ab  2026-01-02T03:04:05Z  me@here  web.service active  20260101000000",
                 "a.example.com  -               -             -                     -        -                   -",
                 "höst is locked: you@there deploy 3",

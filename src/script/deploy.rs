@@ -2,6 +2,7 @@
 
 use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, record_name};
 use crate::config::types::Command;
+use crate::config::unit::{self, Unit};
 use crate::config::{Framework, PackageManager, Server, VenvMode};
 use crate::credentials;
 use crate::error::Error;
@@ -28,7 +29,12 @@ struct Deploy<'a> {
     launcher: String,
     /// A line that is none of the launcher's.
     launcher_end: String,
-    /// The unit starts the app by the launcher.
+    /// The units that a deploy restarts, and those that must be there for them.
+    services: Vec<&'a Unit>,
+    triggers: Vec<&'a Unit>,
+    /// The names of the services, separated by spaces.
+    service_list: String,
+    /// A service starts the app by the launcher.
     uses_launcher: bool,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
@@ -155,6 +161,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         command.as_deref().filter(|_| runs && !django)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
+    let services = unit::services(&server.service_file);
+    let triggers = unit::triggers(&server.service_file);
     let script = Deploy {
         server,
         app: record_name(&server.app),
@@ -170,13 +178,13 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         launcher,
         launcher_end,
-        uses_launcher: server.service_file.as_ref().is_some_and(|service| {
+        uses_launcher: server.service_file.iter().any(|unit| {
             let launcher = "/.pystrano/run";
-            service
-                .text
+            unit.text
                 .lines()
                 .any(|line| line.starts_with("Exec") && line.contains(launcher))
         }),
+        service_list: unit::names(&services),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
         health_path: health_path(server),
@@ -191,11 +199,13 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
             }
         }),
         log_arguments: log_arguments("\"$unit\"", false).join(" "),
-        start: match (&server.service_file, &server.health_check_url) {
-            (Some(_), _) => " && restart && verify",
-            (None, Some(_)) => " && verify",
-            (None, None) => "",
+        start: match (&services[..], &triggers[..], &server.health_check_url) {
+            ([], [], None) => "",
+            ([], _, _) => " && verify",
+            _ => " && restart && verify",
         },
+        services,
+        triggers,
     }
     .render()?;
     // Askama drops the last newline of a template.

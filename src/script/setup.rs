@@ -1,10 +1,12 @@
 //! `setup.sh`.
 
 use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, record_name};
+use crate::config::unit::{self, Unit, UnitKind};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
 use std::fmt::Write;
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "setup.sh", config = "templates/askama.toml")]
@@ -28,20 +30,22 @@ struct Setup<'a> {
     deploy_key_name: String,
     /// Base64.
     deploy_key: Option<String>,
-    unit: Option<Unit<'a>>,
-    secrets: Vec<SecretText<'a>>,
-}
-
-struct Unit<'a> {
-    name: &'a str,
-    text: &'a str,
-    /// Path of the file with the sudo rule.
+    units: &'a [Arc<Unit>],
+    /// Of these, those that deploys restart, and those that setup starts.
+    services: Vec<&'a Unit>,
+    triggers: Vec<&'a Unit>,
+    /// Their names, separated by spaces.
+    unit_list: String,
+    service_list: String,
+    trigger_list: String,
+    /// Path of the file with the sudo rule; empty where there are no services.
     sudo_file: String,
-    /// The user and the unit as sudoers wants them written.
+    /// The user and the services as sudoers wants them written.
     sudo_user: String,
-    sudo_unit: String,
-    /// The arguments of journalctl that show the last lines of its log, and that follow it.
-    sudo_logs: [String; 2],
+    sudo_units: String,
+    /// The arguments of journalctl that show the last lines of each service's log, and that follow it.
+    sudo_logs: Vec<String>,
+    secrets: Vec<SecretText<'a>>,
 }
 
 struct SecretText<'a> {
@@ -61,6 +65,8 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         })
         .collect();
     let base_packages = base_packages(server);
+    let services = unit::services(&server.service_file);
+    let triggers = unit::triggers(&server.service_file);
     let script = Setup {
         server,
         app: record_name(&server.app),
@@ -79,18 +85,22 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             .deploy_key
             .as_deref()
             .map(|key| encode(&key.bytes, secrets)),
-        unit: server.service_file.as_deref().map(|service| Unit {
-            name: &service.unit,
-            text: &service.text,
-            sudo_file: sudo_file(&server.project_user, &service.unit),
-            sudo_user: sudoers_user(&server.project_user),
-            sudo_unit: sudoers_argument(&service.unit),
-            sudo_logs: [false, true].map(|follow| {
-                let arguments = log_arguments(&service.unit, follow);
-                let arguments: Vec<_> = arguments.iter().map(|it| sudoers_argument(it)).collect();
-                arguments.join(" ")
-            }),
+        units: &server.service_file,
+        unit_list: unit::names(&server.service_file),
+        service_list: unit::names(&services),
+        trigger_list: unit::names(&triggers),
+        sudo_file: services.first().map_or_else(String::new, |first| {
+            sudo_file(&server.project_user, &first.name)
         }),
+        sudo_user: sudoers_user(&server.project_user),
+        sudo_units: services
+            .iter()
+            .map(|service| sudoers_argument(&service.name))
+            .collect::<Vec<_>>()
+            .join(" "),
+        sudo_logs: sudo_logs(server),
+        services,
+        triggers,
         secrets: server
             .secrets
             .iter()
@@ -111,7 +121,7 @@ fn base_packages(server: &Server) -> Vec<&'static str> {
     if server.health_check_url.is_some() {
         packages.extend(["curl", "ca-certificates"]);
     }
-    if server.service_file.is_some() {
+    if !unit::services(&server.service_file).is_empty() {
         packages.push("sudo");
     }
     if !server.ssh_known_hosts.is_empty()
@@ -134,7 +144,7 @@ fn system_packages<'a>(server: &'a Server, base: &[&str]) -> Vec<&'a str> {
     packages
 }
 
-/// Path of the file with the rule of one user and one unit. sudo passes over names with a dot,
+/// Path of the file with the rule of one user, by its first service. sudo passes over names with a dot,
 /// so a dot is written `+`; visudo takes a colon for the end of a path, so that and whatever else could make
 /// two names one is written `%XX`.
 fn sudo_file(user: &str, unit: &str) -> String {
@@ -152,6 +162,20 @@ fn sudo_file(user: &str, unit: &str) -> String {
         path.push_str(end);
     }
     path
+}
+
+/// The arguments of journalctl that show the last lines of each service's log, and that follow it.
+fn sudo_logs(server: &Server) -> Vec<String> {
+    let units = server.service_file.iter();
+    let services = units.filter(|unit| unit.kind == UnitKind::Service);
+    let rule = |name: &str, follow| {
+        let arguments = log_arguments(name, follow);
+        let arguments: Vec<_> = arguments.iter().map(|it| sudoers_argument(it)).collect();
+        arguments.join(" ")
+    };
+    services
+        .flat_map(|service| [false, true].map(|follow| rule(&service.name, follow)))
+        .collect()
 }
 
 /// The user of a rule. A word that begins with a capital would be an alias, or `ALL`.
@@ -180,10 +204,10 @@ fn sudoers_argument(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Secret, Service, review};
+    use crate::config::unit::{Unit, UnitKind};
+    use crate::config::{Secret, review};
     use std::collections::HashMap;
     use std::path::Path;
-    use std::sync::Arc;
 
     fn with(fields: &str) -> Server {
         let text = format!(
@@ -201,14 +225,17 @@ mod tests {
         with("")
     }
 
+    fn unit(name: &str, text: &str) -> Unit {
+        let kind = UnitKind::of(name).expect("a unit");
+        Unit::new(name.into(), name.to_owned(), kind, text.to_owned()).expect("a unit")
+    }
+
     fn full_server() -> Server {
         Server {
-            service_file: Some(Arc::new(Service {
-                path: "gunicorn.service".into(),
-                unit: "gunicorn.service".to_owned(),
-                text: "[Service]\nExecStart=/bin/echo 'it''s' $HOME\n".to_owned(),
-                section: Default::default(),
-            })),
+            service_file: vec![Arc::new(unit(
+                "gunicorn.service",
+                "[Service]\nExecStart=/bin/echo 'it''s' $HOME\n",
+            ))],
             secrets: vec![Arc::new(Secret {
                 name: "key.txt".to_owned(),
                 bytes: b"canary".to_vec(),

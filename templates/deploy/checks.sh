@@ -47,24 +47,15 @@
 	check_promotion() {
 		check_owner root "$root"
 		check_owner venv {{ server.venv_dir }}
-{%- if server.service_file.is_some() %}
-		check_owner unit "$unit"
-{%- endif %}
+{%- for unit in server.service_file %}
+		check_owner unit {{ unit.name }}
+{%- endfor %}
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
 {%- if server.health_check_url.is_some() %}
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 {%- endif %}
-{%- if server.service_file.is_some() %}
-		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		if ! said=$(isolated sudo -n -l systemctl restart "$unit" 2>&1 >/dev/null); then
-			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
-			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $unit; run setup.sh first, and see that no later rule of sudoers asks for one"
-		fi
-		case $(systemctl show --property=LoadState "$unit") in
-		*=not-found | *=masked | *=error | *=bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
-		esac
+{%- if !services.is_empty() %}
+		check_services
 {%- endif %}
 	}

@@ -76,7 +76,7 @@ EOF
 {%- endif %}
 {%- if uses_launcher %}
 
-	# need_launcher RELEASE: $unit starts a release by its launcher, which those of earlier versions
+	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
 	# lack. The one of this run fits where the env is the same.
 	need_launcher() {
 		if [ -x "$releases/$1/.pystrano/run" ]; then
@@ -94,6 +94,6 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$unit starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
 	}
 {%- endif %}

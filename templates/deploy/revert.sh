@@ -8,7 +8,7 @@
 		begin revert
 		if [ -n "$current" ]; then
 			if ! { switch_to back "$current"{{ start|safe }}; }; then
-{%- if server.service_file.is_some() %}
+{%- if !services.is_empty() %}
 				show_log
 {%- endif %}
 				log doubt
@@ -16,8 +16,8 @@
 			fi
 		else
 			rm -f "$root/current"
-{%- if server.service_file.is_some() %}
-			restart_unit || : # it ran $release, and there is nothing else to run
+{%- if !services.is_empty() %}
+			restart_services || : # it ran $release, and there is nothing else to run
 {%- endif %}
 		fi
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"

@@ -17,9 +17,12 @@ EOF
 		fact commit "$(commit_of "${current:--}")"
 		fact since "$since"
 		fact by "$by"
-{%- if server.service_file.is_some() %}
-		fact unit "$unit $(systemctl is-active "$unit")"
-{%- endif %}
+{%- for unit in services %}
+		fact unit {{ unit.name }}" $(systemctl is-active {{ unit.name }})"
+{%- endfor %}
+{%- for unit in triggers %}
+		fact unit {{ unit.name }}" $(systemctl is-active {{ unit.name }})"
+{%- endfor %}
 		for name in $(good_releases); do
 			[ "$name" = "$current" ] || fact release "$name"
 		done

@@ -7,26 +7,29 @@
 				reason="$health_check_url did not answer with {{ statuses|safe }} within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi
-{%- if server.service_file.is_some() %}
-			unit_holds || return
+{%- if !services.is_empty() %}
+			services_hold || return
 {%- endif %}
 			sleep 0.2
 		done
 		warn_of_redirect
-{%- if server.service_file.is_some() %}
-		unit_holds || return
+{%- if !services.is_empty() %}
+		services_hold || return
 {%- endif %}
-{%- else %}
+{%- else if !services.is_empty() %}
 		# An app that cannot start is often noticed only after a while.
 		looks=15
 		while [ "$looks" -gt 0 ]; do
 			sleep 0.2
-			unit_holds || return
+			services_hold || return
 			looks=$((looks - 1))
 		done
 {%- endif %}
-{%- if server.service_file.is_some() %}
-		runs_release || return
+{%- if !services.is_empty() %}
+		run_release || return
 {%- endif %}
-		report ok 'Verified {% if server.health_check_url.is_some() %}that the app answers{% else %}that the unit stays up{% endif %}'
+{%- for unit in triggers %}
+		trigger_holds {{ unit.name }} || return
+{%- endfor %}
+		report ok 'Verified that {% if server.health_check_url.is_some() %}the app answers{% else if services.len() == 1 %}the unit stays up{% else %}the units stay up{% endif %}'
 	}

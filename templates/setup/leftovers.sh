@@ -16,16 +16,24 @@ $old
 EOF
 		write_record "$(print_claims)
 $left"
-{%- if unit.is_some() %}
-		if [ -n "$stopped" ] && [ -e "$root/current/" ] && ! systemctl is-active --quiet -- "$unit"; then
-			run systemctl start -- "$unit" || warn "could not start $unit in place of$stopped"
-		fi
+{%- if !services.is_empty() %}
+		[ -z "$stopped" ] || [ ! -e "$root/current/" ] || start_services
 {%- endif %}
 		if [ -n "$removed" ]; then
 			outcome=changed
 			finish_step "Removed what the config no longer has:$removed"
 		fi
 	}
+{%- if !services.is_empty() %}
+
+	# start_services: in place of what ran the app until now.
+	start_services() {
+		for unit in $services; do
+			systemctl is-active --quiet -- "$unit" || run systemctl start -- "$unit" ||
+				warn "could not start $unit in place of$stopped"
+		done
+	}
+{%- endif %}
 
 	# remove_unit UNIT: stopped, disabled, gone.
 	remove_unit() {

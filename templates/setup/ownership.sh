@@ -4,9 +4,13 @@
 			"user $user" \
 			"root $root" \
 			"venv $venv"
-{%- if unit.is_some() %} \
-			"unit $unit" \
-			"sudo $sudo_file"
+{%- if !units.is_empty() %}
+		for unit in $units; do
+			printf '%s\n' "unit $unit"
+		done
+{%- endif %}
+{%- if !services.is_empty() %}
+		printf '%s\n' "sudo $sudo_file"
 {%- endif %}
 {%- if deploy_key.is_some() %}
 		printf '%s\n' "deploy-key "{{ deploy_key_name }}
@@ -25,8 +29,14 @@
 		check_path "$venv" venv_dir
 		check_project_root
 		check_virtualenv
-{%- if unit.is_some() %}
-		check_unit
+{%- if !units.is_empty() %}
+		for unit in $units; do
+			check_unit "$unit"
+		done
+{%- endif %}
+{%- if !services.is_empty() %}
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 {%- endif %}
 		stage=working
 		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
@@ -104,30 +114,31 @@ EOF
 			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
 		fi
 	}
-{%- if unit.is_some() %}
+{%- if !units.is_empty() %}
 
-	# check_unit: the unit's name is free, or the unit is this app's.
+	# check_unit UNIT: its name is free, or the unit is this app's.
 	check_unit() {
-		file=/etc/systemd/system/$unit
-		owner=$(owner_of unit "$unit")
-		[ -z "$owner" ] || die 2 "$unit belongs to $owner on this host; give the service_file of $app another name"
-		owner=$(owner_of sudo "$sudo_file")
-		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		file=/etc/systemd/system/$1
+		owner=$(owner_of unit "$1")
+		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
 		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
-		if ! recorded unit "$unit"; then
-			found=$(systemctl show --property=Id --property=FragmentPath -- "$unit")
-			name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
-			[ "${name:-$unit}" = "$unit" ] ||
-				die 2 "$unit is another name of $name, a unit of this host; give service_file another name"
-			path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
-			case $path in
-			'' | "$file") ;;
-			*) die 2 "$unit is a unit of this host, $path; give service_file another name" ;;
-			esac
-			# One of an earlier setup, or of the Python tool, names the project.
-			if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit | cmp -s - "$file"; then
-				die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
-			fi
+		recorded unit "$1" || check_new_unit "$1"
+	}
+
+	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	check_new_unit() {
+		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
+		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+		[ "${name:-$1}" = "$1" ] ||
+			die 2 "$1 is another name of $name, a unit of this host; give service_file another name"
+		path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+		case $path in
+		'' | "$file") ;;
+		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
+		esac
+		# One of an earlier setup, or of the Python tool, names the project.
+		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
+			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
 		fi
 	}
 {%- endif %}

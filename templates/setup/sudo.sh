@@ -1,12 +1,12 @@
 	limit_sudo() {
 		begin sudo
-{%- if let Some(unit) = unit %}
+{%- if !services.is_empty() %}
 		systemctl=/usr/bin/systemctl
 		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
 		journalctl=/usr/bin/journalctl
 		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
-		rule={{ unit.sudo_user }}" ALL=(root) NOPASSWD: $systemctl restart "{{ unit.sudo_unit }}
-{%- for arguments in unit.sudo_logs %}
+		rule={{ sudo_user }}" ALL=(root) NOPASSWD: $systemctl restart "{{ sudo_units }}
+{%- for arguments in sudo_logs %}
 		rule="$rule, $journalctl "{{ arguments }}
 {%- endfor %}
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
@@ -19,10 +19,10 @@
 			new=''
 			outcome=changed
 		fi
-		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
-			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+		if ! as_user sudo -n -l "$systemctl" restart{% for service in services %} {{ service.name }}{% endfor %}; then
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit and reading its log"
+		text="Limited sudo for $user to restarting $services and reading {% if services.len() == 1 %}its log{% else %}their logs{% endif %}"
 {%- else %}
 		text="Left $user without unlimited sudo"
 {%- endif %}

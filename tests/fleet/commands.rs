@@ -161,7 +161,7 @@ fn json_is_one_event_per_line() {
         .expect("a status");
     let status: Value = serde_json::from_str(found).expect("an object");
     assert_eq!(status["releases"], serde_json::json!([OLDER, OLD]));
-    assert_eq!(status["unit_state"], "active");
+    assert_eq!(status["units"][0]["state"], "active");
     let summary = ran.summary();
     for host in 0..2 {
         assert_eq!(summary["hosts"][host]["release"], status["current"]);

@@ -23,3 +23,4 @@ mod setup_system;
 mod support;
 mod takeover;
 mod trial_setup;
+mod units;

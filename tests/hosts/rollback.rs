@@ -32,8 +32,8 @@ pub fn back_and_forth(mut fixture: Deployed) {
     let seen = status(&fixture);
     let second = text(&seen["current"]);
     assert_eq!(seen["commit"], commit.as_str());
-    assert_eq!(seen["unit"], "demo.service");
-    assert_eq!(seen["unit_state"], "active");
+    assert_eq!(seen["units"][0]["name"], "demo.service");
+    assert_eq!(seen["units"][0]["state"], "active");
     assert_eq!(seen["releases"], serde_json::json!([first]));
     let [since, _, _, by, _] = fixture.host.last_revision();
     assert_eq!((text(&seen["since"]), text(&seen["by"])), (since, by));

@@ -188,17 +188,20 @@ fn sudo_restarts_the_unit_and_nothing_else() {
         "journalctl -u demo.service",
         "mine",
     ];
-    let allowed: Vec<&str> = escapes
-        .into_iter()
-        .filter(|escape| {
-            let output = host.ssh("deploy", &format!("sudo -n {escape}"));
-            let denied = ["a password is required", "not allowed", "not permitted"];
-            output.code != 1 || !denied.iter().any(|text| output.stderr.contains(text))
-        })
-        .collect();
+    let allowed = allowed(&host, &escapes);
     assert!(allowed.is_empty(), "{allowed:#?}");
     assert_eq!(state(), restarted);
     println!("{} of {} escapes were denied", escapes.len(), escapes.len());
+}
+
+/// Those of sudo's command lines that the application user may run.
+pub fn allowed<'a>(host: &Host, commands: &[&'a str]) -> Vec<&'a str> {
+    let is_allowed = |command: &&&str| {
+        let output = host.ssh("deploy", &format!("sudo -n {command}"));
+        let denied = ["a password is required", "not allowed", "not permitted"];
+        output.code != 1 || !denied.iter().any(|text| output.stderr.contains(text))
+    };
+    commands.iter().filter(is_allowed).copied().collect()
 }
 
 #[test]

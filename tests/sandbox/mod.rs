@@ -64,11 +64,19 @@ restart)
 	[ ! -e "$SANDBOX/fail/restart" ]
 	;;
 show)
-	[ -e "$SANDBOX/fail/unit" ] && printf 'ActiveState=failed\n' || printf 'ActiveState=active\nInvocationID=1\n'
+	shift
+	for unit; do
+		state=active
+		[ ! -e "$SANDBOX/fail/unit" ] && [ ! -e "$SANDBOX/fail/$unit" ] || state=failed
+		case $unit in
+		-*) ;;
+		*) printf '%s\n' "Id=$unit" LoadState=loaded "ActiveState=$state" InvocationID=1 MainPID=0 Result=success '' ;;
+		esac
+	done
 	;;
-is-failed) exit 1 ;;
 is-active)
-	[ ! -e "$SANDBOX/fail/unit" ] || { echo failed; exit 3; }
+	for unit; do :; done
+	[ ! -e "$SANDBOX/fail/unit" ] && [ ! -e "$SANDBOX/fail/$unit" ] || { echo failed; exit 3; }
 	echo active
 	;;
 esac

@@ -216,6 +216,11 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy"], 5);
         host.mend("unit");
     }
+    if script.contains("were_refused") {
+        host.fail("restart");
+        run(&["deploy"], 5);
+        host.mend("restart");
+    }
     let script = host.read("deploy.sh");
     for (words, end) in [
         (&["go", "revert"][..], "end 1 reverted"),

@@ -9,6 +9,7 @@ mod system;
 mod web;
 
 use super::files::Files;
+pub use super::unit::unit_name;
 use crate::diagnostics::{Diagnostics, Message, Position};
 use crate::yaml::{Entry, Kind, Node};
 pub use form::{Form, Integer, Named, Text, integer};
@@ -17,8 +18,8 @@ pub use host::{Host, Port, UnixUser};
 pub use known_host::KnownHost;
 pub use path::{DependencyFile, RemotePath, VenvDir, absolute};
 use serde_json::{Value as Json, json};
+pub use system::secret_name;
 pub use system::{Command, Framework, Package, PackageManager, Releases, VenvMode};
-pub use system::{secret_name, unit_name};
 pub use web::{HealthUrl, HttpHost, Seconds, Statuses};
 
 /// What a rule finds wrong.

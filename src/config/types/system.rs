@@ -144,40 +144,6 @@ fn package(value: &str) -> Validation {
     refuse(format!("{} is not a Debian package", quoted(value)), help)
 }
 
-/// The file name of a systemd service.
-pub fn unit_name(name: &str) -> Validation {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ":_.@\\-".contains(c);
-    let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
-    if kind != "service" || stem.is_empty() || name.len() > 255 {
-        return refuse(
-            format!("{} is not the name of a systemd service", quoted(name)),
-            "name the unit that runs the app, in a file like gunicorn.service",
-        );
-    }
-    if let Some(character) = name.chars().find(|c| !allowed(*c)) {
-        return refuse(
-            format!(
-                "the unit name {} has the character {character:?}",
-                quoted(name)
-            ),
-            "use letters, digits, `:`, `_`, `.`, `@` and `-`",
-        );
-    }
-    if name.starts_with(['-', '.']) {
-        return refuse(
-            format!("the unit name {} starts with a sign", quoted(name)),
-            "let it start with a letter",
-        );
-    }
-    match stem.ends_with('@') {
-        true => refuse(
-            format!("{} is a template, which cannot be started", quoted(name)),
-            "name the file after an instance, like app@1.service",
-        ),
-        false => Ok(()),
-    }
-}
-
 /// The name under which a secret stands in `shared/` and in every release.
 pub fn secret_name(name: &str) -> Validation {
     line(name)?;

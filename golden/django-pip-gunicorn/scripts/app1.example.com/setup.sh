@@ -13,7 +13,7 @@
 #   sudo         deploy may restart gunicorn.service and read its log as root, and nothing else
 #   virtualenv   /home/deploy/.venv
 #   known-hosts  the keys of the hosts that code comes from
-#   service      gunicorn.service, enabled; the first deploy starts it
+#   service      gunicorn.service, enabled; the first deploy starts what runs the app
 #   secrets      files in /home/deploy/apps/example-django-app/shared
 #   leftovers    what an earlier setup of this app brought and the config no longer has
 #
@@ -36,7 +36,8 @@
 	venv=/home/deploy/.venv
 	base_packages='python3 python3-venv python3-pip git sudo openssh-client'
 	system_packages='libpq-dev python3-dev build-essential'
-	unit=gunicorn.service
+	units=gunicorn.service
+	services=gunicorn.service # of them, those that run the app
 	sudo_file=/etc/sudoers.d/pystrano-deploy,gunicorn+service
 
 	state=/var/lib/pystrano
@@ -468,9 +469,11 @@ EOF
 		printf '%s\n' \
 			"user $user" \
 			"root $root" \
-			"venv $venv" \
-			"unit $unit" \
-			"sudo $sudo_file"
+			"venv $venv"
+		for unit in $units; do
+			printf '%s\n' "unit $unit"
+		done
+		printf '%s\n' "sudo $sudo_file"
 		printf '%s\n' "secret $root/shared/"django-secret-key.txt
 	}
 
@@ -483,7 +486,11 @@ EOF
 		check_path "$venv" venv_dir
 		check_project_root
 		check_virtualenv
-		check_unit
+		for unit in $units; do
+			check_unit "$unit"
+		done
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 		stage=working
 		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
 		write_record "$(
@@ -561,28 +568,29 @@ EOF
 		fi
 	}
 
-	# check_unit: the unit's name is free, or the unit is this app's.
+	# check_unit UNIT: its name is free, or the unit is this app's.
 	check_unit() {
-		file=/etc/systemd/system/$unit
-		owner=$(owner_of unit "$unit")
-		[ -z "$owner" ] || die 2 "$unit belongs to $owner on this host; give the service_file of $app another name"
-		owner=$(owner_of sudo "$sudo_file")
-		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		file=/etc/systemd/system/$1
+		owner=$(owner_of unit "$1")
+		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
 		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
-		if ! recorded unit "$unit"; then
-			found=$(systemctl show --property=Id --property=FragmentPath -- "$unit")
-			name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
-			[ "${name:-$unit}" = "$unit" ] ||
-				die 2 "$unit is another name of $name, a unit of this host; give service_file another name"
-			path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
-			case $path in
-			'' | "$file") ;;
-			*) die 2 "$unit is a unit of this host, $path; give service_file another name" ;;
-			esac
-			# One of an earlier setup, or of the Python tool, names the project.
-			if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit | cmp -s - "$file"; then
-				die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
-			fi
+		recorded unit "$1" || check_new_unit "$1"
+	}
+
+	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	check_new_unit() {
+		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
+		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+		[ "${name:-$1}" = "$1" ] ||
+			die 2 "$1 is another name of $name, a unit of this host; give service_file another name"
+		path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+		case $path in
+		'' | "$file") ;;
+		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
+		esac
+		# One of an earlier setup, or of the Python tool, names the project.
+		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
+			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
 		fi
 	}
 
@@ -830,10 +838,10 @@ EOF
 			new=''
 			outcome=changed
 		fi
-		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
-			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+		if ! as_user sudo -n -l "$systemctl" restart gunicorn.service; then
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit and reading its log"
+		text="Limited sudo for $user to restarting $services and reading its log"
 		old_rule=/etc/sudoers.d/$user
 		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
 			rm "$old_rule"
@@ -938,55 +946,10 @@ EOF
 		fi
 	}
 
-	register_unit() {
-		begin service
-		file=/etc/systemd/system/$unit
-		if ! print_unit | cmp -s - "$file"; then
-			verify_unit
-			new=$file.new
-			print_unit >"$new"
-			mv -f "$new" "$file"
-			new=''
-			run systemctl daemon-reload
-			outcome=changed
-		fi
-		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState -- "$unit")
-		case $properties in
-		*NeedDaemonReload=yes*)
-			run systemctl daemon-reload
-			outcome=changed
-			;;
-		esac
-		case $properties in
-		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $unit; see: systemctl status $unit" ;;
-		esac
-		case $properties in
-		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
-			message=$(systemctl enable --quiet -- "$unit" 2>&1) || die 1 "systemctl enable $unit: $(printf '%s' "$message" | tail -n 1)"
-			outcome=changed
-			;;
-		*UnitFileState=static*) warn "$unit has no WantedBy in [Install]: it does not start when the host does" ;;
-		esac
-		finish_step "Registered $unit"
-	}
-
-	# verify_unit: what systemd would refuse is not installed, and what it would pass over is told.
-	verify_unit() {
-		command -v systemd-analyze >/dev/null || return 0
-		rm -rf "$state/unit"
-		mkdir "$state/unit"
-		print_unit >"$state/unit/$unit"
-		found=$(isolated systemd-analyze verify --man=no "$state/unit/$unit" 2>&1 | sed "s|^$state/unit/||" | grep -F -e "$unit") || :
-		rm -rf "$state/unit"
-		refused=$(printf '%s\n' "$found" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
-		[ -z "$refused" ] || die 1 "systemd refuses $refused"
-		ignored=$(printf '%s\n' "$found" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
-		[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
-	}
-
-	# The unit, byte for byte.
+	# print_unit UNIT: its text, byte for byte.
 	print_unit() {
-		printf %s '[Unit]
+		case $1 in
+		gunicorn.service) printf %s '[Unit]
 Description=api application service
 After=network.target
 
@@ -1000,7 +963,79 @@ Restart=on-failure
 
 [Install]
 WantedBy=multi-user.target
-'
+' ;;
+		esac
+	}
+
+	register_units() {
+		begin service
+		install_units
+		for unit in $units; do
+			enable_unit "$unit"
+		done
+		finish_step "Registered $units"
+	}
+
+	# install_units: those that differ, once it is known that systemd takes them.
+	install_units() {
+		differing=''
+		for unit in $units; do
+			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
+		done
+		[ -n "$differing" ] || return 0
+		verify_units
+		for unit in $differing; do
+			file=/etc/systemd/system/$unit
+			new=$file.new
+			print_unit "$unit" >"$new"
+			mv -f "$new" "$file"
+			new=''
+		done
+		run systemctl daemon-reload
+		outcome=changed
+	}
+
+	# enable_unit UNIT: so that it starts when the host does.
+	enable_unit() {
+		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState --property=TriggeredBy -- "$1")
+		case $properties in
+		*NeedDaemonReload=yes*)
+			run systemctl daemon-reload
+			outcome=changed
+			;;
+		esac
+		case $properties in
+		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $1; see: systemctl status $1" ;;
+		esac
+		case $properties in
+		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
+			message=$(systemctl enable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
+			outcome=changed
+			;;
+		*TriggeredBy=?*.*) ;; # by a unit that does
+		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
+		esac
+	}
+
+	# verify_units: what systemd would refuse is not installed, and what it would pass over is told.
+	verify_units() {
+		command -v systemd-analyze >/dev/null || return 0
+		rm -rf "$state/unit"
+		mkdir "$state/unit"
+		set --
+		for unit in $units; do
+			print_unit "$unit" >"$state/unit/$unit"
+			set -- "$@" "$state/unit/$unit"
+		done
+		found=$(isolated systemd-analyze verify --man=no "$@" 2>&1 | sed "s|^$state/unit/||") || :
+		rm -rf "$state/unit"
+		for unit in $differing; do
+			about=$(printf '%s\n' "$found" | grep -F -e "$unit") || continue
+			refused=$(printf '%s\n' "$about" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
+			[ -z "$refused" ] || die 1 "systemd refuses $refused"
+			ignored=$(printf '%s\n' "$about" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
+			[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+		done
 	}
 
 	put_secrets() {
@@ -1031,13 +1066,19 @@ $old
 EOF
 		write_record "$(print_claims)
 $left"
-		if [ -n "$stopped" ] && [ -e "$root/current/" ] && ! systemctl is-active --quiet -- "$unit"; then
-			run systemctl start -- "$unit" || warn "could not start $unit in place of$stopped"
-		fi
+		[ -z "$stopped" ] || [ ! -e "$root/current/" ] || start_services
 		if [ -n "$removed" ]; then
 			outcome=changed
 			finish_step "Removed what the config no longer has:$removed"
 		fi
+	}
+
+	# start_services: in place of what ran the app until now.
+	start_services() {
+		for unit in $services; do
+			systemctl is-active --quiet -- "$unit" || run systemctl start -- "$unit" ||
+				warn "could not start $unit in place of$stopped"
+		done
 	}
 
 	# remove_unit UNIT: stopped, disabled, gone.
@@ -1152,7 +1193,7 @@ $left"
 		limit_sudo
 		make_virtualenv
 		know_hosts
-		register_unit
+		register_units
 		put_secrets
 		clear_leftovers
 	}

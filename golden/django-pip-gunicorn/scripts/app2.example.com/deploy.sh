@@ -22,7 +22,7 @@
 	branch=main
 	dependency_file=requirements.txt
 	venv=/home/deploy/.venv
-	unit=gunicorn.service
+	services=gunicorn.service
 	keep_releases=5
 
 	releases=$root/releases
@@ -300,19 +300,10 @@
 	check_promotion() {
 		check_owner root "$root"
 		check_owner venv /home/deploy/.venv
-		check_owner unit "$unit"
+		check_owner unit gunicorn.service
 		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
 			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
-		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $unit needs it; run setup.sh first"
-		if ! said=$(isolated sudo -n -l systemctl restart "$unit" 2>&1 >/dev/null); then
-			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
-			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $unit; run setup.sh first, and see that no later rule of sudoers asks for one"
-		fi
-		case $(systemctl show --property=LoadState "$unit") in
-		*=not-found | *=masked | *=error | *=bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
-		esac
+		check_services
 	}
 
 	get_code() {
@@ -506,7 +497,7 @@ EOF
 		rm -f "$state/env"
 	}
 
-	# need_launcher RELEASE: $unit starts a release by its launcher, which those of earlier versions
+	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
 	# lack. The one of this run fits where the env is the same.
 	need_launcher() {
 		if [ -x "$releases/$1/.pystrano/run" ]; then
@@ -520,7 +511,7 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$unit starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
 	}
 
 	# link_shared NAME: in place of what the repository may hold under that name.
@@ -748,29 +739,62 @@ EOF
 			report changed "Promoted $2 to current"
 	}
 
-	restart() {
-		begin restart
-		restart_unit || return
-		started=$(unit_state)
-		report changed "Restarted $unit"
+	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	of_services() {
+		"$@" gunicorn.service
 	}
 
-	# restart_unit waits where systemd refuses a unit that was started too often lately, by a crashing
-	# release or by many deploys; it takes it again when StartLimitIntervalSec is over. A refused start
-	# leaves the unit failed and its invocation as it was, and often says so.
-	restart_unit() {
-		invocation=$(systemctl show --property=InvocationID "$unit")
+	# service_properties NAME...: prints a line with them for each of these units.
+	service_properties() {
+		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+			{
+				split("", value)
+				for (i = 1; i <= NF; i++)
+					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				count = split(names, name, " ")
+				for (i = 1; i <= count; i++)
+					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
+			}'
+	}
+
+	# check_services: this user may restart them, and systemd has them.
+	check_services() {
+		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
+		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
+			case $said in
+			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			esac
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+		fi
+		while read -r unit load; do
+			case $load in
+			not-found | masked | error | bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+			esac
+		done <<EOF
+$(service_properties Id LoadState)
+EOF
+	}
+
+	restart() {
+		begin restart
+		unit=gunicorn.service # the one that a failure is about
+		restart_services || return
+		started=$(service_states)
+		report changed "Restarted $services"
+	}
+
+	# restart_services waits where systemd refuses a unit that was started too often lately, by a
+	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	restart_services() {
+		before=$(service_properties InvocationID)
 		waited=0
 		restarted=$(date +%s.%N)
-		until said=$(isolated sudo -n systemctl restart "$unit" 2>&1); do
+		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
 			code=$?
-			case $(systemctl show --property=Result "$unit") in
-			Result=start-limit-hit) longest=900 ;;
-			*) longest=30 ;;
-			esac
-			if [ "$waited" -ge "$longest" ] || ! systemctl is-failed --quiet "$unit" ||
-				[ "$(systemctl show --property=InvocationID "$unit")" != "$invocation" ]; then
+			if ! were_refused || [ "$waited" -ge "$longest" ]; then
 				run printf '%s\n' "$said"
+				fallen=$(service_states | grep -v ' active ') || fallen=$unit
+				unit=${fallen%% *}
 				return "$code"
 			fi
 			sleep 1
@@ -779,32 +803,58 @@ EOF
 		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
-	# unit_state prints it; a new invocation means that systemd had to start the unit again.
-	unit_state() {
-		systemctl show --property=ActiveState --property=InvocationID "$unit" | sed s/=reloading/=active/
+	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
+	# not always, say so in their result.
+	were_refused() {
+		refused=1 longest=30
+		while read -r active result invocation; do
+			if [ "$active" = failed ]; then
+				printf '%s\n' "$before" | grep -qxF -e "$invocation" || return
+				[ "$result" != start-limit-hit ] || longest=900
+				refused=0
+			fi
+		done <<EOF
+$(service_properties ActiveState Result InvocationID)
+EOF
+		return "$refused"
 	}
 
-	# unit_holds: the unit is active, and still as it was after the restart.
-	unit_holds() {
-		case $started in
-		*ActiveState=active*) [ "$(unit_state)" != "$started" ] || return 0 ;;
-		esac
+	# service_states: a new invocation means that systemd had to start a unit again.
+	service_states() {
+		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+	}
+
+	# services_hold: all are active, and still as they were after the restart.
+	services_hold() {
+		states=$(service_states)
+		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
+			return
+		fi
+		fallen=$(
+			printf '%s\n' "$states" | grep -v ' active '
+			printf '%s\n' "$states" | grep -vxF -e "$started"
+		) || :
+		unit=${fallen%% *}
 		reason="$unit did not stay up"
 		return 1
 	}
 
-	# runs_release: the unit's process works in no other release: with a WorkingDirectory that does
-	# not lead through current it would go on with old code.
-	runs_release() {
-		process=$(systemctl show --property=MainPID "$unit")
-		where=$(readlink "/proc/${process#MainPID=}/cwd") || return 0 # of another user
-		case $where/ in
-		*"/$(readlink "$root/current")/"*) ;;
-		"$(cd -P "$releases" && pwd)"/*)
-			reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
-			return 1
-			;;
-		esac
+	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
+	# lead through current it would go on with old code.
+	run_release() {
+		while read -r unit process; do
+			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			case $where/ in
+			*"/$(readlink "$root/current")/"*) ;;
+			"$(cd -P "$releases" && pwd)"/*)
+				reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+				return 1
+				;;
+			esac
+		done <<EOF
+$(service_properties Id MainPID)
+EOF
+		unit=gunicorn.service
 	}
 
 	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
@@ -875,10 +925,10 @@ EOF
 		looks=15
 		while [ "$looks" -gt 0 ]; do
 			sleep 0.2
-			unit_holds || return
+			services_hold || return
 			looks=$((looks - 1))
 		done
-		runs_release || return
+		run_release || return
 		report ok 'Verified that the unit stays up'
 	}
 
@@ -896,7 +946,7 @@ EOF
 			fi
 		else
 			rm -f "$root/current"
-			restart_unit || : # it ran $release, and there is nothing else to run
+			restart_services || : # it ran $release, and there is nothing else to run
 		fi
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted
@@ -1097,7 +1147,7 @@ EOF
 		fact commit "$(commit_of "${current:--}")"
 		fact since "$since"
 		fact by "$by"
-		fact unit "$unit $(systemctl is-active "$unit")"
+		fact unit gunicorn.service" $(systemctl is-active gunicorn.service)"
 		for name in $(good_releases); do
 			[ "$name" = "$current" ] || fact release "$name"
 		done

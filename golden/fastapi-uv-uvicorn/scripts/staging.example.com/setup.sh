@@ -10,11 +10,12 @@
 #   keys         who may log in as root may log in as orders
 #   directories  /home/orders/apps/orders
 #   packages     those named in the settings below
-#   sudo         orders may restart orders.service and read its log as root, and nothing else
+#   sudo         orders may restart 'orders.service orders-worker.service' and read their logs as root, and nothing else
 #   virtualenv   /home/orders/.venv-orders
 #   known-hosts  the keys of the hosts that code comes from
-#   service      orders.service, enabled; the first deploy starts it
+#   service      'orders.service orders.socket orders-worker.service orders-report.service orders-report.timer', enabled; the first deploy starts what runs the app
 #   leftovers    what an earlier setup of this app brought and the config no longer has
+#   start        'orders.socket orders-report.timer'
 #
 # Units and sudo rules among the leftovers are removed, keys, known hosts and secrets named; with
 # --prune they are removed, too. What others put there stays.
@@ -35,8 +36,10 @@
 	venv=/home/orders/.venv-orders
 	base_packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client'
 	system_packages=libpq5
-	unit=orders.service
+	units='orders.service orders.socket orders-worker.service orders-report.service orders-report.timer'
+	services='orders.service orders-worker.service' # of them, those that run the app
 	sudo_file=/etc/sudoers.d/pystrano-orders,orders+service
+	triggers='orders.socket orders-report.timer'
 
 	state=/var/lib/pystrano
 
@@ -438,9 +441,11 @@ EOF
 		printf '%s\n' \
 			"user $user" \
 			"root $root" \
-			"venv $venv" \
-			"unit $unit" \
-			"sudo $sudo_file"
+			"venv $venv"
+		for unit in $units; do
+			printf '%s\n' "unit $unit"
+		done
+		printf '%s\n' "sudo $sudo_file"
 	}
 
 	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
@@ -452,7 +457,11 @@ EOF
 		check_path "$venv" venv_dir
 		check_project_root
 		check_virtualenv
-		check_unit
+		for unit in $units; do
+			check_unit "$unit"
+		done
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 		stage=working
 		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
 		write_record "$(
@@ -530,28 +539,29 @@ EOF
 		fi
 	}
 
-	# check_unit: the unit's name is free, or the unit is this app's.
+	# check_unit UNIT: its name is free, or the unit is this app's.
 	check_unit() {
-		file=/etc/systemd/system/$unit
-		owner=$(owner_of unit "$unit")
-		[ -z "$owner" ] || die 2 "$unit belongs to $owner on this host; give the service_file of $app another name"
-		owner=$(owner_of sudo "$sudo_file")
-		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		file=/etc/systemd/system/$1
+		owner=$(owner_of unit "$1")
+		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
 		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
-		if ! recorded unit "$unit"; then
-			found=$(systemctl show --property=Id --property=FragmentPath -- "$unit")
-			name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
-			[ "${name:-$unit}" = "$unit" ] ||
-				die 2 "$unit is another name of $name, a unit of this host; give service_file another name"
-			path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
-			case $path in
-			'' | "$file") ;;
-			*) die 2 "$unit is a unit of this host, $path; give service_file another name" ;;
-			esac
-			# One of an earlier setup, or of the Python tool, names the project.
-			if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit | cmp -s - "$file"; then
-				die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
-			fi
+		recorded unit "$1" || check_new_unit "$1"
+	}
+
+	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	check_new_unit() {
+		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
+		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+		[ "${name:-$1}" = "$1" ] ||
+			die 2 "$1 is another name of $name, a unit of this host; give service_file another name"
+		path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+		case $path in
+		'' | "$file") ;;
+		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
+		esac
+		# One of an earlier setup, or of the Python tool, names the project.
+		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
+			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
 		fi
 	}
 
@@ -786,9 +796,13 @@ EOF
 		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
 		journalctl=/usr/bin/journalctl
 		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
-		rule=orders" ALL=(root) NOPASSWD: $systemctl restart "orders.service
+		rule=orders" ALL=(root) NOPASSWD: $systemctl restart "'orders.service orders-worker.service'
 		rule="$rule, $journalctl "'--no-pager --unit\=orders.service --output\=short-unix --lines\=10000'
 		rule="$rule, $journalctl "'--no-pager --unit\=orders.service --output\=short-unix --lines\=10000 --follow'
+		rule="$rule, $journalctl "'--no-pager --unit\=orders-worker.service --output\=short-unix --lines\=10000'
+		rule="$rule, $journalctl "'--no-pager --unit\=orders-worker.service --output\=short-unix --lines\=10000 --follow'
+		rule="$rule, $journalctl "'--no-pager --unit\=orders-report.service --output\=short-unix --lines\=10000'
+		rule="$rule, $journalctl "'--no-pager --unit\=orders-report.service --output\=short-unix --lines\=10000 --follow'
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new
@@ -799,10 +813,10 @@ EOF
 			new=''
 			outcome=changed
 		fi
-		if ! as_user sudo -n -l "$systemctl" restart "$unit"; then
-			warn "sudo does not let $user restart $unit: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+		if ! as_user sudo -n -l "$systemctl" restart orders.service orders-worker.service; then
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
 		fi
-		text="Limited sudo for $user to restarting $unit and reading its log"
+		text="Limited sudo for $user to restarting $services and reading their logs"
 		old_rule=/etc/sudoers.d/$user
 		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
 			rm "$old_rule"
@@ -933,19 +947,95 @@ EOF
 		fi
 	}
 
-	register_unit() {
+	# print_unit UNIT: its text, byte for byte.
+	print_unit() {
+		case $1 in
+		orders.service) printf %s '[Unit]
+StartLimitIntervalSec=0
+Description=orders application service
+Requires=orders.socket
+After=network.target orders.socket
+
+[Service]
+User=orders
+Group=orders
+WorkingDirectory=/home/orders/apps/orders/current
+ExecStart=/home/orders/apps/orders/current/.pystrano/run uvicorn orders.main:app --fd 3
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
+' ;;
+		orders.socket) printf %s '[Unit]
+Description=orders application socket
+
+[Socket]
+ListenStream=127.0.0.1:8010
+
+[Install]
+WantedBy=sockets.target
+' ;;
+		orders-worker.service) printf %s '[Unit]
+Description=orders worker
+After=network.target
+
+[Service]
+User=orders
+Group=orders
+WorkingDirectory=/home/orders/apps/orders/current
+ExecStart=/home/orders/apps/orders/current/.pystrano/run arq orders.worker.Settings
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
+' ;;
+		orders-report.service) printf %s '[Service]
+Type=oneshot
+User=orders
+WorkingDirectory=/home/orders/apps/orders/current
+ExecStart=/home/orders/apps/orders/current/.pystrano/run python -m orders.report
+' ;;
+		orders-report.timer) printf %s '[Timer]
+OnCalendar=daily
+
+[Install]
+WantedBy=timers.target
+' ;;
+		esac
+	}
+
+	register_units() {
 		begin service
-		file=/etc/systemd/system/$unit
-		if ! print_unit | cmp -s - "$file"; then
-			verify_unit
+		install_units
+		for unit in $units; do
+			enable_unit "$unit"
+		done
+		finish_step "Registered $units"
+	}
+
+	# install_units: those that differ, once it is known that systemd takes them.
+	install_units() {
+		differing=''
+		for unit in $units; do
+			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
+		done
+		[ -n "$differing" ] || return 0
+		verify_units
+		for unit in $differing; do
+			file=/etc/systemd/system/$unit
 			new=$file.new
-			print_unit >"$new"
+			print_unit "$unit" >"$new"
+			note_change "$unit"
 			mv -f "$new" "$file"
 			new=''
-			run systemctl daemon-reload
-			outcome=changed
-		fi
-		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState -- "$unit")
+		done
+		run systemctl daemon-reload
+		outcome=changed
+	}
+
+	# enable_unit UNIT: so that it starts when the host does.
+	enable_unit() {
+		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState --property=TriggeredBy -- "$1")
 		case $properties in
 		*NeedDaemonReload=yes*)
 			run systemctl daemon-reload
@@ -953,48 +1043,75 @@ EOF
 			;;
 		esac
 		case $properties in
-		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $unit; see: systemctl status $unit" ;;
+		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $1; see: systemctl status $1" ;;
 		esac
 		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
-			message=$(systemctl enable --quiet -- "$unit" 2>&1) || die 1 "systemctl enable $unit: $(printf '%s' "$message" | tail -n 1)"
+			message=$(systemctl enable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
 			outcome=changed
 			;;
-		*UnitFileState=static*) warn "$unit has no WantedBy in [Install]: it does not start when the host does" ;;
+		*TriggeredBy=?*.*) ;; # by a unit that does
+		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
 		esac
-		finish_step "Registered $unit"
 	}
 
-	# verify_unit: what systemd would refuse is not installed, and what it would pass over is told.
-	verify_unit() {
+	# verify_units: what systemd would refuse is not installed, and what it would pass over is told.
+	verify_units() {
 		command -v systemd-analyze >/dev/null || return 0
 		rm -rf "$state/unit"
 		mkdir "$state/unit"
-		print_unit >"$state/unit/$unit"
-		found=$(isolated systemd-analyze verify --man=no "$state/unit/$unit" 2>&1 | sed "s|^$state/unit/||" | grep -F -e "$unit") || :
+		set --
+		for unit in $units; do
+			print_unit "$unit" >"$state/unit/$unit"
+			set -- "$@" "$state/unit/$unit"
+		done
+		found=$(isolated systemd-analyze verify --man=no "$@" 2>&1 | sed "s|^$state/unit/||") || :
 		rm -rf "$state/unit"
-		refused=$(printf '%s\n' "$found" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
-		[ -z "$refused" ] || die 1 "systemd refuses $refused"
-		ignored=$(printf '%s\n' "$found" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
-		[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+		for unit in $differing; do
+			about=$(printf '%s\n' "$found" | grep -F -e "$unit") || continue
+			refused=$(printf '%s\n' "$about" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
+			[ -z "$refused" ] || die 1 "systemd refuses $refused"
+			ignored=$(printf '%s\n' "$about" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
+			[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+		done
 	}
 
-	# The unit, byte for byte.
-	print_unit() {
-		printf %s '[Unit]
-Description=orders application service
-After=network.target
+	# note_change UNIT: one that runs goes on as it was until it is started anew.
+	note_change() {
+		if systemctl is-active --quiet -- "$1"; then
+			mkdir -p "$state/changed"
+			: >"$state/changed/$1"
+		fi
+	}
 
-[Service]
-User=orders
-Group=orders
-WorkingDirectory=/home/orders/apps/orders/current
-ExecStart=/home/orders/apps/orders/current/.pystrano/run uvicorn orders.main:app --host 127.0.0.1 --port 8010
-Restart=on-failure
+	# start_triggers: sockets, timers and paths. Those that run as they are written are left alone.
+	start_triggers() {
+		begin start
+		for unit in $triggers; do
+			if [ -e "$state/changed/$unit" ]; then
+				start_trigger restart "$unit"
+				rm -f "$state/changed/$unit"
+				outcome=changed
+			elif ! systemctl is-active --quiet -- "$unit"; then
+				start_trigger start "$unit"
+				# A condition of it may not hold yet.
+				! systemctl is-active --quiet -- "$unit" || outcome=changed
+			fi
+		done
+		finish_step "Started $triggers"
+	}
 
-[Install]
-WantedBy=multi-user.target
-'
+	# start_trigger start|restart UNIT
+	start_trigger() {
+		message=$(isolated systemctl "$1" -- "$2" 2>&1) && return
+		for service in $(systemctl show --property=Triggers -- "$2" | sed 's/^Triggers=//'); do
+			if systemctl is-active --quiet -- "$service"; then
+				warn "$2 cannot start while $service runs without it; the next deploy starts both"
+				return
+			fi
+		done
+		run printf '%s\n' "$message"
+		die 1 "systemctl $1 $2 failed; see: systemctl status $2"
 	}
 
 	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
@@ -1015,13 +1132,19 @@ $old
 EOF
 		write_record "$(print_claims)
 $left"
-		if [ -n "$stopped" ] && [ -e "$root/current/" ] && ! systemctl is-active --quiet -- "$unit"; then
-			run systemctl start -- "$unit" || warn "could not start $unit in place of$stopped"
-		fi
+		[ -z "$stopped" ] || [ ! -e "$root/current/" ] || start_services
 		if [ -n "$removed" ]; then
 			outcome=changed
 			finish_step "Removed what the config no longer has:$removed"
 		fi
+	}
+
+	# start_services: in place of what ran the app until now.
+	start_services() {
+		for unit in $services; do
+			systemctl is-active --quiet -- "$unit" || run systemctl start -- "$unit" ||
+				warn "could not start $unit in place of$stopped"
+		done
 	}
 
 	# remove_unit UNIT: stopped, disabled, gone.
@@ -1136,8 +1259,9 @@ $left"
 		limit_sudo
 		make_virtualenv
 		know_hosts
-		register_unit
+		register_units
 		clear_leftovers
+		start_triggers
 	}
 
 	exec </dev/null

@@ -1,0 +1,7 @@
+	# trigger_holds UNIT: what starts the app when it is asked for is active.
+	trigger_holds() {
+		if ! systemctl is-active --quiet -- "$1"; then
+			reason="$1 is not active; run setup.sh, and see: systemctl status $1"
+			return 1
+		fi
+	}

@@ -1,0 +1,117 @@
+	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	of_services() {
+		"$@"{% for unit in services %} {{ unit.name }}{% endfor %}
+	}
+
+	# service_properties NAME...: prints a line with them for each of these units.
+	service_properties() {
+		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+			{
+				split("", value)
+				for (i = 1; i <= NF; i++)
+					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				count = split(names, name, " ")
+				for (i = 1; i <= count; i++)
+					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
+			}'
+	}
+
+	# check_services: this user may restart them, and systemd has them.
+	check_services() {
+		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
+		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
+			case $said in
+			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			esac
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+		fi
+		while read -r unit load; do
+			case $load in
+			not-found | masked | error | bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+			esac
+		done <<EOF
+$(service_properties Id LoadState)
+EOF
+	}
+
+	restart() {
+		begin restart
+		unit={{ services[0].name }} # the one that a failure is about
+		restart_services || return
+		started=$(service_states)
+		report changed "Restarted $services"
+	}
+
+	# restart_services waits where systemd refuses a unit that was started too often lately, by a
+	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	restart_services() {
+		before=$(service_properties InvocationID)
+		waited=0
+		restarted=$(date +%s.%N)
+		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
+			code=$?
+			if ! were_refused || [ "$waited" -ge "$longest" ]; then
+				run printf '%s\n' "$said"
+				fallen=$(service_states | grep -v ' active ') || fallen=$unit
+				unit=${fallen%% *}
+				return "$code"
+			fi
+			sleep 1
+			waited=$((waited + 1))
+		done
+		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
+	# not always, say so in their result.
+	were_refused() {
+		refused=1 longest=30
+		while read -r active result invocation; do
+			if [ "$active" = failed ]; then
+				printf '%s\n' "$before" | grep -qxF -e "$invocation" || return
+				[ "$result" != start-limit-hit ] || longest=900
+				refused=0
+			fi
+		done <<EOF
+$(service_properties ActiveState Result InvocationID)
+EOF
+		return "$refused"
+	}
+
+	# service_states: a new invocation means that systemd had to start a unit again.
+	service_states() {
+		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+	}
+
+	# services_hold: all are active, and still as they were after the restart.
+	services_hold() {
+		states=$(service_states)
+		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
+			return
+		fi
+		fallen=$(
+			printf '%s\n' "$states" | grep -v ' active '
+			printf '%s\n' "$states" | grep -vxF -e "$started"
+		) || :
+		unit=${fallen%% *}
+		reason="$unit did not stay up"
+		return 1
+	}
+
+	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
+	# lead through current it would go on with old code.
+	run_release() {
+		while read -r unit process; do
+			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			case $where/ in
+			*"/$(readlink "$root/current")/"*) ;;
+			"$(cd -P "$releases" && pwd)"/*)
+				reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+				return 1
+				;;
+			esac
+		done <<EOF
+$(service_properties Id MainPID)
+EOF
+		unit={{ services[0].name }}
+	}
