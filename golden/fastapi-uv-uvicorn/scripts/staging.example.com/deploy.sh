@@ -873,10 +873,8 @@ EOF
 		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
 			return
 		fi
-		fallen=$(
-			printf '%s\n' "$states" | grep -v ' active '
-			printf '%s\n' "$states" | grep -vxF -e "$started"
-		) || :
+		fallen=$(printf '%s\n' "$states" | grep -v ' active ') ||
+			fallen=$(printf '%s\n' "$states" | grep -vxF -e "$started") || fallen=$unit
 		unit=${fallen%% *}
 		reason="$unit did not stay up"
 		return 1
