@@ -127,7 +127,7 @@ impl Unit {
         }
         let stem = self.name.rsplit_once('.')?.0;
         let instance = match self.section.value("Accept") {
-            Some((value, _)) if matches!(value, "yes" | "true" | "on" | "1") => "@",
+            Some(("yes" | "true" | "on" | "1", _)) => "@",
             _ => "",
         };
         Some(format!("{stem}{instance}.service"))

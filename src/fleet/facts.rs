@@ -56,12 +56,10 @@ impl Facts {
             }
             "since" => self.since = known(),
             "by" => self.by = known(),
-            "unit" => {
-                if self.units.len() < MOST_UNITS {
-                    let unit = value.split_once(' ');
-                    let unit = unit.map(|(name, state)| (name.to_owned(), state.to_owned()));
-                    self.units.extend(unit);
-                }
+            "unit" if self.units.len() < MOST_UNITS => {
+                let unit = value.split_once(' ');
+                let unit = unit.map(|(name, state)| (name.to_owned(), state.to_owned()));
+                self.units.extend(unit);
             }
             "lock" => self.lock = Some(value.to_owned()),
             "unfinished" => self.unfinished = known(),
