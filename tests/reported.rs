@@ -379,11 +379,11 @@ fn trial_1_the_deploy_key_is_for_git_alone() {
     ));
     stops(
         &host,
-        "/.ssh/pystrano-app-test, the deploy_key; run setup.sh first",
+        "/.ssh/pystrano-app,test, the deploy_key; run setup.sh first",
     );
-    host.write(".ssh/pystrano-app-test", "key");
+    host.write(".ssh/pystrano-app,test", "key");
     deploys(&host);
-    let key = host.path(".ssh/pystrano-app-test");
+    let key = host.path(".ssh/pystrano-app,test");
     let called = host.read("calls/ssh");
     assert!(
         called

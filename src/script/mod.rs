@@ -30,9 +30,15 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
     }
 }
 
-/// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`.
-pub(crate) fn deploy_key_name(server: &Server) -> String {
-    format!("pystrano-{}", record_name(&server.app).replace('/', "-"))
+/// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
+/// since a dash could be of either. ssh expands `%` in names of keys.
+fn deploy_key_name(server: &Server) -> String {
+    key_name(&server.app)
+}
+
+fn key_name(app: &str) -> String {
+    let plain = record_name(app).replace('/', ",").replace('%', "+");
+    format!("pystrano-{plain}")
 }
 
 /// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.
@@ -113,5 +119,16 @@ mod tests {
         assert_eq!(record_name("shop/production"), "shop/production");
         assert_eq!(record_name("..a/-b c"), "%2E.a/%2Db%20c");
         assert_eq!(record_name("a\n%/é"), "a%0A%25/%C3%A9");
+    }
+
+    #[test]
+    fn two_apps_of_one_user_never_share_a_deploy_key() {
+        let apps = ["a-b/c", "a/b-c", "a,b/c", "a/b,c", "a b/c", "a+20b/c", "a%20b/c"];
+        let names = apps.map(key_name);
+        assert_eq!(names[0], "pystrano-a-b,c");
+        for (index, name) in names.iter().enumerate() {
+            assert!(!name.contains(['%', '/', ' ']), "{name}");
+            assert!(!names[index + 1..].contains(name), "{name}");
+        }
     }
 }

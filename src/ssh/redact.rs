@@ -16,7 +16,8 @@ const REDACTED: &str = "[redacted]";
 /// Secrets are: each line of a secret file; the passwords of URLs; values of the env whose name tells
 /// (`PASSWORD`, `TOKEN`, `API_KEY`), of at least four characters, but for numbers of up to five digits and
 /// words like `true`; and other values of the env, of at least six characters, but for words, numbers, host
-/// names, paths and addresses without credentials.
+/// names, paths and addresses without credentials. What is a word of the project's paths, user, host, app or unit
+/// is none.
 #[derive(Default)]
 pub struct Redactor {
     /// By their first bytes, the longest first.
@@ -36,8 +37,29 @@ impl Redactor {
         for text in Self::texts(server) {
             redactor.add_credentials(text);
         }
+        redactor.keep_names(&Self::names(server));
         redactor.sort();
         redactor
+    }
+
+    /// The names that messages are full of: who deploys what, where.
+    fn names(server: &Server) -> [&str; 6] {
+        let unit = server.service_file.as_deref();
+        [
+            &server.project_root,
+            &server.venv_dir,
+            &server.project_user,
+            &server.host,
+            &server.app,
+            unit.map_or("", |service| &service.unit),
+        ]
+    }
+
+    /// Forgets secrets that are a word of these names: left out of a path, a word could still be read off it.
+    fn keep_names(&mut self, names: &[&str]) {
+        for candidates in self.secrets.values_mut() {
+            candidates.retain(|secret| !names.iter().any(|name| has_word(name, secret)));
+        }
     }
 
     /// The settings in which a URL with a password may be.
@@ -128,6 +150,14 @@ impl Redactor {
     }
 }
 
+/// Whether a name has this text in it, from one end of a word to another.
+fn has_word(name: &str, text: &str) -> bool {
+    let is_end = |beside: Option<char>| !beside.is_some_and(char::is_alphanumeric);
+    name.match_indices(text).any(|(at, _)| {
+        is_end(name[..at].chars().next_back()) && is_end(name[at + text.len()..].chars().next())
+    })
+}
+
 /// Whether a variable is one for secrets, by its name.
 fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
@@ -210,6 +240,23 @@ mod tests {
         }
         redactor.sort();
         redactor
+    }
+
+    /// With `[redacted]` in the place of a known name, the name could be read off the path.
+    #[test]
+    fn trial_21_a_password_that_is_a_name_of_the_config_leaves_paths_whole() {
+        let mut redactor = Redactor::default();
+        for secret in ["shop", "deploy", "hop/cur", "db.example", "shop-4711"] {
+            redactor.add_text(secret, true);
+        }
+        redactor.keep_names(&["/home/deploy/shop", "db.example.com"]);
+        redactor.sort();
+        let path = "/home/deploy/shop/current at db.example.com";
+        assert_eq!(
+            redactor.clean(path.as_bytes()),
+            "/home/deploy/s[redacted]rent at db.example.com"
+        );
+        assert_eq!(redactor.clean(b"shop-4711"), "[redacted]");
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn setup_adds_keys_and_keeps_those_that_are_there() {
 }
 
 #[test]
-fn another_setup_user_goes_through_sudo() {
+fn trial_31_another_setup_user_goes_through_sudo() {
     let host = Host::boot(Image::Ready);
     let repo = Repo::new(App::Django);
     let mut project = Project::new(&repo, &[&host]);
@@ -98,10 +98,16 @@ fn another_setup_user_goes_through_sudo() {
         "useradd -m -s /bin/bash admin && cp -r /root/.ssh /home/admin/ && chown -R admin: /home/admin/.ssh &&
          echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin",
     );
-    project.set("setup_user", "admin");
+    project.set_server(0, "setup_user", "admin");
     project.run(&["setup"]).expect(0);
     project.run(&["deploy"]).expect(0);
     assert!(project.page(0).contains("version=v1"));
+
+    host.root("echo 'Defaults:admin requiretty' >>/etc/sudoers.d/admin");
+    project
+        .run(&["setup"])
+        .expect(1)
+        .says("add `Defaults:admin !requiretty` to sudoers");
 
     host.root("rm /etc/sudoers.d/admin");
     project.run(&["setup"]).expect(1).says(

@@ -142,7 +142,7 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         "echo '{theirs}' >>/home/deploy/.ssh/authorized_keys; echo 'their.example.com {HOST_KEY}' >>/home/deploy/.ssh/known_hosts"
     ));
     assert_eq!(
-        host.root("cd /home/deploy; stat -c '%a %U' .ssh/pystrano-demo-production demo/shared/old-secret; cmp .ssh/pystrano-demo-production - </dev/null || :"),
+        host.root("cd /home/deploy; stat -c '%a %U' .ssh/pystrano-demo,production demo/shared/old-secret; cmp .ssh/pystrano-demo,production - </dev/null || :"),
         "600 deploy\n600 deploy"
     );
     project.run(&["deploy"]).expect(0);
@@ -159,7 +159,7 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         "gone@desk",
         "old.example.com",
         "/home/deploy/demo/shared/old-secret",
-        "/home/deploy/.ssh/pystrano-demo-production",
+        "/home/deploy/.ssh/pystrano-demo,production",
         "--prune removes",
         "Removed what the config no longer has: old.service",
     ] {
@@ -183,7 +183,7 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         "gone@desk",
         "old.example.com",
         "old-secret",
-        "pystrano-demo-production",
+        "pystrano-demo,production",
     ] {
         assert!(!left.contains(text), "{text}: {left}");
     }
