@@ -79,13 +79,13 @@
 			echo "$file is larger than 1 MiB"
 			exit 1
 		fi
-		if [ "$action" = find ]; then
-			grep -aqxF -f - "$file" || exit 0
-			exit 10
-		fi
 		real=$(readlink -f "$file")
 		new=$real.new
-		rm -f "$new"
+		rm -f "$new" # of a setup that was killed
+		if [ "$action" = find ]; then
+			grep -aqxF -f - "$real" || exit 0
+			exit 10
+		fi
 		if [ "$action" = remove ]; then
 			grep -avxF -f - "$real" >"$new" || [ $? = 1 ]
 			mv -f "$new" "$real"

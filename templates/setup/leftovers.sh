@@ -8,8 +8,8 @@
 			case $kind in
 			unit) remove_unit "$value" ;;
 			sudo) remove_rule "$value" ;;
-			secret) remove_file "$kind $value" "$value" ;;
-			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" ;;
+			secret) remove_file "$kind $value" "$value" "$root/.pystrano/secret.new" ;;
+			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" "$home/.ssh/$value.new" ;;
 			esac
 		done <<EOF
 $old
@@ -38,6 +38,7 @@ $left"
 	# remove_unit UNIT: stopped, disabled, gone.
 	remove_unit() {
 		file=/etc/systemd/system/$1
+		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
 			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
 			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
@@ -52,6 +53,7 @@ $left"
 	remove_rule() {
 		case $1 in
 		/etc/sudoers.d/pystrano-*)
+			rm -f -- "$1.new"
 			if [ -e "$1" ]; then
 				rm -f -- "$1"
 				removed="$removed $1"
@@ -60,10 +62,10 @@ $left"
 		esac
 	}
 
-	# remove_file CLAIM FILE: one in a directory of the user's.
+	# remove_file CLAIM FILE NEW: one in a directory of the user's, and what was to replace it.
 	remove_file() {
-		[ -e "$2" ] || return 0
-		if [ -n "$prune" ] && as_user rm -f -- "$2" </dev/null; then
+		[ -e "$2" ] || [ -e "$3" ] || return 0
+		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
 			removed="$removed $2"
 		else
 			left="$left$1

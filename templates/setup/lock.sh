@@ -7,6 +7,7 @@
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
+		rm -rf "$state/new" "$state/unit" # of a setup that was killed
 		(umask 077 && : >"$output")
 		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
 	}

@@ -4,6 +4,7 @@
 			set -eu
 			umask 077
 			text=$(cat)
+			rm -f "$2" # of a setup that was killed
 			decode() {
 				base64 -d <<EOF
 $text
@@ -16,7 +17,6 @@ EOF
 				printf "%s\n" "$1 is a directory"
 				exit 1
 			fi
-			rm -f "$2"
 			decode >"$2" || {
 				rm -f "$2"
 				exit 1

@@ -9,6 +9,7 @@
 {%- for arguments in sudo_logs %}
 		rule="$rule, $journalctl "{{ arguments }}
 {%- endfor %}
+		rm -f "$sudo_file.new" # of a setup that was killed
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new

@@ -20,6 +20,7 @@
 	install_units() {
 		differing=''
 		for unit in $units; do
+			rm -f "/etc/systemd/system/$unit.new" # of a setup that was killed
 			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
 		done
 		[ -n "$differing" ] || return 0

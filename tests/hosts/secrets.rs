@@ -19,7 +19,7 @@ struct Trace {
 /// Traces all that ssh sessions do on the host while `work` runs.
 fn traced(host: &Host, work: impl FnOnce()) -> Trace {
     host.root(
-        "systemd-run --quiet --unit=trace strace -f -y -s 65536 -o /root/trace \
+        "systemd-run --quiet --unit=trace strace -f -y -v -s 65536 -o /root/trace \
              -e trace=execve,openat,creat,umask,clone,clone3,fork,vfork,write,chmod,fchmod,fchmodat \
              -p $(systemctl show -P MainPID ssh)
          until grep -q '^TracerPid:.[1-9]' /proc/$(systemctl show -P MainPID ssh)/status; do sleep 0.1; done",
@@ -38,9 +38,19 @@ impl Trace {
         call.contains(text) || base64_cores(text).iter().any(|core| call.contains(core))
     }
 
-    /// The calls that start programs.
-    fn commands(&self) -> impl Iterator<Item = &str> {
-        self.calls("execve(").map(|(_, call)| call)
+    /// The programs that were started: path and arguments, then the environment.
+    fn commands(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.calls("execve(")
+            .map(|(_, call)| call.rsplit_once("], [").expect(call))
+    }
+
+    /// What marks the events of each script that ran for the controller.
+    fn nonces(&self) -> Vec<&str> {
+        let starts = self.calls("write(").filter_map(|(_, call)| {
+            let (nonce, rest) = call.split_once(", \"@")?.1.split_once(' ')?;
+            rest.starts_with("start ").then_some(nonce)
+        });
+        starts.collect()
     }
 
     fn calls(&self, name: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -165,7 +175,7 @@ fn base64_is_recognised_at_every_offset() {
 }
 
 #[test]
-fn secrets_stay_where_they_belong() {
+fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
     let Deployed {
         host,
         mut project,
@@ -229,11 +239,20 @@ fn secrets_stay_where_they_belong() {
     assert!(!Trace::carries(&recorded, CANARY), "{recorded}");
 
     assert!(trace.commands().count() > 100, "the deploy was traced");
-    let leaks: Vec<&str> = trace
+    let leaks: Vec<_> = trace
         .commands()
-        .filter(|call| Trace::carries(call, CANARY))
+        .filter(|(arguments, _)| Trace::carries(arguments, CANARY))
         .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
+
+    // Who knows the nonce of a run could report for it.
+    let nonces = trace.nonces();
+    assert!(nonces.len() >= 7, "{nonces:?}");
+    assert!(nonces.iter().all(|nonce| nonce.len() == 32), "{nonces:?}");
+    for (arguments, environment) in trace.commands() {
+        let known = |nonce: &&str| arguments.contains(*nonce) || environment.contains(*nonce);
+        assert!(!nonces.iter().any(known), "{arguments} {environment}");
+    }
 
     let written = trace.written(CANARY);
     assert!(

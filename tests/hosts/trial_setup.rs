@@ -340,3 +340,86 @@ fn magallanes_8_a_strict_umask_decides_no_mode() {
     );
     project.run(&["setup"]).expect(0).says("0 changed");
 }
+
+/// What `setup` makes or changes on a host, but for the times and what holds the lock.
+const MADE: &str = "cd /; find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano \
+     ! -path '*/pystrano/lock' ! -path '*/pystrano/output' -printf '%p %y %m %u %l\n' | sort
+     find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano/apps -type f -exec sha256sum {} + | sort
+     sort var/lib/pystrano/kept/demo/production/*; systemctl is-enabled one.service two.service 2>&1";
+
+/// Two states of a config take turns. Each setup is killed with all that it started, at one place after
+/// another; then either state is set up again, and the host looks as if nobody had been killed.
+#[test]
+fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
+    let host = Host::boot(Image::Ready);
+    let mut project = Project::new(&Repo::new(App::Django), &[&host]);
+    project.save();
+    let directory = project.directory().clone();
+    for (number, unit) in ["one", "two"].into_iter().enumerate() {
+        let service = format!("deploy/demo/production/{unit}.service");
+        let text = project
+            .unit(0)
+            .replace("Description=", &format!("Description={unit} "));
+        fs::write(directory.join(&service), text).expect("a unit");
+        project.set_server(0, "service_file", &service);
+        let own = format!("secret-{unit}");
+        fs::write(directory.join(&own), unit.repeat(2000)).expect("a secret");
+        fs::create_dir_all(directory.join(unit)).expect("a directory");
+        fs::write(directory.join(unit).join("both"), unit.repeat(3000)).expect("a secret");
+        project.set("secrets", &format!("{own}; {unit}/both"));
+        project.set(
+            "ssh_known_hosts",
+            &format!("{unit}.example.com {HOST_KEY}; code.example.com {HOST_KEY}"),
+        );
+        let key = directory.join(format!("key-{unit}"));
+        let made = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&key)
+            .status();
+        assert!(made.expect("ssh-keygen").success());
+        project.set("deploy_key", &format!("key-{unit}"));
+        hand_over(&host, &project);
+        host.root(&format!("mv /root/setup.sh /root/{number}.sh"));
+    }
+    let files = "/home/deploy/demo/shared/secret-* /home/deploy/demo/shared/both /etc/systemd/system/one.service \
+         /etc/systemd/system/two.service /home/deploy/.ssh/pystrano-*";
+    let state = |number: usize| {
+        host.root(&format!("sh /root/{number}.sh --prune"));
+        host.root(MADE)
+    };
+    let mut states = Vec::new();
+    for number in [0, 1, 0, 1] {
+        states.push(state(number));
+        host.root(&format!(
+            "for file in {files}; do [ ! -e $file ] || sha256sum <$file >>/root/known; done"
+        ));
+    }
+    similar(&states[1], &states[3]);
+    let states = &states[2..];
+    assert_ne!(states[0], states[1]);
+    let whole = format!(
+        "for file in {files}; do [ ! -e $file ] || grep -qxF \"$(sha256sum <$file)\" /root/known || {{ echo $file; exit 1; }}; done"
+    );
+    let (mut at, mut kills) = (1, 0);
+    for place in 1..=20 {
+        let wanted = 1 - at;
+        // It has begun or ended so many steps, and then gets some milliseconds more.
+        let (lines, pause) = (place + 1, place * 7 % 40);
+        let killed = host.root(&format!(
+            "rm -f /root/out; systemd-run -q --unit=victim --property=StandardOutput=file:/root/out sh /root/{wanted}.sh --prune nonce=x
+             until [ $(wc -l </root/out) -ge {lines} ] || ! systemctl is-active -q victim; do :; done 2>/dev/null
+             sleep 0.{pause:03}
+             if systemctl is-active -q victim; then systemctl kill -s KILL --kill-whom=all victim; echo killed; fi
+             while systemctl is-active -q victim; do :; done; systemctl reset-failed victim 2>/dev/null || :
+             visudo -qc; {whole}"
+        ));
+        kills += usize::from(killed.contains("killed"));
+        // The killed one is run again, or what was there before.
+        if place % 2 == 0 {
+            at = wanted;
+        }
+        similar(&states[at], &state(at));
+    }
+    println!("{kills} of 20 setups were killed before their end");
+    assert!(kills >= 15, "{kills}");
+}
