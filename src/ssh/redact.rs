@@ -43,16 +43,16 @@ impl Redactor {
     }
 
     /// The names that messages are full of: who deploys what, where.
-    fn names(server: &Server) -> [&str; 6] {
-        let unit = server.service_file.as_deref();
-        [
+    fn names(server: &Server) -> Vec<&str> {
+        let units = server.service_file.iter().map(|unit| &*unit.name);
+        let names: [&str; 5] = [
             &server.project_root,
             &server.venv_dir,
             &server.project_user,
             &server.host,
             &server.app,
-            unit.map_or("", |service| &service.unit),
-        ]
+        ];
+        units.chain(names).collect()
     }
 
     /// Forgets secrets that are a word of these names: left out of a path, a word could still be read off it.

@@ -245,13 +245,13 @@
 			echo "$file is larger than 1 MiB"
 			exit 1
 		fi
-		if [ "$action" = find ]; then
-			grep -aqxF -f - "$file" || exit 0
-			exit 10
-		fi
 		real=$(readlink -f "$file")
 		new=$real.new
-		rm -f "$new"
+		rm -f "$new" # of a setup that was killed
+		if [ "$action" = find ]; then
+			grep -aqxF -f - "$real" || exit 0
+			exit 10
+		fi
 		if [ "$action" = remove ]; then
 			grep -avxF -f - "$real" >"$new" || [ $? = 1 ]
 			mv -f "$new" "$real"
@@ -425,6 +425,7 @@ EOF
 			set -eu
 			umask 077
 			text=$(cat)
+			rm -f "$2" # of a setup that was killed
 			decode() {
 				base64 -d <<EOF
 $text
@@ -437,7 +438,6 @@ EOF
 				printf "%s\n" "$1 is a directory"
 				exit 1
 			fi
-			rm -f "$2"
 			decode >"$2" || {
 				rm -f "$2"
 				exit 1
@@ -459,6 +459,7 @@ EOF
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
+		rm -rf "$state/new" "$state/unit" # of a setup that was killed
 		(umask 077 && : >"$output")
 		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
 	}
@@ -827,6 +828,7 @@ EOF
 		rule=deploy" ALL=(root) NOPASSWD: $systemctl restart "'odd@1.service'
 		rule="$rule, $journalctl "'--no-pager --unit\=odd@1.service --output\=short-unix --lines\=10000'
 		rule="$rule, $journalctl "'--no-pager --unit\=odd@1.service --output\=short-unix --lines\=10000 --follow'
+		rm -f "$sudo_file.new" # of a setup that was killed
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.
 			new=$sudo_file.new
@@ -910,6 +912,7 @@ WantedBy=multi-user.target
 	install_units() {
 		differing=''
 		for unit in $units; do
+			rm -f "/etc/systemd/system/$unit.new" # of a setup that was killed
 			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
 		done
 		[ -n "$differing" ] || return 0
@@ -991,8 +994,8 @@ EOF
 			case $kind in
 			unit) remove_unit "$value" ;;
 			sudo) remove_rule "$value" ;;
-			secret) remove_file "$kind $value" "$value" ;;
-			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" ;;
+			secret) remove_file "$kind $value" "$value" "$root/.pystrano/secret.new" ;;
+			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" "$home/.ssh/$value.new" ;;
 			esac
 		done <<EOF
 $old
@@ -1017,6 +1020,7 @@ $left"
 	# remove_unit UNIT: stopped, disabled, gone.
 	remove_unit() {
 		file=/etc/systemd/system/$1
+		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
 			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
 			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
@@ -1031,6 +1035,7 @@ $left"
 	remove_rule() {
 		case $1 in
 		/etc/sudoers.d/pystrano-*)
+			rm -f -- "$1.new"
 			if [ -e "$1" ]; then
 				rm -f -- "$1"
 				removed="$removed $1"
@@ -1039,10 +1044,10 @@ $left"
 		esac
 	}
 
-	# remove_file CLAIM FILE: one in a directory of the user's.
+	# remove_file CLAIM FILE NEW: one in a directory of the user's, and what was to replace it.
 	remove_file() {
-		[ -e "$2" ] || return 0
-		if [ -n "$prune" ] && as_user rm -f -- "$2" </dev/null; then
+		[ -e "$2" ] || [ -e "$3" ] || return 0
+		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
 			removed="$removed $2"
 		else
 			left="$left$1
