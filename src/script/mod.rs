@@ -123,7 +123,9 @@ mod tests {
 
     #[test]
     fn two_apps_of_one_user_never_share_a_deploy_key() {
-        let apps = ["a-b/c", "a/b-c", "a,b/c", "a/b,c", "a b/c", "a+20b/c", "a%20b/c"];
+        let apps = [
+            "a-b/c", "a/b-c", "a,b/c", "a/b,c", "a b/c", "a+20b/c", "a%20b/c",
+        ];
         let names = apps.map(key_name);
         assert_eq!(names[0], "pystrano-a-b,c");
         for (index, name) in names.iter().enumerate() {
