@@ -2,10 +2,41 @@
 # deploy.sh: releases of one app on one server.
 #
 #   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
-#   sh deploy.sh rollback [RELEASE]    put an earlier release back
+#   sh deploy.sh rollback [RELEASE]    promote an earlier release again
 #   sh deploy.sh status                show what runs here
 #
 # Run it as {{ server.project_user }} on {{ server.host }}. RELEASE defaults to the time, in UTC.
+# A deploy takes these steps, each a function below. Until promote the app goes on as it was.
+#   lock          one run at a time; what a killed run left behind is removed
+#   release       whatever would stop the release later stops it now
+#   clone         {{ source_code_url }}
+{%- if server.env_file.is_some() %}
+#   env           the env file, and the launcher, which starts commands and the app with it
+{%- else %}
+#   env           the launcher, which starts commands and the app
+{%- endif %}
+#   media         a link to {{ server.project_root }}/shared/media
+#   dependencies  into {% if release_venv %}a virtualenv of the release{% else %}{{ server.venv_dir }}{% endif %}
+{%- if !server.secrets.is_empty() %}
+#   secrets       links to {{ server.project_root }}/shared
+{%- endif %}
+{%- if server.collect_static_files %}
+#   static        static files
+{%- endif %}
+{%- if server.run_migrations %}
+#   migrate       the database; a migration that has begun is never cut short
+{%- endif %}
+#   promote       one rename switches current to the release; if a later step fails, it is switched back
+{%- if !services.is_empty() %}
+#   restart       {{ service_list }}
+{%- endif %}
+{%- if !start.is_empty() %}
+#   verify        {% if let Some(check) = server.health_check_url %}{{ check.url }} answers{% else %}the units stay up{% endif %}
+{%- endif %}
+{%- if let Some(keep) = server.keep_releases.0 %}
+#   prune         all but {{ keep }} releases
+{%- endif %}
+#
 # Exit status: 0 done; 1 it failed after promotion and the old release is back;
 # 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
 # could not be brought back either.
@@ -70,40 +101,87 @@
 	shared=$root/shared
 	state=$root/.pystrano
 
-{% include "parts/talk.sh" %}
+	# ---- commands
 
-{% include "parts/run.sh" %}
-{%- if redacted %}
-
-{% include "parts/redacted.sh" %}
+	deploy() {
+		take_lock
+		check_host
+		stage=building
+		get_code
+		put_env
+		link_media
+		install_dependencies
+{%- if release_venv %}
+		link_venv
 {%- endif %}
+{%- if !server.secrets.is_empty() %}
+		link_secrets
+{%- endif %}
+{%- if server.collect_static_files %}
+		refresh_static_files
+{%- endif %}
+{%- if server.run_migrations %}
+		wait_at ready migrate
+		migrate
+		wait_at migrated go
+{%- else %}
+		wait_at ready go
+{%- endif %}
+		event "fact release $release"
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+{%- if server.keep_releases.0.is_some() %}
+		prune
+{%- endif %}
+		conclude 0 deployed "Deployed $release ($commit)"
+	}
 
-	# fact NAME VALUE: a line of the result.
-	fact() {
-		if [ -n "$nonce" ]; then
-			event "fact $1 $2"
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
+		commit=$(commit_of "$release")
+{%- if server.env_file.is_some() %}
+		link_env
+{%- endif %}
+{%- if uses_launcher %}
+		need_launcher "$release"
+		[ -z "$current" ] || need_launcher "$current"
+{%- endif %}
+		report ok "Found release $release"
+		event "fact release $release"
+		wait_at ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
+	}
+
+	# find_previous sets $release to what ran before $current. Earlier tools did not write that
+	# down: of theirs it is the one before by name, the time.
+	find_previous() {
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
 		else
-			printf '%-9s %s\n' "$1" "$2"
+			release=$(good_releases | LC_ALL=C sort | sed "/^$current\$/,\$d" | tail -n 1)
 		fi
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	utc_now() {
-		date -u +%Y-%m-%dT%H:%M:%SZ
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
 	}
-{%- if server.health_check_url.is_some() %}
 
-	# uptime prints seconds of a clock that nobody sets.
-	uptime() {
-		read -r seconds _ </proc/uptime
-		printf '%s\n' "${seconds%.*}"
-	}
-{%- endif %}
+{% include "deploy/status.sh" %}
 
 {% include "deploy/lock.sh" %}
 
-{% include "parts/owner.sh" %}
-
 {% include "deploy/checks.sh" %}
+
+{% include "parts/owner.sh" %}
 
 {% include "deploy/code.sh" %}
 
@@ -156,151 +234,15 @@
 {% include "deploy/prune.sh" %}
 {%- endif %}
 
-{% include "deploy/controller.sh" %}
+{% include "parts/talk.sh" %}
 
-	# ---- commands
-
-	deploy() {
-		take_lock
-		name_release
-		check_host
-		watch_controller 0
-		stage=building
-		get_code
-		put_env
-		link_media
-		install_dependencies
-{%- if release_venv %}
-		link_venv
-{%- endif %}
-{%- if !server.secrets.is_empty() %}
-		link_secrets
-{%- endif %}
-{%- if server.collect_static_files %}
-		refresh_static_files
-{%- endif %}
-		unwatch_controller
-{%- if server.run_migrations %}
-		wait_at ready migrate
-		migrate
-		wait_at migrated go
-{%- else %}
-		wait_at ready go
-{%- endif %}
-		event "fact release $release"
-		promote deployed
-		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
-{%- if server.keep_releases.0.is_some() %}
-		prune
-{%- endif %}
-		conclude 0 deployed "Deployed $release ($commit)"
-	}
-
-	rollback() {
-		take_lock
-		begin release
-		[ -n "$release" ] || find_previous
-		[ "$release" != "$current" ] || die 3 "$release is current already"
-		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
-		check_promotion
-		commit=$(commit_of "$release")
-{%- if server.env_file.is_some() %}
-		import_legacy_env "$release"
-		link_env
-{%- endif %}
-{%- if uses_launcher %}
-		need_launcher "$release"
-		[ -z "$current" ] || need_launcher "$current"
-{%- endif %}
-		report ok "Found release $release"
-		event "fact release $release"
-		wait_at ready go
-		promote rolled-back
-		conclude 0 rolled-back "Rolled back to $release ($commit)"
-	}
-
-	# find_previous sets $release to what ran before $current was deployed. Earlier tools did not
-	# write that down: of theirs it is the one before by name, the time.
-	find_previous() {
-		if [ -e "$releases/$current/.pystrano/previous" ]; then
-			release=$(cat "$releases/$current/.pystrano/previous")
-			[ -z "$release" ] || good_releases | grep -qxF -e "$release" ||
-				die 3 "$release, which ran before $current, is not there any more; name another: $(good_releases | tr '\n' ' ')"
-		else
-			for name in $(good_releases | LC_ALL=C sort); do
-				[ "$name" != "$current" ] || break
-				release=$name
-			done
-		fi
-		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
-	}
-
-	# commit_of RELEASE prints its commit, or - where it is not known.
-	commit_of() {
-		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
-			git -C "$releases/$1" rev-parse HEAD 2>/dev/null ||
-			printf '%s\n' -
-	}
-
-{% include "deploy/status.sh" %}
+{% include "parts/run.sh" %}
 
 	# ---- the run
+{%- if redacted %}
 
-	usage() {
-		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
-		exit 2
-	}
-
-	# failed STATUS: tells which step failed, and why where that is known.
-	failed() {
-		if [ -n "$nonce" ]; then
-{%- if !services.is_empty() %}
-			show_log
+{% include "parts/redacted.sh" %}
 {%- endif %}
-			event "fail $step $1 $reason"
-		else
-			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
-{%- if !services.is_empty() %}
-			show_log
-{%- endif %}
-		fi
-	}
-
-	# conclude STATUS OUTCOME TEXT: the last line.
-	conclude() {
-		stage=over
-		if [ -n "$nonce" ]; then
-			event "end $1 $2"
-		elif [ -n "$3" ]; then
-			printf '%s\n' "$3" || :
-		fi
-		exit "$1"
-	}
-
-	# Every way out leads through here.
-	finish() {
-		status=$?
-		set +e
-		trap - EXIT
-		trap '' HUP INT PIPE TERM
-		[ "$stage" != over ] || exit "$status"
-{%- if !release_venv %}
-		tell_packages
-{%- endif %}
-		failed "$status"
-		case $stage in
-		refusing) conclude 2 refused '' ;;
-		looking) conclude 3 stopped '' ;;
-		promoted)
-			log doubt
-			conclude 5 doubt "$release was being promoted; look at this host now"
-			;;
-		building) discard "$release" ;;
-		esac
-		# Only who has the lock may: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
-		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
-	}
 
 	main() {
 		set -eu
@@ -310,9 +252,6 @@
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' current='' commit=- stage=refusing
-{%- if !release_venv %}
-		packages=''
-{%- endif %}
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
@@ -330,23 +269,41 @@
 {%- if redacted %}
 		refuse
 {%- endif %}
-		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
-		event "start $action ${release:--}"
-		trap finish EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 141' PIPE
-		trap 'exit 143' TERM
+		start_run "$action" "${release:--}"
 		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
 		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
 		stage=checking
-		case $action in
-		deploy) deploy ;;
-		rollback) rollback ;;
-		status) status ;;
-		esac
+		"$action"
 	}
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
+		exit 2
+	}
+
+{% include "parts/skeleton.sh" %}
+
+	# end_run STATUS: a run that did not conclude ends here.
+	end_run() {
+{%- if !release_venv %}
+		tell_packages
+{%- endif %}
+		failed "$1"
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
+		esac
+		# Only with the lock: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+{% include "deploy/controller.sh" %}
 
 	exec 3<&0 </dev/null
 	main "$@"

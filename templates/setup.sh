@@ -144,43 +144,6 @@
 
 	# ---- the run
 
-	# Every way out leads through here.
-	finish() {
-		status=$?
-		set +e
-		trap - EXIT
-		trap '' HUP INT PIPE TERM
-		if [ -n "$worker" ]; then
-			kill "$worker" 2>/dev/null
-			wait "$worker"
-		fi
-		[ -z "$new" ] || rm -f "$new"
-		if [ "$status" = 0 ]; then
-			event "fact changed $changed"
-			event 'end 0 done'
-			[ -n "$nonce" ] || summarize
-			exit 0
-		fi
-		[ -z "$user_failed" ] || run user_output
-		if [ -n "$nonce" ]; then
-			event "fail $step $status $reason"
-		else
-			printf '%-7s %s\n' failed "$step, exit status $status${reason:+: $reason}" >&2
-		fi
-		if [ "$stage" = refusing ]; then
-			event 'end 2 refused'
-			exit 2
-		fi
-		event 'end 1 failed'
-		exit 1
-	}
-
-	summarize() {
-		line="setup: $changed changed, $unchanged ok"
-		[ "$warnings" = 0 ] || line="$line, $warnings to look at"
-		printf '%s\n' "$line"
-	}
-
 	main() {
 		set -euf
 		unset CDPATH
@@ -201,14 +164,7 @@
 {%- if redacted %}
 		refuse
 {%- endif %}
-		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
-		event 'start setup -'
-		trap finish EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 141' PIPE
-		trap 'exit 143' TERM
+		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
 		cd / # the user may be there, too
 		take_lock
@@ -233,6 +189,27 @@
 {%- if !triggers.is_empty() %}
 		start_triggers
 {%- endif %}
+	}
+
+{% include "parts/skeleton.sh" %}
+
+	# end_run STATUS
+	end_run() {
+		if [ -n "$worker" ]; then
+			kill "$worker" 2>/dev/null
+			wait "$worker"
+		fi
+		[ -z "$new" ] || rm -f "$new"
+		if [ "$1" = 0 ]; then
+			event "fact changed $changed"
+			text="setup: $changed changed, $unchanged ok"
+			[ "$warnings" = 0 ] || text="$text, $warnings to look at"
+			conclude 0 'done' "$text"
+		fi
+		[ -z "$user_failed" ] || run user_output
+		failed "$1"
+		[ "$stage" != refusing ] || conclude 2 refused ''
+		conclude 1 failed ''
 	}
 
 	exec </dev/null

@@ -617,7 +617,7 @@ fn what_ran_before_and_is_gone_is_not_replaced_by_a_guess() {
     assert_eq!(ran.status, 3, "{ran:?}");
     assert!(
         ran.stderr
-            .contains("a, which ran before b, is not there any more; name another: c b"),
+            .contains("there is no release a to go back to; there are: c b"),
         "{ran:?}"
     );
 }

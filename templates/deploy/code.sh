@@ -1,3 +1,5 @@
+	# ---- clone
+
 	get_code() {
 		begin clone
 		new=$releases/.new-$release
@@ -20,6 +22,9 @@
 		printf '%s\n' "$commit" >"$new/.pystrano/commit"
 		printf '%s\n' "$current" >"$new/.pystrano/previous"
 		mv "$new" "$releases/$release"
+{%- if !server.secrets.is_empty() %}
+		each_secret need_no_directory
+{%- endif %}
 		report changed "Pulled $pulled at $(printf %.12s "$commit")"
 	}
 
@@ -48,24 +53,13 @@
 	repository_login='!answer() { printf "username=%s\npassword=%s\n" "$repository_username" "$repository_password"; }; answer'
 {%- endif %}
 
-	# clone: without files yet; $output is what git said.
+	# clone: without files yet; $output is what git printed.
 	clone() {
-		output=$(
-			repository_git clone --quiet --no-checkout \
-{%- if server.revision.is_none() %}
-				--single-branch \
-{%- endif %}
-{%- if let Some(depth) = server.clone_depth.0 %}
-				--depth {{ depth }} \
-{%- endif %}
-{%- if server.branch.is_some() %}
-				--branch "$branch" \
-{%- endif %}
-{%- if server.clone_depth.0.is_none() %}
-				"$@" \
-{%- endif %}
-				-- "$source_code_url" "$new" 2>&1
-		)
+		output=$(repository_git clone --quiet --no-checkout
+{%- if server.revision.is_none() %} --single-branch{% endif %}
+{%- if let Some(depth) = server.clone_depth.0 %} --depth {{ depth }}{% endif %}
+{%- if server.branch.is_some() %} --branch "$branch"{% endif %}
+{%- if server.clone_depth.0.is_none() %} "$@"{% endif %} -- "$source_code_url" "$new" 2>&1)
 	}
 {%- if server.revision.is_some() %}
 
@@ -87,9 +81,7 @@
 	}
 
 	# commit_at REF prints the commit that it leads to.
-	commit_at() {
-		repository_git -C "$new" rev-parse --verify --quiet "$1^{commit}"
-	}
+	commit_at() { repository_git -C "$new" rev-parse --verify --quiet "$1^{commit}"; }
 {%- else %}
 
 	# find_commit sets $commit, and $pulled to what it is of.
@@ -100,30 +92,19 @@
 			[ -n "$branches" ] || die 3 'the repository is empty; push the app to it first'
 			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
 		fi
-{%- if server.branch.is_some() %}
-		pulled="branch $branch"
-{%- else %}
-		pulled='the default branch'
-{%- endif %}
+		pulled={% if server.branch.is_some() %}"branch $branch"{% else %}'the default branch'{% endif %}
 	}
 {%- endif %}
 
 	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
 	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
 	take_commit() {
-		output=$(
-			repository_git -C "$new" fetch --quiet --no-auto-gc \
-{%- if server.clone_depth.0.is_some() %}
-				--deepen 100 \
-{%- endif %}
-{%- if server.revision.is_some() %}
-				origin "$revision" 2>&1
-{%- else if server.branch.is_some() %}
-				origin "$branch" 2>&1
-{%- else %}
-				origin HEAD 2>&1
-{%- endif %}
-		) || stop_clone "$?"
+		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc
+{%- if server.clone_depth.0.is_some() %} --deepen 100{% endif %} origin
+{%- if server.revision.is_some() %} "$revision"
+{%- else if server.branch.is_some() %} "$branch"
+{%- else %} HEAD
+{%- endif %} 2>&1) || stop_clone "$?"
 		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
 			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
 		commit=$1
@@ -140,8 +121,7 @@
 		[ ! -e "$new/.gitmodules" ] || get_submodules
 {%- endif %}
 {%- if server.clone_depth.0.is_some() %}
-		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' \
-			"$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' "$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
 			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
 		fi
 {%- endif %}
@@ -159,29 +139,20 @@
 	}
 {%- endif %}
 
-	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
+	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
 	stop_clone() {
 		[ -z "$output" ] || run printf '%s\n' "$output"
+		reason=${2:-}
 		case $output in
-		*'Host key verification failed'*)
-			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'
-			;;
-		*'Permission denied (publickey'*)
-			die "$1" 'the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent'
-			;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*)
-			die "$1" 'the repository asks for a login and takes none that git has here; correct source_code_url'
-			;;
+		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
-			if command -v git-lfs >/dev/null; then
-				die "$1" "Git LFS could not fetch what the repository keeps there: $stored"
-			fi
-			die "$1" "git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
-			;;
-		*'Remote branch '*' not found'* | *"couldn't find remote ref"*)
-			die "$1" 'the repository has no such branch or tag; correct branch or revision'
+			reason="git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
+			! command -v git-lfs >/dev/null || reason="Git LFS could not fetch what the repository keeps there: $stored"
 			;;
 		esac
-		die "$1" "${2:-}"
+		exit "$1"
 	}

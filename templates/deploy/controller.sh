@@ -1,4 +1,4 @@
-	# ---- the controller's words, when it leads many hosts at once
+	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
 	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
 	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
@@ -13,6 +13,7 @@
 
 	# wait_at PHASE WORD: goes on at this word only.
 	wait_at() {
+		unwatch_controller
 		[ -n "$barrier" ] || return 0
 		event "phase $1"
 		word=''

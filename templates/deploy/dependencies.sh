@@ -23,6 +23,8 @@
 {% include "deploy/dependencies/dependency_file.sh" %}
 
 {% include "deploy/dependencies/pip.sh" %}
+
+{% include "deploy/dependencies/pip_install.sh" %}
 {%- when Dependencies::UvLock %}
 {%- if release_venv %}
 {% include "deploy/dependencies/release.sh" %}
@@ -76,5 +78,7 @@
 
 {% include "deploy/dependencies/own_uv.sh" %}
 
-{% include "deploy/dependencies/in_release_uv.sh" %}
+{% include "deploy/dependencies/pip_install.sh" %}
+
+{% include "deploy/dependencies/in_release.sh" %}
 {%- endif %}

@@ -32,47 +32,41 @@ EOF
 	# link_env makes shared/.env go through current, so that one rename switches code and env. The
 	# app can write in shared: what it put there is replaced.
 	link_env() {
-		[ -z "$current" ] || import_legacy_env "$current"
+		import_legacy_env
 		through=../current/.pystrano/env
 		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
 		link=$(readlink "$shared/.env") || :
-		if [ "$link" = "$through" ]; then
-			return
-		fi
-		case $link in
-		*/.env.*) ;; # of the Python tool
-		*)
-			if [ -e "$shared/.env" ] || [ -n "$link" ]; then
-				report warning "$shared/.env had been replaced; it is the env of the release that runs again"
+		if [ "$link" != "$through" ]; then
+			[ ! -e "$shared/.env" ] || link=${link:-file}
+			case $link in
+			'' | */.env.*) ;; # there is none, or one of an earlier version
+			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			esac
+			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
+				mv "$shared/.env" "$shared/.env.replaced-by-$release"
 			fi
-			;;
-		esac
-		if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
-			mv "$shared/.env" "$shared/.env.replaced-by-$release"
+			rm -f "$state/.env"
+			ln -s "$through" "$state/.env"
+			mv -f "$state/.env" "$shared/"
 		fi
-		rm -f "$state/.env"
-		ln -s "$through" "$state/.env"
-		mv -f "$state/.env" "$shared/"
-		[ -z "$current" ] || rm -rf "$shared/.env.$current" # imported
+		for name in $(good_releases); do
+			! has_env "$name" || rm -rf "$shared/.env.$name"
+		done
 	}
 
-	# import_legacy_env RELEASE: releases of earlier versions have their env in shared.
+	# import_legacy_env: earlier versions kept the env of each release in shared.
 	import_legacy_env() {
-		env=$releases/$1/.pystrano/env
-		if [ -f "$env" ] && [ ! -L "$env" ]; then
-			return
-		fi
-		rm -f "$state/env"
-		for legacy in ".env.$1" .env; do
-			if (umask 077 && read_shared "$legacy" >"$state/env"); then
+		for name in $(good_releases); do
+			if ! has_env "$name" && (umask 077 && { read_shared ".env.$name" || read_shared .env; } >"$state/env"); then
 				sync "$state/env" # soon it is the only one
-				mkdir -p "$releases/$1/.pystrano"
-				mv -fT "$state/env" "$env"
-				return
+				mkdir -p "$releases/$name/.pystrano"
+				mv -fT "$state/env" "$releases/$name/.pystrano/env"
 			fi
 		done
 		rm -f "$state/env"
 	}
+
+	has_env() { [ -f "$releases/$1/.pystrano/env" ] && [ ! -L "$releases/$1/.pystrano/env" ]; }
 {%- endif %}
 {%- if uses_launcher %}
 

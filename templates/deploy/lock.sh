@@ -1,4 +1,4 @@
-	# ---- the lock, and what a killed run left behind
+	# ---- lock: one run at a time; what a killed run left behind is removed
 
 	# The kernel frees the lock when this shell dies, however it dies; so no command that
 	# may outlive the shell keeps descriptor 9.
@@ -21,8 +21,9 @@
 		find_current
 		stage=locked
 		# On a full disk it goes without a name: what clean_up removes makes room.
-		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
-		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
+		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
+		watch_controller 0
 		clean_up
 		import_legacy_log
 		report ok "Locked $root"
@@ -36,31 +37,20 @@
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
 	find_current() {
-		current=''
-		if [ -L "$root/current" ] && [ -d "$root/current/" ]; then
-			current=$(readlink "$root/current")
-			current=${current%/}
-			current=${current##*/}
-		fi
+		current=$(readlink -e "$root/current") || :
+		current=${current##*/}
 	}
 
 	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
 	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
-		for left in "$releases"/*/.pystrano/unfinished; do
+		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
 			left=${left%/.pystrano/unfinished}
-			if [ -e "$left/.pystrano/unfinished" ]; then
-				stop_orphans "$left"
-				discard "${left##*/}" || report warning "Could not remove $left"
-			fi
-		done
-		for left in "$releases"/.new-* "$releases"/.trash-*; do
+			case $left in "$releases/*") continue ;; esac
 			if [ -e "$left" ]; then
 				stop_orphans "$left"
-				name=${left##*/.trash-}
-				[ -d "$releases/$name" ] || rm -rf "$shared/.env.$name"
-				remove "$left" || report warning "Could not remove $left"
+				discard "${left##*/}" || report warning "Could not remove $left"
 			fi
 		done
 	}
@@ -87,12 +77,16 @@
 
 	# discard RELEASE: it is renamed first: half a release is never listed.
 	discard() {
-		if [ -d "$releases/$1" ]; then
-			remove "$releases/.trash-$1" || return
-			mv -T "$releases/$1" "$releases/.trash-$1" || return
+		trash=$1
+		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
+			trash=.trash-$1
+			remove "$releases/$trash" || return
+			mv -T "$releases/$1" "$releases/$trash" || return
 		fi
+{%- if server.env_file.is_some() %}
 		rm -rf "$shared/.env.$1" # of an earlier version
-		remove "$releases/.trash-$1" "$releases/.new-$1"
+{%- endif %}
+		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
 	# remove PATH...: read-only directories, too.

@@ -1,19 +1,15 @@
 	# log RESULT
 	log() {
-		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
 	}
 
 	# import_legacy_log: earlier versions kept the log in shared.
 	import_legacy_log() {
-		if [ -e "$state/revisions.log" ] || [ ! -e "$shared/revisions.log" ]; then
-			return
-		fi
-		if read_shared revisions.log >"$state/log"; then
+		if [ ! -e "$state/revisions.log" ] && read_shared revisions.log >"$state/log"; then
 			mv "$state/log" "$state/revisions.log"
 			rm -f "$shared/revisions.log"
-		else
-			rm -f "$state/log"
 		fi
+		rm -f "$state/log"
 	}
 
 	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO

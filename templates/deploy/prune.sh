@@ -1,13 +1,13 @@
-	# Neither the release that runs nor the one before it is ever pruned.
+	# prune: neither the release that runs nor the one before it is ever pruned.
 	prune() {
 		begin prune
 		pruned=0
 		for old in $(good_releases | head -n "-$keep_releases"); do
 			case $old in "$release" | "$current") continue ;; esac
-			discard "$old" || {
+			if ! discard "$old"; then
 				report warning "Could not remove $releases/$old"
 				return
-			}
+			fi
 			pruned=$((pruned + 1))
 		done
 {%- if release_venv %}

@@ -1,24 +1,25 @@
-	# revert STATUS puts $current back, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
 	revert() {
 {%- if !release_venv %}
 		tell_packages
 {%- endif %}
+{%- if !services.is_empty() %}
+		show_log
+{%- endif %}
 		failed "$1"
 		failed_step=$step
 		begin revert
-		if [ -n "$current" ]; then
-			if ! { switch_to back "$current"{{ start|safe }}; }; then
-{%- if !services.is_empty() %}
-				show_log
-{%- endif %}
-				log doubt
-				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
-			fi
-		else
+		if [ -z "$current" ]; then
 			rm -f "$root/current"
 {%- if !services.is_empty() %}
 			restart_services || : # it ran $release, and there is nothing else to run
 {%- endif %}
+		elif ! { switch_to back "$current"{{ start|safe }}; }; then
+{%- if !services.is_empty() %}
+			show_log
+{%- endif %}
+			log doubt
+			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted

@@ -1,16 +1,26 @@
 	link_secrets() {
 		begin secrets
-{%- for secret in server.secrets %}
-		link_secret {{ secret.name }}
-{%- endfor %}
+		each_secret link_secret
 		report changed 'Linked secrets into release'
 	}
 
-	# link_secret NAME
-	link_secret() {
+	# each_secret FUNCTION calls it with the name of each secret.
+	each_secret() {
+{%- for secret in server.secrets %}
+		"$1" {{ secret.name }}
+{%- endfor %}
+	}
+
+	need_secret() { [ -f "$shared/$1" ] || die 3 "there is no $shared/$1; run setup.sh first"; }
+
+	need_no_directory() {
 		if [ -d "$releases/$release/$1" ] && [ ! -L "$releases/$release/$1" ]; then
 			die 3 "the repository has a directory $1, where the secret of that name belongs; rename one of them"
-		elif [ -e "$releases/$release/$1" ] || [ -L "$releases/$release/$1" ]; then
+		fi
+	}
+
+	link_secret() {
+		if [ -e "$releases/$release/$1" ] || [ -L "$releases/$release/$1" ]; then
 			report warning "$1 of the repository gives way to the secret of that name"
 		fi
 		link_shared "$1"

@@ -3,20 +3,14 @@
 		# The lock first: what is seen after a free one is final.
 		find_holder
 		find_current
-		since=- by=- last=''
-		while read -r at name sha whom result; do
-			[ -n "$at" ] || continue
-			last="$at $name $sha $whom $result"
-			case "$name $result" in
-			"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
-			esac
-		done <<EOF
-$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log)
+		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
+		read -r since _ _ by _ <<EOF
+$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
 EOF
 		fact current "${current:--}"
 		fact commit "$(commit_of "${current:--}")"
-		fact since "$since"
-		fact by "$by"
+		fact since "${since:--}"
+		fact by "${by:--}"
 {%- for unit in services %}
 		fact unit {{ unit.name }}" $(systemctl is-active {{ unit.name }})"
 {%- endfor %}
@@ -32,6 +26,16 @@ EOF
 			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
 		done
 		[ -z "$holder" ] || fact lock "$holder"
-		[ -z "$last" ] || fact last "$last"
+		[ -z "$history" ] || fact last "${history##*
+}"
 		conclude 0 'done' ''
+	}
+
+	# fact NAME VALUE: a line of the result.
+	fact() {
+		if [ -n "$nonce" ]; then
+			event "fact $1 $2"
+		else
+			printf '%-9s %s\n' "$1" "$2"
+		fi
 	}

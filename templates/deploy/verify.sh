@@ -1,9 +1,11 @@
 	verify() {
 		begin verify
 {%- if server.health_check_url.is_some() %}
-		deadline=$(($(uptime) + health_check_timeout))
+		read_clock
+		deadline=$((now + health_check_timeout))
 		until is_healthy; do
-			if [ "$(uptime)" -ge "$deadline" ]; then
+			read_clock
+			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with {{ statuses|safe }} within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi

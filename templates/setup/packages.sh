@@ -47,12 +47,14 @@
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
-		deadline=$(($(uptime_seconds) + 600))
+		read_clock
+		deadline=$((now + 600))
 		until message=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
 			case $message in
 			*'Could not get lock'*)
-				if [ "$(uptime_seconds)" -lt "$deadline" ]; then
+				read_clock
+				if [ "$now" -lt "$deadline" ]; then
 					sleep 3
 					continue
 				fi
@@ -61,9 +63,4 @@
 			run printf '%s\n' "$message"
 			die 1 "apt-get $1 failed"
 		done
-	}
-
-	# uptime_seconds prints a clock that nobody sets.
-	uptime_seconds() {
-		cut -d . -f 1 /proc/uptime
 	}

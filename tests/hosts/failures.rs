@@ -359,7 +359,7 @@ fn current_is_a_real_directory() {
         &fixture,
         3,
         &format!(
-            "✗ release failed with exit status 3: /home/deploy/demo/current is not a link; move it away, deploy.sh makes it a link to the release\n{STOPPED}"
+            "✗ lock failed with exit status 3: /home/deploy/demo/current is not a link to one of /home/deploy/demo/releases; move it away\n{STOPPED}"
         ),
         "rm -r /home/deploy/demo/current",
     );

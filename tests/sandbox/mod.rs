@@ -98,9 +98,10 @@ if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then p
 const PYTHON3: &str = r#"#!/bin/sh
 PATH=${PATH#*:}
 case $1 in
--m) # venv DIR
-	mkdir -p "$3/bin"
-	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$3/bin/"; done
+-m) # venv [--clear] DIR
+	for to; do :; done
+	mkdir -p "$to/bin"
+	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$to/bin/"; done
 	;;
 *) exec python3 "$@" ;;
 esac

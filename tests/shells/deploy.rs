@@ -21,7 +21,13 @@ fn prepared(script: &str, more: &str) -> String {
             text += more;
         }
         // Nothing comes up late here.
-        text += &line.replace("looks=15", "looks=1");
+        let line = &line.replace("looks=15", "looks=1");
+        if let Some((head, body)) = line.split_once("() { ") {
+            let name = head.trim_start();
+            text += &format!("{head}() {{ printf '%s\\n' {name} >>\"$SANDBOX/called\"; {body}\n");
+            continue;
+        }
+        text += line;
         text.push('\n');
         // The trap asks for the exit status first of all.
         if line.trim_start() == "status=$?" || function(line).is_some_and(|name| name != "finish") {
@@ -37,6 +43,7 @@ fn function(line: &str) -> Option<&str> {
     let line = line.trim_start();
     line.strip_suffix("() {")
         .or_else(|| line.strip_suffix("() ("))
+        .or_else(|| Some(line.split_once("() { ")?.0))
 }
 
 /// The value of a setting, unquoted by the shell.
@@ -52,7 +59,9 @@ fn setting(host: &Sandbox, script: &str, name: &str) -> Option<String> {
 fn secrets(script: &str) -> Vec<String> {
     script
         .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("need_secret "))
+        .skip_while(|line| !line.contains("each_secret() {"))
+        .skip(1)
+        .map_while(|line| line.trim_start().strip_prefix("\"$1\" "))
         .map(|word| {
             let ask = format!("printf %s {word}");
             let ran = std::process::Command::new("sh").args(["-c", &ask]).output();
@@ -206,6 +215,15 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         let venv = setting(&host, script, "venv").expect("a virtualenv");
         fs::remove_file(host.path(&format!(".{venv}/bin/uv"))).expect("uv");
         run(&["deploy"], 0);
+    } else if script.contains("uv=$state") {
+        let uv = host.path("root/.pystrano/uv/bin/uv");
+        fs::rename(&uv, host.path("kept-uv")).expect("uv");
+        let pip = format!("{NOISE}cp \"$SANDBOX/kept-uv\" \"${{0%/*}}/uv\"\n");
+        host.program("venv/bin/pip", &pip);
+        // Only a virtualenv that is to be made needs it.
+        fs::remove_dir_all(host.path("root/venvs")).expect("virtualenvs");
+        run(&["deploy"], 0);
+        assert!(uv.exists(), "{shell:?} {}", case.display());
     }
     if script.contains("curl") {
         host.fail("curl");

@@ -2,7 +2,7 @@
 	find_uv() {
 		uv=$venv/bin/uv
 		if [ ! -x "$uv" ] && [ -x "$venv/bin/pip" ]; then
-			run in_release "$venv/bin/pip" install --disable-pip-version-check --no-input uv
+			pip_install "$venv" uv
 		fi
 		# Where uv made this virtualenv anew, for another Python, it has neither pip nor uv.
 		[ -x "$uv" ] || find_own_uv

@@ -1,8 +1,11 @@
-	# in_release COMMAND: in the directory of the release, with the virtualenv first on PATH, and
+	# in_release COMMAND: in the directory of the release, with the virtualenv{% if !pip %} and uv{% endif %} first on PATH, and
 	# without the env file.
 	in_release() (
 		cd "$releases/$release" || exit
-		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:{% if !pip %}$releases/$release/.pystrano/bin:{% endif %}$PATH"
+{%- if !pip %}
+		export UV_PROJECT_ENVIRONMENT="$venv"
+{%- endif %}
 		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
 		exec "$@"
 	)

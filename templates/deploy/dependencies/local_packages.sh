@@ -5,17 +5,18 @@
 		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
-	# local_packages FILE DEPTH prints the lines, of it and of the files that it names, which install
-	# a directory of the release. DEPTH letters bound a circle of files.
+	# local_packages FILE DEPTH prints the directories of the release that it installs, or a file that
+	# it names. DEPTH letters bound a circle of files.
 	local_packages() {
-		sed -E 's/(^|[[:space:]])#.*//; s/[[:space:]]+$//' "$releases/$release/$1" |
-			grep -E -e '^[[:space:]]*(-e|--editable)[[:space:]=]*[^[:space:]/:+][^:+]*$' \
-				-e '^[[:space:]]*((-e|--editable)[[:space:]=]*|[[:alnum:]._-]+(\[[^]]*\])?[[:space:]]*@[[:space:]]*)?(\.|file:[^/])' \
-				-e '^[[:space:]]*[[:alnum:]_][^]@:;<>=# ]*/' |
-			grep -vE '\.(whl|zip|tar|tgz|gz|bz2|xz)([[:space:][;]|$)' || :
-		sed -nE 's/^[[:space:]]*(-r|--requirement)[[:space:]=]*([^[:space:]]+).*/\2/p' "$releases/$release/$1" |
-			while [ -n "$2" ] && read -r more; do
-				more=$(dirname "$1")/$more
-				[ ! -f "$releases/$release/$more" ] || local_packages "$more" "${2#x}"
+		sed -E 's/(^|[[:space:]])#.*//; s/^[[:space:]]+//; s/^(-r|--requirement)[[:space:]=]*/-r/; s/^(-e|--editable)[[:space:]=]*/-e/
+			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./' "$releases/$release/$1" |
+			while IFS= read -r path; do
+				case $path in
+				-r*)
+					path=$(dirname "$1")/${path#-r}
+					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
+					;;
+				.* | */*) [ ! -d "$releases/$release/$path" ] || printf '%s\n' "$path" ;;
+				esac
 			done
 	}

@@ -3,6 +3,6 @@
 		uv=$state/uv/bin/uv
 		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
 			run python3 -m venv --clear "$state/uv"
-			run "$state/uv/bin/pip" install --disable-pip-version-check --no-input uv
+			pip_install "$state/uv" uv
 		fi
 	}

@@ -16,11 +16,12 @@
 		report changed 'Installed Python dependencies'
 	}
 
-	# is_pinned: each line of the dependency file names one version of a package, and the virtualenv
-	# has its packages for itself.
+	# is_pinned: each line of the dependency file, but for markers, hashes and comments, is
+	# name[extras]==version, and the virtualenv has its packages for itself.
 	is_pinned() {
-		grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" && ! grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*(;[^#]*)?(--hash=[[:alnum:]:]+[[:space:]]*)*\\?([[:space:]]*#.*)?$' \
-			"$releases/$release/$dependency_file"
+		grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" &&
+			! sed -E 's/(^|[[:space:]])#.*//; s/;.*//; s/--hash=[[:alnum:]:]+//g; s/\\$//' "$releases/$release/$dependency_file" |
+			grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*$'
 	}
 
 	# install_state prints what stays the same while pip has nothing to do for a pinned file.

@@ -1,3 +1,5 @@
+	packages='' # those that were there before this run
+
 	# packages prints what is installed in the virtualenv.
 	packages() {
 		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'

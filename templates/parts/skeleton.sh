@@ -1,0 +1,33 @@
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
