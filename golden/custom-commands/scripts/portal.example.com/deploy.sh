@@ -2,10 +2,22 @@
 # deploy.sh: releases of one app on one server.
 #
 #   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
-#   sh deploy.sh rollback [RELEASE]    put an earlier release back
+#   sh deploy.sh rollback [RELEASE]    promote an earlier release again
 #   sh deploy.sh status                show what runs here
 #
 # Run it as deploy on portal.example.com. RELEASE defaults to the time, in UTC.
+# A deploy takes these steps, each a function below. Until promote the app goes on as it was.
+#   lock          one run at a time; what a killed run left behind is removed
+#   release       whatever would stop the release later stops it now
+#   clone         'git@git.example.com:portal.git'
+#   env           the env file, and the launcher, which starts commands and the app with it
+#   media         a link to /home/deploy/apps/portal/shared/media
+#   dependencies  into a virtualenv of the release
+#   static        static files
+#   migrate       the database; a migration that has begun is never cut short
+#   promote       one rename switches current to the release; if a later step fails, it is switched back
+#   prune         all but 5 releases
+#
 # Exit status: 0 done; 1 it failed after promotion and the old release is back;
 # 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
 # could not be brought back either.
@@ -33,95 +45,87 @@ npm ci && npm run build
 	shared=$root/shared
 	state=$root/.pystrano
 
-	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
+	# ---- commands
 
-	nonce=''      # marks the controller's events; empty when run by hand
-	step=start    # the step being run
-	step_began='' # when, by hand
-	reason=''     # why it failed, where that is known
-
-	# event WORDS: one line to the controller.
-	event() {
-		[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
+	deploy() {
+		take_lock
+		check_host
+		stage=building
+		get_code
+		put_env
+		link_media
+		install_dependencies
+		link_venv
+		refresh_static_files
+		wait_at ready migrate
+		migrate
+		wait_at migrated go
+		event "fact release $release"
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+		prune
+		conclude 0 deployed "Deployed $release ($commit)"
 	}
 
-	# begin STEP
-	begin() {
-		step=$1
-		[ -n "$nonce$step_began" ] || step_began=$(date +%s)
-		event "step $1"
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
+		commit=$(commit_of "$release")
+		link_env
+		report ok "Found release $release"
+		event "fact release $release"
+		wait_at ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# report ok|changed|warning TEXT: the step is over.
-	report() {
-		if [ -n "$nonce" ]; then
-			event "done $step $1 $2"
+	# find_previous sets $release to what ran before $current. Earlier tools did not write that
+	# down: of theirs it is the one before by name, the time.
+	find_previous() {
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
 		else
-			now=$(date +%s)
-			printf '%-7s %s (%s s)\n' "$1" "$2" "$((now - step_began))" || :
-			step_began=$now # of the next step
+			release=$(good_releases | LC_ALL=C sort | sed "/^$current\$/,\$d" | tail -n 1)
 		fi
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	# die STATUS REASON
-	die() {
-		reason=$2
-		exit "$1"
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
 	}
 
-	# ---- running commands
-
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
-	isolated() {
-		"$@" 3<&- 9>&-
-	}
-
-	# run COMMAND: isolated, and what it prints goes through relay. So no command holds the terminal or
-	# the controller's channel, none fails because nobody reads, and none that stays in the background
-	# is waited for.
-	run() {
-		with_status "$@" 2>&1 | relay
-	}
-
-	# with_status COMMAND prints $mark and the exit status after all that it printed.
-	with_status() {
-		exec 3<&- 9>&-
-		trap : HUP INT TERM # the command may die of them; this tells of it
-		code=0
-		"$@" || code=$?
-		printf '\n%s %s\n' "$mark" "$code"
-	}
-
-	# relay shows the lines on its stdin up to the one with $mark, and ends with the status there.
-	relay() {
-		exec 3<&- 9>&-
-		trap '' HUP INT PIPE TERM
-		while IFS= read -r line; do
-			case $line in
-			'') ;;
-			"$mark "*) exit "${line#"$mark "}" ;;
-			*) show "$line" 2>/dev/null || : ;;
-			esac
+	status() {
+		stage=looking
+		# The lock first: what is seen after a free one is final.
+		find_holder
+		find_current
+		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
+		read -r since _ _ by _ <<EOF
+$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
+EOF
+		fact current "${current:--}"
+		fact commit "$(commit_of "${current:--}")"
+		fact since "${since:--}"
+		fact by "${by:--}"
+		for name in $(good_releases); do
+			[ "$name" = "$current" ] || fact release "$name"
 		done
-		exit 137 # with_status was killed
+		for name in "$releases"/*/.pystrano/unfinished; do
+			name=${name%/.pystrano/unfinished}
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
+		done
+		[ -z "$holder" ] || fact lock "$holder"
+		[ -z "$history" ] || fact last "${history##*
+}"
+		conclude 0 'done' ''
 	}
-
-	# show LINE, without what a terminal would act on.
-	show() {
-		if [ -n "$nonce" ]; then
-			event "out $1"
-		else
-			case $1 in
-			*[!\ -~]*) printf '%s\n' "$1" | LC_ALL=C sed "$terminal_codes" ;;
-			*) printf '%s\n' "$1" ;;
-			esac
-		fi
-	}
-
-	# What a carriage return overwrites, escape sequences, control characters.
-	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
-		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
 
 	# fact NAME VALUE: a line of the result.
 	fact() {
@@ -132,11 +136,7 @@ npm ci && npm run build
 		fi
 	}
 
-	utc_now() {
-		date -u +%Y-%m-%dT%H:%M:%SZ
-	}
-
-	# ---- the lock, and what a killed run left behind
+	# ---- lock: one run at a time; what a killed run left behind is removed
 
 	# The kernel frees the lock when this shell dies, however it dies; so no command that
 	# may outlive the shell keeps descriptor 9.
@@ -159,8 +159,9 @@ npm ci && npm run build
 		find_current
 		stage=locked
 		# On a full disk it goes without a name: what clean_up removes makes room.
-		printf '%s\n' "$who $action $release since $(utc_now) pid $$" 2>/dev/null >"$state/lock" || :
-		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current leads out of $releases; move it away"
+		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
+		watch_controller 0
 		clean_up
 		import_legacy_log
 		report ok "Locked $root"
@@ -174,31 +175,20 @@ npm ci && npm run build
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
 	find_current() {
-		current=''
-		if [ -L "$root/current" ] && [ -d "$root/current/" ]; then
-			current=$(readlink "$root/current")
-			current=${current%/}
-			current=${current##*/}
-		fi
+		current=$(readlink -e "$root/current") || :
+		current=${current##*/}
 	}
 
 	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
 	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
-		for left in "$releases"/*/.pystrano/unfinished; do
+		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
 			left=${left%/.pystrano/unfinished}
-			if [ -e "$left/.pystrano/unfinished" ]; then
-				stop_orphans "$left"
-				discard "${left##*/}" || report warning "Could not remove $left"
-			fi
-		done
-		for left in "$releases"/.new-* "$releases"/.trash-*; do
+			case $left in "$releases/*") continue ;; esac
 			if [ -e "$left" ]; then
 				stop_orphans "$left"
-				name=${left##*/.trash-}
-				[ -d "$releases/$name" ] || rm -rf "$shared/.env.$name"
-				remove "$left" || report warning "Could not remove $left"
+				discard "${left##*/}" || report warning "Could not remove $left"
 			fi
 		done
 	}
@@ -225,12 +215,14 @@ npm ci && npm run build
 
 	# discard RELEASE: it is renamed first: half a release is never listed.
 	discard() {
-		if [ -d "$releases/$1" ]; then
-			remove "$releases/.trash-$1" || return
-			mv -T "$releases/$1" "$releases/.trash-$1" || return
+		trash=$1
+		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
+			trash=.trash-$1
+			remove "$releases/$trash" || return
+			mv -T "$releases/$1" "$releases/$trash" || return
 		fi
 		rm -rf "$shared/.env.$1" # of an earlier version
-		remove "$releases/.trash-$1" "$releases/.new-$1"
+		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
 	# remove PATH...: read-only directories, too.
@@ -253,6 +245,34 @@ npm ci && npm run build
 		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}
 
+	# ---- release: whatever would stop it later stops it now
+
+	check_host() {
+		begin release
+		if [ -z "$release" ]; then
+			while
+				release=$(date -u +%Y%m%d%H%M%S)
+				[ -e "$releases/$release" ]
+			do sleep 1; done
+		fi
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+		check_venv_dir
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	# check_promotion: what a rollback needs of that, too.
+	check_promotion() {
+		check_owner root "$root"
+		check_owner venv /home/deploy/.venv-portal
+	}
+
+	# check_owner KIND VALUE: no other app of this host has it.
+	check_owner() {
+		owner=$(owner_of "$1" "$2")
+		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
+	}
+
 	# ---- who owns what on this host
 
 	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
@@ -266,40 +286,7 @@ npm ci && npm run build
 		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
 	}
 
-	# ---- build
-
-	name_release() {
-		while [ -z "$release" ]; do
-			release=$(date -u +%Y%m%d%H%M%S)
-			[ ! -e "$releases/$release" ] || {
-				release=''
-				sleep 1
-			}
-		done
-		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
-	}
-
-	# Whatever would stop the release later stops it now.
-	check_host() {
-		begin release
-		check_venv_dir
-		check_promotion
-		report ok "Prepared release $release"
-	}
-
-	# check_owner KIND VALUE: no other app of this host has it.
-	check_owner() {
-		owner=$(owner_of "$1" "$2")
-		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
-	}
-
-	# What a rollback needs of that, too.
-	check_promotion() {
-		check_owner root "$root"
-		check_owner venv /home/deploy/.venv-portal
-		[ ! -e "$root/current" ] || [ -L "$root/current" ] ||
-			die 3 "$root/current is not a link; move it away, deploy.sh makes it a link to the release"
-	}
+	# ---- clone
 
 	get_code() {
 		begin clone
@@ -332,15 +319,9 @@ npm ci && npm run build
 			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
 	)
 
-	# clone: without files yet; $output is what git said.
+	# clone: without files yet; $output is what git printed.
 	clone() {
-		output=$(
-			repository_git clone --quiet --no-checkout \
-				--single-branch \
-				--branch "$branch" \
-				"$@" \
-				-- "$source_code_url" "$new" 2>&1
-		)
+		output=$(repository_git clone --quiet --no-checkout --single-branch --branch "$branch" "$@" -- "$source_code_url" "$new" 2>&1)
 	}
 
 	# find_commit sets $commit, and $pulled to what it is of.
@@ -357,10 +338,7 @@ npm ci && npm run build
 	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
 	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
 	take_commit() {
-		output=$(
-			repository_git -C "$new" fetch --quiet --no-auto-gc \
-				origin "$branch" 2>&1
-		) || stop_clone "$?"
+		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc origin "$branch" 2>&1) || stop_clone "$?"
 		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
 			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
 		commit=$1
@@ -376,31 +354,22 @@ npm ci && npm run build
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
 	}
 
-	# stop_clone STATUS [REASON]: with what git said, and what to do about it.
+	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
 	stop_clone() {
 		[ -z "$output" ] || run printf '%s\n' "$output"
+		reason=${2:-}
 		case $output in
-		*'Host key verification failed'*)
-			die "$1" 'the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh'
-			;;
-		*'Permission denied (publickey'*)
-			die "$1" 'the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent'
-			;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*)
-			die "$1" 'the repository asks for a login and takes none that git has here; correct source_code_url'
-			;;
+		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
-			if command -v git-lfs >/dev/null; then
-				die "$1" "Git LFS could not fetch what the repository keeps there: $stored"
-			fi
-			die "$1" "git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
-			;;
-		*'Remote branch '*' not found'* | *"couldn't find remote ref"*)
-			die "$1" 'the repository has no such branch or tag; correct branch or revision'
+			reason="git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
+			! command -v git-lfs >/dev/null || reason="Git LFS could not fetch what the repository keeps there: $stored"
 			;;
 		esac
-		die "$1" "${2:-}"
+		exit "$1"
 	}
 
 	put_env() {
@@ -445,93 +414,84 @@ EOF
 	# link_env makes shared/.env go through current, so that one rename switches code and env. The
 	# app can write in shared: what it put there is replaced.
 	link_env() {
-		[ -z "$current" ] || import_legacy_env "$current"
+		import_legacy_env
 		through=../current/.pystrano/env
 		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
 		link=$(readlink "$shared/.env") || :
-		if [ "$link" = "$through" ]; then
-			return
-		fi
-		case $link in
-		*/.env.*) ;; # of the Python tool
-		*)
-			if [ -e "$shared/.env" ] || [ -n "$link" ]; then
-				report warning "$shared/.env had been replaced; it is the env of the release that runs again"
+		if [ "$link" != "$through" ]; then
+			[ ! -e "$shared/.env" ] || link=${link:-file}
+			case $link in
+			'' | */.env.*) ;; # there is none, or one of an earlier version
+			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			esac
+			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
+				mv "$shared/.env" "$shared/.env.replaced-by-$release"
 			fi
-			;;
-		esac
-		if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
-			mv "$shared/.env" "$shared/.env.replaced-by-$release"
+			rm -f "$state/.env"
+			ln -s "$through" "$state/.env"
+			mv -f "$state/.env" "$shared/"
 		fi
-		rm -f "$state/.env"
-		ln -s "$through" "$state/.env"
-		mv -f "$state/.env" "$shared/"
-		[ -z "$current" ] || rm -rf "$shared/.env.$current" # imported
+		for name in $(good_releases); do
+			! has_env "$name" || rm -rf "$shared/.env.$name"
+		done
 	}
 
-	# import_legacy_env RELEASE: releases of earlier versions have their env in shared.
+	# import_legacy_env: earlier versions kept the env of each release in shared.
 	import_legacy_env() {
-		env=$releases/$1/.pystrano/env
-		if [ -f "$env" ] && [ ! -L "$env" ]; then
-			return
-		fi
-		rm -f "$state/env"
-		for legacy in ".env.$1" .env; do
-			if (umask 077 && read_shared "$legacy" >"$state/env"); then
+		for name in $(good_releases); do
+			if ! has_env "$name" && (umask 077 && { read_shared ".env.$name" || read_shared .env; } >"$state/env"); then
 				sync "$state/env" # soon it is the only one
-				mkdir -p "$releases/$1/.pystrano"
-				mv -fT "$state/env" "$env"
-				return
+				mkdir -p "$releases/$name/.pystrano"
+				mv -fT "$state/env" "$releases/$name/.pystrano/env"
 			fi
 		done
 		rm -f "$state/env"
 	}
+
+	has_env() { [ -f "$releases/$1/.pystrano/env" ] && [ ! -L "$releases/$1/.pystrano/env" ]; }
+
+	link_media() {
+		begin media
+		mkdir -p "$shared/media"
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		share_directory media
+		report changed 'Linked shared media'
+	}
+
+	# share_directory NAME: the release gets a link to the one in shared. What the first release
+	# brings is copied there, once; nothing there is overwritten.
+	share_directory() {
+		own=$releases/$release/$1
+		if [ -d "$own" ] && [ ! -L "$own" ]; then
+			if [ ! -e "$state/copied/$1" ]; then
+				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+				isolated sync -f "$shared/$1"
+				mkdir -p "$state/copied/$1"
+				report changed "Copied what the repository has in $1 to shared/$1"
+			fi
+			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+		elif [ -e "$own" ] || [ -L "$own" ]; then
+			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+		fi
+		link_shared "$1"
+	}
+
+	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+			fi
+		done'
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
 		rm -rf "$releases/$release/${1:?}"
 		ln -s "../../shared/$1" "$releases/$release/$1"
 	}
-
-	link_media() {
-		begin media
-		mkdir -p "$shared/media"
-		if [ -d "$releases/$release/media" ] && [ ! -L "$releases/$release/media" ]; then
-			keep_media
-		elif [ -e "$releases/$release/media" ] || [ -L "$releases/$release/media" ]; then
-			report warning 'media of the repository is no directory, and gives way to shared/media'
-		fi
-		link_shared media
-		report changed 'Linked shared media'
-	}
-
-	# keep_media: what the repository has in media is copied to shared/media, where it is missing.
-	# Code is not for there: the release would lack it.
-	keep_media() {
-		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' | LC_ALL=C sort | sed -n 1p)
-		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
-		kept=$(cd "$releases/$release/media" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/media" {} +)
-		for what in copied differs; do
-			files=$(printf '%s\n' "$kept" | sed -n "s:^$what \./:media/:p" | LC_ALL=C sort | tr '\n' ' ')
-			case $what$files in
-			copied?*) report changed "Copied to shared/media what the repository has there: $files" ;;
-			differs?*) report warning "shared/media has other files of these names, and keeps them: $files" ;;
-			esac
-		done
-	}
-
-	# Copies files to a directory that lacks them. Each gets its name when it is whole.
-	# shellcheck disable=SC2016 # its arguments are its own
-	copy_missing='to=$1
-		shift
-		for file; do
-			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
-				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
-				printf "copied %s\n" "$file"
-			elif ! cmp -s "$file" "$to/$file"; then
-				printf "differs %s\n" "$file"
-			fi
-		done'
 
 	# Nobody knows what the command reads: each release has a virtualenv of its own.
 	install_dependencies() {
@@ -682,18 +642,16 @@ EOF
 			report changed "Promoted $2 to current"
 	}
 
-	# revert STATUS puts $current back, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
 	revert() {
 		failed "$1"
 		failed_step=$step
 		begin revert
-		if [ -n "$current" ]; then
-			if ! { switch_to back "$current"; }; then
-				log doubt
-				conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
-			fi
-		else
+		if [ -z "$current" ]; then
 			rm -f "$root/current"
+		elif ! { switch_to back "$current"; }; then
+			log doubt
+			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted
@@ -702,20 +660,16 @@ EOF
 
 	# log RESULT
 	log() {
-		printf '%s\n' "$(utc_now) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
 	}
 
 	# import_legacy_log: earlier versions kept the log in shared.
 	import_legacy_log() {
-		if [ -e "$state/revisions.log" ] || [ ! -e "$shared/revisions.log" ]; then
-			return
-		fi
-		if read_shared revisions.log >"$state/log"; then
+		if [ ! -e "$state/revisions.log" ] && read_shared revisions.log >"$state/log"; then
 			mv "$state/log" "$state/revisions.log"
 			rm -f "$shared/revisions.log"
-		else
-			rm -f "$state/log"
 		fi
+		rm -f "$state/log"
 	}
 
 	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
@@ -725,16 +679,16 @@ EOF
 			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
 	}
 
-	# Neither the release that runs nor the one before it is ever pruned.
+	# prune: neither the release that runs nor the one before it is ever pruned.
 	prune() {
 		begin prune
 		pruned=0
 		for old in $(good_releases | head -n "-$keep_releases"); do
 			case $old in "$release" | "$current") continue ;; esac
-			discard "$old" || {
+			if ! discard "$old"; then
 				report warning "Could not remove $releases/$old"
 				return
-			}
+			fi
 			pruned=$((pruned + 1))
 		done
 		prune_venvs || report warning 'Could not remove an unused virtualenv'
@@ -757,7 +711,174 @@ EOF
 		remove "$root"/venvs/.trash-*
 	}
 
-	# ---- the controller's words, when it leads many hosts at once
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
+	}
+
+	event() { emit "$1" ''; }
+
+	# begin STEP
+	begin() {
+		step=$1
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	report() {
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() { "$@" 3<&- 9>&-; }
+
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
+	run() {
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
+	}
+
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') continue ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
+			esac
+			emit "out $line" "$line" 2>/dev/null
+		done
+		exit 137 # the command and the shell around it were killed
+	}
+
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# ---- the run
+
+	main() {
+		set -eu
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
+		cd / # the caller's directory may be closed to this user
+		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			barrier=*) barrier=${word#*=} ;; # seconds
+			*)
+				[ -z "$release" ] || usage
+				[ -z "$action" ] && action=$word || release=$word
+				;;
+			esac
+		done
+		action=${action:-deploy}
+		case $action in deploy | rollback | status) ;; *) usage ;; esac
+		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
+		start_run "$action" "${release:--}"
+		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
+		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
+		stage=checking
+		"$action"
+	}
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
+		exit 2
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS: a run that did not conclude ends here.
+	end_run() {
+		failed "$1"
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
+		esac
+		# Only with the lock: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
 	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
 	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
@@ -772,6 +893,7 @@ EOF
 
 	# wait_at PHASE WORD: goes on at this word only.
 	wait_at() {
+		unwatch_controller
 		[ -n "$barrier" ] || return 0
 		event "phase $1"
 		word=''
@@ -822,192 +944,6 @@ EOF
 		[ -n "$nonce" ] || return 0
 		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 		wait "$watcher" 2>/dev/null || :
-	}
-
-	# ---- commands
-
-	deploy() {
-		take_lock
-		name_release
-		check_host
-		watch_controller 0
-		stage=building
-		get_code
-		put_env
-		link_media
-		install_dependencies
-		link_venv
-		refresh_static_files
-		unwatch_controller
-		wait_at ready migrate
-		migrate
-		wait_at migrated go
-		event "fact release $release"
-		promote deployed
-		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
-		prune
-		conclude 0 deployed "Deployed $release ($commit)"
-	}
-
-	rollback() {
-		take_lock
-		begin release
-		[ -n "$release" ] || find_previous
-		[ "$release" != "$current" ] || die 3 "$release is current already"
-		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
-		check_promotion
-		commit=$(commit_of "$release")
-		import_legacy_env "$release"
-		link_env
-		report ok "Found release $release"
-		event "fact release $release"
-		wait_at ready go
-		promote rolled-back
-		conclude 0 rolled-back "Rolled back to $release ($commit)"
-	}
-
-	# find_previous sets $release to what ran before $current was deployed. Earlier tools did not
-	# write that down: of theirs it is the one before by name, the time.
-	find_previous() {
-		if [ -e "$releases/$current/.pystrano/previous" ]; then
-			release=$(cat "$releases/$current/.pystrano/previous")
-			[ -z "$release" ] || good_releases | grep -qxF -e "$release" ||
-				die 3 "$release, which ran before $current, is not there any more; name another: $(good_releases | tr '\n' ' ')"
-		else
-			for name in $(good_releases | LC_ALL=C sort); do
-				[ "$name" != "$current" ] || break
-				release=$name
-			done
-		fi
-		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
-	}
-
-	# commit_of RELEASE prints its commit, or - where it is not known.
-	commit_of() {
-		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
-			git -C "$releases/$1" rev-parse HEAD 2>/dev/null ||
-			printf '%s\n' -
-	}
-
-	status() {
-		stage=looking
-		# The lock first: what is seen after a free one is final.
-		find_holder
-		find_current
-		since=- by=- last=''
-		while read -r at name sha whom result; do
-			[ -n "$at" ] || continue
-			last="$at $name $sha $whom $result"
-			case "$name $result" in
-			"$current deployed" | "$current rolled-back") since=$at by=$whom ;;
-			esac
-		done <<EOF
-$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log)
-EOF
-		fact current "${current:--}"
-		fact commit "$(commit_of "${current:--}")"
-		fact since "$since"
-		fact by "$by"
-		for name in $(good_releases); do
-			[ "$name" = "$current" ] || fact release "$name"
-		done
-		for name in "$releases"/*/.pystrano/unfinished; do
-			name=${name%/.pystrano/unfinished}
-			name=${name##*/}
-			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
-		done
-		[ -z "$holder" ] || fact lock "$holder"
-		[ -z "$last" ] || fact last "$last"
-		conclude 0 'done' ''
-	}
-
-	# ---- the run
-
-	usage() {
-		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
-		exit 2
-	}
-
-	# failed STATUS: tells which step failed, and why where that is known.
-	failed() {
-		if [ -n "$nonce" ]; then
-			event "fail $step $1 $reason"
-		else
-			printf '%-7s %s\n' failed "$step, exit status $1${reason:+: $reason}" >&2 || :
-		fi
-	}
-
-	# conclude STATUS OUTCOME TEXT: the last line.
-	conclude() {
-		stage=over
-		if [ -n "$nonce" ]; then
-			event "end $1 $2"
-		elif [ -n "$3" ]; then
-			printf '%s\n' "$3" || :
-		fi
-		exit "$1"
-	}
-
-	# Every way out leads through here.
-	finish() {
-		status=$?
-		set +e
-		trap - EXIT
-		trap '' HUP INT PIPE TERM
-		[ "$stage" != over ] || exit "$status"
-		failed "$status"
-		case $stage in
-		refusing) conclude 2 refused '' ;;
-		looking) conclude 3 stopped '' ;;
-		promoted)
-			log doubt
-			conclude 5 doubt "$release was being promoted; look at this host now"
-			;;
-		building) discard "$release" ;;
-		esac
-		# Only who has the lock may: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
-		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
-	}
-
-	main() {
-		set -eu
-		# This login decides neither the modes of a release nor where its packages go.
-		umask 022
-		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
-		export PIP_USER=0
-		cd / # the caller's directory may be closed to this user
-		action='' release='' who='' barrier='' current='' commit=- stage=refusing
-		for word in "$@"; do
-			case $word in
-			nonce=*) nonce=${word#*=} ;;
-			who=*) who=${word#*=} ;;
-			barrier=*) barrier=${word#*=} ;; # seconds
-			*)
-				[ -z "$release" ] || usage
-				[ -z "$action" ] && action=$word || release=$word
-				;;
-			esac
-		done
-		action=${action:-deploy}
-		case $action in deploy | rollback | status) ;; *) usage ;; esac
-		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
-		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
-		event "start $action ${release:--}"
-		trap finish EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 141' PIPE
-		trap 'exit 143' TERM
-		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
-		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
-		stage=checking
-		case $action in
-		deploy) deploy ;;
-		rollback) rollback ;;
-		status) status ;;
-		esac
 	}
 
 	exec 3<&0 </dev/null

@@ -36,34 +36,40 @@
 
 	state=/var/lib/pystrano
 
-	# ---- talking: lines for a person, or marked events for a controller that gave a nonce
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
 
-	nonce=''      # marks the controller's events; empty when run by hand
-	step=start    # the step being run
-	step_began='' # when, by hand
-	reason=''     # why it failed, where that is known
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
 
-	# event WORDS: one line to the controller.
-	event() {
-		[ -z "$nonce" ] || printf '@%s %s\n' "$nonce" "$*" || :
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
 	}
+
+	event() { emit "$1" ''; }
 
 	# begin STEP
 	begin() {
 		step=$1
-		[ -n "$nonce$step_began" ] || step_began=$(date +%s)
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over.
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
 	report() {
-		if [ -n "$nonce" ]; then
-			event "done $step $1 $2"
-		else
-			now=$(date +%s)
-			printf '%-7s %s (%s s)\n' "$1" "$2" "$((now - step_began))" || :
-			step_began=$now # of the next step
-		fi
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
 	}
 
 	# die STATUS REASON
@@ -76,53 +82,37 @@
 
 	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
 	# outlive this shell.
-	isolated() {
-		"$@" 3<&- 9>&-
-	}
+	isolated() { "$@" 3<&- 9>&-; }
 
-	# run COMMAND: isolated, and what it prints goes through relay. So no command holds the terminal or
-	# the controller's channel, none fails because nobody reads, and none that stays in the background
-	# is waited for.
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
 	run() {
-		with_status "$@" 2>&1 | relay
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
 	}
 
-	# with_status COMMAND prints $mark and the exit status after all that it printed.
-	with_status() {
-		exec 3<&- 9>&-
-		trap : HUP INT TERM # the command may die of them; this tells of it
-		code=0
-		"$@" || code=$?
-		printf '\n%s %s\n' "$mark" "$code"
-	}
-
-	# relay shows the lines on its stdin up to the one with $mark, and ends with the status there.
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
 		while IFS= read -r line; do
 			case $line in
-			'') ;;
+			'') continue ;;
 			"$mark "*) exit "${line#"$mark "}" ;;
-			*) show "$line" 2>/dev/null || : ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
 			esac
+			emit "out $line" "$line" 2>/dev/null
 		done
-		exit 137 # with_status was killed
+		exit 137 # the command and the shell around it were killed
 	}
 
-	# show LINE, without what a terminal would act on.
-	show() {
-		if [ -n "$nonce" ]; then
-			event "out $1"
-		else
-			case $1 in
-			*[!\ -~]*) printf '%s\n' "$1" | LC_ALL=C sed "$terminal_codes" ;;
-			*) printf '%s\n' "$1" ;;
-			esac
-		fi
-	}
-
-	# What a carriage return overwrites, escape sequences, control characters.
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
 		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
 
@@ -727,12 +717,14 @@ EOF
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
-		deadline=$(($(uptime_seconds) + 600))
+		read_clock
+		deadline=$((now + 600))
 		until message=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
 			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
 			case $message in
 			*'Could not get lock'*)
-				if [ "$(uptime_seconds)" -lt "$deadline" ]; then
+				read_clock
+				if [ "$now" -lt "$deadline" ]; then
 					sleep 3
 					continue
 				fi
@@ -741,11 +733,6 @@ EOF
 			run printf '%s\n' "$message"
 			die 1 "apt-get $1 failed"
 		done
-	}
-
-	# uptime_seconds prints a clock that nobody sets.
-	uptime_seconds() {
-		cut -d . -f 1 /proc/uptime
 	}
 
 	limit_sudo() {
@@ -936,43 +923,6 @@ $left"
 
 	# ---- the run
 
-	# Every way out leads through here.
-	finish() {
-		status=$?
-		set +e
-		trap - EXIT
-		trap '' HUP INT PIPE TERM
-		if [ -n "$worker" ]; then
-			kill "$worker" 2>/dev/null
-			wait "$worker"
-		fi
-		[ -z "$new" ] || rm -f "$new"
-		if [ "$status" = 0 ]; then
-			event "fact changed $changed"
-			event 'end 0 done'
-			[ -n "$nonce" ] || summarize
-			exit 0
-		fi
-		[ -z "$user_failed" ] || run user_output
-		if [ -n "$nonce" ]; then
-			event "fail $step $status $reason"
-		else
-			printf '%-7s %s\n' failed "$step, exit status $status${reason:+: $reason}" >&2
-		fi
-		if [ "$stage" = refusing ]; then
-			event 'end 2 refused'
-			exit 2
-		fi
-		event 'end 1 failed'
-		exit 1
-	}
-
-	summarize() {
-		line="setup: $changed changed, $unchanged ok"
-		[ "$warnings" = 0 ] || line="$line, $warnings to look at"
-		printf '%s\n' "$line"
-	}
-
 	main() {
 		set -euf
 		unset CDPATH
@@ -990,14 +940,7 @@ $left"
 				;;
 			esac
 		done
-		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
-		event 'start setup -'
-		trap finish EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 141' PIPE
-		trap 'exit 143' TERM
+		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
 		cd / # the user may be there, too
 		take_lock
@@ -1010,6 +953,59 @@ $left"
 		make_virtualenv
 		know_hosts
 		clear_leftovers
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS
+	end_run() {
+		if [ -n "$worker" ]; then
+			kill "$worker" 2>/dev/null
+			wait "$worker"
+		fi
+		[ -z "$new" ] || rm -f "$new"
+		if [ "$1" = 0 ]; then
+			event "fact changed $changed"
+			text="setup: $changed changed, $unchanged ok"
+			[ "$warnings" = 0 ] || text="$text, $warnings to look at"
+			conclude 0 'done' "$text"
+		fi
+		[ -z "$user_failed" ] || run user_output
+		failed "$1"
+		[ "$stage" != refusing ] || conclude 2 refused ''
+		conclude 1 failed ''
 	}
 
 	exec </dev/null
