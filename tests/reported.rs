@@ -720,8 +720,7 @@ fn what_sends_pip_elsewhere_changes_nothing() {
         host.write(".config/pip/pip.conf", "[install]\ntarget = /elsewhere\n");
         deploys(&host);
         assert!(
-            host.read("calls/pip")
-                .contains("\0--target\0\0--prefix\0/"),
+            host.read("calls/pip").contains("\0--target\0\0--prefix\0/"),
             "{mode}"
         );
     }
@@ -744,11 +743,7 @@ fn no_human_ai_128_heroku_buildpack_python_345_a_shared_virtualenv_never_leads_i
             Some("./libs/core"),
         ),
         ("pip", "libs/core\n", Some(": libs/core;")),
-        (
-            "pip",
-            "core @ file:libs/core\n",
-            Some(": ./libs/core;"),
-        ),
+        ("pip", "core @ file:libs/core\n", Some(": ./libs/core;")),
         ("pip", "-r more/base.txt\n", Some(": .;")),
         ("pip", "--requirement=more/base.txt\n", Some(": .;")),
         ("uv", "-e .\n", Some(": .;")),
