@@ -7,6 +7,8 @@ pub mod questions;
 pub use complete::{COMPLETE, answer as answer_shell};
 pub use init::{Given, Init};
 
+use crate::report::Color;
+use crate::script::ScriptKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use std::ffi::OsString;
@@ -40,13 +42,6 @@ pub struct Cli {
     /// When to use color; NO_COLOR and CLICOLOR_FORCE decide for `auto`
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 /// What `--color` says in words that clap does not take, or that ask it for help.
@@ -83,13 +78,13 @@ pub enum Command {
     Setup(Setup),
     /// Build a release on every server, then promote it
     #[command(after_help = DEPLOY_EXAMPLE)]
-    Deploy(Contact),
+    Deploy(Servers),
     /// Put an earlier release back
     #[command(after_help = ROLLBACK_EXAMPLE)]
     Rollback(Rollback),
     /// Show what runs on every server
     #[command(after_help = STATUS_EXAMPLE)]
-    Status(Contact),
+    Status(Servers),
     /// Print the JSON Schema of a config, for editors
     #[command(after_help = SCHEMA_EXAMPLE)]
     Schema,
@@ -187,12 +182,6 @@ pub struct Render {
     pub reveal: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScriptKind {
-    Setup,
-    Deploy,
-}
-
 /// Which servers of which config.
 #[derive(Debug, Args)]
 pub struct Selection {
@@ -205,15 +194,15 @@ pub struct Selection {
 
 /// What every command that contacts hosts takes.
 #[derive(Debug, Args)]
-pub struct Contact {
+pub struct Servers {
     #[command(flatten)]
     pub selection: Selection,
     #[command(flatten)]
-    pub fleet: Fleet,
+    pub fleet: FleetOptions,
 }
 
 #[derive(Debug, Args)]
-pub struct Fleet {
+pub struct FleetOptions {
     /// Connections being opened at a time
     #[arg(long, value_name = "N", default_value = "8")]
     pub jobs: NonZeroUsize,
@@ -233,7 +222,7 @@ pub struct Setup {
     #[arg(long)]
     pub prune: bool,
     #[command(flatten)]
-    pub fleet: Fleet,
+    pub fleet: FleetOptions,
 }
 
 #[derive(Debug, Args)]
@@ -243,16 +232,5 @@ pub struct Rollback {
     /// Release to go back to [default: the one that ran before]
     pub release: Option<String>,
     #[command(flatten)]
-    pub fleet: Fleet,
-}
-
-impl ScriptKind {
-    pub const ALL: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
-
-    pub fn file_name(self) -> &'static str {
-        match self {
-            ScriptKind::Setup => "setup.sh",
-            ScriptKind::Deploy => "deploy.sh",
-        }
-    }
+    pub fleet: FleetOptions,
 }

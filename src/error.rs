@@ -1,4 +1,4 @@
-//! Everything that can stop a command before a host is contacted, and the exit codes.
+//! Everything that can stop a command before a host is contacted.
 
 use crate::config::UnknownServer;
 use crate::diagnostics::{Diagnostic, Message, shown_path};
@@ -6,23 +6,6 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-/// Exit codes of the `pystrano` program. The scripts end with the same numbers.
-pub mod exit {
-    /// A host failed: after promotion had begun, and was put back; or in `setup` or `status`.
-    pub const FAILED: u8 = 1;
-    /// The command line or the config is wrong; nothing was contacted.
-    pub const USAGE: u8 = 2;
-    /// Stopped before promotion; every host is as it was.
-    pub const STOPPED: u8 = 3;
-    /// A host could not be reached, and nothing was promoted.
-    pub const UNREACHABLE: u8 = 4;
-    /// Hosts differ from each other, or the state of one is not known.
-    pub const IN_DOUBT: u8 = 5;
-    /// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
-    pub const INTERRUPTED: u8 = 130;
-}
 
 /// Each is told as `what is wrong; what to do about it`.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +102,5 @@ impl Error {
             path: path.to_owned(),
             source,
         }
-    }
-
-    pub fn code(&self) -> ExitCode {
-        ExitCode::from(exit::USAGE)
     }
 }

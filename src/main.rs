@@ -6,7 +6,9 @@ mod config;
 mod credentials;
 mod diagnostics;
 mod error;
+mod exit;
 mod fleet;
+mod protocol;
 mod report;
 mod script;
 mod ssh;
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
     report::finish(match parsed {
         Ok(cli) => command::run(&cli).unwrap_or_else(|error| {
             report::error(&error);
-            error.code()
+            ExitCode::from(exit::USAGE)
         }),
         Err(stop) => report::usage(&stop),
     })

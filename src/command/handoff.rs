@@ -1,9 +1,9 @@
 //! Files for handoff: a directory that only its owner can read, in which each file is whole or not there.
 
 use super::atomic;
-use crate::cli::ScriptKind;
 use crate::error::Error;
 use crate::script;
+use crate::script::ScriptKind;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Lines, Seek, Write};

@@ -35,7 +35,7 @@ pub fn run(command: Option<&str>) -> Result<ExitCode, Error> {
         .map_err(Error::file("write", Path::new("stdout")))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
     if tells_events {
-        text.push_str(&events(include_str!("../report/events.md")));
+        text.push_str(&events(include_str!("../protocol/events.md")));
     }
     report::text(&text);
     Ok(ExitCode::SUCCESS)

@@ -1,18 +1,14 @@
-//! One file for each subcommand.
+//! One file for each subcommand; those that contact the servers share `servers`.
 
 mod atomic;
 mod check;
 mod completions;
-mod contact;
-mod deploy;
 mod handoff;
 pub mod init;
 mod man;
 mod render;
-mod rollback;
 mod schema;
-mod setup;
-mod status;
+mod servers;
 
 use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError};
@@ -28,10 +24,10 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Init(arguments) => init::run(cli, arguments),
         Command::Check(selection) => check::run(cli, selection),
         Command::Render(arguments) => render::run(cli, arguments),
-        Command::Setup(arguments) => setup::run(cli, arguments),
-        Command::Deploy(arguments) => deploy::run(cli, arguments),
-        Command::Rollback(arguments) => rollback::run(cli, arguments),
-        Command::Status(arguments) => status::run(cli, arguments),
+        Command::Setup(arguments) => servers::setup(cli, arguments),
+        Command::Deploy(arguments) => servers::deploy(cli, arguments),
+        Command::Rollback(arguments) => servers::rollback(cli, arguments),
+        Command::Status(arguments) => servers::status(cli, arguments),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(*shell),
         Command::Man { command } => man::run(command.as_deref()),

@@ -1,11 +1,11 @@
 //! `render`: writes the scripts; contacts nothing.
 
 use super::handoff::Handoff;
-use crate::cli::{Cli, Render, ScriptKind};
+use crate::cli::{Cli, Render};
 use crate::config::Config;
 use crate::error::Error;
 use crate::report;
-use crate::script::{self, Secrets};
+use crate::script::{self, ScriptKind, Secrets};
 use std::path::Path;
 use std::process::ExitCode;
 

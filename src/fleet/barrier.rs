@@ -1,11 +1,10 @@
 //! Who may do what next: the all-or-nothing rules of many hosts, without any input or output.
 
-use super::outcome::Outcome;
-use crate::ssh::{Order, Phase};
+use crate::protocol::{Order, Outcome, Phase};
 
 /// Where one host stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum HostState {
     /// Not started, or building, or whatever else comes before it can be asked to promote.
     Building,
     /// Built; waits for its turn.
@@ -18,9 +17,9 @@ pub enum Place {
     /// Promoted and verified; waits for the verdict.
     Promoted,
     /// The link is gone after the word to promote; it is being asked.
-    Asked,
+    Probing,
     /// Told the verdict.
-    Judged,
+    VerdictSent,
     Over(Outcome),
 }
 
@@ -40,9 +39,9 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Barrier {
     /// Hosts wait for a word. Otherwise each goes straight through.
-    together: bool,
+    coordinated: bool,
     migrates: Vec<bool>,
-    places: Vec<Place>,
+    states: Vec<HostState>,
     /// Hosts that were told to go back: one that cannot is not told again.
     reverting: Vec<bool>,
     stage: Stage,
@@ -50,10 +49,10 @@ pub struct Barrier {
 
 impl Barrier {
     /// One host for each element, which says whether it migrates.
-    pub fn new(together: bool, migrates: Vec<bool>) -> Self {
+    pub fn new(coordinated: bool, migrates: Vec<bool>) -> Self {
         Barrier {
-            together,
-            places: vec![Place::Building; migrates.len()],
+            coordinated,
+            states: vec![HostState::Building; migrates.len()],
             reverting: vec![false; migrates.len()],
             migrates,
             stage: Stage::Building,
@@ -66,7 +65,7 @@ impl Barrier {
 
     /// How many hosts there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.states.len()
     }
 
     pub fn is_over(&self) -> bool {
@@ -75,10 +74,10 @@ impl Barrier {
 
     /// The outcome of each host, when all have one.
     pub fn outcomes(&self) -> Option<Vec<Outcome>> {
-        self.places
+        self.states
             .iter()
-            .map(|place| match place {
-                Place::Over(outcome) => Some(*outcome),
+            .map(|state| match state {
+                HostState::Over(outcome) => Some(*outcome),
                 _ => None,
             })
             .collect()
@@ -88,60 +87,68 @@ impl Barrier {
     pub fn can_stop(&self) -> bool {
         match self.stage {
             Stage::Building | Stage::Migrating => !self
-                .places
+                .states
                 .iter()
-                .any(|place| matches!(place, Place::Promoting | Place::Asked)),
+                .any(|state| matches!(state, HostState::Promoting | HostState::Probing)),
             Stage::Promoting | Stage::Keeping | Stage::Reverting | Stage::Stopping => false,
         }
     }
 
     /// Whether the script on this host may have promoted when its link is gone.
     pub fn may_have_promoted(&self, host: usize) -> bool {
-        match self.places[host] {
-            Place::Building => !self.together,
-            Place::Ready | Place::Migrating | Place::Migrated | Place::Over(_) => false,
-            Place::Promoting | Place::Promoted | Place::Asked | Place::Judged => true,
+        match self.states[host] {
+            HostState::Building => !self.coordinated,
+            HostState::Ready | HostState::Migrating | HostState::Migrated | HostState::Over(_) => {
+                false
+            }
+            HostState::Promoting
+            | HostState::Promoted
+            | HostState::Probing
+            | HostState::VerdictSent => true,
         }
     }
 
     /// Whether all that comes before a successful end was seen of this host.
     pub fn has_promoted(&self, host: usize) -> bool {
-        match self.places[host] {
-            Place::Promoted | Place::Judged => true,
-            Place::Promoting => !self.together,
+        match self.states[host] {
+            HostState::Promoted | HostState::VerdictSent => true,
+            HostState::Promoting => !self.coordinated,
             _ => false,
         }
     }
 
     /// A host reached a waiting point. What is not its next one is ignored.
     pub fn reached(&mut self, host: usize, phase: Phase) -> Vec<(usize, Order)> {
-        let next = match (phase, self.places[host]) {
-            (Phase::Ready, Place::Building) => Place::Ready,
-            (Phase::Migrated, Place::Migrating) => Place::Migrated,
-            (Phase::Promoted, Place::Promoting) if self.together => Place::Promoted,
+        let next = match (phase, self.states[host]) {
+            (Phase::Ready, HostState::Building) => HostState::Ready,
+            (Phase::Migrated, HostState::Migrating) => HostState::Migrated,
+            (Phase::Promoted, HostState::Promoting) if self.coordinated => HostState::Promoted,
             _ => return Vec::new(),
         };
         self.moved(host, next)
     }
 
     /// A host that goes straight through has come to its promotion.
-    pub fn promotes_alone(&mut self, host: usize) {
-        if !self.together && self.places[host] == Place::Building {
-            self.places[host] = Place::Promoting;
+    pub fn promoting_uncoordinated(&mut self, host: usize) {
+        if !self.coordinated && self.states[host] == HostState::Building {
+            self.states[host] = HostState::Promoting;
         }
     }
 
     /// The link is gone, and the host is being asked.
-    pub fn asked(&mut self, host: usize) -> Vec<(usize, Order)> {
+    pub fn probing(&mut self, host: usize) -> Vec<(usize, Order)> {
         // A host at the last waiting point keeps what it has when the link is gone: it counts as promoted.
-        if matches!(self.places[host], Place::Promoted | Place::Judged) {
+        if matches!(
+            self.states[host],
+            HostState::Promoted | HostState::VerdictSent
+        ) {
             return Vec::new();
         }
-        self.moved(host, Place::Asked)
+        self.moved(host, HostState::Probing)
     }
 
     pub fn ended(&mut self, host: usize, outcome: Outcome) -> Vec<(usize, Order)> {
-        self.moved(host, Place::Over(outcome))
+        self.moved(host, HostState::Over(outcome))
     }
 
     /// Stops everything; only where `can_stop`.
@@ -150,9 +157,9 @@ impl Barrier {
         self.all_that_run(Order::Stop)
     }
 
-    fn moved(&mut self, host: usize, place: Place) -> Vec<(usize, Order)> {
-        self.places[host] = place;
-        if self.together {
+    fn moved(&mut self, host: usize, state: HostState) -> Vec<(usize, Order)> {
+        self.states[host] = state;
+        if self.coordinated {
             self.advance()
         } else {
             Vec::new()
@@ -165,53 +172,53 @@ impl Barrier {
             Stage::Promoting => match self.verdict() {
                 Some(stage) => {
                     self.stage = stage;
-                    self.judge()
+                    self.send_verdict()
                 }
                 None => Vec::new(),
             },
-            Stage::Keeping | Stage::Reverting => self.judge(),
+            Stage::Keeping | Stage::Reverting => self.send_verdict(),
             Stage::Stopping => Vec::new(),
         }
     }
 
     fn before_promotion(&mut self) -> Vec<(usize, Order)> {
-        let over = |place: &Place| matches!(place, Place::Over(_));
-        if self.places.iter().any(over) {
+        let over = |state: &HostState| matches!(state, HostState::Over(_));
+        if self.states.iter().any(over) {
             return self.stop();
         }
         if self
-            .places
+            .states
             .iter()
-            .any(|place| matches!(place, Place::Building | Place::Migrating))
+            .any(|state| matches!(state, HostState::Building | HostState::Migrating))
         {
             return Vec::new();
         }
-        let next = (0..self.places.len())
-            .find(|host| self.migrates[*host] && self.places[*host] == Place::Ready);
+        let next = (0..self.states.len())
+            .find(|host| self.migrates[*host] && self.states[*host] == HostState::Ready);
         if let Some(host) = next {
             self.stage = Stage::Migrating;
-            self.places[host] = Place::Migrating;
+            self.states[host] = HostState::Migrating;
             return vec![(host, Order::Migrate)];
         }
         self.stage = Stage::Promoting;
-        self.places.fill(Place::Promoting);
+        self.states.fill(HostState::Promoting);
         self.all_that_run(Order::Go)
     }
 
     /// Back as soon as one has failed; keep when every one that can be reached has promoted.
     fn verdict(&self) -> Option<Stage> {
-        let failed = |place: &Place| matches!(place, Place::Over(outcome) if !matches!(outcome, Outcome::Done | Outcome::Doubt));
-        let open = |place: &Place| matches!(place, Place::Promoting | Place::Asked);
-        if self.places.iter().any(failed) {
+        let failed = |state: &HostState| matches!(state, HostState::Over(outcome) if !matches!(outcome, Outcome::Done | Outcome::Unknown));
+        let open = |state: &HostState| matches!(state, HostState::Promoting | HostState::Probing);
+        if self.states.iter().any(failed) {
             Some(Stage::Reverting)
-        } else if self.places.iter().any(open) {
+        } else if self.states.iter().any(open) {
             None
         } else {
             Some(Stage::Keeping)
         }
     }
 
-    fn judge(&mut self) -> Vec<(usize, Order)> {
+    fn send_verdict(&mut self) -> Vec<(usize, Order)> {
         let reverting = self.stage == Stage::Reverting;
         let word = if reverting {
             Order::Revert
@@ -219,12 +226,13 @@ impl Barrier {
             Order::Keep
         };
         let mut orders = Vec::new();
-        for (host, place) in self.places.iter_mut().enumerate() {
+        for (host, state) in self.states.iter_mut().enumerate() {
             // One that was lost may have ended before the verdict, with what it promoted.
-            let kept = reverting && *place == Place::Over(Outcome::Done) && !self.reverting[host];
-            self.reverting[host] |= reverting && *place == Place::Promoted || kept;
-            if *place == Place::Promoted || kept {
-                *place = Place::Judged;
+            let kept =
+                reverting && *state == HostState::Over(Outcome::Done) && !self.reverting[host];
+            self.reverting[host] |= reverting && *state == HostState::Promoted || kept;
+            if *state == HostState::Promoted || kept {
+                *state = HostState::VerdictSent;
                 orders.push((host, word.clone()));
             }
         }
@@ -232,8 +240,8 @@ impl Barrier {
     }
 
     fn all_that_run(&self, order: Order) -> Vec<(usize, Order)> {
-        (0..self.places.len())
-            .filter(|host| !matches!(self.places[*host], Place::Over(_)))
+        (0..self.states.len())
+            .filter(|host| !matches!(self.states[*host], HostState::Over(_)))
             .map(|host| (host, order.clone()))
             .collect()
     }
@@ -268,7 +276,7 @@ mod tests {
     ) -> (Vec<(usize, Order)>, Vec<Outcome>) {
         let mut barrier = Barrier::new(true, migrates.to_vec());
         let mut said = Vec::new();
-        // What each host has been told and not yet answered; at first, to build.
+        // The orders that each host has not yet followed; at first, to build.
         let mut todo: Vec<(usize, Option<Order>)> =
             (0..migrates.len()).map(|host| (host, None)).collect();
         let mut picks = picks.iter().cycle();
@@ -287,20 +295,20 @@ mod tests {
                 Some(Order::Go) => match fault {
                     Fault::Verify => barrier.ended(host, Outcome::Reverted),
                     Fault::LostPromoted => {
-                        let mut orders = barrier.asked(host);
+                        let mut orders = barrier.probing(host);
                         orders.extend(barrier.ended(host, Outcome::Done));
                         orders
                     }
                     Fault::LostForGood => {
-                        let mut orders = barrier.asked(host);
-                        orders.extend(barrier.ended(host, Outcome::Doubt));
+                        let mut orders = barrier.probing(host);
+                        orders.extend(barrier.ended(host, Outcome::Unknown));
                         orders
                     }
                     _ => barrier.reached(host, Phase::Promoted),
                 },
                 Some(Order::Keep) => barrier.ended(host, Outcome::Done),
                 Some(Order::Revert) => barrier.ended(host, Outcome::Reverted),
-                Some(Order::Stop | Order::Wait | Order::Commit(_)) => {
+                Some(Order::Stop | Order::KeepAlive | Order::Commit(_)) => {
                     barrier.ended(host, Outcome::Stopped)
                 }
             };
@@ -359,7 +367,7 @@ mod tests {
             for (fault, outcome) in faults.iter().zip(&outcomes) {
                 let reverted = promoted && failed;
                 let expected = match fault {
-                    Fault::LostForGood if promoted => Outcome::Doubt,
+                    Fault::LostForGood if promoted => Outcome::Unknown,
                     _ if reverted => Outcome::Reverted,
                     _ if promoted => Outcome::Done,
                     Fault::Unreachable if *outcome == Outcome::Unreachable => Outcome::Unreachable,
@@ -378,7 +386,7 @@ mod tests {
         }
         assert!(barrier.reached(0, Phase::Promoted).is_empty());
         assert!(barrier.may_have_promoted(0));
-        assert!(barrier.asked(0).is_empty());
+        assert!(barrier.probing(0).is_empty());
         let keep = [(0, Order::Keep), (1, Order::Keep)];
         assert_eq!(barrier.reached(1, Phase::Promoted), keep);
     }
@@ -404,9 +412,9 @@ mod tests {
         let mut barrier = Barrier::new(false, vec![true]);
         assert!(barrier.may_have_promoted(0));
         assert!(barrier.can_stop());
-        barrier.promotes_alone(0);
+        barrier.promoting_uncoordinated(0);
         assert!(!barrier.can_stop());
-        barrier.asked(0);
+        barrier.probing(0);
         assert!(!barrier.can_stop(), "it may have promoted");
         assert!(barrier.ended(0, Outcome::Done).is_empty());
         assert_eq!(barrier.outcomes(), Some(vec![Outcome::Done]));

@@ -1,28 +1,30 @@
 //! What follows when a session has ended.
 
 use super::barrier::Stage;
-use super::host::{Errand, backoff};
-use super::{Fleet, Outcome, TRIES};
-use crate::report::News;
-use crate::ssh::{self, Action, Closing};
+use super::host::{Purpose, backoff};
+use super::{Fleet, TRIES};
+use crate::protocol::{Action, Event, Outcome, primary_reason};
+use crate::ssh::Closing;
 
 impl Fleet<'_> {
     pub(super) fn closed(&mut self, index: usize, closing: Closing) {
-        match self.hosts[index].errand {
-            Errand::Job => self.job_closed(index, closing),
-            Errand::Ask => self.answered(index, closing),
-            Errand::PutBack => {
+        match self.hosts[index].purpose {
+            Purpose::Run => self.job_closed(index, closing),
+            Purpose::Probe => self.on_probe_result(index, closing),
+            Purpose::Revert => {
                 let tries = self.hosts[index].tries;
                 let outcome = match closing {
-                    Closing::Unstarted { passing: true, .. } if tries < TRIES => {
-                        return self.queue_errand(index, Errand::PutBack, backoff(tries));
+                    Closing::Unstarted {
+                        transient: true, ..
+                    } if tries < TRIES => {
+                        return self.enqueue(index, Purpose::Revert, backoff(tries));
                     }
                     Closing::Ended { status: 0 } => Outcome::Reverted,
                     // It runs what it kept.
                     Closing::Ended { status: 1..=3 } => Outcome::Done,
-                    _ => Outcome::Doubt,
+                    _ => Outcome::Unknown,
                 };
-                self.over(index, outcome);
+                self.finish_host(index, outcome);
             }
         }
     }
@@ -42,49 +44,39 @@ impl Fleet<'_> {
         match closing {
             Closing::Ended { status: 0 } if !self.is_proved(index) => {
                 let reason = "the script reported success, but not what must come before it";
-                self.lost(index, reason, &[]);
+                self.lost(index, reason.to_owned(), Vec::new());
             }
             Closing::Ended { status } => {
-                self.settled(index, Outcome::of(self.job.action, status));
+                self.host_finished(index, Outcome::of(self.job.action, status));
             }
             Closing::Unstarted {
                 reason,
-                reached,
-                passing,
+                logged_in,
+                transient,
             } => {
                 let stopping = self.barrier.stage() == Stage::Stopping;
-                if passing && !stopping && self.hosts[index].tries < TRIES {
+                if transient && !stopping && self.hosts[index].tries < TRIES {
                     let pause = backoff(self.hosts[index].tries);
-                    self.report.news(
-                        index,
-                        &News::Retry {
-                            reason: &reason,
-                            seconds: pause.as_secs_f32(),
-                        },
-                    );
-                    return self.queue_errand(index, Errand::Job, pause);
+                    let seconds = pause.as_secs_f32();
+                    self.report.on(index, &Event::Retry { reason, seconds });
+                    return self.enqueue(index, Purpose::Run, pause);
                 }
-                if stopping && (passing || self.job.action.promotes()) {
-                    return self.over(index, Outcome::Untouched);
+                if stopping && (transient || self.job.action.promotes()) {
+                    return self.finish_host(index, Outcome::Untouched);
                 }
-                self.report.news(
+                self.hosts[index].problem = Some(primary_reason(&reason).to_owned());
+                self.report
+                    .on(index, &Event::NotStarted { logged_in, reason });
+                self.finish_host(
                     index,
-                    &News::Unstarted {
-                        reached,
-                        reason: &reason,
-                    },
-                );
-                self.hosts[index].trouble = Some(ssh::gist(&reason).to_owned());
-                self.over(
-                    index,
-                    match (reached, self.job.action.promotes()) {
+                    match (logged_in, self.job.action.promotes()) {
                         (false, _) => Outcome::Unreachable,
                         (true, true) => Outcome::Stopped,
                         (true, false) => Outcome::Failed,
                     },
                 );
             }
-            Closing::Lost { reason, tail } => self.lost(index, &reason, &tail),
+            Closing::Lost { reason, tail } => self.lost(index, reason, tail),
         }
     }
 }

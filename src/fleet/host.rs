@@ -1,8 +1,8 @@
 //! One host of the fleet, and what it shares with others.
 
-use super::Facts;
-use super::ask::Asked;
+use super::probe::ProbeDeadline;
 use crate::config::Server;
+use crate::protocol::Facts;
 use crate::ssh::{Redactor, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,38 +10,38 @@ use std::time::{Duration, Instant};
 
 /// Why a host is connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
-    /// The job.
-    Job,
+pub enum Purpose {
+    /// To do what was asked.
+    Run,
     /// To learn what became of it.
-    Ask,
+    Probe,
     /// To take it back, for it kept the release that the others gave up.
-    PutBack,
+    Revert,
 }
 
 pub struct Host {
     pub server: Arc<Server>,
     pub redactor: Arc<Redactor>,
-    pub errand: Errand,
+    pub purpose: Purpose,
     pub session: Option<Session>,
     /// Whether its connection counts among those being opened.
     pub opening: bool,
-    /// Connections tried for this errand.
+    /// Connections tried for this purpose.
     pub tries: u32,
     pub facts: Facts,
-    /// What it said when it was asked.
+    /// What it answered when it was probed.
     pub answer: Facts,
-    pub asked: Asked,
+    pub probe: ProbeDeadline,
     /// Answers from which its state was not clear.
-    pub unsure: u32,
+    pub inconclusive_probes: u32,
     /// Whether its script reported an end.
     pub has_reported_end: bool,
-    /// Whether it was found at work when it was asked.
+    /// Whether it was found at work when it was probed.
     pub is_busy: bool,
-    /// Whether it was told to stop or to go back.
-    pub called_off: bool,
+    /// Whether it was ordered to stop or to go back.
+    pub cancelled: bool,
     /// What went wrong, in one line.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     pub step: Option<String>,
 }
 
@@ -50,18 +50,18 @@ impl Host {
         Host {
             redactor,
             server: Arc::new(server),
-            errand: Errand::Job,
+            purpose: Purpose::Run,
             session: None,
             opening: false,
             tries: 0,
             facts: Facts::default(),
             answer: Facts::default(),
-            asked: Asked::begin(Instant::now()),
-            unsure: 0,
+            probe: ProbeDeadline::begin(Instant::now()),
+            inconclusive_probes: 0,
             has_reported_end: false,
             is_busy: false,
-            called_off: false,
-            trouble: None,
+            cancelled: false,
+            problem: None,
             step: None,
         }
     }

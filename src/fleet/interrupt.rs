@@ -1,4 +1,4 @@
-//! Ctrl-C, a terminal that closes, a service manager that stops: the first signal is told to the
+//! Ctrl-C, a terminal that closes, a service manager that stops: the first signal is passed on to the
 //! fleet, another one ends the program at once.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,54 +12,57 @@ use std::thread;
 use std::time::Duration;
 
 /// Signals closer together than this are one: `timeout` sends each to the process and to its group.
-const TWICE: Duration = Duration::from_millis(100);
+const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// The signal that came first.
 static FIRST: AtomicI32 = AtomicI32::new(SIGINT);
 
 /// Listens until it is dropped; after that, the next Ctrl-C ends the program.
-pub struct Watch {
+pub struct SignalListener {
     handle: Handle,
     /// Whether the next signal ends the program.
-    last: Arc<AtomicBool>,
+    exit_on_next: Arc<AtomicBool>,
 }
 
-impl Watch {
-    /// Calls `tell` at the first signal, in a thread of its own, and again until it is true: it must
+impl SignalListener {
+    /// Calls `notify` at the first signal, in a thread of its own, and again until it is true: it must
     /// not block, for output that nobody takes can hold up all the rest.
-    pub fn new(tell: impl Fn() -> bool + Send + 'static) -> std::io::Result<Watch> {
-        let heeded: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
+    pub fn new(notify: impl Fn() -> bool + Send + 'static) -> std::io::Result<SignalListener> {
+        let handled: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
             .filter(|signal| !is_ignored(*signal))
             .collect();
-        let last = Arc::new(AtomicBool::new(false));
+        let exit_on_next = Arc::new(AtomicBool::new(false));
         // A terminal that closes hangs up more than once.
-        for signal in heeded.iter().filter(|signal| **signal != SIGHUP) {
-            flag::register_conditional_default(*signal, Arc::clone(&last))?;
+        for signal in handled.iter().filter(|signal| **signal != SIGHUP) {
+            flag::register_conditional_default(*signal, Arc::clone(&exit_on_next))?;
         }
-        let mut signals = Signals::new(heeded)?;
+        let mut signals = Signals::new(handled)?;
         let handle = signals.handle();
-        let armed = Arc::clone(&last);
+        let armed = Arc::clone(&exit_on_next);
         thread::Builder::new().spawn(move || {
             let Some(first) = signals.forever().next() else {
                 return;
             };
             FIRST.store(first, Ordering::Relaxed);
-            let mut told = tell();
-            thread::sleep(TWICE);
+            let mut notified = notify();
+            thread::sleep(DEBOUNCE);
             armed.store(true, Ordering::Relaxed);
-            while !told {
-                thread::sleep(TWICE);
-                told = tell();
+            while !notified {
+                thread::sleep(DEBOUNCE);
+                notified = notify();
             }
         })?;
-        Ok(Watch { handle, last })
+        Ok(SignalListener {
+            handle,
+            exit_on_next,
+        })
     }
 }
 
-impl Drop for Watch {
+impl Drop for SignalListener {
     fn drop(&mut self) {
-        self.last.store(true, Ordering::Relaxed);
+        self.exit_on_next.store(true, Ordering::Relaxed);
         self.handle.close();
     }
 }

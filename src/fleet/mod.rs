@@ -1,37 +1,35 @@
 //! Many hosts as one: opens the sessions, carries words between them and the barrier, and asks
 //! where a link was lost.
 
-mod ask;
 mod barrier;
 mod closing;
-mod facts;
 mod host;
 mod interrupt;
-mod outcome;
+mod probe;
 
-pub use facts::Facts;
 pub use interrupt::die;
-pub use outcome::Outcome;
 
 use crate::config::Server;
-use crate::error::{Error, exit};
-use crate::report::{Ended, News, Report, Summary};
+use crate::error::Error;
+use crate::exit;
+use crate::protocol::{Action, Event, Facts, HostResult, Order, Outcome, Phase, Summary};
+use crate::report::Report;
 use crate::script::{self, Secrets};
-use crate::ssh::{
-    self, Action, Call, Closing, Dial, Event, Message, Order, Phase, Script, Session,
-};
+use crate::ssh::{self, Call, Closing, Message, Script, Session, SessionOptions};
 use barrier::{Barrier, Stage};
-use host::{Errand, Host};
+use host::{Host, Purpose};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Seconds a host waits for a word before it goes its own way: its link may be frozen.
-const BARRIER: u32 = 60;
-/// How often hosts that may be waiting are told to go on with it.
-const PATIENCE: Duration = Duration::from_secs(15);
+const ORDER_TIMEOUT: u32 = 60;
+/// How often hosts that wait for an order are told that the controller is still there.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
-const LOGIN: Duration = Duration::from_secs(120);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(120);
+/// The step of `deploy.sh` after which the release may be another one.
+const PROMOTE: &str = "promote";
 /// The step that nothing cuts short.
 const MIGRATE: &str = "migrate";
 /// Tries to open one connection.
@@ -57,7 +55,7 @@ impl Job {
             prune: self.prune,
             nonce,
             who: ssh::who(),
-            barrier: self.waits(servers).then_some(BARRIER),
+            barrier: self.waits(servers).then_some(ORDER_TIMEOUT),
         }
     }
 
@@ -85,7 +83,7 @@ pub fn run(
     // Bounded, so that hosts that print faster than we do are slowed down and not kept in memory.
     let (inputs, inbox) = sync_channel(1024);
     let interrupts = inputs.clone();
-    let watch = interrupt::Watch::new(move || {
+    let watch = interrupt::SignalListener::new(move || {
         let sent = interrupts.try_send(Input::Interrupt);
         !matches!(sent, Err(TrySendError::Full(_)))
     });
@@ -113,8 +111,8 @@ struct Fleet<'a> {
     chosen: Option<String>,
     interrupted: bool,
     began: Instant,
-    /// When hosts are told to wait on.
-    wait: Instant,
+    /// When the next heartbeat is due.
+    heartbeat_due: Instant,
 }
 
 impl<'a> Fleet<'a> {
@@ -143,14 +141,14 @@ impl<'a> Fleet<'a> {
             chosen: None,
             interrupted: false,
             began,
-            wait: began + PATIENCE,
+            heartbeat_due: began + HEARTBEAT_INTERVAL,
         }
     }
 
     fn work(&mut self, inbox: &Receiver<Input>) {
         loop {
             self.open_due();
-            self.wait_on();
+            self.send_heartbeats();
             if self.barrier.is_over() {
                 return;
             }
@@ -158,8 +156,8 @@ impl<'a> Fleet<'a> {
             let due = due.filter(|_| self.opening < self.job.jobs);
             let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
             let pause = [pause, self.report.pause()].into_iter().flatten().min();
-            match inbox.recv_timeout(pause.unwrap_or(PATIENCE).min(PATIENCE)) {
-                Ok(Input::Host(host, message)) => self.heard(host, message),
+            match inbox.recv_timeout(pause.unwrap_or(HEARTBEAT_INTERVAL).min(HEARTBEAT_INTERVAL)) {
+                Ok(Input::Host(host, message)) => self.on_message(host, message),
                 Ok(Input::Interrupt) => self.interrupt(),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -169,14 +167,16 @@ impl<'a> Fleet<'a> {
 
     /// Tells hosts that wait for a word that there is still somebody to say it. A shell that has not
     /// started the script yet would run the word.
-    fn wait_on(&mut self) {
-        if Instant::now() < self.wait || !self.job.waits(self.hosts.len()) {
+    fn send_heartbeats(&mut self) {
+        if Instant::now() < self.heartbeat_due || !self.job.waits(self.hosts.len()) {
             return;
         }
-        self.wait = Instant::now() + PATIENCE;
+        self.heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
         for host in &self.hosts {
-            if host.errand == Errand::Job && !host.opening {
-                host.session.iter().for_each(|it| it.order(Order::Wait));
+            if host.purpose == Purpose::Run && !host.opening {
+                host.session
+                    .iter()
+                    .for_each(|it| it.order(Order::KeepAlive));
             }
         }
     }
@@ -197,17 +197,17 @@ impl<'a> Fleet<'a> {
         let host = &mut self.hosts[index];
         let nonce = ssh::nonce();
         let mut call = self.job.call(self.barrier.len(), nonce.clone());
-        if host.errand != Errand::Job {
+        if host.purpose != Purpose::Run {
             host.answer = Facts::default();
             call.barrier = None;
-            (call.action, call.release) = match host.errand {
-                Errand::PutBack => (Action::Rollback, host.facts.previous.clone()),
+            (call.action, call.release) = match host.purpose {
+                Purpose::Revert => (Action::Rollback, host.facts.previous.clone()),
                 _ => (Action::Status, None),
             };
         }
         let server = Arc::clone(&host.server);
         let action = call.action;
-        let dial = Dial {
+        let options = SessionOptions {
             program: ssh::program(),
             arguments: call.arguments(&server),
             user: call.user(&server).to_owned(),
@@ -217,22 +217,18 @@ impl<'a> Fleet<'a> {
                 as Script,
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose,
-            patience: LOGIN,
+            login_timeout: LOGIN_TIMEOUT,
         };
         let inputs = self.inputs.clone();
-        let tell = move |message| {
+        let send = move |message| {
             let _ = inputs.send(Input::Host(index, message));
         };
         host.tries += 1;
-        if host.errand == Errand::Job {
-            self.report.news(
-                index,
-                &News::Opening {
-                    again: host.tries > 1,
-                },
-            );
+        if host.purpose == Purpose::Run {
+            let again = host.tries > 1;
+            self.report.on(index, &Event::Opening { again });
         }
-        match Session::open(dial, tell) {
+        match Session::open(options, send) {
             Ok(session) => {
                 host.session = Some(session);
                 host.opening = true;
@@ -242,42 +238,16 @@ impl<'a> Fleet<'a> {
                 index,
                 Closing::Unstarted {
                     reason: format!("cannot start a session: {error}"),
-                    reached: false,
-                    passing: false,
+                    logged_in: false,
+                    transient: false,
                 },
             ),
         }
     }
 
-    fn heard(&mut self, index: usize, message: Message) {
+    fn on_message(&mut self, index: usize, message: Message) {
         match message {
-            Message::Output(line) => self.report.news(index, &News::Output { line: &line }),
-            Message::Event(event) => self.happened(index, event),
-            Message::Failed {
-                step,
-                status,
-                text,
-                tail,
-            } => {
-                let host = &mut self.hosts[index];
-                // What it was told is no failure of its own; that it cannot go back is.
-                let broken = status == i32::from(exit::IN_DOUBT);
-                if host.called_off && host.errand == Errand::Job && !broken {
-                    return;
-                }
-                if host.errand != Errand::Ask {
-                    host.trouble = Some(failure(&step, status, &text));
-                }
-                self.report.news(
-                    index,
-                    &News::Failed {
-                        step: &step,
-                        status,
-                        text: &text,
-                        tail: &tail,
-                    },
-                );
-            }
+            Message::Event(event) => self.on_event(index, event),
             Message::Closed(closing) => {
                 self.opened(index);
                 self.hosts[index].session = None;
@@ -292,38 +262,53 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    fn happened(&mut self, index: usize, event: Event) {
-        let host = &mut self.hosts[index];
-        if let (Errand::Ask, Event::Fact { key, value }) = (host.errand, &event) {
-            host.answer.learn(key, value);
-        }
+    fn on_event(&mut self, index: usize, event: Event) {
         if event == Event::Start {
             self.opened(index);
         }
-        if self.hosts[index].errand != Errand::Job {
+        let host = &mut self.hosts[index];
+        match &event {
+            Event::Failed {
+                step, status, text, ..
+            } => {
+                let is_own = host.purpose == Purpose::Run;
+                // A host that was cancelled has not failed, unless its revert failed.
+                if host.cancelled && is_own && *status != i32::from(exit::IN_DOUBT) {
+                    return;
+                }
+                if host.purpose != Purpose::Probe {
+                    host.problem = Some(failure(step, *status, text));
+                }
+                return self.report.on(index, &event);
+            }
+            Event::Output { .. } => return self.report.on(index, &event),
+            Event::Fact { key, value } if host.purpose == Purpose::Probe => {
+                host.answer.learn(key, value);
+            }
+            _ => {}
+        }
+        if self.hosts[index].purpose != Purpose::Run {
             return;
         }
-        if let Some(news) = News::of(&event) {
-            self.report.news(index, &news);
-        }
+        self.report.on(index, &event);
         let host = &mut self.hosts[index];
         match event {
             Event::Fact { key, value } => host.facts.learn(&key, &value),
-            Event::Step(step) => {
-                if step == "promote" {
-                    self.barrier.promotes_alone(index);
+            Event::Step { step } => {
+                if step == PROMOTE {
+                    self.barrier.promoting_uncoordinated(index);
                 }
                 host.step = Some(step);
             }
-            Event::Phase(phase) => {
+            Event::Phase { phase } => {
                 if phase != Phase::Cloned {
                     host.step = None;
                 }
                 let orders = self.at_phase(index, phase);
-                self.carry(orders);
+                self.dispatch_orders(orders);
             }
             Event::End { .. } => host.has_reported_end = true,
-            Event::Start | Event::Done { .. } | Event::Fail { .. } => {}
+            _ => {}
         }
     }
 
@@ -339,7 +324,7 @@ impl<'a> Fleet<'a> {
                     return vec![(index, Order::Commit(chosen.clone()))];
                 }
                 Phase::Ready if planned == *chosen => {}
-                _ => return self.call_off(),
+                _ => return self.abort_diverging(),
             }
         }
         self.barrier.reached(index, phase)
@@ -355,7 +340,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Servers that run one release, of one commit, would run several.
-    fn call_off(&mut self) -> Vec<(usize, Order)> {
+    fn abort_diverging(&mut self) -> Vec<(usize, Order)> {
         let planned: Vec<_> = self
             .hosts
             .iter()
@@ -368,9 +353,9 @@ impl<'a> Fleet<'a> {
             "it would go back to"
         };
         for (host, planned) in self.hosts.iter_mut().zip(planned) {
-            host.trouble = planned.map(|planned| format!("{would} {planned}"));
+            host.problem = planned.map(|planned| format!("{would} {planned}"));
         }
-        self.report.say(if is_deploy {
+        self.report.notice(if is_deploy {
             "The servers cloned different commits, as when a push comes in between: deploy again, or set revision"
         } else {
             "The servers would go back to different releases: name the one that all are to run"
@@ -379,10 +364,10 @@ impl<'a> Fleet<'a> {
     }
 
     /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.
-    fn carry(&mut self, orders: Vec<(usize, Order)>) {
+    fn dispatch_orders(&mut self, orders: Vec<(usize, Order)>) {
         for (index, order) in &orders {
             let host = &mut self.hosts[*index];
-            host.called_off |= matches!(order, Order::Stop | Order::Revert);
+            host.cancelled |= matches!(order, Order::Stop | Order::Revert);
             if let Some(session) = &host.session {
                 session.order(order.clone());
             }
@@ -390,23 +375,26 @@ impl<'a> Fleet<'a> {
         for (host, order) in orders {
             let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
             if waiting.is_none() {
-                self.report.news(host, &News::Told { word: order.name() });
+                let order = order.clone();
+                self.report.on(host, &Event::Order { order });
             }
             match (order, waiting) {
                 (Order::Stop, Some(at)) => {
                     self.queue.remove(at);
-                    self.over(host, Outcome::Untouched);
+                    self.finish_host(host, Outcome::Untouched);
                 }
-                (Order::Revert, None) if self.hosts[host].session.is_none() => self.put_back(host),
+                (Order::Revert, None) if self.hosts[host].session.is_none() => {
+                    self.revert_host(host)
+                }
                 _ => {}
             }
         }
     }
 
-    fn over(&mut self, index: usize, outcome: Outcome) {
-        self.report.news(index, &News::Over { outcome });
+    fn finish_host(&mut self, index: usize, outcome: Outcome) {
+        self.report.on(index, &Event::Finished { outcome });
         let orders = self.barrier.ended(index, outcome);
-        self.carry(orders);
+        self.dispatch_orders(orders);
     }
 
     fn interrupt(&mut self) {
@@ -431,14 +419,14 @@ impl<'a> Fleet<'a> {
             names if names.is_empty() => String::new(),
             names => format!(", once the migration on {names} has come to its end"),
         };
-        self.report.say(&format!(
+        self.report.notice(&format!(
             "{what}{first}; press Ctrl-C again to leave at once"
         ));
         if can_stop {
             self.interrupted = true;
             let mut orders = self.barrier.stop();
             orders.retain(|(host, _)| promotes || self.hosts[*host].session.is_none());
-            self.carry(orders);
+            self.dispatch_orders(orders);
         }
     }
 
@@ -451,15 +439,13 @@ impl<'a> Fleet<'a> {
 
     fn finish(self) -> (u8, Vec<Facts>) {
         let outcomes = self.barrier.outcomes().unwrap_or_default();
-        let code = match outcome::exit_code(self.job.action, &outcomes, self.interrupted) {
-            0 if self.job.action == Action::Status && self.servers_differ() => exit::IN_DOUBT,
-            code => code,
-        };
+        let differ = self.job.action == Action::Status && self.servers_differ();
+        let code = exit::of_hosts(self.job.action, &outcomes, self.interrupted, differ);
         let ended = self
             .hosts
             .iter()
             .zip(&outcomes)
-            .map(|(host, outcome)| Ended {
+            .map(|(host, outcome)| HostResult {
                 outcome: *outcome,
                 release: match outcome {
                     Outcome::Done if self.job.action == Action::Status => {
@@ -469,14 +455,14 @@ impl<'a> Fleet<'a> {
                     Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
                     _ => None,
                 },
-                // That of another release is of no use.
+                // Only of the release that is now current.
                 commit: host
                     .facts
                     .commit
                     .clone()
                     .filter(|_| *outcome == Outcome::Done),
                 packages: host.facts.packages.clone(),
-                trouble: host.trouble.clone(),
+                problem: host.problem.clone(),
             });
         self.report.end(&Summary {
             hosts: ended.collect(),

@@ -1,11 +1,9 @@
 //! The live view: one line for each host, redrawn in place.
 
-use super::news::News;
 use super::paint::{Paint, paint};
 use super::progress::write_talk;
 use super::spaces;
-use crate::fleet::Outcome;
-use crate::ssh::gist;
+use crate::protocol::{Event, Outcome, Phase, primary_reason};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
@@ -21,13 +19,13 @@ pub struct Live {
 
 #[derive(Clone)]
 struct Row {
-    mark: Mark,
+    state: RowState,
     text: String,
     since: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
+enum RowState {
     Failed,
     Running,
     Connecting,
@@ -37,16 +35,16 @@ enum Mark {
     Done,
 }
 
-impl Mark {
+impl RowState {
     fn name(self) -> &'static str {
         match self {
-            Mark::Failed => "failed",
-            Mark::Running => "at work",
-            Mark::Connecting => "connecting",
-            Mark::Held => "waiting",
-            Mark::Queued => "queued",
-            Mark::Undone => "not done",
-            Mark::Done => "done",
+            RowState::Failed => "failed",
+            RowState::Running => "at work",
+            RowState::Connecting => "connecting",
+            RowState::Held => "waiting",
+            RowState::Queued => "queued",
+            RowState::Undone => "not done",
+            RowState::Done => "done",
         }
     }
 }
@@ -58,7 +56,7 @@ impl Live {
     pub fn new(hosts: usize) -> Self {
         let began = Instant::now();
         let row = Row {
-            mark: Mark::Queued,
+            state: RowState::Queued,
             text: String::new(),
             since: began,
         };
@@ -70,45 +68,61 @@ impl Live {
         }
     }
 
-    pub fn learn(&mut self, host: usize, news: &News) {
+    pub fn on(&mut self, host: usize, event: &Event) {
         let row = &mut self.rows[host];
-        let (mark, text) = match news {
-            News::Opening { .. } => (Mark::Connecting, String::new()),
-            News::Retry { reason, .. } => {
-                (Mark::Connecting, format!("again, after: {}", gist(reason)))
-            }
-            News::Start => (Mark::Running, String::new()),
-            News::Step { step } => (Mark::Running, (*step).to_owned()),
-            News::Phase { phase } => (Mark::Held, format!("{phase}, waits for the others")),
-            News::Told { word } => (Mark::Running, (*word).to_owned()),
-            News::Failed { step, status, .. } => (
-                Mark::Failed,
+        let (state, text) = match event {
+            Event::Opening { .. } => (RowState::Connecting, String::new()),
+            Event::Retry { reason, .. } => (
+                RowState::Connecting,
+                format!("again, after: {}", primary_reason(reason)),
+            ),
+            Event::Start => (RowState::Running, String::new()),
+            Event::Step { step } => (RowState::Running, step.clone()),
+            Event::Phase {
+                phase: Phase::Cloned,
+            } => return,
+            Event::Phase { phase } => (
+                RowState::Held,
+                format!("{}, waits for the others", phase.name()),
+            ),
+            Event::Order { order } => (RowState::Running, order.to_string()),
+            Event::Failed { step, status, .. } => (
+                RowState::Failed,
                 format!("{step} failed with exit status {status}"),
             ),
-            News::Unstarted { reason, .. } => (Mark::Failed, gist(reason).to_owned()),
-            News::Lost { .. } => (Mark::Failed, "the connection was lost; asking".to_owned()),
-            News::Over { outcome } if *outcome != Outcome::Done && row.mark == Mark::Failed => {
+            Event::NotStarted { reason, .. } => {
+                (RowState::Failed, primary_reason(reason).to_owned())
+            }
+            Event::Lost { .. } => (
+                RowState::Failed,
+                "the connection was lost; probing".to_owned(),
+            ),
+            Event::Finished { outcome }
+                if *outcome != Outcome::Done && row.state == RowState::Failed =>
+            {
                 return;
             }
-            News::Over { outcome } => {
+            Event::Finished { outcome } => {
                 let word = || format!("{outcome:?}").to_lowercase();
                 match outcome {
-                    Outcome::Done => (Mark::Done, String::new()),
+                    Outcome::Done => (RowState::Done, String::new()),
                     Outcome::Stopped | Outcome::Reverted | Outcome::Untouched => {
-                        (Mark::Undone, word())
+                        (RowState::Undone, word())
                     }
-                    Outcome::Failed | Outcome::Unreachable | Outcome::Broken | Outcome::Doubt => {
-                        (Mark::Failed, word())
+                    Outcome::Failed | Outcome::Unreachable | Outcome::Broken | Outcome::Unknown => {
+                        (RowState::Failed, word())
                     }
                 }
             }
-            News::Done { .. } | News::Fact { .. } | News::Output { .. } => return,
+            Event::Done { .. } | Event::Fact { .. } | Event::Output { .. } | Event::End { .. } => {
+                return;
+            }
         };
-        if row.mark == Mark::Failed && mark == Mark::Running {
+        if row.state == RowState::Failed && state == RowState::Running {
             return; // it goes back; what failed stays in view
         }
         *row = Row {
-            mark,
+            state,
             text,
             since: Instant::now(),
         };
@@ -168,13 +182,13 @@ impl Live {
             .into_iter()
             .map(|host| self.line(host, &labels[host], label_width, width, now))
             .collect();
-        let mut counts: BTreeMap<Mark, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<RowState, usize> = BTreeMap::new();
         for row in &self.rows {
-            *counts.entry(row.mark).or_default() += 1;
+            *counts.entry(row.state).or_default() += 1;
         }
         let counts: Vec<_> = counts
             .iter()
-            .map(|(mark, count)| format!("{count} {}", mark.name()))
+            .map(|(state, count)| format!("{count} {}", state.name()))
             .collect();
         let hidden = match self.rows.len() - lines.len() {
             0 => String::new(),
@@ -192,7 +206,7 @@ impl Live {
     fn in_view(&self, room: usize) -> Vec<usize> {
         let mut hosts: Vec<usize> = (0..self.rows.len()).collect();
         if hosts.len() > room {
-            hosts.sort_by_key(|host| (self.rows[*host].mark, self.rows[*host].since, *host));
+            hosts.sort_by_key(|host| (self.rows[*host].state, self.rows[*host].since, *host));
             hosts.truncate(room);
             hosts.sort_unstable();
         }
@@ -208,29 +222,33 @@ impl Live {
         now: Instant,
     ) -> (String, usize) {
         let row = &self.rows[host];
-        let (mark, color) = match row.mark {
-            Mark::Failed => ("✗", Paint::Bad),
-            Mark::Running | Mark::Connecting => ("•", Paint::Warning),
-            Mark::Held => ("=", Paint::Dim),
-            Mark::Queued => (" ", Paint::Dim),
-            Mark::Undone => ("-", Paint::Dim),
-            Mark::Done => ("✓", Paint::Good),
+        let (symbol, color) = match row.state {
+            RowState::Failed => ("✗", Paint::Bad),
+            RowState::Running | RowState::Connecting => ("•", Paint::Warning),
+            RowState::Held => ("=", Paint::Dim),
+            RowState::Queued => (" ", Paint::Dim),
+            RowState::Undone => ("-", Paint::Dim),
+            RowState::Done => ("✓", Paint::Good),
         };
-        let state = match (row.mark, row.text.as_str()) {
-            (Mark::Running, "") => "started",
-            (mark @ (Mark::Connecting | Mark::Queued | Mark::Done), "") => mark.name(),
+        let state = match (row.state, row.text.as_str()) {
+            (RowState::Running, "") => "started",
+            (state @ (RowState::Connecting | RowState::Queued | RowState::Done), "") => {
+                state.name()
+            }
             (_, text) => text,
         };
-        let clock = match row.mark {
-            Mark::Running | Mark::Connecting | Mark::Held => clock(now - row.since),
-            Mark::Failed | Mark::Queued | Mark::Undone | Mark::Done => String::new(),
+        let clock = match row.state {
+            RowState::Running | RowState::Connecting | RowState::Held => clock(now - row.since),
+            RowState::Failed | RowState::Queued | RowState::Undone | RowState::Done => {
+                String::new()
+            }
         };
         let label = cut(label, label_width);
         let pad = spaces(label_width, label.width());
         let state = cut(state, width - label_width - 3 - clock.len() - 1);
         let gap = spaces(width, label_width + 3 + state.width() + clock.len());
-        let mark = paint(color, mark);
-        (format!("{label}{pad} {mark} {state}{gap}{clock}"), width)
+        let symbol = paint(color, symbol);
+        (format!("{label}{pad} {symbol} {state}{gap}{clock}"), width)
     }
 }
 
@@ -289,7 +307,7 @@ mod tests {
         let hearts = "❤\u{fe0f}".repeat(60);
         let labels = [hearts.clone()];
         let mut live = Live::new(1);
-        live.learn(0, &News::Step { step: &hearts });
+        live.on(0, &Event::Step { step: hearts });
         for width in 1..130 {
             assert_eq!(live.lines(&labels, width, 24).len(), 2);
         }
@@ -307,11 +325,16 @@ mod tests {
         ];
         let mut live = Live::new(outcomes.len());
         for (host, outcome) in outcomes.into_iter().enumerate() {
-            live.learn(host, &News::Over { outcome });
+            live.on(host, &Event::Finished { outcome });
         }
         let labels = vec![String::from("h"); outcomes.len()];
         let lines = live.lines(&labels, 80, 24);
-        let marks = |mark| lines.iter().filter(|(line, _)| line.contains(mark)).count();
+        let marks = |state| {
+            lines
+                .iter()
+                .filter(|(line, _)| line.contains(state))
+                .count()
+        };
         assert_eq!([marks("✓"), marks("-"), marks("✗")], [1, 3, 2]);
         let (total, _) = &lines[outcomes.len()];
         let told = "6 servers: 2 failed, 3 not done, 1 done";

@@ -1,7 +1,6 @@
 //! The only place, with `main`, that prints: results to stdout, talk to stderr.
 
 mod live;
-mod news;
 mod paint;
 mod plain;
 mod plan;
@@ -9,17 +8,23 @@ mod progress;
 mod summary;
 mod table;
 
-pub use news::{Ended, News, Summary};
 pub use plan::Plan;
 pub use progress::Report;
 
-use crate::cli::Color;
 use crate::diagnostics::Diagnostic;
-use crate::error::{Error, exit};
+use crate::error::Error;
+use crate::exit;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
 
 static COLOR: OnceLock<(bool, bool)> = OnceLock::new();
 /// Why the first result that is missing on stdout could not be written.
@@ -145,10 +150,7 @@ pub fn finish(code: ExitCode) -> ExitCode {
             "error: cannot write to stdout: {error}; send the result elsewhere"
         ));
     }
-    match code {
-        ExitCode::SUCCESS => ExitCode::from(exit::USAGE),
-        failure => failure,
-    }
+    exit::of_lost_result(code, false)
 }
 
 /// One line of talk, to stderr.

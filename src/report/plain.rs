@@ -1,52 +1,57 @@
-//! News as lines of text.
+//! Events as lines of text.
 
-use super::news::News;
 use super::paint::{Paint, paint};
-use crate::ssh::{Action, gist};
+use crate::protocol::{Action, Event, Order, State, primary_reason};
 use std::fmt::Write;
 
-/// Whether news is bad: it stays on the screen in every view.
-pub fn is_trouble(news: &News) -> bool {
-    match news {
-        News::Done { state, .. } => *state == "warning",
-        News::Failed { .. } | News::Unstarted { .. } | News::Lost { .. } => true,
-        News::Told { word } => *word == "revert",
-        _ => false,
-    }
+/// Whether an event is bad: it stays on the screen in every view.
+pub fn is_trouble(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Failed { .. }
+            | Event::NotStarted { .. }
+            | Event::Lost { .. }
+            | Event::Done {
+                state: State::Warning,
+                ..
+            }
+            | Event::Order {
+                order: Order::Revert
+            }
+    )
 }
 
 /// The lines that tell it, each with its newline; none for what is not worth one.
-pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String {
+pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> String {
     let mut text = String::new();
     let mut line = |content: &str| {
         let _ = writeln!(text, "{prefix}{content}");
     };
-    match news {
-        News::Done { .. } if action == Action::Status && !verbose => {}
-        News::Done {
-            state: "warning",
+    match event {
+        Event::Done { .. } if action == Action::Status && !verbose => {}
+        Event::Done {
+            state: State::Warning,
             text,
             ..
         } => {
             line(&format!("{} {text}", paint(Paint::Warning, "!")));
         }
-        News::Done { state, text, .. } => {
-            let note = match (action, *state) {
-                (Action::Setup, "ok") => paint(Paint::Dim, " (ok)"),
+        Event::Done { state, text, .. } => {
+            let note = match (action, state) {
+                (Action::Setup, State::Ok) => paint(Paint::Dim, " (ok)"),
                 (Action::Setup, _) => " (changed)".into(),
                 _ => "".into(),
             };
             line(&format!("{} {text}{note}", paint(Paint::Good, "✓")));
         }
-        News::Fact {
-            key: "changed",
-            value,
-        } if action == Action::Setup => line(&format!(
-            "{} The server is set up: {value} changed",
-            paint(Paint::Good, "✓")
-        )),
-        News::Output { line: output } => line(&paint(Paint::Dim, output)),
-        News::Failed {
+        Event::Fact { key, value } if action == Action::Setup && key == "changed" => {
+            line(&format!(
+                "{} The server is set up: {value} changed",
+                paint(Paint::Good, "✓")
+            ))
+        }
+        Event::Output { line: output } => line(&paint(Paint::Dim, output)),
+        Event::Failed {
             step,
             status,
             text,
@@ -62,8 +67,8 @@ pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String
                 line(&format!("    {output}"));
             }
         }
-        News::Unstarted { reached, reason } => {
-            let what = if *reached {
+        Event::NotStarted { logged_in, reason } => {
+            let what = if *logged_in {
                 "the script did not start"
             } else {
                 "unreachable"
@@ -75,8 +80,10 @@ pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String
                 line(&format!("    {more}"));
             }
         }
-        News::Lost { step, reason, tail } => {
-            let step = step.map_or_else(String::new, |step| format!(" in step {step}"));
+        Event::Lost { step, reason, tail } => {
+            let step = step
+                .as_deref()
+                .map_or_else(String::new, |step| format!(" in step {step}"));
             line(&format!(
                 "{} the connection was lost{step}: {reason}",
                 paint(Paint::Bad, "✗")
@@ -85,13 +92,15 @@ pub fn lines(action: Action, news: &News, prefix: &str, verbose: bool) -> String
                 line(&format!("    {output}"));
             }
         }
-        News::Told { word: "revert" } => line("… going back, because another server failed"),
-        News::Retry { reason, seconds } if verbose => {
-            let reason = gist(reason);
+        Event::Order {
+            order: Order::Revert,
+        } => line("… going back, because another server failed"),
+        Event::Retry { reason, seconds } if verbose => {
+            let reason = primary_reason(reason);
             line(&format!("… {reason}; trying again in {seconds:.1} s"));
         }
-        News::Phase { phase } if verbose => line(&format!("… {phase}")),
-        News::Told { word } if verbose => line(&format!("… told to {word}")),
+        Event::Phase { phase } if verbose => line(&format!("… {}", phase.name())),
+        Event::Order { order } if verbose => line(&format!("… order: {order}")),
         _ => {}
     }
     text

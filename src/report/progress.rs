@@ -1,9 +1,8 @@
-//! A command on its way over many hosts: gives each piece of news to the view that was asked for.
+//! A command on its way over many hosts: gives each event to the view that was asked for.
 
 use super::live::Live;
-use super::news::{Ended, News, Summary};
 use super::{plain, summary};
-use crate::ssh::Action;
+use crate::protocol::{Action, Event, HostResult, Summary};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ enum View {
     Plain,
     /// A line for each host, in place.
     Live(Live),
-    /// An object for each piece of news.
+    /// An object for each event.
     Json,
 }
 
@@ -37,13 +36,13 @@ enum General<'a> {
         hosts: &'a [String],
         time: String,
     },
-    Say {
+    Notice {
         text: &'a str,
     },
     Summary {
         code: u8,
         interrupted: bool,
-        hosts: Vec<Line<'a, &'a Ended>>,
+        hosts: Vec<Line<'a, &'a HostResult>>,
     },
 }
 
@@ -102,17 +101,17 @@ impl Report {
     }
 
     /// Something happened on a host.
-    pub fn news(&mut self, host: usize, news: &News) {
+    pub fn on(&mut self, host: usize, event: &Event) {
         if let View::Json = self.view {
-            return self.json(Some(host), news);
+            return self.json(Some(host), event);
         }
         let prefix = self.prefix(host);
-        let text = plain::lines(self.action, news, &prefix, self.verbose);
+        let text = plain::lines(self.action, event, &prefix, self.verbose);
         match &mut self.view {
             View::Live(live) => {
-                live.learn(host, news);
-                // Good news has its place in the live lines; the rest stays on the screen.
-                if plain::is_trouble(news) && !text.is_empty() {
+                live.on(host, event);
+                // The live lines show what goes well; trouble stays on the screen.
+                if plain::is_trouble(event) && !text.is_empty() {
                     live.above(&text);
                 }
             }
@@ -121,9 +120,9 @@ impl Report {
     }
 
     /// A line for the person at the terminal.
-    pub fn say(&mut self, text: &str) {
+    pub fn notice(&mut self, text: &str) {
         match &mut self.view {
-            View::Json => self.json(None, General::Say { text }),
+            View::Json => self.json(None, General::Notice { text }),
             View::Live(live) => live.above(&format!("{text}\n")),
             View::Plain => write_talk(&format!("{text}\n")),
         }

@@ -1,10 +1,8 @@
 //! The last words of a command.
 
-use super::news::{Ended, Summary};
 use super::paint::{Paint, paint};
-use crate::error::exit;
-use crate::fleet::Outcome;
-use crate::ssh::Action;
+use crate::exit;
+use crate::protocol::{Action, HostResult, Outcome, Summary};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -39,9 +37,9 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
         paint(Paint::Bad, "✗"),
         heading(action, ended)
     );
-    // Of one server the lines above have told why.
-    let told = labels.len() == 1 && ended.code != exit::IN_DOUBT;
-    for (state, hosts) in groups(action, labels, &ended.hosts, told) {
+    // With one server the reason was printed above.
+    let is_known = labels.len() == 1 && ended.code != exit::IN_DOUBT;
+    for (state, hosts) in groups(action, labels, &ended.hosts, is_known) {
         let _ = writeln!(text, "  {}: {state}", list(&hosts));
     }
     let _ = writeln!(text, "{}", next(action, ended.code, target));
@@ -84,20 +82,20 @@ fn next(action: Action, code: u8, target: &str) -> String {
         exit::UNREACHABLE => format!(
             "Next: check that `ssh` gets there, then {name} again, or name the other servers with --host"
         ),
-        _ => format!("Next: mend what failed, then {name} again"),
+        _ => format!("Next: fix what failed, then {name} again"),
     }
 }
 
-/// Hosts with the same to be said about them, in the order of the config; `told` leaves out why.
+/// Hosts with the same to be said about them, in the order of the config; `is_known` leaves out why.
 fn groups<'a>(
     action: Action,
     labels: &'a [String],
-    hosts: &[Ended],
-    told: bool,
+    hosts: &[HostResult],
+    is_known: bool,
 ) -> Vec<(String, Vec<&'a str>)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (label, host) in labels.iter().zip(hosts) {
-        let state = state(action, host, told);
+        let state = state(action, host, is_known);
         match groups.iter_mut().find(|(known, _)| *known == state) {
             Some((_, group)) => group.push(label),
             None => groups.push((state, vec![label])),
@@ -106,7 +104,7 @@ fn groups<'a>(
     groups
 }
 
-fn state(action: Action, host: &Ended, told: bool) -> String {
+fn state(action: Action, host: &HostResult, is_known: bool) -> String {
     let release = host.release.as_deref();
     let now = match (host.outcome, release) {
         (Outcome::Done, Some(release)) => format!("runs {release}"),
@@ -118,7 +116,7 @@ fn state(action: Action, host: &Ended, told: bool) -> String {
         (Outcome::Unreachable, _) => "unreachable".to_owned(),
         (Outcome::Untouched, _) => "not begun".to_owned(),
         (Outcome::Broken, _) => "it does not run as it should, look at it".to_owned(),
-        (Outcome::Doubt, _) => "not known, look at it".to_owned(),
+        (Outcome::Unknown, _) => "not known, look at it".to_owned(),
     };
     let now = match host.packages.as_slice() {
         [] => now,
@@ -127,8 +125,8 @@ fn state(action: Action, host: &Ended, told: bool) -> String {
             changed.join(" ")
         ),
     };
-    match &host.trouble {
-        Some(trouble) if !told => format!("{now}; {trouble}"),
+    match &host.problem {
+        Some(problem) if !is_known => format!("{now}; {problem}"),
         _ => now,
     }
 }

@@ -1,7 +1,7 @@
 //! The result of `status`.
 
 use super::{Report, spaces};
-use crate::fleet::Facts;
+use crate::protocol::Facts;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 

@@ -4,13 +4,29 @@ mod deploy;
 mod escape;
 mod setup;
 
-use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ScriptKind {
+    Setup,
+    Deploy,
+}
+
+impl ScriptKind {
+    pub const ALL: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
+
+    pub fn file_name(self) -> &'static str {
+        match self {
+            ScriptKind::Setup => "setup.sh",
+            ScriptKind::Deploy => "deploy.sh",
+        }
+    }
+}
 
 /// Whether a script carries secret bytes. One without them refuses to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

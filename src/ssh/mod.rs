@@ -1,57 +1,23 @@
 //! The only module that spawns: the system `ssh`, and one host's session over it.
 
+mod lines;
+mod output;
 mod redact;
 mod sanitize;
 mod session;
-mod talk;
-mod wire;
 
+pub use output::{Closing, Message};
 pub use redact::Redactor;
 use sanitize::strip_terminal_codes;
-pub use session::{Order, Session};
-pub use talk::{Closing, Message, gist};
-pub use wire::{Event, Phase, State};
+pub use session::Session;
 
-use crate::cli::ScriptKind;
 use crate::config::Server;
 use crate::error::Error;
+use crate::protocol::Action;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What the script is asked to do; its first word, but for `setup`, which is a script of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Setup,
-    Deploy,
-    Rollback,
-    Status,
-}
-
-impl Action {
-    pub fn name(self) -> &'static str {
-        match self {
-            Action::Setup => "setup",
-            Action::Deploy => "deploy",
-            Action::Rollback => "rollback",
-            Action::Status => "status",
-        }
-    }
-
-    /// The script that it needs.
-    pub fn script(self) -> ScriptKind {
-        match self {
-            Action::Setup => ScriptKind::Setup,
-            Action::Deploy | Action::Rollback | Action::Status => ScriptKind::Deploy,
-        }
-    }
-
-    /// Whether the release that runs may be another one afterwards.
-    pub fn promotes(self) -> bool {
-        matches!(self, Action::Deploy | Action::Rollback)
-    }
-}
 
 /// One run of a script on one host: all that its command line says.
 #[derive(Debug, Clone)]
@@ -64,7 +30,7 @@ pub struct Call {
     pub nonce: String,
     /// `user@machine` of the controller, for the log on the host.
     pub who: String,
-    /// Seconds the host waits for a word at a waiting point; `None` goes straight through.
+    /// Seconds the host waits for an order at a waiting point; `None` goes straight through.
     pub barrier: Option<u32>,
 }
 
@@ -206,7 +172,7 @@ fn plain(text: &str) -> String {
 pub type Script = Box<dyn FnOnce() -> Result<String, Error> + Send>;
 
 /// What a session needs to begin.
-pub struct Dial {
+pub struct SessionOptions {
     pub program: OsString,
     pub arguments: Vec<String>,
     /// Who logs in.
@@ -219,7 +185,7 @@ pub struct Dial {
     /// Whether lines of output are wanted as they come.
     pub verbose: bool,
     /// How long the script may take to start when its last byte is sent.
-    pub patience: Duration,
+    pub login_timeout: Duration,
 }
 
 /// Lets every host have its descriptors: the soft limit goes up to what `hosts` sessions take.

@@ -1,12 +1,12 @@
 //! One host's session: one child process and one thread that serves all its pipes.
 
-use super::Dial;
-use super::talk::{Closing, Message, Talk};
-use super::wire::Lines;
+use super::SessionOptions;
+use super::lines::Lines;
+use super::output::{Closing, Message, SessionOutput};
+use crate::protocol::Order;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -18,53 +18,13 @@ use std::time::{Duration, Instant};
 
 const STACK: usize = 256 * 1024;
 /// How long a host may clean up after it was told to stop.
-const GRACE: Duration = Duration::from_secs(60);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long `ssh` may take to end when the script has, and from TERM to KILL.
-const LINGER: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a login that has read all of its input may take to show it, when that ends.
 const LAST_LOGIN: Duration = Duration::from_secs(5);
 /// How often a silent child is looked at: something else may hold its pipes open.
-const GLANCE: Duration = Duration::from_secs(5);
-
-/// What a host that waits is to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// The commit to deploy.
-    Commit(String),
-    Migrate,
-    Go,
-    Keep,
-    Revert,
-    /// Another order will come.
-    Wait,
-    /// Ends the script's input: before promotion it cleans up and ends. A connection that is still being
-    /// opened is closed.
-    Stop,
-}
-
-impl Order {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Order::Commit(_) => "commit",
-            Order::Migrate => "migrate",
-            Order::Go => "go",
-            Order::Keep => "keep",
-            Order::Revert => "revert",
-            Order::Wait => "wait",
-            Order::Stop => "stop",
-        }
-    }
-}
-
-/// As the script reads it.
-impl Display for Order {
-    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
-        match self {
-            Order::Commit(commit) => write!(out, "commit {commit}"),
-            other => out.write_str(other.name()),
-        }
-    }
-}
+const REAP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The controller's end of a session.
 pub struct Session {
@@ -75,14 +35,17 @@ pub struct Session {
 
 impl Session {
     /// Starts a thread that runs one `ssh` and tells what it says; the last message is `Closed`.
-    pub fn open(dial: Dial, tell: impl Fn(Message) + Send + 'static) -> io::Result<Session> {
+    pub fn open(
+        options: SessionOptions,
+        send: impl Fn(Message) + Send + 'static,
+    ) -> io::Result<Session> {
         let (orders, inbox) = channel();
         let (bell, rung) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         rung.set_nonblocking(true)?;
         thread::Builder::new().stack_size(STACK).spawn(move || {
-            let closing = serve(dial, inbox, rung, &tell);
-            tell(Message::Closed(closing));
+            let closing = serve(options, inbox, rung, &send);
+            send(Message::Closed(closing));
         })?;
         Ok(Session { orders, bell })
     }
@@ -94,18 +57,23 @@ impl Session {
     }
 }
 
-fn serve(dial: Dial, orders: Receiver<Order>, bell: UnixStream, tell: &dyn Fn(Message)) -> Closing {
+fn serve(
+    options: SessionOptions,
+    orders: Receiver<Order>,
+    bell: UnixStream,
+    send: &dyn Fn(Message),
+) -> Closing {
     let unstarted = |reason| Closing::Unstarted {
         reason,
-        reached: false,
-        passing: false,
+        logged_in: false,
+        transient: false,
     };
-    let pending = match (dial.script)() {
-        Ok(script) => (dial.preamble + &script).into_bytes(),
+    let pending = match (options.script)() {
+        Ok(script) => (options.preamble + &script).into_bytes(),
         Err(error) => return unstarted(error.to_string()),
     };
-    let child = Command::new(&dial.program)
-        .args(&dial.arguments)
+    let child = Command::new(&options.program)
+        .args(&options.arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -119,10 +87,10 @@ fn serve(dial: Dial, orders: Receiver<Order>, bell: UnixStream, tell: &dyn Fn(Me
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
-            return unstarted(format!("cannot run {}: {error}", dial.program.display()));
+            return unstarted(format!("cannot run {}: {error}", options.program.display()));
         }
     };
-    let mut link = Link {
+    let mut connection = Connection {
         stdin: child.stdin.take(),
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
@@ -130,18 +98,23 @@ fn serve(dial: Dial, orders: Receiver<Order>, bell: UnixStream, tell: &dyn Fn(Me
         bell: Some(bell),
         pending,
         sent: 0,
-        login: Some(dial.patience),
-        deadline: Some(Instant::now() + dial.patience),
+        login: Some(options.login_timeout),
+        deadline: Some(Instant::now() + options.login_timeout),
         ending: false,
         killed: false,
-        talk: Talk::new(dial.user, dial.nonce, dial.redactor, dial.verbose),
+        output: SessionOutput::new(
+            options.user,
+            options.nonce,
+            options.redactor,
+            options.verbose,
+        ),
         child,
     };
-    link.run(tell);
-    link.close()
+    connection.run(send);
+    connection.close()
 }
 
-struct Link {
+struct Connection {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
@@ -158,18 +131,18 @@ struct Link {
     /// The script has ended, and ssh is to follow.
     ending: bool,
     killed: bool,
-    talk: Talk,
+    output: SessionOutput,
 }
 
-impl Link {
+impl Connection {
     /// Serves the pipes until the host's output ends.
-    fn run(&mut self, tell: &dyn Fn(Message)) {
-        if let Err(error) = self.unblock() {
-            self.talk.ssh.push_back(error.to_string());
+    fn run(&mut self, send: &dyn Fn(Message)) {
+        if let Err(error) = self.set_nonblocking() {
+            self.output.ssh.push_back(error.to_string());
             self.kill(Signal::KILL);
             return;
         }
-        let mut output = Lines::new(Some(&self.talk.nonce));
+        let mut output = Lines::new(Some(&self.output.nonce));
         let mut words = Lines::new(None);
         let mut buffer = vec![0; 16 * 1024];
         while self.stdout.is_some() {
@@ -180,14 +153,14 @@ impl Link {
                 continue;
             };
             if ready.orders {
-                self.obey();
+                self.handle_orders();
             }
             if ready.stdin {
                 self.write();
             }
             if ready.stderr {
                 let ended = drain(self.stderr.as_mut(), &mut buffer, |bytes| {
-                    words.feed(bytes, |piece| self.talk.heard(piece, true, tell));
+                    words.feed(bytes, |piece| self.output.on_line(piece, true, send));
                 });
                 if ended {
                     self.stderr = None;
@@ -195,43 +168,43 @@ impl Link {
             }
             if ready.stdout {
                 let ended = drain(self.stdout.as_mut(), &mut buffer, |bytes| {
-                    output.feed(bytes, |piece| self.talk.heard(piece, false, tell));
+                    output.feed(bytes, |piece| self.output.on_line(piece, false, send));
                 });
                 if ended {
                     self.stdout = None;
                 }
             }
-            if self.talk.started && self.login.take().is_some() {
+            if self.output.started && self.login.take().is_some() {
                 self.deadline = None;
             }
-            if self.talk.end.is_some() && !self.ending {
+            if self.output.end.is_some() && !self.ending {
                 self.ending = true;
                 self.stdin = None;
-                self.deadline = Some(Instant::now() + LINGER);
+                self.deadline = Some(Instant::now() + KILL_TIMEOUT);
             }
         }
-        output.finish(|piece| self.talk.heard(piece, false, tell));
-        self.last_words(&mut words, &mut buffer, tell);
+        output.finish(|piece| self.output.on_line(piece, false, send));
+        self.drain_stderr(&mut words, &mut buffer, send);
     }
 
     /// Waits for ssh to end, and takes what it says until then.
-    fn last_words(&mut self, words: &mut Lines, buffer: &mut [u8], tell: &dyn Fn(Message)) {
+    fn drain_stderr(&mut self, words: &mut Lines, buffer: &mut [u8], send: &dyn Fn(Message)) {
         self.stdin = None;
-        let deadline = Instant::now() + LINGER;
+        let deadline = Instant::now() + KILL_TIMEOUT;
         loop {
             let ended = matches!(self.child.try_wait(), Ok(Some(_)) | Err(_));
             drain(self.stderr.as_mut(), buffer, |bytes| {
-                words.feed(bytes, |piece| self.talk.heard(piece, true, tell));
+                words.feed(bytes, |piece| self.output.on_line(piece, true, send));
             });
             if ended || Instant::now() >= deadline {
                 break;
             }
             thread::sleep(Duration::from_millis(5));
         }
-        words.finish(|piece| self.talk.heard(piece, true, tell));
+        words.finish(|piece| self.output.on_line(piece, true, send));
     }
 
-    fn unblock(&self) -> rustix::io::Result<()> {
+    fn set_nonblocking(&self) -> rustix::io::Result<()> {
         fn set(descriptor: Option<impl AsFd>) -> rustix::io::Result<()> {
             let Some(descriptor) = descriptor else {
                 return Ok(());
@@ -246,14 +219,14 @@ impl Link {
     /// Blocks until something can be done; `None` when the time has come to look at the child.
     fn wait(&mut self) -> Option<Ready> {
         let now = Instant::now();
-        let mut patience = GLANCE;
+        let mut pause = REAP_INTERVAL;
         if let Some(deadline) = self.deadline {
             if deadline <= now && self.login.is_some() && self.stdin.take().is_some() {
                 // A login file that has read the script goes on at its end, and the remote command tells.
                 self.deadline = Some(now + LAST_LOGIN);
             } else if deadline <= now {
                 if let Some(login) = self.login {
-                    self.talk.ssh.push_back(self.talk.no_start(login));
+                    self.output.ssh.push_back(self.output.no_start(login));
                 }
                 self.kill(if self.killed {
                     Signal::KILL
@@ -261,7 +234,7 @@ impl Link {
                     Signal::TERM
                 });
             }
-            patience = patience.min(deadline.saturating_duration_since(now));
+            pause = pause.min(deadline.saturating_duration_since(now));
         }
         let unsent = self.sent < self.pending.len();
         let mut ready = Ready::default();
@@ -283,7 +256,7 @@ impl Link {
             polled.push(PollFd::new(stdin, PollFlags::OUT));
             slots.push(&mut ready.stdin);
         }
-        let timeout = Timespec::try_from(patience).ok();
+        let timeout = Timespec::try_from(pause).ok();
         match poll(&mut polled, timeout.as_ref()) {
             Ok(0) | Err(_) => return None,
             Ok(_) => {}
@@ -294,23 +267,23 @@ impl Link {
         Some(ready)
     }
 
-    fn obey(&mut self) {
+    fn handle_orders(&mut self) {
         let read = |bell: &mut UnixStream| bell.read(&mut [0; 16]);
         if let Some(Ok(0)) = self.bell.as_mut().map(read) {
             self.bell = None;
         }
         while let Ok(order) = self.orders.try_recv() {
             if order != Order::Stop {
-                let line = format!("{} {order}\n", self.talk.nonce);
+                let line = format!("{} {order}\n", self.output.nonce);
                 self.pending.extend_from_slice(line.as_bytes());
                 self.write();
                 continue;
             }
             self.stdin = None;
-            if self.talk.is_migrating() {
+            if self.output.is_migrating() {
                 self.deadline = None; // it comes to its end, however long it takes
-            } else if self.talk.started {
-                self.deadline = Some(Instant::now() + GRACE);
+            } else if self.output.started {
+                self.deadline = Some(Instant::now() + CLEANUP_TIMEOUT);
             } else {
                 self.kill(Signal::TERM);
             }
@@ -347,7 +320,7 @@ impl Link {
         }
         self.killed = true;
         self.login = None;
-        self.deadline = Some(Instant::now() + LINGER);
+        self.deadline = Some(Instant::now() + KILL_TIMEOUT);
     }
 
     fn close(mut self) -> Closing {
@@ -355,7 +328,7 @@ impl Link {
             self.kill(Signal::KILL);
         }
         let status = self.child.wait();
-        self.talk.close(status)
+        self.output.close(status)
     }
 }
 
@@ -384,8 +357,9 @@ fn drain(source: Option<&mut impl Read>, buffer: &mut [u8], mut take: impl FnMut
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Action, Call, remote};
+    use super::super::{Call, remote};
     use super::*;
+    use crate::protocol::Action;
     use std::sync::mpsc::channel;
 
     /// How a session ends whose `ssh` is this shell command.
@@ -398,7 +372,7 @@ mod tests {
             who: "ada@laptop".to_owned(),
             barrier: None,
         };
-        let dial = Dial {
+        let options = SessionOptions {
             program: "sh".into(),
             arguments: vec!["-c".to_owned(), command],
             user: "deploy".to_owned(),
@@ -407,10 +381,10 @@ mod tests {
             script: Box::new(|| Ok("# nothing\n".repeat(100_000))),
             redactor: std::sync::Arc::default(),
             verbose: false,
-            patience: Duration::from_millis(300),
+            login_timeout: Duration::from_millis(300),
         };
         let (sender, messages) = channel();
-        let _session = Session::open(dial, move |message| {
+        let _session = Session::open(options, move |message| {
             let _ = sender.send(message);
         });
         match messages.recv() {
@@ -426,8 +400,8 @@ mod tests {
             let unstarted = Closing::Unstarted {
                 reason: "the login was not over within 0 s: a startup file of deploy hangs, or the host is too slow"
                     .to_owned(),
-                reached: false,
-                passing: false,
+                logged_in: false,
+                transient: false,
             };
             assert_eq!(closing_of(command.to_owned()), unstarted, "{command}");
             assert!(began.elapsed() < Duration::from_secs(15), "{command}");
@@ -439,13 +413,13 @@ mod tests {
         for login in ["cat >/dev/null", "timeout 0.2 cat >/dev/null"] {
             let closing = closing_of(format!("{login}; {}", remote(true)));
             let Closing::Unstarted {
-                reason, reached, ..
+                reason, logged_in, ..
             } = closing
             else {
                 panic!("{closing:?}");
             };
             let told = "a startup file of deploy (.bashrc, .profile, .zshenv, config.fish or the like) reads";
-            assert!(reached && reason.starts_with(told), "{login}: {reason}");
+            assert!(logged_in && reason.starts_with(told), "{login}: {reason}");
         }
     }
 }

@@ -141,7 +141,7 @@ fn json_is_one_event_per_line() {
         .map(name)
         .collect();
     let order = [
-        "opening", "start", "step", "done", "fact", "phase", "told", "over",
+        "opening", "start", "step", "done", "fact", "phase", "order", "end", "finished",
     ];
     let firsts: Vec<_> = order
         .iter()

@@ -140,7 +140,7 @@ fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
     let hosts = &summary["hosts"];
     assert_eq!(hosts[0]["outcome"], "done", "{ran:?}");
     assert_eq!(hosts[1]["outcome"], "untouched", "{ran:?}");
-    let stop = r#""host":"h1","event":"told""#;
+    let stop = r#""host":"h1","event":"order""#;
     assert!(!ran.stdout.contains(stop), "{ran:?}");
     assert!(fleet.read("h2/ssh").lines().count() < 5, "{ran:?}");
 }

@@ -79,7 +79,7 @@ impl Facts {
     pub fn outcome_of(&self, release: Option<&str>, who: &str) -> Outcome {
         // Without these nobody knows what to look for, or what is there.
         let Some(release) = release.filter(|_| self.has_current) else {
-            return Outcome::Doubt;
+            return Outcome::Unknown;
         };
         let is_current = self.current.as_deref() == Some(release);
         let log: Vec<_> = self
@@ -96,7 +96,7 @@ impl Facts {
             (Some("deployed" | "rolled-back"), true) => Outcome::Done,
             (Some("reverted"), false) => Outcome::Reverted,
             (None, false) => Outcome::Stopped,
-            _ => Outcome::Doubt,
+            _ => Outcome::Unknown,
         }
     }
 }
@@ -127,10 +127,10 @@ mod tests {
             ("1", "T 2 abc me@here reverted", Outcome::Reverted),
             ("1", "T 1 abc me@here deployed", Outcome::Stopped),
             ("1", "-", Outcome::Stopped),
-            ("2", "T 1 abc me@here deployed", Outcome::Doubt),
-            ("2", "T 2 abc you@there deployed", Outcome::Doubt),
+            ("2", "T 1 abc me@here deployed", Outcome::Unknown),
+            ("2", "T 2 abc you@there deployed", Outcome::Unknown),
             ("1", "T 2 abc you@there reverted", Outcome::Stopped),
-            ("3", "T 2 abc me@here deployed", Outcome::Doubt),
+            ("3", "T 2 abc me@here deployed", Outcome::Unknown),
         ] {
             let mut facts = Facts::default();
             facts.learn("current", current);
@@ -141,6 +141,9 @@ mod tests {
                 "{current} {last}"
             );
         }
-        assert_eq!(Facts::default().outcome_of(None, "me@here"), Outcome::Doubt);
+        assert_eq!(
+            Facts::default().outcome_of(None, "me@here"),
+            Outcome::Unknown
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! What one session has said: its events, and the last lines of everything else.
+//! The output of one session: its events, and the last lines of everything else.
 
-use super::wire::Piece;
-use super::{Event, LOGIN_HINT, Phase, Redactor, STDIN_HINT, strip_terminal_codes};
+use super::lines::Piece;
+use super::{LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
+use crate::protocol::{CLOSED, Event, Phase};
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
@@ -11,19 +12,10 @@ use std::time::Duration;
 /// Last lines of output that are kept for a failure's report.
 const TAIL: usize = 20;
 
-/// What a session tells.
+/// What a session sends to the fleet.
 #[derive(Debug)]
 pub enum Message {
     Event(Event),
-    /// A step failed; with the last lines that it printed.
-    Failed {
-        step: String,
-        status: i32,
-        text: String,
-        tail: Vec<String>,
-    },
-    /// A line of foreign output, clean.
-    Output(String),
     /// The session is over: the last message.
     Closed(Closing),
 }
@@ -31,11 +23,11 @@ pub enum Message {
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
-    /// The script never began. `reached`: there was a login, but no script. `passing`: another try may do.
+    /// The script never began. `logged_in`: there was a login, but no script. `transient`: another try may do.
     Unstarted {
         reason: String,
-        reached: bool,
-        passing: bool,
+        logged_in: bool,
+        transient: bool,
     },
     /// It began, and the link was gone before its last line.
     Lost { reason: String, tail: Vec<String> },
@@ -43,8 +35,8 @@ pub enum Closing {
     Ended { status: i32 },
 }
 
-/// What has been said so far.
-pub struct Talk {
+/// What was printed so far.
+pub struct SessionOutput {
     /// Who logs in.
     user: String,
     pub nonce: String,
@@ -60,13 +52,13 @@ pub struct Talk {
     step: Option<String>,
     /// The last lines of the step's output.
     tail: VecDeque<String>,
-    /// The last lines of ssh's own words.
+    /// The last lines that ssh itself printed.
     pub ssh: VecDeque<String>,
 }
 
-impl Talk {
+impl SessionOutput {
     pub fn new(user: String, nonce: String, redactor: Arc<Redactor>, verbose: bool) -> Self {
-        Talk {
+        SessionOutput {
             user,
             nonce,
             redactor,
@@ -81,7 +73,7 @@ impl Talk {
         }
     }
 
-    pub fn heard(&mut self, piece: Piece, from_ssh: bool, tell: &dyn Fn(Message)) {
+    pub fn on_line(&mut self, piece: Piece, from_ssh: bool, send: &dyn Fn(Message)) {
         match piece {
             Piece::Output(bytes) => {
                 if !self.started && !from_ssh {
@@ -96,7 +88,7 @@ impl Talk {
                     return;
                 }
                 if self.verbose {
-                    tell(Message::Output(line.clone()));
+                    send(Message::Event(Event::Output { line: line.clone() }));
                 }
                 let tail = if from_ssh {
                     &mut self.ssh
@@ -109,60 +101,54 @@ impl Talk {
                 tail.push_back(line);
             }
             Piece::Event([b'o', b'u', b't', b' ', line @ ..]) if self.started => {
-                self.heard(Piece::Output(line), false, tell);
+                self.on_line(Piece::Output(line), false, send);
             }
             Piece::Event(bytes) => match Event::parse(&strip_terminal_codes(bytes)) {
-                Some(event) => self.happened(event, tell),
-                None => self.heard(Piece::Output(bytes), from_ssh, tell),
+                Some(event) => self.on_event(event, send),
+                None => self.on_line(Piece::Output(bytes), from_ssh, send),
             },
         }
     }
 
-    fn happened(&mut self, mut event: Event, tell: &dyn Fn(Message)) {
-        if let Event::Done { text, .. } | Event::Fail { text, .. } = &mut event {
-            *text = self.redactor.clean(text.as_bytes());
-        }
-        if self.end.is_some() || (event == Event::Start) == self.started {
+    fn on_event(&mut self, mut event: Event, send: &dyn Fn(Message)) {
+        // Before the first start and after the end nothing counts, nor does a second start.
+        let is_start = event == Event::Start;
+        if self.end.is_some() || is_start == self.started {
             return;
         }
-        match &event {
+        match &mut event {
             Event::Start => {
                 self.started = true;
                 self.tail.clear();
                 self.ssh.clear(); // a banner explains nothing that comes later
             }
-            Event::Step(step) => {
+            Event::Step { step } => {
                 self.tail.clear();
                 self.step = Some(step.clone());
             }
-            Event::Fail { .. } => self.step = None,
+            Event::Done { text, .. } => *text = self.redactor.clean(text.as_bytes()),
+            Event::Failed { text, tail, .. } => {
+                *text = self.redactor.clean(text.as_bytes());
+                *tail = self.tail.drain(..).collect();
+                self.step = None;
+            }
             Event::End { status } => {
                 self.end = Some(*status);
                 // In doubt: the step after the one that failed has failed, too.
                 if let (5, Some(step)) = (*status, self.step.take()) {
-                    let tail = self.tail.drain(..).collect();
-                    tell(Message::Failed {
+                    send(Message::Event(Event::Failed {
                         step,
                         status: 5,
                         text: String::new(),
-                        tail,
-                    });
+                        tail: self.tail.drain(..).collect(),
+                    }));
                 }
             }
             // It waits within the step.
-            Event::Phase(Phase::Cloned) => {}
-            Event::Phase(_) => self.step = None,
-            Event::Done { .. } | Event::Fact { .. } => {}
+            Event::Phase { phase } if *phase != Phase::Cloned => self.step = None,
+            _ => {}
         }
-        tell(match event {
-            Event::Fail { step, status, text } => Message::Failed {
-                step,
-                status,
-                text,
-                tail: self.tail.drain(..).collect(),
-            },
-            event => Message::Event(event),
-        });
+        send(Message::Event(event));
     }
 
     /// Whether the step that nothing cuts short is running.
@@ -233,22 +219,22 @@ impl Talk {
                 tail: self.tail.into(),
             };
         }
-        let reached = code.is_some_and(|code| code != 255);
-        let passing = !reached && is_passing(&spoken);
+        let logged_in = code.is_some_and(|code| code != 255);
+        let transient = !logged_in && is_transient(&spoken);
         let said = match self.tail.into_iter().chain(spoken).collect::<Vec<_>>() {
             said if said.is_empty() => ended,
-            said => last_words(&said),
+            said => summary_of(&said),
         };
         Closing::Unstarted {
             reason: explanation.unwrap_or(said),
-            reached,
-            passing,
+            logged_in,
+            transient,
         }
     }
 }
 
 /// The last lines; all of ssh's warning about another host key.
-fn last_words(lines: &[String]) -> String {
+fn summary_of(lines: &[String]) -> String {
     let warning = lines
         .iter()
         .position(|line| line.contains("HOST IDENTIFICATION HAS CHANGED"));
@@ -260,25 +246,8 @@ fn last_words(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// What ssh says when the other end is gone, for whatever reason.
-const CLOSED: [&str; 5] = [
-    "Connection closed by",
-    "Connection reset by",
-    "kex_exchange_identification",
-    "ssh_exchange_identification",
-    "banner exchange",
-];
-
-/// The one line of a reason that tells the most: the last, but for those that only say that the
-/// connection is gone.
-pub fn gist(reason: &str) -> &str {
-    let telling = |line: &&str| !CLOSED.iter().any(|closed| line.contains(closed));
-    let last = reason.lines().next_back();
-    reason.lines().rfind(telling).or(last).unwrap_or_default()
-}
-
 /// Whether ssh's last words are those of a server that had too much to do, not of one that refuses.
-fn is_passing(words: &[String]) -> bool {
+fn is_transient(words: &[String]) -> bool {
     const FINAL: [&str; 6] = [
         "Permission denied",
         "Host key verification failed",
@@ -298,19 +267,21 @@ fn is_passing(words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::primary_reason;
     use std::os::unix::process::ExitStatusExt;
 
     #[test]
     fn a_banner_is_no_reason_for_a_lost_link() {
-        let mut talk = Talk::new("deploy".to_owned(), "n".to_owned(), Arc::default(), false);
-        talk.heard(Piece::Output(b"Authorized use only."), true, &|_| {});
-        talk.heard(Piece::Event(b"start deploy -"), false, &|_| {});
+        let mut output =
+            SessionOutput::new("deploy".to_owned(), "n".to_owned(), Arc::default(), false);
+        output.on_line(Piece::Output(b"Authorized use only."), true, &|_| {});
+        output.on_line(Piece::Event(b"start deploy -"), false, &|_| {});
         let reason = "ssh ended with exit status: 255".to_owned();
         let lost = Closing::Lost {
             reason,
             tail: Vec::new(),
         };
-        assert_eq!(talk.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+        assert_eq!(output.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
     }
 
     #[test]
@@ -321,33 +292,17 @@ mod tests {
                     SHA256:x.\nPlease contact your system administrator.\nAdd correct host key in /root/.ssh/known_hosts\n\
                     Offending ED25519 key in /root/.ssh/known_hosts:1\nHost key verification failed.";
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-        let reason = last_words(&lines);
+        let reason = summary_of(&lines);
         assert!(
             reason.starts_with("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nIT IS"),
             "{reason}"
         );
-        assert_eq!(gist(&reason), "Host key verification failed.");
-    }
-
-    #[test]
-    fn the_gist_is_what_was_said_before_the_connection_was_closed() {
-        let closed = "Connection closed by UNKNOWN port 65535";
-        for (reason, telling) in [
-            ("", ""),
-            ("one\ntwo", "two"),
-            (closed, closed),
-            (
-                &format!("Host key verification failed.\n{closed}"),
-                "Host key verification failed.",
-            ),
-        ] {
-            assert_eq!(gist(reason), telling);
-        }
+        assert_eq!(primary_reason(&reason), "Host key verification failed.");
     }
 
     #[test]
     fn only_an_overloaded_server_is_tried_again() {
-        for (words, passing) in [
+        for (words, transient) in [
             (
                 "kex_exchange_identification: Connection closed by remote host",
                 true,
@@ -375,7 +330,7 @@ mod tests {
             ),
         ] {
             let words: Vec<_> = words.lines().map(str::to_owned).collect();
-            assert_eq!(is_passing(&words), passing, "{words:?}");
+            assert_eq!(is_transient(&words), transient, "{words:?}");
         }
     }
 }

@@ -1,0 +1,83 @@
+//! Exit codes of the `pystrano` program. The scripts end with the same numbers.
+
+use crate::protocol::{Action, Outcome};
+use std::process::ExitCode;
+
+/// A host failed: after promotion had begun, and was put back; or in `setup` or `status`.
+pub const FAILED: u8 = 1;
+/// The command line or the config is wrong; nothing was contacted.
+pub const USAGE: u8 = 2;
+/// Stopped before promotion; every host is as it was.
+pub const STOPPED: u8 = 3;
+/// A host could not be reached, and nothing was promoted.
+pub const UNREACHABLE: u8 = 4;
+/// Hosts differ from each other, or the state of one is not known.
+pub const IN_DOUBT: u8 = 5;
+/// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
+pub const INTERRUPTED: u8 = 130;
+
+/// The exit code for what became of all hosts; `differ`: they answered that they run different releases.
+pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ: bool) -> u8 {
+    let any = |outcome| outcomes.contains(&outcome);
+    let promoted = action.promotes() && any(Outcome::Done);
+    let unfinished = outcomes.iter().any(|outcome| *outcome != Outcome::Done);
+    if any(Outcome::Unknown) || any(Outcome::Broken) || (promoted && unfinished) {
+        IN_DOUBT
+    } else if !unfinished {
+        if differ { IN_DOUBT } else { 0 }
+    } else if any(Outcome::Reverted) {
+        FAILED
+    } else if interrupted {
+        INTERRUPTED
+    } else if any(Outcome::Failed) {
+        FAILED
+    } else if any(Outcome::Unreachable) {
+        UNREACHABLE
+    } else {
+        STOPPED
+    }
+}
+
+/// The code of a command whose result could not be written to stdout: no success. A bad command line's
+/// would say that no host was contacted.
+pub fn of_lost_result(code: ExitCode, contacted: bool) -> ExitCode {
+    match (code, contacted) {
+        (ExitCode::SUCCESS, true) => ExitCode::from(FAILED),
+        (ExitCode::SUCCESS, false) => ExitCode::from(USAGE),
+        _ => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Outcome::{Done, Failed, Reverted, Stopped, Unknown, Unreachable, Untouched};
+
+    #[test]
+    fn codes_of_all_hosts_are_merged() {
+        for (action, outcomes, interrupted, code) in [
+            (Action::Deploy, &[Done, Done][..], false, 0),
+            (Action::Deploy, &[Done, Done], true, 0),
+            (Action::Deploy, &[Reverted, Reverted], false, 1),
+            (Action::Deploy, &[Reverted, Stopped], false, 1),
+            (Action::Deploy, &[Stopped, Stopped], false, 3),
+            (Action::Deploy, &[Unreachable, Stopped], false, 4),
+            (Action::Deploy, &[Unreachable, Untouched], false, 4),
+            (Action::Deploy, &[Stopped, Untouched], true, 130),
+            (Action::Deploy, &[Done, Reverted], false, 5),
+            (Action::Deploy, &[Done, Stopped], false, 5),
+            (Action::Deploy, &[Unknown, Stopped], true, 5),
+            (Action::Deploy, &[Unknown], false, 5),
+            (Action::Rollback, &[Done, Reverted], false, 5),
+            (Action::Setup, &[Done, Failed], false, 1),
+            (Action::Setup, &[Done, Unreachable], false, 4),
+            (Action::Setup, &[Failed, Unreachable], false, 1),
+            (Action::Setup, &[Done, Untouched], true, 130),
+            (Action::Status, &[Done, Done], false, 0),
+            (Action::Status, &[Unreachable, Done], false, 4),
+        ] {
+            let merged = of_hosts(action, outcomes, interrupted, false);
+            assert_eq!(merged, code, "{action:?} {outcomes:?} {interrupted}");
+        }
+    }
+}

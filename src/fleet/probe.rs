@@ -1,0 +1,156 @@
+//! After a lost connection the host is probed with `status`, never assumed to be well.
+
+use super::barrier::Stage;
+use super::host::{Purpose, backoff};
+use super::{Fleet, MIGRATE};
+use crate::protocol::{Event, Outcome};
+use crate::ssh::{self, Closing};
+use std::time::{Duration, Instant};
+
+/// How long a host is probed that cannot be reached, from when it last answered.
+const PROBE_UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a host is probed whose lock is still held.
+const PROBE_LOCKED_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// How often a host is probed again whose log does not say what became of the release.
+const INCONCLUSIVE_PROBES: u32 = 2;
+
+/// Since when a host has been probed.
+pub struct ProbeDeadline {
+    since: Instant,
+    /// When its link was lost, or when it last answered.
+    heard: Instant,
+}
+
+impl ProbeDeadline {
+    pub fn begin(now: Instant) -> Self {
+        ProbeDeadline {
+            since: now,
+            heard: now,
+        }
+    }
+
+    /// Another attempt is over. Whether there is time for the next one.
+    fn may_retry(&mut self, now: Instant, answered: bool) -> bool {
+        if answered {
+            self.heard = now;
+            now - self.since < PROBE_LOCKED_TIMEOUT
+        } else {
+            now - self.heard < PROBE_UNREACHABLE_TIMEOUT
+        }
+    }
+}
+
+impl Fleet<'_> {
+    /// A connection ended without an end that can be believed.
+    pub(super) fn lost(&mut self, index: usize, reason: String, tail: Vec<String>) {
+        let host = &mut self.hosts[index];
+        let step = host.step.clone();
+        let during = step
+            .as_deref()
+            .map_or_else(String::new, |step| format!(" in step {step}"));
+        host.problem
+            .get_or_insert(format!("the connection was lost{during}: {reason}"));
+        self.report.on(index, &Event::Lost { step, reason, tail });
+        let host = &self.hosts[index];
+        // It cleans up when its link is gone, but for a migration, which it ends first; and one that was
+        // cancelled or that reported its end has not done what it should.
+        let is_unknown =
+            host.has_reported_end || host.cancelled || host.step.as_deref() == Some(MIGRATE);
+        if !self.job.action.promotes() {
+            self.finish_host(index, Outcome::Failed);
+        } else if self.barrier.may_have_promoted(index) || is_unknown {
+            if !self.barrier.may_have_promoted(index) && self.barrier.can_stop() {
+                let orders = self.barrier.stop();
+                self.dispatch_orders(orders);
+            }
+            self.hosts[index].probe = ProbeDeadline::begin(Instant::now());
+            self.enqueue(index, Purpose::Probe, Duration::ZERO);
+            let orders = self.barrier.probing(index);
+            self.dispatch_orders(orders);
+        } else {
+            self.finish_host(index, Outcome::Stopped);
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, index: usize, purpose: Purpose, pause: Duration) {
+        let host = &mut self.hosts[index];
+        if host.purpose != purpose {
+            host.purpose = purpose;
+            host.tries = 0;
+        }
+        self.queue.push((Instant::now() + pause, index));
+    }
+
+    /// A probe ended: the host answered, or was not reached.
+    pub(super) fn on_probe_result(&mut self, index: usize, closing: Closing) {
+        let host = &mut self.hosts[index];
+        let answered = matches!(closing, Closing::Ended { status: 0 });
+        let may_retry = host.probe.may_retry(Instant::now(), answered);
+        if !answered || host.answer.is_busy() {
+            if let Some(holder) = host.answer.lock.take_if(|_| !host.is_busy) {
+                host.is_busy = true;
+                let label = self.report.label(index);
+                self.report.notice(&format!(
+                    "{label} is still at work, and is waited for: {holder}"
+                ));
+            }
+            let host = &mut self.hosts[index];
+            if may_retry {
+                let pause = backoff(host.tries.min(4));
+                return self.enqueue(index, Purpose::Probe, pause);
+            }
+            return self.finish_host(index, Outcome::Unknown);
+        }
+        let release = self.job.release.as_deref();
+        let release = release.or(host.facts.release.as_deref());
+        let outcome = host.answer.outcome_of(release, &ssh::who());
+        if matches!(outcome, Outcome::Stopped | Outcome::Unknown)
+            && host.inconclusive_probes < INCONCLUSIVE_PROBES
+        {
+            // A free lock proves nothing: the run may have been about to take it. Only the log is proof.
+            host.inconclusive_probes += 1;
+            return self.enqueue(index, Purpose::Probe, Duration::from_millis(500));
+        }
+        self.host_finished(index, outcome);
+    }
+
+    /// The script ended by itself, with this outcome.
+    pub(super) fn host_finished(&mut self, index: usize, outcome: Outcome) {
+        if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
+            self.revert_host(index);
+        } else {
+            self.finish_host(index, outcome);
+        }
+    }
+
+    /// It kept what the others gave up: the release before is put back there too.
+    pub(super) fn revert_host(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        if host.facts.previous.is_none() {
+            let problem = "it ran no release before, so there is none to go back to";
+            host.problem = Some(problem.to_owned());
+            return self.finish_host(index, Outcome::Done);
+        }
+        self.enqueue(index, Purpose::Revert, Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_has_just_answered_is_not_given_up() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut probe = ProbeDeadline::begin(began);
+        assert!(probe.may_retry(at(59), false));
+        assert!(!probe.may_retry(at(60), false));
+        assert!(probe.may_retry(at(60), true));
+        assert!(probe.may_retry(at(61), false));
+        assert!(probe.may_retry(at(119), false));
+        assert!(!probe.may_retry(at(120), false));
+        assert!(!probe.may_retry(at(900), true), "it is busy for too long");
+    }
+}
