@@ -162,10 +162,13 @@ questions! {
         Optional(|text| items(text).try_for_each(|entry| KnownHost::parse(entry).map(drop))),
         [|_, answers| repository_host(&answers.repo).unwrap_or_default(), shown "that of the repository"];
     service_file "FILE",
-        "Local systemd service file", "a starter unit is written there; its file name is the unit's",
+        "Local systemd service file", "starter units are written there; their names follow this file's",
         Required(unit),
         [|basis, _| basis.beside(&format!("{}.service", basis.name)),
          shown "<APP>-<ENVIRONMENT>.service beside deployment.yml"];
+    celery_app "MODULE:NAME",
+        "Celery application (optional)", "module:name; units of a worker and of beat are written for it",
+        Optional(module), [];
     branch "NAME",
         "Git branch", "",
         Required(Branch::check), ["main"];
@@ -235,6 +238,17 @@ impl Answers {
 
     pub fn known_hosts(&self) -> impl Iterator<Item = &str> {
         items(&self.ssh_known_hosts)
+    }
+
+    /// The files of the starter units: the service, its socket, and with celery a worker and beat.
+    pub fn unit_files(&self) -> Vec<String> {
+        let service = &self.service_file;
+        let stem = service.strip_suffix(".service").unwrap_or(service);
+        let mut files = vec![service.clone(), format!("{stem}.socket")];
+        if !self.celery_app.is_empty() {
+            files.extend(["worker", "beat"].map(|part| format!("{stem}-{part}.service")));
+        }
+        files
     }
 
     pub fn secret_files(&self) -> impl Iterator<Item = &str> {

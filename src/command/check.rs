@@ -1,6 +1,8 @@
 //! `check`: validates the config; contacts nothing.
 
 use crate::cli::{Cli, Selection};
+use crate::config::Server;
+use crate::config::unit::{self, Unit, UnitKind};
 use crate::error::Error;
 use crate::report;
 use std::process::ExitCode;
@@ -17,10 +19,32 @@ pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
             server.project_user, server.host, server.project_root
         ));
     }
+    if let Some(unit) = config.servers.iter().find_map(without_socket) {
+        report::note(format_args!(
+            "note: requests are refused while {} restarts; with a socket unit beside it they wait, as in what `pystrano init` writes",
+            unit.name
+        ));
+    }
     let servers = match config.servers.len() {
         1 => "1 server".to_owned(),
         count => format!("{count} servers"),
     };
     report::result(format_args!("ok: {servers}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A service that listens by itself.
+fn without_socket(server: &Server) -> Option<&Unit> {
+    const SERVERS: [&str; 5] = ["gunicorn", "uvicorn", "hypercorn", "daphne", "granian"];
+    let units = &server.service_file;
+    if units.iter().any(|unit| unit.kind == UnitKind::Socket) {
+        return None;
+    }
+    unit::services(units).into_iter().find(|unit| {
+        let mut words = unit
+            .section
+            .values("ExecStart")
+            .flat_map(|(command, _)| command.split_whitespace());
+        words.any(|word| SERVERS.contains(&word.rsplit('/').next().unwrap_or(word)))
+    })
 }

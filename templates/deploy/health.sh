@@ -1,7 +1,7 @@
 	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
 	# the client's side is https.
 	is_healthy() {
-		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$patience" --output /dev/null
 {%- if check.socket.is_some() %} --unix-socket "$health_check_socket"{% endif %} \
 			--header 'X-Forwarded-Proto: https'{% if server.health_check_host.is_some() %} --header "Host: $health_check_host"{% endif %} \
 			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :

@@ -3,7 +3,9 @@
 {%- if server.health_check_url.is_some() %}
 		read_clock
 		deadline=$((now + health_check_timeout))
+		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
+			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with {{ statuses|safe }} within $health_check_timeout s; its last answer was ${code:-none}"

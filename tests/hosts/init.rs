@@ -29,6 +29,15 @@ impl Newcomer {
         self.directory.join(path)
     }
 
+    /// Replaces text that must be in the config of an application.
+    #[track_caller]
+    pub fn replace(&self, name: &str, from: &str, to: &str) {
+        let path = self.path(&format!("deploy/{name}/production/deployment.yml"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_pystrano"))
             .args(arguments)

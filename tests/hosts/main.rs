@@ -8,6 +8,7 @@ mod fleet;
 mod harness;
 mod init;
 mod launcher;
+mod load;
 mod options;
 mod others;
 mod ownership;

@@ -49,6 +49,7 @@ fn init(directory: &TempDir, more: &[&str]) -> (Vec<String>, String) {
     let texts = [
         read(directory, &format!("{here}/deployment.yml")),
         read(directory, &format!("{here}/shop-production.service")),
+        read(directory, &format!("{here}/shop-production.socket")),
     ];
     let lines = texts.concat();
     let lines = lines.lines().map(|line| line.trim().to_owned());
@@ -82,7 +83,7 @@ fn a_django_project_is_found() {
         "- \"code.example.com\"",
         "health_check_url: \"http://127.0.0.1:8000/\"",
         "health_check_statuses: \"200-499\"",
-        " shop.wsgi:application ",
+        " shop.wsgi:application",
     ] {
         has(&lines, line);
     }
@@ -201,7 +202,7 @@ fn apps_are_found_below_the_top() {
                 ("backend/requirements.txt", "gunicorn\n"),
             ],
             &[
-                " config.wsgi:application ",
+                " config.wsgi:application",
                 "dependency_file: \"backend/requirements.txt\"",
             ],
             "note: the app is in backend/,",
@@ -214,7 +215,7 @@ fn apps_are_found_below_the_top() {
                 ("requirements/base.txt", "gunicorn\n"),
             ],
             &[
-                " shop.wsgi:application ",
+                " shop.wsgi:application",
                 "dependency_file: \"requirements/base.txt\"",
             ],
             "note: the app is in src/,",
@@ -281,7 +282,7 @@ fn apps_are_found_below_the_top() {
                 ("shop/asgi.py", "application = get_asgi_application()\n"),
                 ("requirements.txt", "gunicorn\n"),
             ],
-            &[" shop.asgi:application "],
+            &[" shop.asgi:application"],
             "note: there is no wsgi.py; for shop.asgi:application add uvicorn-worker to the dependencies, and `--worker-class",
         ),
         // Django comes before FastAPI; a project that Poetry alone understands is not proposed.
@@ -294,7 +295,7 @@ fn apps_are_found_below_the_top() {
             ],
             &[
                 "framework: \"django\"",
-                " shop.wsgi:application ",
+                " shop.wsgi:application",
                 "dependency_file: \"requirements.txt\"",
             ],
             "note: the app asks for Python 3.13 (.python-version)",

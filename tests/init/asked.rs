@@ -29,6 +29,7 @@ fn answer(terminal: &mut Terminal, unit: &str) {
         ("? Local dotenv file", "\r"),
         ("? SSH known hosts", "\r"),
         ("? Local systemd service file", unit),
+        ("? Celery application", "\r"),
         ("? Git branch", "\r"),
         ("? Git clone depth", "\r"),
         ("? Secret files", "\r"),

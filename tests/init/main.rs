@@ -140,11 +140,9 @@ fn two_apps_and_two_environments_do_not_collide() {
     ] {
         let here = format!("deploy/{app}/{environment}");
         let config = read(&directory, &format!("{here}/deployment.yml"));
-        let unit = read(&directory, &format!("{here}/{app}-{environment}.service"));
-        for key in ["project_root", "venv_dir", "service_file"] {
-            let line = config
-                .lines()
-                .find(|line| line.contains(&format!("{key}: ")));
+        let unit = read(&directory, &format!("{here}/{app}-{environment}.socket"));
+        for key in ["project_root: ", "venv_dir: ", ".service\""] {
+            let line = config.lines().find(|line| line.contains(key));
             assert!(seen.insert(line.expect(key).to_owned()), "{line:?} twice");
         }
         let port = ["8000", "8001", "8002"]
@@ -194,7 +192,7 @@ fn a_wrong_answer_says_which() {
         (
             "--service-file",
             "shop.yml",
-            "is not the name of a systemd service",
+            "is not the name of a systemd unit",
         ),
         ("--secrets", "nowhere.txt", "does not exist"),
         ("--migration-command", "true", "has no effect here"),
@@ -361,13 +359,13 @@ fn files_that_exist_are_kept() {
     fs::remove_file(here.join("deployment.yml")).unwrap();
     init(&directory, "shop", &["--app-port", "9000"])
         .code(2)
-        .stderr(contains("shop-production.service exists"));
+        .stderr(contains("shop-production.socket exists"));
     assert!(!here.join("deployment.yml").exists());
 
     fs::write(here.join(".env"), "KEPT=1\n").unwrap();
     init(&directory, "shop", &["--app-port", "9000", "--force"]).success();
     assert_eq!(fs::read_to_string(here.join(".env")).unwrap(), "KEPT=1\n");
-    assert!(read(&directory, "deploy/shop/production/shop-production.service").contains(":9000"));
+    assert!(read(&directory, "deploy/shop/production/shop-production.socket").contains(":9000"));
 }
 
 #[test]

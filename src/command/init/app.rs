@@ -26,6 +26,8 @@ pub struct App<'a> {
     /// `uv.lock`, or a `pyproject.toml` that describes a project.
     uv_file: Option<PathBuf>,
     alembic: Option<PathBuf>,
+    /// `module:name`, from the app's directory.
+    celery: Option<String>,
     remote: Option<String>,
     branch: Option<String>,
     /// The Python that it asks for, and the file that says so.
@@ -41,6 +43,7 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
     if app.framework == "fastapi" {
         app.alembic = app.nearest("alembic.ini");
     }
+    app.find_celery();
     app.find_python();
     app.find_git();
     let files = [&app.uv_file, &app.requirements, &app.alembic];
@@ -68,6 +71,7 @@ impl App<'_> {
             "dependency_file" => self.dependency_file(answers).map(shown),
             "app_module" if answers.framework == self.framework => Some(self.module.clone()),
             "repo" => self.remote.clone(),
+            "celery_app" => self.celery.clone(),
             "branch" => self.branch.clone(),
             "run_migrations" if is_fastapi => Some(self.alembic.is_some().to_string()),
             "migration_command" => {
@@ -131,9 +135,11 @@ impl App<'_> {
                 answers.app_module
             ));
         }
-        if names_package(self.checkout, &file, "celery") == Some(true) {
+        if names_package(self.checkout, &file, "celery") == Some(true)
+            && answers.celery_app.is_empty()
+        {
             notes.push(
-                "note: the app uses celery; its workers need units of their own, which are not written"
+                "note: the app uses celery; name its application with --celery-app, for units of a worker and beat"
                     .to_owned(),
             );
         }
@@ -201,6 +207,25 @@ impl App<'_> {
             };
             files.find(is_other).map(Path::to_owned)
         })
+    }
+
+    /// The module that makes celery's application, in `celery.py` rather than elsewhere.
+    fn find_celery(&mut self) {
+        let modules = self
+            .checkout
+            .files_in(&self.directory)
+            .filter(|file| file.extension().is_some_and(|kind| kind == "py"));
+        let found = modules
+            .take(MOST_MODULES)
+            .filter_map(|file| {
+                let text = self.checkout.read(file)?;
+                Some((file, assigned(&text, "Celery(")?))
+            })
+            .min_by_key(|(file, _)| (file_name(file) != "celery.py", file.components().count()));
+        if let Some((file, object)) = found {
+            self.celery = Some(module_name(file, &self.directory, &object));
+            self.sources.push(shown(file));
+        }
     }
 
     fn find_python(&mut self) {
@@ -300,11 +325,7 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
         .take(MOST_MODULES)
         .filter_map(|file| {
             let text = checkout.read(file)?;
-            let object = text.lines().find_map(|line| {
-                let (name, _) = line.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
-                (!name.is_empty() && assigns(line, name, "FastAPI(")).then(|| name.to_owned())
-            })?;
-            Some((file, object))
+            Some((file, assigned(&text, "FastAPI(")?))
         })
         .min_by_key(|(file, _)| {
             let names = ["main.py", "app.py", "asgi.py"];
@@ -348,12 +369,21 @@ impl<'a> App<'a> {
             requirements: None,
             uv_file: None,
             alembic: None,
+            celery: None,
             remote: None,
             branch: None,
             python: None,
             sources: vec![shown(source)],
         }
     }
+}
+
+/// The name to which a line assigns what begins with a text.
+fn assigned(text: &str, value: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let (name, _) = line.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
+        (!name.is_empty() && assigns(line, name, value)).then(|| name.to_owned())
+    })
 }
 
 /// Whether a line assigns to a name what begins with a text, perhaps in a module.
@@ -364,7 +394,10 @@ fn assigns(text: &str, name: &str, value: &str) -> bool {
         };
         let target = target.split(':').next().unwrap_or_default();
         let call = assigned.trim_start();
-        let call = call.strip_prefix("fastapi.").unwrap_or(call);
+        let call = ["fastapi.", "celery."]
+            .iter()
+            .find_map(|module| call.strip_prefix(module))
+            .unwrap_or(call);
         target.trim_end() == name && call.starts_with(value)
     })
 }

@@ -4,6 +4,7 @@ use crate::cli::Target;
 use crate::cli::questions::Answers;
 use crate::error::Error;
 use askama::Template;
+use std::path::Path;
 
 #[derive(Template)]
 #[template(path = "deployment.yml", config = "templates/askama.toml")]
@@ -18,6 +19,7 @@ struct Gunicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
+    socket: &'a str,
 }
 
 #[derive(Template)]
@@ -26,6 +28,26 @@ struct Uvicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
+    socket: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "app.socket", config = "templates/askama.toml")]
+struct Socket<'a> {
+    target: &'a Target,
+    answers: &'a Answers,
+    root: String,
+}
+
+#[derive(Template)]
+#[template(path = "celery.service", config = "templates/askama.toml")]
+struct Celery<'a> {
+    target: &'a Target,
+    answers: &'a Answers,
+    root: String,
+    /// `worker` or `beat`.
+    part: &'a str,
+    is_beat: bool,
 }
 
 #[derive(Template)]
@@ -44,21 +66,50 @@ pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
     line_ended(Deployment { schema, answers })
 }
 
-/// The starter unit.
-pub fn unit(target: &Target, answers: &Answers) -> Result<String, Error> {
+/// The starter units, each with the path of its file.
+pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>, Error> {
     let root = answers.root();
-    match answers.is_fastapi() {
+    let [service, socket, ..] = &answers.unit_files()[..] else {
+        unreachable!("a service and its socket are always written");
+    };
+    let socket_name = Path::new(socket).file_name().unwrap_or_default();
+    let socket_name = &*socket_name.to_string_lossy();
+    let web = match answers.is_fastapi() {
         false => line_ended(Gunicorn {
             target,
             answers,
-            root,
-        }),
+            root: root.clone(),
+            socket: socket_name,
+        })?,
         true => line_ended(Uvicorn {
             target,
             answers,
-            root,
-        }),
+            root: root.clone(),
+            socket: socket_name,
+        })?,
+    };
+    let text = line_ended(Socket {
+        target,
+        answers,
+        root: root.clone(),
+    })?;
+    let mut units = vec![(service.clone(), web), (socket.clone(), text)];
+    for (path, part) in answers
+        .unit_files()
+        .into_iter()
+        .skip(2)
+        .zip(["worker", "beat"])
+    {
+        let text = line_ended(Celery {
+            target,
+            answers,
+            root: root.clone(),
+            part,
+            is_beat: part == "beat",
+        })?;
+        units.push((path, text));
     }
+    Ok(units)
 }
 
 /// A dotenv file to begin with: examples in comments.

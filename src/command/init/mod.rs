@@ -62,12 +62,17 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
         (None, None) => {}
     }
     let answers = interview.answers(&basis(cli, arguments), app.as_ref())?;
-    let unit = Draft::new(&answers.service_file, files::unit(target, &answers)?, 0o666);
+    let units = files::units(target, &answers)?;
+    let draft = |(path, text): (String, String)| Draft::new(path, text, 0o666);
+    let units: Vec<Draft> = units.into_iter().map(draft).collect();
     let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
     // It holds somebody's secrets.
     let keeps_env = env.path.exists();
     let text = files::deployment(&answers, &schema_path(cli)?)?;
-    let mut files = HashMap::from([(answers.service_file.as_str(), unit.text.as_str())]);
+    let mut files: HashMap<&str, &str> = units
+        .iter()
+        .filter_map(|unit| Some((unit.path.to_str()?, unit.text.as_str())))
+        .collect();
     if !keeps_env {
         files.insert(&answers.env_file, &env.text);
     }
@@ -87,9 +92,11 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     interview.finish()?;
 
     let mut drafts = Vec::new();
-    match unit.is_written() || may_replace(&unit.path)? {
-        true => drafts.push(unit),
-        false => report::result(format_args!("kept {}", unit.path.display())),
+    for unit in units {
+        match unit.is_written() || may_replace(&unit.path)? {
+            true => drafts.push(unit),
+            false => report::result(format_args!("kept {}", unit.path.display())),
+        }
     }
     if !keeps_env {
         drafts.push(env);

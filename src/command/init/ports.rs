@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// The first port from 8000 on that no unit file `<APP>/<ENVIRONMENT>/*.service` names.
+/// The first port from 8000 on that no unit file `<APP>/<ENVIRONMENT>/*.{service,socket}` names.
 pub fn free(deploy_directory: &Path) -> u16 {
     let units = entries(deploy_directory)
         .flat_map(|app| entries(&app))
         .flat_map(|environment| entries(&environment))
-        .filter(|file| file.extension().is_some_and(|kind| kind == "service"));
+        .filter(|file| {
+            let kind = file.extension();
+            kind.is_some_and(|kind| kind == "service" || kind == "socket")
+        });
     let taken: HashSet<u16> = units
         .filter_map(|file| fs::read_to_string(file).ok())
         .flat_map(|text| {

@@ -87,10 +87,17 @@ impl Repo {
         fs::write(path, text).unwrap();
     }
 
+    /// A file of the working tree.
+    #[track_caller]
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.directory.join(path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     /// Replaces text that must be in a file of the working tree.
     #[track_caller]
     pub fn replace(&self, path: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.directory.join(path)).unwrap();
+        let text = self.read(path);
         assert!(text.contains(from), "{from:?} is not in {path}");
         self.write(path, &text.replace(from, to));
     }

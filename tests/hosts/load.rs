@@ -1,0 +1,209 @@
+//! Requests that come all the time, while releases come and go.
+//!
+//! `PYSTRANO_LOAD=full cargo test --test hosts -- load:: --nocapture` is the README's table.
+
+use crate::init::{Newcomer, Started};
+use crate::support::{App, Host, Image, Repo};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
+
+/// Requests that came while something was done.
+#[derive(Debug, Default)]
+struct Seen {
+    requests: usize,
+    /// Without an answer.
+    lost: Vec<String>,
+    /// Answered by a release that fails: what its users see before it is taken back.
+    errors: usize,
+    longest: Duration,
+}
+
+/// One request: when it came, how long it took, and the status, or why there is none.
+type Answer = (Instant, Duration, Result<u16, String>);
+
+/// Sends a request a hundredth of a second after the last, whatever became of it, until it is told to stop.
+fn send_all(port: u16, answers: &Sender<Answer>, is_over: &AtomicBool) {
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        for number in 0.. {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            let answers = answers.clone();
+            scope.spawn(move || {
+                let sent = Instant::now();
+                let answer = ask(port).map_err(|error| error.to_string());
+                // Nobody listens once the test has failed.
+                let _ = answers.send((sent, sent.elapsed(), answer));
+            });
+            let next = begun + Duration::from_millis(10) * (number + 1);
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    });
+}
+
+fn ask(port: u16) -> std::io::Result<u16> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    write!(stream, "GET /ping HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split_whitespace().nth(1);
+    status
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| std::io::Error::other("the connection was closed without an answer"))
+}
+
+/// What is done under load, how often in a short and in a full run, and what it is.
+type Kind = (&'static str, [usize; 2], fn(&Started, &Repo, &Host));
+
+const KINDS: [Kind; 5] = [
+    ("deploy", [2, 20], |app, repo, _| {
+        repo.release("fine");
+        app.run("deploy").expect(0);
+    }),
+    ("rollback", [1, 5], |app, _, _| {
+        app.run("rollback").expect(0);
+    }),
+    ("crash at the start", [1, 5], |app, repo, _| {
+        let file = match repo.app {
+            App::Django => "demo/wsgi.py",
+            App::FastApi => "app/main.py",
+        };
+        let text = repo.read(file);
+        repo.write(file, "raise SystemExit('broken-start')\n");
+        repo.commit("Crashes at the start");
+        app.run("deploy").expect(1);
+        repo.write(file, &text);
+        repo.commit("Starts again");
+    }),
+    ("failed health check", [1, 3], |app, repo, _| {
+        let (file, from, to) = match repo.app {
+            App::Django => ("pages/views.py", "Visit.objects.create()", "raise OSError"),
+            App::FastApi => (
+                "app/main.py",
+                "def index() -> dict[str, object]:",
+                "def index() -> dict[str, object]:\n    raise OSError",
+            ),
+        };
+        let text = repo.read(file);
+        repo.replace(file, from, to);
+        repo.commit("Answers with 500");
+        app.run("deploy").expect(1);
+        repo.write(file, &text);
+        repo.commit("Answers well again");
+    }),
+    ("systemctl restart", [1, 1], |app, _, host| {
+        host.root(&format!("systemctl restart {}", app.unit()));
+    }),
+];
+
+/// Does all of it once; what was seen in each kind.
+fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usize, Seen)> {
+    let full = std::env::var("PYSTRANO_LOAD").is_ok_and(|load| load == "full");
+    let is_over = AtomicBool::new(false);
+    let (sender, answers) = mpsc::channel();
+    let mut ends = Vec::new();
+    let port = app.port;
+    std::thread::scope(|scope| {
+        let is_over = &is_over;
+        scope.spawn(move || send_all(port, &sender, is_over));
+        // A failure ends the load, too.
+        struct End<'a>(&'a AtomicBool);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let _end = End(is_over);
+        for (kind, times, act) in KINDS {
+            let times = times[usize::from(full)];
+            for _ in 0..times {
+                act(app, repo, host);
+            }
+            ends.push((kind, times, Instant::now()));
+        }
+    });
+    let mut seen: Vec<_> = ends
+        .iter()
+        .map(|(kind, times, _)| (*kind, *times, Seen::default()))
+        .collect();
+    for (at, took, answer) in answers {
+        let kind = ends.iter().position(|(_, _, end)| at <= *end);
+        let seen = &mut seen[kind.unwrap_or(ends.len() - 1)].2;
+        seen.requests += 1;
+        seen.longest = seen.longest.max(took);
+        match answer {
+            Ok(status) if status < 500 => {}
+            Ok(_) => seen.errors += 1,
+            Err(error) => seen.lost.push(error),
+        }
+    }
+    seen
+}
+
+fn print(name: &str, seen: &[(&str, usize, Seen)]) {
+    for (kind, times, seen) in seen {
+        println!(
+            "| {name} | {times} × {kind} | {} | {} | {:.1} s |",
+            seen.requests,
+            seen.lost.len(),
+            seen.longest.as_secs_f32()
+        );
+    }
+}
+
+/// With the units that `init` writes nobody is refused.
+#[test]
+fn no_request_is_lost_behind_a_socket() {
+    let host = Host::boot(Image::Ready);
+    let newcomer = Newcomer::new("load");
+    let mut lost = Vec::new();
+    for (name, app) in [("gunicorn", App::Django), ("uvicorn", App::FastApi)] {
+        let repo = Repo::new(app);
+        if app == App::Django {
+            let urls = "path(\"ping\", lambda request: HttpResponse(\"pong\")),";
+            repo.replace(
+                "demo/urls.py",
+                "urlpatterns = [",
+                &format!("from django.http import HttpResponse\n\nurlpatterns = [{urls}"),
+            );
+        } else {
+            repo.write(
+                "app/main.py",
+                &(repo.read("app/main.py")
+                    + "\n\n@app.get(\"/ping\")\ndef ping() -> str:\n    return \"pong\"\n"),
+            );
+        }
+        repo.commit("A page that is quick");
+        let started = newcomer.start(name, &repo, &host);
+        newcomer.replace(
+            name,
+            "health_check_statuses: \"200-499\"",
+            "health_check_timeout: 3",
+        );
+        started.run("deploy").expect(0);
+        let seen = under_load(&started, &repo, &host);
+        print(name, &seen);
+        for (kind, _, seen) in &seen {
+            assert!(seen.requests > 20, "{kind}: {seen:?}");
+            lost.extend(
+                seen.lost
+                    .iter()
+                    .map(|error| format!("{name}, {kind}: {error}")),
+            );
+        }
+        assert_eq!(
+            host.root(&format!(
+                "systemctl is-active {}",
+                started.unit().replace(".service", ".socket")
+            )),
+            "active"
+        );
+        host.root(&format!("systemctl stop {}", started.unit()));
+    }
+    assert!(lost.is_empty(), "{} requests: {lost:?}", lost.len());
+}
