@@ -942,7 +942,9 @@ EOF
 		begin verify
 		read_clock
 		deadline=$((now + health_check_timeout))
+		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
+			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
@@ -962,7 +964,7 @@ EOF
 	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
 	# the client's side is https.
 	is_healthy() {
-		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time 5 --output /dev/null \
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$patience" --output /dev/null \
 			--header 'X-Forwarded-Proto: https' \
 			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :
 		code=${answer%% *}
