@@ -94,12 +94,15 @@ pub enum Command {
         /// Shell to print it for
         shell: Shell,
     },
-    /// Print the manual page, or that of one command
+    /// Print a page of the manual
     #[command(after_help = MAN_EXAMPLE)]
     Man {
-        /// Command whose page it is [default: that of the program]
-        #[arg(add = ArgValueCompleter::new(complete::commands))]
-        command: Option<String>,
+        /// A command, or `fields`, `faq` ... [default: the program]
+        #[arg(add = ArgValueCompleter::new(complete::pages))]
+        page: Option<String>,
+        /// Print the file names of all pages
+        #[arg(long, conflicts_with = "page")]
+        list: bool,
     },
 }
 
@@ -137,8 +140,9 @@ Examples:
   source <(pystrano completions zsh)         in ~/.zshrc, after compinit
   pystrano completions fish | source         in ~/.config/fish/config.fish";
 const MAN_EXAMPLE: &str = "\
-Example:
-  pystrano man deploy | man -l -";
+Examples:
+  pystrano man deploy | man -l -
+  pystrano man fields | man -l -";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {

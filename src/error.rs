@@ -37,8 +37,8 @@ pub enum Error {
         "{name:?} cannot be the name of a release; `pystrano status` lists those that are there"
     )]
     ReleaseName { name: String },
-    #[error("there is no command {name:?}; `pystrano help` lists them")]
-    UnknownCommand { name: String },
+    #[error("there is no page {name:?}; `pystrano man --list` lists them")]
+    NoPage { name: String },
     /// Options are wrong or missing, each with its mistake.
     #[error("{}", lines(.0, "\nerror: "))]
     Options(Vec<Message>),

@@ -8,6 +8,7 @@ mod diagnostics;
 mod error;
 mod exit;
 mod fleet;
+mod manual;
 mod protocol;
 mod report;
 mod script;

@@ -32,7 +32,7 @@ fn every_command_has_a_manual_page_and_an_example() {
     assert!(
         String::from_utf8(page)
             .unwrap()
-            .contains("Command whose page it is")
+            .contains("A command, or `fields`")
     );
     pystrano()
         .args(["deploy", "--help"])
@@ -45,4 +45,51 @@ fn every_command_has_a_manual_page_and_an_example() {
         .assert()
         .success()
         .stdout(contains(".SH \"JSON EVENTS\"").and(contains(".TP\n\\fBsummary\\fR")));
+}
+
+/// Each page is one that man-db and mandoc-like readers accept without a word, with all of its text.
+#[test]
+fn every_page_of_the_list_is_sound() {
+    let pystrano = |words: &[&str]| {
+        let output = Command::cargo_bin("pystrano").unwrap().args(words).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list = pystrano(&["man", "--list"]);
+    assert!(list.contains("pystrano.1\npystrano-init.1\n"), "{list}");
+    for page in ["commands.7", "fields.5", "faq.7", "coming-from.7"] {
+        assert!(list.contains(&format!("pystrano-{page}\n")), "{list}");
+    }
+    for file in list.lines() {
+        let (name, section) = file.rsplit_once('.').unwrap();
+        let text = match name.strip_prefix("pystrano-") {
+            Some(name) => pystrano(&["man", name]),
+            None => pystrano(&["man"]),
+        };
+        assert!(
+            text.replace("\\-", "-")
+                .contains(&format!(".TH {name} {section}")),
+            "{file}"
+        );
+        for line in text.lines() {
+            let request = line.split([' ', '\\']).next().unwrap_or_default();
+            let known = [
+                "", ".TH", ".SH", ".SS", ".PP", ".TP", ".IP", ".RS", ".RE", ".nf", ".fi", ".ie",
+                ".el", ".br",
+            ];
+            assert!(
+                !line.starts_with(['.', '\'']) || known.contains(&request),
+                "{file}: {line}"
+            );
+            assert!(!text.contains("](") && !text.contains("|---"), "{file}");
+        }
+    }
+    let fields = pystrano(&["man", "fields"]);
+    assert!(
+        fields.contains(
+            ".TP\n\\fBkeep_releases\\fR\nReleases to keep; 0 or less for all\n(default: 5)\n"
+        ),
+        "{fields}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Completion of commands, and of environments and apps from the deploy directory.
 
 use super::Cli;
+use crate::manual;
 use clap::CommandFactory;
 use clap::builder::Resettable;
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Shells, Zsh};
@@ -109,16 +110,19 @@ fn words() -> Vec<String> {
         .collect()
 }
 
-/// Commands, with what they do.
-pub fn commands(current: &OsStr) -> Vec<CompletionCandidate> {
-    Cli::command()
-        .get_subcommands()
-        .filter(|command| command.get_name().starts_with(&*current.to_string_lossy()))
-        .map(|command| {
-            CompletionCandidate::new(command.get_name().to_owned())
-                .help(command.get_about().cloned())
-        })
-        .collect()
+/// Pages of the manual: commands, with what they do, and others, with what they tell.
+pub fn pages(current: &OsStr) -> Vec<CompletionCandidate> {
+    let cli = Cli::command();
+    let commands = cli.get_subcommands().map(|command| {
+        CompletionCandidate::new(command.get_name().to_owned()).help(command.get_about().cloned())
+    });
+    let others = manual::PAGES
+        .iter()
+        .map(|page| CompletionCandidate::new(page.name).help(Some(page.title().into())));
+    let current = current.to_string_lossy();
+    let starts =
+        |page: &CompletionCandidate| page.get_value().to_string_lossy().starts_with(&*current);
+    commands.chain(others).filter(starts).collect()
 }
 
 /// Environments of any app.

@@ -2,19 +2,44 @@
 
 use crate::cli::Cli;
 use crate::error::Error;
+use crate::manual::{self, PAGES, Page};
 use crate::report;
 use clap::CommandFactory;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints `pystrano(1)` as roff, or the page of one command.
+/// Prints `pystrano(1)` as roff, the page of one command, or another page of the manual.
 ///
 /// # Errors
-/// No such command.
-pub fn run(command: Option<&str>) -> Result<ExitCode, Error> {
+/// No such page.
+pub fn run(name: Option<&str>) -> Result<ExitCode, Error> {
+    let text = match (name, name.and_then(Page::find)) {
+        (_, Some(page)) => page.roff(),
+        (name, None) => command_page(name)?,
+    };
+    report::text(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the file name of each page, such as `pystrano-deploy.1`.
+pub fn list() -> ExitCode {
+    let cli = Cli::command();
+    let mut names = String::from("pystrano.1\n");
+    for command in cli.get_subcommands() {
+        names += &format!("pystrano-{}.1\n", command.get_name());
+    }
+    for page in PAGES {
+        names += &format!("pystrano-{}.{}\n", page.name, page.section);
+    }
+    report::text(&names);
+    ExitCode::SUCCESS
+}
+
+/// The page of a command, or of the program.
+fn command_page(name: Option<&str>) -> Result<String, Error> {
     let mut cli = Cli::command();
     cli.build();
-    let page = match command {
+    let command = match name {
         None => cli,
         Some(name) => match cli.find_subcommand(name) {
             Some(command) => command
@@ -22,39 +47,32 @@ pub fn run(command: Option<&str>) -> Result<ExitCode, Error> {
                 .name(format!("{}-{}", cli.get_name(), command.get_name()).leak() as &str),
             None => {
                 let name = name.to_owned();
-                return Err(Error::UnknownCommand { name });
+                return Err(Error::NoPage { name });
             }
         },
     };
-    let tells_events = page
+    let tells_events = command
         .get_arguments()
         .any(|argument| argument.get_id() == "json");
     let mut text = Vec::new();
-    clap_mangen::Man::new(page)
+    clap_mangen::Man::new(command)
         .render(&mut text)
         .map_err(Error::file("write", Path::new("stdout")))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
     if tells_events {
-        text.push_str(&events(include_str!("../protocol/events.md")));
+        text += ".SH \"JSON EVENTS\"\n";
+        text += &manual::roff(include_str!("../protocol/events.md"));
     }
-    report::text(&text);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The section on the events of `--json`: text as it is, a row of the table as an item.
-fn events(markdown: &str) -> String {
-    let mut roff = String::from(".SH \"JSON EVENTS\"\n");
-    let rows = markdown.replace('`', "").replace('\\', "\\\\");
-    for line in rows.lines() {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        match cells[..] {
-            ["event" | "---", ..] => {}
-            [event, fields, when] => {
-                roff += &format!(".TP\n\\fB{event}\\fR {fields}\n{when}\n");
-            }
-            _ if line.is_empty() => roff += ".PP\n",
-            _ => roff += &format!("{line}\n"),
+    if name.is_none() {
+        text += ".SH \"SEE ALSO\"\n";
+        for page in PAGES {
+            let name = page.name.replace('-', "\\-");
+            let title = page.title().replace('-', "\\-");
+            text += &format!(
+                ".TP\n\\fBpystrano\\-{name}\\fR({})\n{title}\n",
+                page.section
+            );
         }
     }
-    roff
+    Ok(text)
 }

@@ -30,7 +30,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Status(arguments) => servers::status(cli, arguments),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(*shell),
-        Command::Man { command } => man::run(command.as_deref()),
+        Command::Man { list: true, .. } => Ok(man::list()),
+        Command::Man { page, .. } => man::run(page.as_deref()),
     }
 }
 

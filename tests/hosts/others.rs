@@ -1,4 +1,4 @@
-//! The README's ways past one controller: the rendered scripts, run by Ansible and by ClusterShell.
+//! The manual's ways past one controller: the rendered scripts, run by Ansible and by ClusterShell.
 
 #[path = "../readme/block.rs"]
 mod readme;
@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Two hosts that ssh knows by the README's names, with the scripts in `handoff`.
+const HANDOFF: &str = include_str!("../../src/manual/handoff.md");
+
+/// Two hosts that ssh knows by the manual's names, with the scripts in `handoff`.
 fn handed_off() -> Fleet {
     let mut fleet = fleet(App::FastApi, 2);
     let mut config = String::new();
@@ -78,7 +80,7 @@ fn serve(fleet: &Fleet, version: &str) {
 #[test]
 fn ansible_runs_the_scripts() {
     let fleet = handed_off();
-    let playbook = readme::block("With Ansible").join("\n");
+    let playbook = readme::block(HANDOFF, "With Ansible").join("\n");
     fs::write(fleet.project.directory().join("deploy.yml"), &playbook).expect("a file");
     let first = playbook.lines().next().expect("a line");
     let (_, command) = first.split_once("for: ").expect("a command");
@@ -101,7 +103,7 @@ fn ansible_runs_the_scripts() {
 #[test]
 fn clustershell_runs_the_scripts() {
     let fleet = handed_off();
-    let command = readme::block("With ClusterShell").join("\n");
+    let command = readme::block(HANDOFF, "With ClusterShell").join("\n");
     fleet.repo.release("v2");
     let output = run(&fleet, &command).expect(0);
     output

@@ -75,6 +75,8 @@ fn a_package_and_a_program_are_installed() {
         let files = host.root("dpkg --listfiles pystrano");
         for file in [
             "man/man1/pystrano-deploy.1.gz",
+            "man/man5/pystrano-fields.5.gz",
+            "man/man7/pystrano-faq.7.gz",
             "bash-completion/completions/pystrano",
             "zsh/vendor-completions/_pystrano",
             "fish/vendor_completions.d/pystrano.fish",

@@ -1,10 +1,14 @@
-//! What the README shows is what happens.
+//! What the README and the manual show is what happens.
 
 mod block;
 
 use assert_cmd::Command;
-use block::{README, block};
+use block::block;
 use std::path::Path;
+
+const README: &str = include_str!("../../README.md");
+const FIELDS: &str = include_str!("../../src/manual/fields.md");
+const COMMANDS: &str = include_str!("../../src/manual/commands.md");
 
 /// What a command line with `cargo run` prints, in the directory that the README goes to.
 fn printed(directory: &Path, line: &str) -> String {
@@ -20,46 +24,69 @@ fn printed(directory: &Path, line: &str) -> String {
 
 #[test]
 fn the_first_commands_work() {
-    let [cd, check, render] = block("From a clone")[..] else {
+    let [cd, check, render] = block(README, "From a clone")[..] else {
         panic!("there are three commands");
     };
     let directory = cd.strip_prefix("cd ").expect(cd);
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-    let answer = block("`check` answers").join("\n") + "\n";
+    let answer = block(README, "`check` answers").join("\n") + "\n";
     assert_eq!(printed(&directory, check), answer);
     let script = printed(&directory, render);
     assert!(script.starts_with("#!/bin/sh\n# deploy.sh"), "{script}");
 }
 
 #[test]
-fn every_command_has_its_row() {
-    let rows: Vec<&str> = README
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .collect();
-    let named = |name: &str| {
-        rows.iter().any(|row| {
-            row.split('|')
-                .nth(1)
-                .is_some_and(|cell| cell.contains(name))
-        })
-    };
+fn the_table_of_commands_says_what_the_help_says() {
     let help = Command::cargo_bin("pystrano")
         .expect("pystrano")
         .arg("--help")
         .assert();
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands: Vec<&str> = commands
-        .map_while(|line| line.split_whitespace().next())
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let row = |line: &str| {
+        let (name, about) = line.trim().split_once(' ')?;
+        let about = about.trim();
+        let (about, alias) = match about.split_once(" [alias: ") {
+            Some((about, alias)) => (about, format!(" (`{}`)", alias.trim_end_matches(']'))),
+            None => (about, String::new()),
+        };
+        (name != "help").then(|| format!("| `{name}`{alias} | {about} |"))
+    };
+    let rows: Vec<String> = lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(row)
         .collect();
-    assert!(commands.len() >= 10, "{commands:?}");
-    for command in commands.iter().filter(|name| **name != "help") {
+    assert!(rows.len() >= 10, "{rows:?}");
+    compare("commands", COMMANDS, "| command | what it does |", &rows);
+}
+
+/// The README's table of the manual has a row for each page.
+#[test]
+fn every_page_is_in_the_table_of_the_manual() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual");
+    let files = std::fs::read_dir(directory).expect("the manual");
+    let mut pages: Vec<String> = files
+        .filter_map(|file| {
+            let name = file.expect("a page").file_name();
+            Some(name.to_str()?.strip_suffix(".md")?.to_owned())
+        })
+        .collect();
+    pages.sort();
+    let list = Command::cargo_bin("pystrano")
+        .expect("pystrano")
+        .args(["man", "--list"])
+        .assert();
+    let list = String::from_utf8_lossy(&list.get_output().stdout).into_owned();
+    for page in &pages {
         assert!(
-            named(command),
-            "the README does not tell of the command {command}"
+            list.contains(&format!("pystrano-{page}.")),
+            "{page}: {list}"
         );
+        let link = format!("| [`{page}`](src/manual/{page}.md) | ");
+        assert!(README.lines().any(|line| line.starts_with(&link)), "{link}");
     }
+    let rows = table(README, "| page | tells |");
+    assert_eq!(rows.len(), pages.len(), "{rows:?}");
 }
 
 #[test]
@@ -83,47 +110,41 @@ fn the_table_of_fields_says_what_the_schema_says() {
         let description = field["description"].as_str().expect("a description");
         let (meaning, default) = match description.split_once(" [default: ") {
             Some((meaning, default)) => (meaning, default.trim_end_matches(']')),
-            None if required.contains(&name.as_str()) => (description, "required"),
             None => (description, ""),
         };
-        let row = format!("| `{name}` | {meaning} | {default} |");
+        let required = if required.contains(&name.as_str()) {
+            "; required"
+        } else {
+            ""
+        };
+        let row = format!("| `{name}` | {meaning}{required} | {default} |");
         row.replace("|  |", "| |")
     };
     let fields = fields.as_object().expect("fields");
-    let mut expected: Vec<String> = fields.iter().map(row).collect();
-    expected.sort();
-    if std::env::var_os("BLESS").is_some() {
-        bless(&expected);
-        return;
-    }
-    let mut rows = table("| field | meaning | default |");
-    rows.sort_unstable();
-    assert_eq!(rows, expected);
+    let rows: Vec<String> = fields.iter().map(row).collect();
+    compare("fields", FIELDS, "| field | meaning | default |", &rows);
 }
 
-/// Writes the rows into the table of fields, new ones at its end.
-fn bless(rows: &[String]) {
-    let head = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
-    let old = table("| field | meaning | default |");
-    let mut new: Vec<&str> = Vec::new();
-    for row in &old {
-        new.extend(
-            rows.iter()
-                .map(String::as_str)
-                .filter(|new| head(new) == head(row)),
-        );
+/// Compares the rows of a table in a page of the manual; with BLESS=1 it writes them, each in its place and new
+/// ones at the end.
+fn compare(page: &str, text: &str, head: &str, rows: &[String]) {
+    let old = table(text, head);
+    let name = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
+    let place = |row: &String| old.iter().position(|old| name(old) == name(row));
+    let mut rows: Vec<&String> = rows.iter().collect();
+    rows.sort_by_key(|row| place(row).unwrap_or(old.len()));
+    if std::env::var_os("BLESS").is_some() {
+        let rows: Vec<&str> = rows.into_iter().map(String::as_str).collect();
+        let text = text.replace(&old.join("\n"), &rows.join("\n"));
+        let path = format!("{}/src/manual/{page}.md", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, text).expect("the page is written");
+    } else {
+        assert_eq!(rows, old, "BLESS=1 writes the table anew");
     }
-    let added = rows
-        .iter()
-        .filter(|row| !old.iter().any(|old| head(old) == head(row)));
-    new.extend(added.map(String::as_str));
-    let text = README.replace(&old.join("\n"), &new.join("\n"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    std::fs::write(path, text).expect("the README is written");
 }
 
 /// The rows of the table with this head.
-fn table(head: &str) -> Vec<&'static str> {
-    let rows = README.lines().skip_while(|line| *line != head).skip(2);
+fn table<'a>(text: &'a str, head: &str) -> Vec<&'a str> {
+    let rows = text.lines().skip_while(|line| *line != head).skip(2);
     rows.take_while(|line| line.starts_with('|')).collect()
 }
