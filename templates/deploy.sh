@@ -111,6 +111,7 @@
 		put_env
 		link_media
 		install_dependencies
+		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
 {%- if release_venv %}
 		link_venv
 {%- endif %}

@@ -262,3 +262,54 @@ fn trial_32_a_secret_that_no_script_should_carry_is_refused_without_reading_it()
     secret.set_len(10 << 20).expect("a size");
     assert!(check().status.success());
 }
+
+/// The operator's keys are lent to deploys of ssh sources, or where the config says so.
+#[test]
+fn trial_1_the_agent_is_forwarded_for_ssh_sources_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("deploy/shop/production");
+    fs::create_dir_all(&config).expect("a directory");
+    let key = directory.path().join("key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.expect("ssh-keygen").success());
+    for (fields, forwarded) in [
+        ("source_code_url: \"git@h:u.git\"", true),
+        ("source_code_url: \"ssh://git@h/u.git\"", true),
+        ("source_code_url: \"https://h/u.git\"", false),
+        ("source_code_url: \"git://h/u.git\"", false),
+        ("source_code_url: \"/srv/u.git\"", false),
+        ("source_code_url: \"git@h:u.git\", deploy_key: key", false),
+        (
+            "source_code_url: \"git@h:u.git\", forward_agent: false",
+            false,
+        ),
+        (
+            "source_code_url: \"https://h/u.git\", forward_agent: true",
+            true,
+        ),
+    ] {
+        let text = format!(
+            "config_version: 2\ncommon: {{{fields}, project_root: shop, project_user: deploy, venv_dir: .venv}}\nservers: [{{host: a}}]\n"
+        );
+        fs::write(config.join("deployment.yml"), text).expect("a config");
+        for command in ["deploy", "setup", "rollback", "status"] {
+            let output = Command::cargo_bin("pystrano")
+                .expect("the program")
+                .args([command, "production", "shop", "--dry-run"])
+                .current_dir(&directory)
+                .output()
+                .expect("the program runs");
+            let plan = String::from_utf8_lossy(&output.stdout).into_owned();
+            let (with, without) = (plan.contains(" -A "), plan.contains(" -a "));
+            let expected = forwarded && command == "deploy";
+            assert_eq!(
+                (with, without),
+                (expected, !expected),
+                "{fields} {command}: {plan}"
+            );
+        }
+    }
+}

@@ -962,3 +962,30 @@ fn several_units_restart_at_once_and_go_back_together() {
         Some("restart worker.service web.service releases/20260101000000")
     );
 }
+
+/// A clock that somebody sets back an hour again and again.
+#[test]
+fn trial_22_waits_go_by_a_clock_that_nobody_sets() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/date",
+        "#!/bin/sh\nback=$(cat \"$SANDBOX/back\" 2>/dev/null || echo 0)\necho $((back + 3600)) >\"$SANDBOX/back\"\n\
+         exec /usr/bin/date -d \"-$back seconds\" \"$@\"\n",
+    );
+    host.configure("");
+    host.fail("health-20260102000000");
+    let begun = std::time::Instant::now();
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    assert!(
+        ran.stderr
+            .contains("did not answer with 200-399 within 1 s"),
+        "{ran:?}"
+    );
+    assert!(!host.read("back").is_empty());
+    // A wait for the hour to come round takes longer by far.
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(600),
+        "{:?}",
+        begun.elapsed()
+    );
+}

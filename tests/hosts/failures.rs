@@ -199,7 +199,7 @@ fn unit_dies_a_second_later() {
 /// systemd refuses a unit that was started too often, by a crashing release or by many deploys; a run waits
 /// until it is taken again.
 #[test]
-fn unit_that_systemd_refuses_is_started_later() {
+fn trial_24_unit_that_systemd_refuses_is_started_later() {
     let fixture = deployed(App::Django);
     fixture.host.write(
         "/etc/systemd/system/demo.service.d/limit.conf",

@@ -125,6 +125,55 @@ fn the_table_of_fields_says_what_the_schema_says() {
     compare("fields", FIELDS, "| field | meaning | default |", &rows);
 }
 
+/// The tables of who may do what, and of hostile attempts, name tests that are there.
+#[test]
+fn named_tests_exist() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    let mut directories = vec![top.join("src"), top.join("tests")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &std::fs::read_to_string(path).expect("a source");
+            }
+        }
+    }
+    let mut missing = Vec::new();
+    for (page, head, least) in [
+        (
+            "src/README.md",
+            "| who | to | may | may not | shown by |",
+            15,
+        ),
+        (
+            "tests/README.md",
+            "| trial | attempt | now | shown by |",
+            30,
+        ),
+    ] {
+        let text = std::fs::read_to_string(top.join(page)).expect("a page");
+        let rows = table(&text, head);
+        assert!(rows.len() >= least, "{page}: {}", rows.len());
+        for row in rows {
+            let cell = row
+                .trim_end_matches([' ', '|'])
+                .rsplit('|')
+                .next()
+                .unwrap_or_default();
+            let names = cell.split('`').skip(1).step_by(2);
+            missing.extend(
+                names
+                    .filter(|name| name.contains('_') && !sources.contains(&format!("fn {name}(")))
+                    .map(str::to_owned),
+            );
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Compares the rows of a table in a page of the manual; with BLESS=1 it writes them, each in its place and new
 /// ones at the end.
 fn compare(page: &str, text: &str, head: &str, rows: &[String]) {

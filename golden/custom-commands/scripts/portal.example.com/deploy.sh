@@ -55,6 +55,7 @@ npm ci && npm run build
 		put_env
 		link_media
 		install_dependencies
+		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
 		link_venv
 		refresh_static_files
 		wait_at ready migrate

@@ -53,6 +53,7 @@
 		put_env
 		link_media
 		install_dependencies
+		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
 		link_secrets
 		refresh_static_files
 		wait_at ready go

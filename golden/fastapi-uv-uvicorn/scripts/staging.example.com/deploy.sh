@@ -54,6 +54,7 @@
 		put_env
 		link_media
 		install_dependencies
+		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
 		link_venv
 		wait_at ready migrate
 		migrate

@@ -47,6 +47,7 @@
 		put_env
 		link_media
 		install_dependencies
+		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
 		wait_at ready go
 		event "fact release $release"
 		promote deployed
