@@ -111,7 +111,10 @@
 		put_env
 		link_media
 		install_dependencies
-		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
+{%- for program in programs %}
+		need_program {{ program }}
+{%- endfor %}
+		drop_agent
 {%- if release_venv %}
 		link_venv
 {%- endif %}
@@ -190,6 +193,12 @@
 
 {% include "deploy/links.sh" %}
 {% include "deploy/dependencies.sh" %}
+{%- if !programs.is_empty() %}
+
+{% include "deploy/programs.sh" %}
+{%- endif %}
+
+{% include "deploy/agent.sh" %}
 {%- if !server.secrets.is_empty() %}
 
 {% include "deploy/secrets.sh" %}

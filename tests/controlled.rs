@@ -239,3 +239,98 @@ fn a_commit_that_is_not_in_the_branch_is_not_deployed() {
         assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3), "{order}");
     }
 }
+
+/// What a killed run left: a migration that goes on, by the release's directory that it has open.
+fn with_leftover_migration() -> (Sandbox, std::process::Child) {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.write(
+        "root/releases/20260102000000/.pystrano/unfinished",
+        "migrating\n",
+    );
+    let migration = host
+        .command(&["sh", "-c"])
+        .arg("exec 8<root/releases/20260102000000; exec sleep 600")
+        .spawn()
+        .expect("sh");
+    (host, migration)
+}
+
+#[test]
+fn trial_13_waiting_for_a_left_migration_ends_with_the_controller() {
+    let (host, mut migration) = with_leftover_migration();
+    for action in ["deploy", "rollback"] {
+        let mut session = host.controlled(&[action]);
+        session.wait_for("done lock warning Waiting for the migration of a killed run");
+        session.hang_up();
+        assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3), "{action}");
+    }
+    assert!(migration.try_wait().expect("a state").is_none());
+    migration.kill().expect("ended");
+    migration.wait().expect("an end");
+    host.deployed("20260103000000");
+    assert_eq!(host.releases(), ["20260101000000", "20260103000000"]);
+}
+
+#[test]
+fn trial_13_waiting_for_a_left_migration_can_be_interrupted_by_hand() {
+    use std::io::BufRead;
+    let (host, mut migration) = with_leftover_migration();
+    host.write("deploy.sh", host.script());
+    let mut run = host
+        .command(&["sh", "deploy.sh"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let output = std::io::BufReader::new(run.stdout.take().expect("stdout"));
+    let mut lines = output.lines().map(|line| line.expect("UTF-8"));
+    let waits = lines.any(|line| line.contains("Waiting for the migration"));
+    assert!(waits);
+    let pid = i32::try_from(run.id()).expect("a process");
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid.to_string()])
+        .status();
+    assert!(sent.expect("kill").success());
+    let last = lines.last();
+    assert_eq!(
+        last.as_deref(),
+        Some("Stopped before promotion; current is still 20260101000000")
+    );
+    assert_eq!(run.wait().expect("an end").code(), Some(3));
+    migration.kill().expect("ended");
+    migration.wait().expect("an end");
+}
+
+#[test]
+fn trial_20_a_stopped_run_is_named_and_ends_with_its_controller() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let pip = host.read("venv/bin/pip");
+    host.program("venv/bin/pip", "#!/bin/sh\nexec sleep 600\n");
+    host.write("repo/requirements.txt", "django==5.3\n");
+    host.commit("upgrade");
+    let mut session = host.controlled(&["deploy", "20260102000000"]);
+    session.wait_for("step dependencies");
+    let pid = session.child.id().to_string();
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill")
+            .args([name, &pid])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    signal("-STOP");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains(&format!(
+            " pid {pid}, which was stopped; let it go on with kill -CONT {pid}, or end it with kill -KILL {pid}\n"
+        )),
+        "{ran:?}"
+    );
+    session.hang_up();
+    assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
+    host.program("venv/bin/pip", &pip);
+    host.deployed("20260103000000");
+}

@@ -36,6 +36,9 @@ struct Deploy<'a> {
     service_list: String,
     /// A service starts the app by the launcher.
     uses_launcher: bool,
+    /// What services start from the virtualenv, and where to add what it lacks.
+    programs: Vec<&'a str>,
+    dependency_source: String,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
     /// The path that the health check fetches.
@@ -184,6 +187,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
                 .lines()
                 .any(|line| line.starts_with("Exec") && line.contains(launcher))
         }),
+        programs: programs(&services, server.venv_dir.as_ref()),
+        dependency_source: dependency_source(server),
         service_list: unit::names(&services),
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
@@ -210,6 +215,42 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     .render()?;
     // Askama drops the last newline of a template.
     Ok(script + "\n")
+}
+
+/// The programs of the virtualenv that these units start: what a launcher runs, or a path names.
+fn programs<'a>(services: &[&'a Unit], venv_dir: &str) -> Vec<&'a str> {
+    let bin = format!("{venv_dir}/bin/");
+    let mut programs = Vec::new();
+    for (command, _) in services
+        .iter()
+        .flat_map(|unit| unit.section.values("ExecStart"))
+    {
+        let mut words = command.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let first = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+        let program = match first.strip_prefix(&bin) {
+            None if first.ends_with("/.pystrano/run") => words.next(),
+            program => program,
+        };
+        let is_name = |name: &&str| {
+            name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        let program = program.filter(is_name);
+        programs.extend(program.filter(|program| !programs.contains(program)));
+    }
+    programs
+}
+
+/// Where a package is added, for people.
+fn dependency_source(server: &Server) -> String {
+    match Dependencies::of(server) {
+        Dependencies::Command => "what dependency_install_command installs".to_owned(),
+        Dependencies::UvLock => "pyproject.toml, and run uv lock".to_owned(),
+        Dependencies::Pip | Dependencies::UvFile => server.dependency_file.to_string(),
+    }
 }
 
 /// The path of `health_check_url`.

@@ -57,10 +57,10 @@ fn key_name(app: &str) -> String {
     format!("pystrano-{plain}")
 }
 
-/// The SHA-256 of a script in hexadecimal, as `sha256sum` prints it.
-pub fn sha256(script: &str) -> String {
+/// The SHA-256 of a text in hexadecimal, as `sha256sum` prints it.
+pub fn sha256(content: &str) -> String {
     let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(script) {
+    for byte in Sha256::digest(content) {
         let _ = write!(text, "{byte:02x}");
     }
     text

@@ -23,8 +23,19 @@
 		each_secret need_secret
 {%- endif %}
 		check_promotion
+{%- for unit in server.service_file %}
+		compare_unit {{ unit.name }} {{ crate::script::sha256(unit.text) }}
+{%- endfor %}
 		report ok "Prepared release $release"
 	}
+{%- if !server.service_file.is_empty() %}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
+	}
+{%- endif %}
 
 	# check_promotion: what a rollback needs of that, too.
 	check_promotion() {

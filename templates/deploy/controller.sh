@@ -54,8 +54,9 @@
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one.
-			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}

@@ -33,6 +33,9 @@
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.

@@ -45,11 +45,13 @@ EOF
 	# restart_services waits where systemd refuses a unit that was started too often lately, by a
 	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
 	restart_services() {
+		wait_for_start_limit
 		before=$(service_properties InvocationID)
 		waited=0
 		restarted=$(date +%s.%N)
 		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
 			code=$?
+			note_start
 			if ! were_refused || [ "$waited" -ge "$longest" ]; then
 				run printf '%s\n' "$said"
 				fallen=$(service_states | grep -v ' active ') || fallen=$unit
@@ -59,7 +61,47 @@ EOF
 			sleep 1
 			waited=$((waited + 1))
 		done
+		note_start
 		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
 	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but

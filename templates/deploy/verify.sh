@@ -2,13 +2,24 @@
 		begin verify
 {%- if server.health_check_url.is_some() %}
 		read_clock
-		deadline=$((now + health_check_timeout))
+		deadline=$((now + health_check_timeout)) broken_since=''
 		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
 			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with {{ statuses|safe }} within $health_check_timeout s; its last answer was ${code:-none}"
+				return 1
+			fi
+			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
+			# before it, which may still wait for it.
+			case $code in
+			50[2-4]) broken_since='' ;;
+			5*) broken_since=${broken_since:-$now} ;;
+			*) broken_since='' ;;
+			esac
+			if [ -n "$broken_since" ] && [ "$((now - broken_since))" -ge 5 ]; then
+				reason="$health_check_url answered with $code for 5 s"
 				return 1
 			fi
 {%- if !services.is_empty() %}

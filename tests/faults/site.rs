@@ -368,7 +368,7 @@ impl Site {
         }
         let state = names(&self.host.path("root/.pystrano"));
         must!(
-            state == ["copied", "lock", "revisions.log"],
+            state == ["copied", "lock", "revisions.log", "starts"],
             "in .pystrano: {state:?}"
         );
         let root = names(&self.host.path("root"));

@@ -419,6 +419,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// What `command` starts: this shell, with the script from its input.
+    pub fn of(mut command: Command, shell: &[&str], script: &str, words: &[&str]) -> Self {
+        command.args(shell);
+        Session::start(command, script, words)
+    }
+
     fn start(mut command: Command, script: &str, words: &[&str]) -> Self {
         use std::io::Write;
         use std::os::unix::process::CommandExt;

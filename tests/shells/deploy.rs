@@ -95,6 +95,11 @@ fn host_for(script: &str) -> Sandbox {
         let text = host.read(&format!("venv/bin/{name}"));
         host.program(&format!("bin/{name}"), &text);
     }
+    let programs = script.lines().map(str::trim_start);
+    for name in programs.filter_map(|line| line.strip_prefix("need_program ")) {
+        host.program(&format!("bin/{name}"), NOISE);
+        host.program(&format!("venv/bin/{name}"), NOISE);
+    }
     for name in secrets(script) {
         host.write(&format!("root/shared/{name}"), "secret");
     }
