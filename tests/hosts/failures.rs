@@ -219,6 +219,24 @@ fn trial_24_unit_that_systemd_refuses_is_started_later() {
     assert!(fixture.project.page(0).contains("v2"));
 }
 
+/// systemd would stop the app for a restart, and then refuse to start it.
+#[test]
+fn trial_24_a_restart_that_systemd_would_refuse_waits_while_the_app_runs() {
+    let fixture = deployed(App::Django);
+    fixture.host.write(
+        "/etc/systemd/system/demo.service.d/limit.conf",
+        "[Unit]\nStartLimitIntervalSec=8\nStartLimitBurst=1\n",
+    );
+    fixture.host.root("systemctl daemon-reload");
+    fixture.repo.release("v2");
+    fixture.project.run(&["deploy"]).expect(0);
+    let output = fixture.project.run(&["rollback"]).expect(0);
+    output.says("Waiting until systemd takes another start of demo.service");
+    assert!(fixture.project.page(0).contains("v1"));
+    let log = fixture.host.root("journalctl --unit=demo --no-pager");
+    assert!(!log.contains("repeated too quickly"), "{log}");
+}
+
 /// An application that dies before it serves, whose server started well.
 #[test]
 fn worker_does_not_boot() {
