@@ -54,7 +54,8 @@
 		put_env
 		link_media
 		install_dependencies
-		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
+		need_program gunicorn
+		drop_agent
 		link_secrets
 		refresh_static_files
 		wait_at ready migrate
@@ -174,6 +175,9 @@ EOF
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
@@ -264,7 +268,14 @@ EOF
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 		each_secret need_secret
 		check_promotion
+		compare_unit gunicorn.service 39c81da8c819349fe869d7d0f22349b25309eed2f09d403f27497b784ed7c05e
 		report ok "Prepared release $release"
+	}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
 	# check_promotion: what a rollback needs of that, too.
@@ -649,6 +660,20 @@ EOF
 		exec "$@"
 	)
 
+	# need_program NAME: a unit starts it; the release could not run without it.
+	need_program() {
+		if [ ! -x "$venv/bin/$1" ] && ! isolated "$releases/$release/.pystrano/run" sh -c 'command -v "$1"' sh "$1" >/dev/null 2>&1; then
+			die 3 "there is no bin/$1 in the virtualenv; add $1 to "requirements.txt
+		fi
+	}
+
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
 	link_secrets() {
 		begin secrets
 		each_secret link_secret
@@ -786,11 +811,13 @@ EOF
 	# restart_services waits where systemd refuses a unit that was started too often lately, by a
 	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
 	restart_services() {
+		wait_for_start_limit
 		before=$(service_properties InvocationID)
 		waited=0
 		restarted=$(date +%s.%N)
 		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
 			code=$?
+			note_start
 			if ! were_refused || [ "$waited" -ge "$longest" ]; then
 				run printf '%s\n' "$said"
 				fallen=$(service_states | grep -v ' active ') || fallen=$unit
@@ -800,7 +827,47 @@ EOF
 			sleep 1
 			waited=$((waited + 1))
 		done
+		note_start
 		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
 	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
@@ -1213,8 +1280,9 @@ EOF
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one.
-			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}

@@ -54,7 +54,9 @@
 		put_env
 		link_media
 		install_dependencies
-		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
+		need_program uvicorn
+		need_program arq
+		drop_agent
 		link_venv
 		wait_at ready migrate
 		migrate
@@ -176,6 +178,9 @@ EOF
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
@@ -263,7 +268,18 @@ EOF
 		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 		check_venv_dir
 		check_promotion
+		compare_unit orders.service ddab86284f37165d8ef02d0bfd6b1a05570d2b91703117dad70d75f0b3a86486
+		compare_unit orders.socket 441c1ac2767ead3cb5540f543297c3e1a241c778ec3736498f1ead240b388404
+		compare_unit orders-worker.service cf7cb1e6153bb6c3e51132517dae66985a7cfcf2a780069da56fa5c3c5957da3
+		compare_unit orders-report.service f9bc43d206b3c33aaad7dad6a283581d88fd5a3c173d1c65bde036dd99a9f294
+		compare_unit orders-report.timer d6dbfcd909081545c3ca74cf199eaa2c54c1e22a800b9a989cc9f4c5d1498821
 		report ok "Prepared release $release"
+	}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
 	# check_promotion: what a rollback needs of that, too.
@@ -632,6 +648,20 @@ EOF
 		exec "$@"
 	)
 
+	# need_program NAME: a unit starts it; the release could not run without it.
+	need_program() {
+		if [ ! -x "$venv/bin/$1" ] && ! isolated "$releases/$release/.pystrano/run" sh -c 'command -v "$1"' sh "$1" >/dev/null 2>&1; then
+			die 3 "there is no bin/$1 in the virtualenv; add $1 to "'pyproject.toml, and run uv lock'
+		fi
+	}
+
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
 	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
 	# key at a terminal reaches it.
 	migrate() {
@@ -800,11 +830,13 @@ EOF
 	# restart_services waits where systemd refuses a unit that was started too often lately, by a
 	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
 	restart_services() {
+		wait_for_start_limit
 		before=$(service_properties InvocationID)
 		waited=0
 		restarted=$(date +%s.%N)
 		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
 			code=$?
+			note_start
 			if ! were_refused || [ "$waited" -ge "$longest" ]; then
 				run printf '%s\n' "$said"
 				fallen=$(service_states | grep -v ' active ') || fallen=$unit
@@ -814,7 +846,47 @@ EOF
 			sleep 1
 			waited=$((waited + 1))
 		done
+		note_start
 		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
 	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
@@ -942,13 +1014,24 @@ EOF
 	verify() {
 		begin verify
 		read_clock
-		deadline=$((now + health_check_timeout))
+		deadline=$((now + health_check_timeout)) broken_since=''
 		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
 			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
+				return 1
+			fi
+			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
+			# before it, which may still wait for it.
+			case $code in
+			50[2-4]) broken_since='' ;;
+			5*) broken_since=${broken_since:-$now} ;;
+			*) broken_since='' ;;
+			esac
+			if [ -n "$broken_since" ] && [ "$((now - broken_since))" -ge 5 ]; then
+				reason="$health_check_url answered with $code for 5 s"
 				return 1
 			fi
 			services_hold || return
@@ -1278,8 +1361,9 @@ EOF
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one.
-			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}

@@ -60,7 +60,7 @@
 		put_env
 		link_media
 		install_dependencies
-		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
+		drop_agent
 		link_secrets
 		refresh_static_files
 		wait_at ready migrate
@@ -178,6 +178,9 @@ EOF
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
@@ -268,7 +271,14 @@ EOF
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 		each_secret need_secret
 		check_promotion
+		compare_unit 'odd@1.service' c0548e5e8e8b35de7dbca94138c4c6ed89c38046be7b7adb9cbf143b0be099c3
 		report ok "Prepared release $release"
+	}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
 	# check_promotion: what a rollback needs of that, too.
@@ -642,6 +652,13 @@ EOF
 		exec "$@"
 	)
 
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
 	link_secrets() {
 		begin secrets
 		each_secret link_secret
@@ -780,11 +797,13 @@ EOF
 	# restart_services waits where systemd refuses a unit that was started too often lately, by a
 	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
 	restart_services() {
+		wait_for_start_limit
 		before=$(service_properties InvocationID)
 		waited=0
 		restarted=$(date +%s.%N)
 		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
 			code=$?
+			note_start
 			if ! were_refused || [ "$waited" -ge "$longest" ]; then
 				run printf '%s\n' "$said"
 				fallen=$(service_states | grep -v ' active ') || fallen=$unit
@@ -794,7 +813,47 @@ EOF
 			sleep 1
 			waited=$((waited + 1))
 		done
+		note_start
 		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
 	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
@@ -914,13 +973,24 @@ EOF
 	verify() {
 		begin verify
 		read_clock
-		deadline=$((now + health_check_timeout))
+		deadline=$((now + health_check_timeout)) broken_since=''
 		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
 			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
+				return 1
+			fi
+			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
+			# before it, which may still wait for it.
+			case $code in
+			50[2-4]) broken_since='' ;;
+			5*) broken_since=${broken_since:-$now} ;;
+			*) broken_since='' ;;
+			esac
+			if [ -n "$broken_since" ] && [ "$((now - broken_since))" -ge 5 ]; then
+				reason="$health_check_url answered with $code for 5 s"
 				return 1
 			fi
 			services_hold || return
@@ -1236,8 +1306,9 @@ EOF
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one.
-			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}

@@ -47,7 +47,7 @@
 		put_env
 		link_media
 		install_dependencies
-		unset SSH_AUTH_SOCK # the operator's keys were for git and the dependencies
+		drop_agent
 		wait_at ready go
 		event "fact release $release"
 		promote deployed
@@ -159,6 +159,9 @@ EOF
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
 	}
 
 	# find_current sets $current to the name of the release that runs, or to nothing.
@@ -562,6 +565,13 @@ EOF
 		exec "$@"
 	)
 
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
 	# ---- promote
 
 	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
@@ -888,8 +898,9 @@ EOF
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one.
-			while kill -TERM "$$" && kill -TERM "$1"; do sleep 1; done
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
 	}
