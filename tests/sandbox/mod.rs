@@ -101,7 +101,7 @@ case $1 in
 -m) # venv [--clear] DIR
 	for to; do :; done
 	mkdir -p "$to/bin"
-	for name in pip python alembic; do cp "$SANDBOX/venv/bin/$name" "$to/bin/"; done
+	for name in pip python alembic gunicorn uvicorn; do cp "$SANDBOX/venv/bin/$name" "$to/bin/"; done
 	;;
 *) exec python3 "$@" ;;
 esac
@@ -131,7 +131,14 @@ impl Sandbox {
         ] {
             fs::create_dir_all(sandbox.path(made)).expect("a directory");
         }
-        for (name, extra) in [("pip", ""), ("python", ""), ("alembic", ""), ("uv", UV)] {
+        for (name, extra) in [
+            ("pip", ""),
+            ("python", ""),
+            ("alembic", ""),
+            ("gunicorn", ""),
+            ("uvicorn", ""),
+            ("uv", UV),
+        ] {
             sandbox.program(&format!("venv/bin/{name}"), &stand_in(name, extra));
         }
         sandbox.program("bin/sudo", SUDO);
