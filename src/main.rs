@@ -8,6 +8,8 @@ mod diagnostics;
 mod error;
 mod exit;
 mod fleet;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod manual;
 mod protocol;
 mod report;

@@ -147,6 +147,13 @@ pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
     field.map(|entry| entry.key.clone())
 }
 
+/// The same for the bytes of a config that is in no file.
+#[cfg(any(test, fuzzing))]
+pub fn read(bytes: &[u8]) -> Result<Config, ConfigError> {
+    let path = Path::new("deployment.yml");
+    parse(path, "shop/production", bytes.to_vec(), Files::default())
+}
+
 fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Config, ConfigError> {
     let (text, valid) = match String::from_utf8(bytes) {
         Ok(text) => (text, None),

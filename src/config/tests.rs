@@ -1,20 +1,10 @@
 //! Configs as the Python tool reads them, and configs that nobody wrote.
 
-use super::files::Files;
-use super::{Config, ConfigError, KnownHost, Server, parse};
+use super::{ConfigError, KnownHost, Server, read};
+use crate::fuzz;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
-use std::path::Path;
-
-fn load(text: &[u8]) -> Result<Config, ConfigError> {
-    parse(
-        Path::new("deployment.yml"),
-        "shop/production",
-        text.to_owned(),
-        Files::default(),
-    )
-}
 
 fn described(server: &Server) -> Value {
     let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
@@ -51,7 +41,7 @@ fn configs_of_the_python_tool_mean_the_same() {
     assert!(vectors.len() > 80);
     for vector in vectors {
         let text = vector["text"].as_str().expect("a text");
-        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let config = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         let servers: Vec<Value> = config.servers.iter().map(described).collect();
         assert_eq!(Value::from(servers), vector["servers"], "{text}");
     }
@@ -79,26 +69,6 @@ fn mutated() -> impl Strategy<Value = String> {
     )
 }
 
-/// A config is read whole, or every place that is told exists in the text, and can be printed.
-fn places_exist(text: &[u8]) {
-    let mistakes = match load(text) {
-        Ok(_) => return,
-        Err(ConfigError::Mistakes { mistakes, .. }) => mistakes,
-        Err(error) => panic!("{error:?}"),
-    };
-    assert!(!mistakes.is_empty());
-    let text = String::from_utf8_lossy(text);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let lines: Vec<&str> = text.split('\n').collect();
-    for mistake in mistakes {
-        assert!((1..=lines.len()).contains(&mistake.line), "{mistake}");
-        let length = lines[mistake.line - 1].chars().count();
-        assert!((1..=length + 1).contains(&mistake.column), "{mistake}");
-        assert!(!mistake.to_string().contains(['\0', '\r', '\x1b']));
-    }
-}
-
 /// The list of servers may have an anchor or be merged.
 #[test]
 fn servers_stand_anywhere() {
@@ -116,7 +86,7 @@ fn servers_stand_anywhere() {
         ),
     ];
     for text in texts {
-        let config = load(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let config = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         let servers: Vec<_> = config
             .servers
             .iter()
@@ -140,7 +110,7 @@ fn a_long_chain_of_aliases_is_refused() {
     let link = |number| format!("  - &a{number} [*a{}]\n", number - 1);
     let chain: String = (1..200_000).map(link).collect();
     let text = format!("x-chain:\n  - &a0 []\n{chain}servers: []\n");
-    let Err(ConfigError::Mistakes { mistakes, .. }) = load(text.as_bytes()) else {
+    let Err(ConfigError::Mistakes { mistakes, .. }) = read(text.as_bytes()) else {
         panic!("the chain is taken");
     };
     let told: Vec<_> = mistakes
@@ -164,16 +134,16 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        places_exist(&bytes);
+        fuzz::yaml(&bytes);
     }
 
     #[test]
     fn any_text_is_read(text in r#"([:\-\[\]{}'"&*<|>#!?%@ \n\t,]|a|common|servers|\PC){0,60}"#) {
-        places_exist(text.as_bytes());
+        fuzz::yaml(text.as_bytes());
     }
 
     #[test]
     fn mutated_configs_are_read(text in mutated()) {
-        places_exist(text.as_bytes());
+        fuzz::yaml(text.as_bytes());
     }
 }

@@ -6,9 +6,11 @@ mod redact;
 mod sanitize;
 mod session;
 
+#[cfg(any(test, fuzzing))]
+pub use lines::{Lines, Piece};
 pub use output::{Closing, Message};
 pub use redact::Redactor;
-use sanitize::strip_terminal_codes;
+pub use sanitize::strip_terminal_codes;
 pub use session::Session;
 
 use crate::config::Server;

@@ -42,6 +42,22 @@ impl Redactor {
         redactor
     }
 
+    /// For texts that are `named` as secrets or not.
+    #[cfg(any(test, fuzzing))]
+    pub fn of(texts: &[&str], named: bool) -> Self {
+        let mut redactor = Redactor::default();
+        for text in texts {
+            redactor.add_text(text, named);
+        }
+        redactor.sort();
+        redactor
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.values().flatten().map(String::as_str)
+    }
+
     /// The names that messages are full of: who deploys what, where.
     fn names(server: &Server) -> Vec<&str> {
         let units = server.service_file.iter().map(|unit| &*unit.name);
@@ -233,15 +249,6 @@ fn percent_decoded(text: &[u8]) -> std::borrow::Cow<'static, str> {
 mod tests {
     use super::*;
 
-    fn redactor(texts: &[&str], named: bool) -> Redactor {
-        let mut redactor = Redactor::default();
-        for text in texts {
-            redactor.add_text(text, named);
-        }
-        redactor.sort();
-        redactor
-    }
-
     /// With `[redacted]` in the place of a known name, the name could be read off the path.
     #[test]
     fn trial_21_a_password_that_is_a_name_of_the_config_leaves_paths_whole() {
@@ -262,7 +269,7 @@ mod tests {
     #[test]
     fn secrets_are_replaced_longest_first() {
         let secrets = ["hunter22", "hunter2222", "abc", "pässwörd\n  two lines "];
-        let redactor = redactor(&secrets, true);
+        let redactor = Redactor::of(&secrets, true);
         for (raw, clean) in [
             ("nothing here", "nothing here"),
             ("x=hunter22;", "x=[redacted];"),
@@ -277,7 +284,7 @@ mod tests {
 
     #[test]
     fn trial_11_nothing_that_is_not_shown_hides_a_secret() {
-        let redactor = redactor(&["hunter2222", "with\ttab-and-\u{200b}more"], true);
+        let redactor = Redactor::of(&["hunter2222", "with\ttab-and-\u{200b}more"], true);
         for raw in [
             "hunt\x1b[31mer22\x1b[0m22",
             "hun\x1b]0;title\x07ter2222",
