@@ -3,10 +3,13 @@
 mod complete;
 mod init;
 pub mod questions;
+mod since;
 
-pub use complete::{COMPLETE, answer as answer_shell};
+pub use complete::{COMPLETE, answer as answer_shell, directories};
 pub use init::{Given, Init};
+pub use since::Since;
 
+use crate::config::types::{Branch, Revision};
 use crate::report::Color;
 use crate::script::ScriptKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,13 +81,22 @@ pub enum Command {
     Setup(Setup),
     /// Build a release on every server, then promote it
     #[command(after_help = DEPLOY_EXAMPLE)]
-    Deploy(Servers),
+    Deploy(Deploy),
     /// Put an earlier release back
     #[command(after_help = ROLLBACK_EXAMPLE)]
     Rollback(Rollback),
     /// Show what runs on every server
     #[command(after_help = STATUS_EXAMPLE)]
     Status(Servers),
+    /// Show what the app's units log on every server
+    #[command(after_help = LOGS_EXAMPLE)]
+    Logs(Logs),
+    /// Run a command in the release that runs, with its env and virtualenv, on one server
+    #[command(after_help = RUN_EXAMPLE)]
+    Run(Run),
+    /// Restart the app on every server, verified, without a new release
+    #[command(after_help = RESTART_EXAMPLE)]
+    Restart(Restart),
     /// Print the JSON Schema of a config, for editors
     #[command(after_help = SCHEMA_EXAMPLE)]
     Schema,
@@ -116,14 +128,17 @@ Example:
 const RENDER_EXAMPLE: &str = "\
 Examples:
   pystrano render production shop deploy          read what a deploy runs
-  pystrano render production shop --output ops    files to carry to the hosts";
+  pystrano render production shop --output ops    files to carry to the hosts
+  pystrano render production shop --output ops --sign ~/.ssh/id_ed25519";
 const SETUP_EXAMPLE: &str = "\
 Example:
   pystrano setup production shop --host shop.example.com";
 const DEPLOY_EXAMPLE: &str = "\
 Examples:
   pystrano deploy production shop
-  pystrano deploy production shop --dry-run --verbose";
+  pystrano deploy production shop --revision v1.2.3    this tag or commit, this time
+  pystrano deploy production shop --dry-run --verbose
+  pystrano deploy production shop --from ops --allowed-signers signers";
 const ROLLBACK_EXAMPLE: &str = "\
 Examples:
   pystrano rollback production shop                   to the release that ran before
@@ -131,6 +146,18 @@ Examples:
 const STATUS_EXAMPLE: &str = "\
 Example:
   pystrano status production shop --json";
+const LOGS_EXAMPLE: &str = "\
+Examples:
+  pystrano logs production shop --follow
+  pystrano logs production shop --since 2h --host shop.example.com";
+const RUN_EXAMPLE: &str = "\
+Examples:
+  pystrano run production shop -- python manage.py shell
+  pystrano run production shop -- python manage.py dumpdata >data.json
+  pystrano run production shop --host db.example.com -- python manage.py loaddata - <data.json";
+const RESTART_EXAMPLE: &str = "\
+Example:
+  pystrano restart production shop --host shop.example.com";
 const SCHEMA_EXAMPLE: &str = "\
 Example:
   pystrano schema >deploy/deployment.schema.json";
@@ -184,6 +211,9 @@ pub struct Render {
     /// Put secrets in (the default with --output)
     #[arg(long)]
     pub reveal: bool,
+    /// Sign SHA256SUMS with this key of ssh, or with its half in your agent
+    #[arg(long, value_name = "KEY", requires = "output")]
+    pub sign: Option<PathBuf>,
 }
 
 /// Which servers of which config.
@@ -219,12 +249,103 @@ pub struct FleetOptions {
 }
 
 #[derive(Debug, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Deploy this tag, SHA or ref, this time only, in place of the config's `revision` or `branch`
+    #[arg(long, value_name = "REF", conflicts_with = "from")]
+    pub revision: Option<Revision>,
+    /// Deploy this branch, this time only, in place of the config's `revision` or `branch`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "from"])]
+    pub branch: Option<Branch>,
+    #[command(flatten)]
+    pub reviewed: Reviewed,
+    #[command(flatten)]
+    pub lock: Lock,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+}
+
+/// Where the scripts come from.
+#[derive(Debug, Args)]
+pub struct Reviewed {
+    /// Send the scripts that `render --output DIR` wrote, byte for byte, after their checksums were checked
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// Who may have signed them, as ssh-keygen reads it; needed where SHA256SUMS is signed
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub allowed_signers: Option<PathBuf>,
+}
+
+/// How long the lock is waited for.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Wait so long for another run that holds a server's lock [default: not at all]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    pub lock_wait: Option<u32>,
+}
+
+impl Lock {
+    /// As an argument of the script.
+    pub fn word(&self) -> Option<String> {
+        self.lock_wait.map(|seconds| format!("lock-wait={seconds}"))
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Go on with what is logged from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N lines of each server, at most 10000 [default: 100, with --since all]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lines: Option<u32>,
+    /// What was logged since then: `90s`, `15m`, `2h30m` or `1d` ago, or a time like 2026-11-26T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    /// Only this unit
+    #[arg(long, value_name = "UNIT")]
+    pub unit: Option<String>,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub target: Target,
+    /// On this server, as HOST or HOST:PORT [default: the first of the config]
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Show what would be called; contact nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Restart {
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub lock: Lock,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+}
+
+#[derive(Debug, Args)]
 pub struct Setup {
     #[command(flatten)]
     pub selection: Selection,
     /// Also remove the keys, known hosts and secrets that an earlier setup brought and that are no longer wanted
     #[arg(long)]
     pub prune: bool,
+    #[command(flatten)]
+    pub reviewed: Reviewed,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }
@@ -235,6 +356,10 @@ pub struct Rollback {
     pub selection: Selection,
     /// Release to go back to [default: the one that ran before]
     pub release: Option<String>,
+    #[command(flatten)]
+    pub reviewed: Reviewed,
+    #[command(flatten)]
+    pub lock: Lock,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }

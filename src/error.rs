@@ -16,12 +16,9 @@ pub enum Error {
         mistakes: Vec<Diagnostic>,
         warnings: Vec<Diagnostic>,
     },
-    #[error("{} does not exist; `pystrano init {environment} {app}` writes one", shown_path(path).display())]
-    NoConfig {
-        path: PathBuf,
-        environment: String,
-        app: String,
-    },
+    /// With what to do about it.
+    #[error("{} does not exist; {help}", shown_path(path).display())]
+    NoConfig { path: PathBuf, help: String },
     #[error("{} is a directory; name the config with --config-file-name", shown_path(path).display())]
     ConfigIsDirectory { path: PathBuf },
     #[error("{} cannot be read: {source}; make it a file that you can read", shown_path(path).display())]
@@ -63,6 +60,51 @@ pub enum Error {
     /// What is in the place of a host's directory of scripts.
     #[error("{} is not a directory; remove it, or name a new directory", path.display())]
     HostIsFile { path: PathBuf },
+    #[error(
+        "{label} has no unit; name its `service_file` in the config, or other servers with --host"
+    )]
+    NoUnit { label: String },
+    #[error("{label} has no unit {name:?}; it has {known}")]
+    UnknownUnit {
+        name: String,
+        label: String,
+        known: String,
+    },
+    #[error("{0}")]
+    EnvCommand(Message),
+    #[error("{} has no {name}; render it into the same directory", sums.display())]
+    NotReviewed { name: String, sums: PathBuf },
+    #[error("{} is not as it was rendered; render it again, and have it reviewed", path.display())]
+    Changed { path: PathBuf },
+    #[error(
+        "{} has no secrets and refuses to run; name a directory of `pystrano render --output`, without --redact",
+        path.display()
+    )]
+    WithoutSecrets { path: PathBuf },
+    #[error("{} is not signed; render with --sign, or leave --allowed-signers out", path.display())]
+    NotSigned { path: PathBuf },
+    #[error("{} is there to be checked; name who may have signed with --allowed-signers FILE", path.display())]
+    NoSigners { path: PathBuf },
+    #[error("{} is not by one of {}: {said}; do not run these scripts", path.display(), signers.display())]
+    BadSignature {
+        path: PathBuf,
+        signers: PathBuf,
+        said: String,
+    },
+    #[error("ssh-keygen could not sign with {}: {status}; what it said stands above", key.display())]
+    Unsigned {
+        key: PathBuf,
+        status: std::process::ExitStatus,
+    },
+    #[error("cannot run ssh-keygen: {source}; install the OpenSSH client")]
+    Keygen { source: io::Error },
+    #[error("the command is too long; give it its data on stdin or in a file")]
+    LongCommand,
+    #[error("cannot run {}: {source}; name another program in PYSTRANO_SSH", program.display())]
+    Ssh {
+        program: OsString,
+        source: io::Error,
+    },
     #[error(
         "there is no program {}; install the OpenSSH client, or name another in PYSTRANO_SSH", program.display()
     )]

@@ -24,7 +24,12 @@ pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ:
     if any(Outcome::Unknown) || any(Outcome::Broken) || (promoted && unfinished) {
         IN_DOUBT
     } else if !unfinished {
-        if differ { IN_DOUBT } else { 0 }
+        match action {
+            _ if differ => IN_DOUBT,
+            // What is followed ends in no other way.
+            Action::Logs if interrupted => INTERRUPTED,
+            _ => 0,
+        }
     } else if any(Outcome::Reverted) {
         FAILED
     } else if interrupted {
@@ -74,6 +79,8 @@ mod tests {
             (Action::Setup, &[Failed, Unreachable], false, 1),
             (Action::Setup, &[Done, Untouched], true, 130),
             (Action::Status, &[Done, Done], false, 0),
+            (Action::Logs, &[Done, Done], true, 130),
+            (Action::Restart, &[Done, Failed], false, 1),
             (Action::Status, &[Unreachable, Done], false, 4),
         ] {
             let merged = of_hosts(action, outcomes, interrupted, false);

@@ -3,9 +3,13 @@
 #
 #   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
 #   sh deploy.sh rollback [RELEASE]    promote an earlier release again
+{%- if !services.is_empty() %}
+#   sh deploy.sh restart               restart what runs here, and verify it
+{%- endif %}
 #   sh deploy.sh status                show what runs here
 #
-# Run it as {{ server.project_user }} on {{ server.host }}. RELEASE defaults to the time, in UTC.
+# Run it as {{ server.project_user }} on {{ server.host }}. RELEASE defaults to the time, in UTC. With lock-wait=SECONDS
+# it waits that long for another run, which holds the lock.
 # A deploy takes these steps, each a function below. Until promote the app goes on as it was.
 #   lock          one run at a time; what a killed run left behind is removed
 #   release       whatever would stop the release later stops it now
@@ -161,6 +165,9 @@
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
+{%- if !services.is_empty() %}
+{% include "deploy/restart_alone.sh" %}
+{%- endif %}
 
 	# find_previous sets $release to what ran before $current. Earlier tools did not write that
 	# down: of theirs it is the one before by name, the time.
@@ -261,12 +268,13 @@
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
-		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
+			lock-wait=*) lock_wait=${word#*=} ;;
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -274,7 +282,11 @@
 			esac
 		done
 		action=${action:-deploy}
-		case $action in deploy | rollback | status) ;; *) usage ;; esac
+		case $action in deploy | rollback{% if !services.is_empty() %} | restart{% endif %} | status) ;; *) usage ;; esac
+{%- if !services.is_empty() %}
+		[ "$action" != restart ] || [ -z "$release" ] || usage
+{%- endif %}
+		case $lock_wait in '' | *[!0-9]*) usage ;; esac
 		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
 {%- if redacted %}
 		refuse
@@ -283,11 +295,14 @@
 		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
 		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
 		stage=checking
+{%- if !services.is_empty() %}
+		[ "$action" != restart ] || restart_alone
+{%- endif %}
 		"$action"
 	}
 
 	usage() {
-		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback{% if !services.is_empty() %}|restart{% endif %}|status] [RELEASE] [lock-wait=SECONDS]' >&2
 		exit 2
 	}
 

@@ -174,7 +174,37 @@ fn configs_that_are_not_there() {
         2,
         "",
         "error: deploy/shop/staging/deployment.yml does not exist; \
-         `pystrano init staging shop` writes one\n",
+         shop has production; `pystrano init staging shop` writes a new one\n",
+    );
+    for (words, help) in [
+        (
+            ["prodution", "shop"],
+            "shop has production; did you mean production? `pystrano init prodution shop` writes a new one",
+        ),
+        (
+            ["production", "shp"],
+            "the apps are shop; did you mean shop? `pystrano init production shp` writes a new one",
+        ),
+        (
+            ["production", "blog"],
+            "the apps are shop; `pystrano init production blog` writes a new one",
+        ),
+        (
+            ["shop", "production"],
+            "the environment comes first: `production shop`",
+        ),
+    ] {
+        let [environment, app] = words;
+        let error =
+            format!("error: deploy/{app}/{environment}/deployment.yml does not exist; {help}\n");
+        told(&words, 2, "", &error);
+    }
+    let name = ["production", "shop", "--config-file-name", "other.yml"];
+    told(
+        &name,
+        2,
+        "",
+        "error: deploy/shop/production/other.yml does not exist; `pystrano init production shop` writes one\n",
     );
     for name in ["..", ".", "a/b", "/a", "a/", ""] {
         told(

@@ -166,15 +166,15 @@ fn deploy_directory() -> PathBuf {
     PathBuf::from(value.unwrap_or("./deploy"))
 }
 
-/// Names of the directories in a directory; none if it cannot be read.
-fn directories(path: &Path) -> Vec<String> {
-    fs::read_dir(path)
-        .into_iter()
-        .flatten()
-        .flatten()
+/// Names of the directories in a directory, sorted; none if it cannot be read.
+pub fn directories(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
         .filter(|entry| entry.path().is_dir())
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
+        .collect();
+    names.sort();
+    names
 }
 
 fn candidates(mut names: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate> {

@@ -4,6 +4,7 @@ use super::atomic;
 use crate::error::Error;
 use crate::script;
 use crate::script::ScriptKind;
+use crate::ssh;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Lines, Seek, Write};
@@ -11,7 +12,9 @@ use std::iter::Peekable;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const SUMS: &str = "SHA256SUMS";
+pub const SUMS: &str = "SHA256SUMS";
+/// What `ssh-keygen -Y sign` calls the signature of that file.
+pub const SIGNATURE: &str = "SHA256SUMS.sig";
 const PRIVATE: u32 = 0o700;
 
 /// The directory while scripts are written into it.
@@ -65,8 +68,16 @@ impl Handoff {
         Ok(())
     }
 
-    /// Writes the checksums: first those of scripts of an earlier render that are still there.
-    pub fn finish(mut self) -> Result<(), Error> {
+    /// Writes the checksums: first those of scripts of an earlier render that are still there. Signs them with a key, where
+    /// there is one; an earlier signature goes, for it is of other sums.
+    pub fn finish(mut self, key: Option<&Path>) -> Result<(), Error> {
+        let signature = self.directory.join(SIGNATURE);
+        match fs::remove_file(&signature) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::file("remove", &signature)(error));
+            }
+            _ => {}
+        }
         let earlier = self.earlier.take();
         self.sums
             .flush()
@@ -78,6 +89,15 @@ impl Handoff {
             let mut sums = self.sums.get_ref();
             sums.rewind()?;
             io::copy(&mut sums, file).map(drop)
+        })?;
+        let Some(key) = key else {
+            return Ok(());
+        };
+        let path = self.directory.join(SUMS);
+        let sums = fs::read(&path).map_err(Error::file("read", &path))?;
+        let text = ssh::sign(&sums, key)?;
+        atomic::write(&signature, &self.directory, 0o600, |file| {
+            file.write_all(&text)
         })
     }
 }

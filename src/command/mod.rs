@@ -6,7 +6,10 @@ mod completions;
 mod handoff;
 pub mod init;
 mod man;
+mod names;
 mod render;
+mod reviewed;
+mod run;
 mod schema;
 mod servers;
 
@@ -28,6 +31,9 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Deploy(arguments) => servers::deploy(cli, arguments),
         Command::Rollback(arguments) => servers::rollback(cli, arguments),
         Command::Status(arguments) => servers::status(cli, arguments),
+        Command::Logs(arguments) => servers::logs(cli, arguments),
+        Command::Run(arguments) => run::run(cli, arguments),
+        Command::Restart(arguments) => servers::restart(cli, arguments),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(*shell),
         Command::Man { list: true, .. } => Ok(man::list()),
@@ -43,15 +49,22 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
 fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let target = &selection.target;
     let path = config_path(cli, target)?;
-    let mut config =
-        config::load(&path, &target.identity()).map_err(|error| unread(error, &path, target))?;
+    let mut config = config::load(&path, &target.identity())
+        .map_err(|error| unread(error, &path, cli, target))?;
     report::warnings(&config.warnings);
     config.select(&selection.hosts)?;
     Ok(config)
 }
 
+/// The same, with what `env_command` prints for the selected servers.
+fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
+    let mut config = load(cli, selection)?;
+    report::warnings(&config.fetch_env().map_err(Error::EnvCommand)?);
+    Ok(config)
+}
+
 /// The error of a config that could not be read, with what to do about it.
-fn unread(error: ConfigError, path: &Path, target: &Target) -> Error {
+fn unread(error: ConfigError, path: &Path, cli: &Cli, target: &Target) -> Error {
     let source = match error {
         ConfigError::Mistakes { mistakes, warnings } => {
             return Error::Config { mistakes, warnings };
@@ -62,8 +75,7 @@ fn unread(error: ConfigError, path: &Path, target: &Target) -> Error {
     match source.kind() {
         ErrorKind::NotFound => Error::NoConfig {
             path,
-            environment: target.environment.clone(),
-            app: target.app.clone(),
+            help: names::help(cli, target),
         },
         ErrorKind::IsADirectory => Error::ConfigIsDirectory { path },
         _ => Error::UnreadableConfig { path, source },

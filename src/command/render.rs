@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// Prints the scripts of the selected servers, or writes them below `--output`.
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
-    let config = super::load(cli, &args.selection)?;
+    let config = super::load_with_env(cli, &args.selection)?;
     let secrets = match (args.redact, args.reveal, &args.output) {
         (true, _, _) | (false, false, None) => Secrets::Redact,
         _ => Secrets::Reveal,
@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
         .as_ref()
         .map_or(&ScriptKind::ALL[..], std::slice::from_ref);
     match &args.output {
-        Some(directory) => write(directory, &config, kinds, secrets)?,
+        Some(directory) => write(directory, &config, kinds, secrets, args.sign.as_deref())?,
         None => print(&config, kinds, secrets)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -48,6 +48,7 @@ fn write(
     config: &Config,
     kinds: &[ScriptKind],
     secrets: Secrets,
+    key: Option<&Path>,
 ) -> Result<(), Error> {
     let mut handoff = Handoff::open(directory)?;
     for server in &config.servers {
@@ -55,7 +56,7 @@ fn write(
             handoff.add(&server.name, kind, &script::render(kind, server, secrets)?)?;
         }
     }
-    handoff.finish()?;
+    handoff.finish(key)?;
     let scripts = match config.servers.len() * kinds.len() {
         1 => "1 script".to_owned(),
         count => format!("{count} scripts"),

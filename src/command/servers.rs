@@ -1,32 +1,55 @@
-//! `setup`, `deploy`, `rollback` and `status`: what contacts the servers.
+//! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status` and `logs`.
 
-use crate::cli::{Cli, FleetOptions, Rollback, Selection, Servers, Setup};
-use crate::config::Config;
+use super::reviewed::Reviewed;
+use crate::cli::{self, Cli, FleetOptions, Lock, Selection, Servers};
+use crate::config::{Config, Server};
 use crate::error::Error;
 use crate::exit;
-use crate::fleet::{self, Job};
+use crate::fleet::{self, Job, Scripts};
 use crate::protocol::{Action, Facts};
-use crate::report::{self, Plan, Report};
-use crate::script::{self, Secrets};
+use crate::report::{self, Log, Plan, Report};
+use crate::script::{self, Secrets, logged_units};
 use crate::ssh;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Names a release by the second.
 const RELEASE: &str = "%Y%m%d%H%M%S";
+/// So many lines of a log are shown of a server where nothing else is asked for.
+const LOG_LINES: u32 = 100;
+
+/// One command over the selected servers of a config.
+struct Run<'a> {
+    cli: &'a Cli,
+    selection: &'a Selection,
+    options: &'a FleetOptions,
+    config: Config,
+    job: Job,
+    /// The scripts were rendered before.
+    is_reviewed: bool,
+    log: Option<Log>,
+}
 
 /// Runs `setup.sh` on every server, each for itself.
-pub fn setup(cli: &Cli, arguments: &Setup) -> Result<ExitCode, Error> {
-    let mut job = job(cli, Action::Setup, None, &arguments.fleet);
-    job.prune = arguments.prune;
-    run(cli, &arguments.selection, &arguments.fleet, job, |_, _| {})
+pub fn setup(cli: &Cli, arguments: &cli::Setup) -> Result<ExitCode, Error> {
+    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Setup)?;
+    run.job.prune = arguments.prune;
+    run.send_reviewed(&arguments.reviewed)?;
+    run.go(|_, _| {})
 }
 
 /// Runs `deploy.sh` on every server: a new release on all, or on none. It is named once, by the time in UTC.
-pub fn deploy(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
+pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
+    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Deploy)?;
+    for server in &mut run.config.servers {
+        choose_commit(server, arguments);
+    }
     let release = report::utc(RELEASE);
-    let job = job(cli, Action::Deploy, Some(release.clone()), &arguments.fleet);
-    let code = run(cli, &arguments.selection, &arguments.fleet, job, |_, _| {})?;
+    run.job.release = Some(release.clone());
+    run.wait_for(&arguments.lock);
+    run.send_reviewed(&arguments.reviewed)?;
+    let code = run.go(|_, _| {})?;
     // The next deploy has to find another name.
     while !arguments.fleet.dry_run && report::utc(RELEASE) == release {
         std::thread::sleep(Duration::from_millis(20));
@@ -34,83 +57,191 @@ pub fn deploy(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
+/// What the command line names comes in place of what the config says.
+fn choose_commit(server: &mut Server, arguments: &cli::Deploy) {
+    if let Some(revision) = &arguments.revision {
+        server.set_revision(revision.clone());
+    }
+    if let Some(branch) = &arguments.branch {
+        server.revision = None;
+        server.branch = Some(branch.clone());
+    }
+}
+
 /// Runs `deploy.sh rollback`: an earlier release, with its env, on every server or on none.
-pub fn rollback(cli: &Cli, arguments: &Rollback) -> Result<ExitCode, Error> {
+pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
     let release = arguments.release.clone();
     if let Some(name) = release.clone().filter(|name| !is_release_name(name)) {
         return Err(Error::ReleaseName { name });
     }
-    let job = job(cli, Action::Rollback, release, &arguments.fleet);
-    run(cli, &arguments.selection, &arguments.fleet, job, |_, _| {})
+    let mut run = Run::new(
+        cli,
+        &arguments.selection,
+        &arguments.fleet,
+        Action::Rollback,
+    )?;
+    run.job.release = release;
+    run.wait_for(&arguments.lock);
+    run.send_reviewed(&arguments.reviewed)?;
+    run.go(|_, _| {})
+}
+
+/// Runs `deploy.sh restart` on every server, each for itself: its units again, verified.
+pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
+    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
+    need_units(&run.config)?;
+    run.wait_for(&arguments.lock);
+    run.go(|_, _| {})
 }
 
 /// Runs `deploy.sh status` on every server, and shows the answers as one table.
 pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
-    let job = job(cli, Action::Status, None, &arguments.fleet);
-    run(
-        cli,
-        &arguments.selection,
-        &arguments.fleet,
-        job,
-        Report::status,
-    )
+    let run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
+    run.go(Report::status)
 }
 
-fn job(cli: &Cli, action: Action, release: Option<String>, options: &FleetOptions) -> Job {
-    Job {
-        action,
-        release,
-        prune: false,
-        jobs: options.jobs.get(),
-        verbose: cli.verbose,
+/// Shows the last lines that the units of all servers logged, by their time, or follows them.
+///
+/// # Errors
+/// A server that has no unit, or not the one that is asked for.
+pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
+    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
+    need_units(&run.config)?;
+    if let Some(unit) = &arguments.unit {
+        need_unit(&run.config, unit)?;
+    }
+    let lines = match (arguments.lines, arguments.since) {
+        (None, None) => Some(LOG_LINES),
+        (lines, _) => lines,
+    };
+    let options = &mut run.job.options;
+    options.extend(arguments.follow.then(|| "follow".to_owned()));
+    options.extend(arguments.unit.as_ref().map(|unit| format!("unit={unit}")));
+    options.extend(lines.map(|lines| format!("lines={lines}")));
+    options.extend(arguments.since.map(cli::Since::word));
+    run.log = Some(Log::new(arguments.follow));
+    run.go(|_, _| {})
+}
+
+/// Makes sure that each server has a unit.
+fn need_units(config: &Config) -> Result<(), Error> {
+    let lacks = |server: &&Server| logged_units(server).is_empty();
+    match config.servers.iter().find(lacks) {
+        Some(server) => Err(Error::NoUnit {
+            label: server.label(),
+        }),
+        None => Ok(()),
     }
 }
 
-/// Contacts the selected servers, or shows what would be sent to them. `show` gets what each of them said.
-fn run(
-    cli: &Cli,
-    selection: &Selection,
-    options: &FleetOptions,
-    job: Job,
-    show: impl FnOnce(&Report, &[Facts]),
-) -> Result<ExitCode, Error> {
-    let config = super::load(cli, selection)?;
-    let target = &selection.target;
-    let mut report = Report::new(
-        job.action,
-        format!("{} {}", target.environment, target.app),
-        config.labels(),
-        cli.verbose,
-        options.json,
-    );
-    if options.dry_run {
-        return dry_run(&job, config, &report);
+/// Makes sure that each server has this unit.
+fn need_unit(config: &Config, unit: &str) -> Result<(), Error> {
+    let lacks = |server: &&Server| !logged_units(server).contains(&unit);
+    match config.servers.iter().find(lacks) {
+        Some(server) => Err(Error::UnknownUnit {
+            name: unit.to_owned(),
+            label: server.label(),
+            known: logged_units(server).join(", "),
+        }),
+        None => Ok(()),
     }
-    ssh::find_program()?;
-    let (code, facts) = fleet::run(&job, config.servers, &mut report)?;
-    if code == exit::INTERRUPTED {
-        fleet::die();
+}
+
+impl<'a> Run<'a> {
+    /// With the config and its env.
+    fn new(
+        cli: &'a Cli,
+        selection: &'a Selection,
+        options: &'a FleetOptions,
+        action: Action,
+    ) -> Result<Self, Error> {
+        let config = super::load_with_env(cli, selection)?;
+        let job = Job {
+            action,
+            release: None,
+            prune: false,
+            options: Vec::new(),
+            scripts: Arc::new(|kind, server| script::render(kind, server, Secrets::Reveal)),
+            jobs: options.jobs.get(),
+            verbose: cli.verbose,
+        };
+        Ok(Run {
+            cli,
+            selection,
+            options,
+            config,
+            job,
+            is_reviewed: false,
+            log: None,
+        })
     }
-    show(&report, &facts);
-    let code = ExitCode::from(code);
-    Ok(match report::is_lost() {
-        true => exit::of_lost_result(code, true),
-        false => code,
-    })
+
+    fn wait_for(&mut self, lock: &Lock) {
+        self.job.options.extend(lock.word());
+    }
+
+    /// Sends scripts that were rendered before, if a directory of them is named. No server is contacted before those of
+    /// all are proved.
+    fn send_reviewed(&mut self, arguments: &cli::Reviewed) -> Result<(), Error> {
+        let Some(reviewed) = Reviewed::open(arguments)? else {
+            return Ok(());
+        };
+        for server in &self.config.servers {
+            reviewed.script(&server.name, self.job.action.script())?;
+        }
+        let scripts: Scripts = Arc::new(move |kind, server| reviewed.script(&server.name, kind));
+        self.job.scripts = scripts;
+        self.is_reviewed = true;
+        Ok(())
+    }
+
+    /// Contacts the servers, or shows what would be sent to them. `show` gets what each of them said.
+    fn go(self, show: impl FnOnce(&Report, &[Facts])) -> Result<ExitCode, Error> {
+        let target = &self.selection.target;
+        let mut report = Report::new(
+            self.job.action,
+            format!("{} {}", target.environment, target.app),
+            self.config.labels(),
+            self.cli.verbose,
+            self.options.json,
+        );
+        if let Some(log) = self.log {
+            report.shows_log(log);
+        }
+        if self.options.dry_run {
+            return dry_run(&self.job, self.config, self.is_reviewed, &report);
+        }
+        ssh::find_program()?;
+        let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
+        if code == exit::INTERRUPTED {
+            fleet::die();
+        }
+        show(&report, &facts);
+        let code = ExitCode::from(code);
+        Ok(match report::is_lost() {
+            true => exit::of_lost_result(code, true),
+            false => code,
+        })
+    }
 }
 
 /// Shows for each server the command line, and the script's name, size and SHA-256; with
-/// `--verbose` also the script, without its secrets.
-fn dry_run(job: &Job, config: Config, report: &Report) -> Result<ExitCode, Error> {
+/// `--verbose` also the script, without its secrets, unless it was rendered before.
+fn dry_run(
+    job: &Job,
+    config: Config,
+    is_reviewed: bool,
+    report: &Report,
+) -> Result<ExitCode, Error> {
     let program = ssh::program();
     let count = config.servers.len();
     let kind = job.action.script();
     for (index, server) in config.servers.iter().enumerate() {
-        let script = script::render(kind, server, Secrets::Reveal)?;
+        let script = (job.scripts)(kind, server)?;
         let call = job.call(count, "0".repeat(32));
         let mut command = vec![program.to_string_lossy().into_owned()];
         command.extend(call.arguments(server));
-        let text = match job.verbose {
+        let text = match job.verbose && !is_reviewed {
             true => Some(script::render(kind, server, Secrets::Redact)?),
             false => None,
         };

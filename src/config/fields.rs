@@ -149,6 +149,8 @@ fields! {
     submodules: bool = "true";
     /// Local dotenv file; goes with the release
     env_file: Option<Arc<EnvFile>>;
+    /// Local command that prints the dotenv file, in place of `env_file`: `sops -d prod.env`, say; what it prints is neither shown nor kept here
+    env_command: Option<Command>;
     /// Local files, copied by `setup` and linked into every release; `;` or a list
     secrets: Vec<Arc<Secret>>;
     /// Local systemd units: services, which a deploy restarts in this order, and their sockets, timers, paths and targets; `;` or a list

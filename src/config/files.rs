@@ -350,6 +350,21 @@ fn not_a_file(path: &str) -> Message {
     )
 }
 
+/// Refuses what is too large for scripts to carry.
+pub fn check_length(path: &str, length: usize) -> Validation {
+    match length as u64 > LARGEST {
+        true => refuse(
+            format!(
+                "{} is larger than {} MiB, and every script carries it",
+                quoted(path),
+                LARGEST >> 20
+            ),
+            "bring it to the hosts in another way",
+        ),
+        false => Ok(()),
+    }
+}
+
 /// Of a file that scripts carry: they are held in memory here and, some ten times as large, by the shell there.
 const LARGEST: u64 = 10 << 20;
 

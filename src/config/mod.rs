@@ -2,6 +2,7 @@
 //! and those that it names.
 
 mod dotenv;
+mod env_command;
 mod environment_file;
 mod fields;
 mod files;
@@ -17,6 +18,7 @@ pub use fields::Server;
 use files::Files;
 #[cfg(test)]
 pub use files::Secret;
+pub use reader::similar;
 pub use schema::schema;
 use std::collections::HashMap;
 use std::io;
@@ -72,6 +74,14 @@ impl Config {
         Ok(())
     }
 
+    /// Runs the `env_command` of each server, once where they are the same: what it prints becomes the env file.
+    ///
+    /// # Errors
+    /// A command that fails, or prints what is no dotenv text.
+    pub fn fetch_env(&mut self) -> Result<Vec<Diagnostic>, Message> {
+        env_command::fetch(&mut self.servers)
+    }
+
     /// The servers as `--host` takes them.
     fn known(&self) -> String {
         const SHOWN: usize = 20;
@@ -95,6 +105,12 @@ impl Server {
             true => self.name.clone(),
             false => format!("{}:{}", self.host, self.port_number()),
         }
+    }
+
+    /// Makes it deploy this revision, which takes a full clone.
+    pub fn set_revision(&mut self, revision: types::Revision) {
+        self.revision = Some(revision);
+        self.clone_depth.0 = None;
     }
 
     /// The port that servers are told apart by.

@@ -363,7 +363,7 @@ fn suggestion(meant: Option<&str>) -> String {
 }
 
 /// The known name that is most like a key, if one is like it.
-fn similar(key: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+pub fn similar<'k>(key: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     /// Below this, two names have nothing to do with each other.
     const SIMILAR: f64 = 0.7;
     let plain = key.to_lowercase().replace('-', "_");

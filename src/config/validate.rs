@@ -16,12 +16,13 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
         server.venv_dir.make_absolute(&server.project_user);
         paths(server, reader);
     }
-    if server.revision.is_some() {
-        server.clone_depth.0 = None;
+    if let Some(revision) = server.revision.take() {
+        server.set_revision(revision);
     }
     dependency_file(server, reader);
     commands(server, reader);
     units(server, reader);
+    env_command(server, reader);
     users(server, reader);
     deploy_key(server, reader);
     health_check(server, reader);
@@ -232,6 +233,14 @@ fn service(service: &Unit, server: &Server, reader: &mut Reader) {
             let help = format!("in the unit, write {start} in place of `EnvironmentFile=`");
             warn(&env_file.path, *line, Message::new(what, help));
         }
+    }
+}
+
+fn env_command(server: &Server, reader: &mut Reader) {
+    if server.env_command.is_some() && reader.is_set("env_file") {
+        let what = "`env_command` and `env_file` are both set";
+        let help = "remove one of them, or unset it for this server with `false`";
+        reader.error("env_command", Message::new(what, help));
     }
 }
 

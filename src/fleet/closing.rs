@@ -61,7 +61,9 @@ impl Fleet<'_> {
                     self.report.on(index, &Event::Retry { reason, seconds });
                     return self.enqueue(index, Purpose::Run, pause);
                 }
-                if stopping && (transient || self.job.action.promotes()) {
+                let is_stopped =
+                    transient || self.job.action.promotes() || self.job.action == Action::Logs;
+                if stopping && is_stopped {
                     return self.finish_host(index, Outcome::Untouched);
                 }
                 self.hosts[index].problem = Some(primary_reason(&reason).to_owned());

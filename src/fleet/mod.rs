@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exit;
 use crate::protocol::{Action, Event, Facts, HostResult, Order, Outcome, Phase, Summary};
 use crate::report::Report;
-use crate::script::{self, Secrets};
+use crate::script::ScriptKind;
 use crate::ssh::{self, Call, Closing, Message, Script, Session, SessionOptions};
 use barrier::{Barrier, Stage};
 use host::{Host, Purpose};
@@ -35,12 +35,18 @@ const MIGRATE: &str = "migrate";
 /// Tries to open one connection.
 const TRIES: u32 = 5;
 
+/// Gives a script of a server, with its secrets, when it is wanted: no more of them are in memory than are being sent.
+pub type Scripts = Arc<dyn Fn(ScriptKind, &Server) -> Result<String, Error> + Send + Sync>;
+
 /// What is to be done, on all servers.
 pub struct Job {
     pub action: Action,
     pub release: Option<String>,
     /// `setup` removes what is no longer wanted.
     pub prune: bool,
+    /// Further arguments of the script.
+    pub options: Vec<String>,
+    pub scripts: Scripts,
     /// Connections being opened at a time.
     pub jobs: usize,
     pub verbose: bool,
@@ -53,6 +59,7 @@ impl Job {
             action: self.action,
             release: self.release.clone(),
             prune: self.prune,
+            options: self.options.clone(),
             nonce,
             who: ssh::who(),
             barrier: self.waits(servers).then_some(ORDER_TIMEOUT),
@@ -65,7 +72,7 @@ impl Job {
         match self.action {
             Action::Deploy => servers > 1,
             Action::Rollback => true,
-            Action::Setup | Action::Status => false,
+            Action::Setup | Action::Restart | Action::Status | Action::Logs => false,
         }
     }
 }
@@ -200,6 +207,7 @@ impl<'a> Fleet<'a> {
         if host.purpose != Purpose::Run {
             host.answer = Facts::default();
             call.barrier = None;
+            call.options = Vec::new();
             (call.action, call.release) = match host.purpose {
                 Purpose::Revert => (Action::Rollback, host.facts.previous.clone()),
                 _ => (Action::Status, None),
@@ -207,16 +215,16 @@ impl<'a> Fleet<'a> {
         }
         let server = Arc::clone(&host.server);
         let action = call.action;
+        let scripts = Arc::clone(&self.job.scripts);
         let options = SessionOptions {
             program: ssh::program(),
             arguments: call.arguments(&server),
             user: call.user(&server).to_owned(),
             preamble: call.preamble(),
             nonce,
-            script: Box::new(move || script::render(action.script(), &server, Secrets::Reveal))
-                as Script,
+            script: Box::new(move || scripts(action.script(), &server)) as Script,
             redactor: Arc::clone(&host.redactor),
-            verbose: self.job.verbose,
+            verbose: self.job.verbose || action == Action::Logs,
             login_timeout: LOGIN_TIMEOUT,
         };
         let inputs = self.inputs.clone();
@@ -335,7 +343,7 @@ impl<'a> Fleet<'a> {
         match self.job.action {
             Action::Deploy => host.facts.commit.as_ref(),
             Action::Rollback => host.facts.release.as_ref(),
-            Action::Setup | Action::Status => None,
+            Action::Setup | Action::Restart | Action::Status | Action::Logs => None,
         }
     }
 
@@ -419,13 +427,17 @@ impl<'a> Fleet<'a> {
             names if names.is_empty() => String::new(),
             names => format!(", once the migration on {names} has come to its end"),
         };
-        self.report.notice(&format!(
-            "{what}{first}; press Ctrl-C again to leave at once"
-        ));
+        // Whoever reads a log may stop at any time.
+        let reads = self.job.action == Action::Logs;
+        if !reads {
+            self.report.notice(&format!(
+                "{what}{first}; press Ctrl-C again to leave at once"
+            ));
+        }
         if can_stop {
             self.interrupted = true;
             let mut orders = self.barrier.stop();
-            orders.retain(|(host, _)| promotes || self.hosts[*host].session.is_none());
+            orders.retain(|(host, _)| promotes || reads || self.hosts[*host].session.is_none());
             self.dispatch_orders(orders);
         }
     }

@@ -8,7 +8,10 @@ pub enum Action {
     Setup,
     Deploy,
     Rollback,
+    Restart,
     Status,
+    /// Of a script of its own, too.
+    Logs,
 }
 
 impl Action {
@@ -17,7 +20,9 @@ impl Action {
             Action::Setup => "setup",
             Action::Deploy => "deploy",
             Action::Rollback => "rollback",
+            Action::Restart => "restart",
             Action::Status => "status",
+            Action::Logs => "logs",
         }
     }
 
@@ -25,7 +30,10 @@ impl Action {
     pub fn script(self) -> ScriptKind {
         match self {
             Action::Setup => ScriptKind::Setup,
-            Action::Deploy | Action::Rollback | Action::Status => ScriptKind::Deploy,
+            Action::Deploy | Action::Rollback | Action::Restart | Action::Status => {
+                ScriptKind::Deploy
+            }
+            Action::Logs => ScriptKind::Logs,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The only place, with `main`, that prints: results to stdout, talk to stderr.
 
 mod live;
+mod log;
 mod paint;
 mod plain;
 mod plan;
@@ -8,6 +9,7 @@ mod progress;
 mod summary;
 mod table;
 
+pub use log::Log;
 pub use plan::Plan;
 pub use progress::Report;
 

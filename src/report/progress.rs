@@ -1,6 +1,7 @@
 //! A command on its way over many hosts: gives each event to the view that was asked for.
 
 use super::live::Live;
+use super::log::Log;
 use super::{plain, summary};
 use crate::protocol::{Action, Event, HostResult, Summary};
 use serde::Serialize;
@@ -15,6 +16,8 @@ pub struct Report {
     labels: Vec<String>,
     verbose: bool,
     view: View,
+    /// The result of `logs`.
+    log: Option<Log>,
     began: Instant,
 }
 
@@ -66,7 +69,7 @@ impl Report {
         verbose: bool,
         json: bool,
     ) -> Self {
-        let several = labels.len() > 1 && action != Action::Status;
+        let several = labels.len() > 1 && !matches!(action, Action::Status | Action::Logs);
         let terminal = std::io::stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let view = if json {
@@ -82,8 +85,14 @@ impl Report {
             labels,
             verbose,
             view,
+            log: None,
             began: Instant::now(),
         }
+    }
+
+    /// Lines of output are those of a log: the result of the command.
+    pub fn shows_log(&mut self, log: Log) {
+        self.log = Some(log);
     }
 
     pub fn begin(&self, release: Option<&str>) {
@@ -102,6 +111,11 @@ impl Report {
 
     /// Something happened on a host.
     pub fn on(&mut self, host: usize, event: &Event) {
+        if let (Event::Output { line }, Some(log)) = (event, &mut self.log)
+            && log.take(host, line)
+        {
+            return self.show_log();
+        }
         if let View::Json = self.view {
             return self.json(Some(host), event);
         }
@@ -116,6 +130,17 @@ impl Report {
                 }
             }
             View::Plain | View::Json => write_talk(&text),
+        }
+    }
+
+    /// Shows the lines of the log that are due.
+    fn show_log(&mut self) {
+        let due = self.log.as_mut().map(Log::due).unwrap_or_default();
+        for line in due {
+            match self.view {
+                View::Json => self.json(Some(line.host), line.event()),
+                _ => super::result(format_args!("{}{line}", self.prefix(line.host))),
+            }
         }
     }
 
@@ -142,6 +167,10 @@ impl Report {
 
     /// The last words: what is where now, how long it took, what to do next.
     pub fn end(&mut self, ended: &Summary) {
+        if let Some(log) = &mut self.log {
+            log.end();
+            self.show_log();
+        }
         let text = summary::text(self.action, &self.target, &self.labels, ended);
         match &mut self.view {
             View::Json => {

@@ -9,9 +9,10 @@ use std::time::Duration;
 /// So many hosts of a kind are named.
 const NAMED: usize = 8;
 
-/// What is where now, how long it took, and what to do next. Nothing for a `status` that went well.
+/// What is where now, how long it took, and what to do next. Nothing for a command that only reads and went well.
 pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) -> String {
-    if action == Action::Status && ended.code == 0 {
+    let reads = matches!(action, Action::Status | Action::Logs);
+    if reads && (ended.code == 0 || ended.code == exit::INTERRUPTED) {
         return String::new();
     }
     let mut text = String::new();
@@ -25,6 +26,8 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
             (Action::Setup, _) => format!("Set up {who}"),
             (Action::Deploy, [release]) => format!("Deployed {release} to {who}"),
             (Action::Rollback, [release]) => format!("Rolled {who} back to {release}"),
+            (Action::Restart, [release]) => format!("Restarted {release} on {who}"),
+            (Action::Restart, _) => format!("Restarted {who}"),
             (Action::Rollback, _) => format!("Rolled {who} back"),
             _ => format!("Deployed to {who}"),
         };

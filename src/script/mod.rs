@@ -2,12 +2,14 @@
 
 mod deploy;
 mod escape;
+mod logs;
 mod setup;
 
 use crate::config::Server;
 use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+pub use logs::units as logged_units;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -15,15 +17,20 @@ use std::fmt::Write;
 pub enum ScriptKind {
     Setup,
     Deploy,
+    /// What `logs` sends; it is nothing to keep.
+    #[value(skip)]
+    Logs,
 }
 
 impl ScriptKind {
+    /// Those that are written out.
     pub const ALL: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
 
     pub fn file_name(self) -> &'static str {
         match self {
             ScriptKind::Setup => "setup.sh",
             ScriptKind::Deploy => "deploy.sh",
+            ScriptKind::Logs => "logs.sh",
         }
     }
 }
@@ -43,7 +50,14 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
     match kind {
         ScriptKind::Setup => setup::render(server, secrets),
         ScriptKind::Deploy => deploy::render(server, secrets),
+        ScriptKind::Logs => logs::render(server),
     }
+}
+
+/// Whether a script is one whose secrets were left out.
+pub fn is_redacted(script: &str) -> bool {
+    const REFUSES: &str = include_str!("../../templates/parts/redacted.sh");
+    script.contains(REFUSES.trim_end())
 }
 
 /// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
@@ -92,6 +106,8 @@ fn record_name(app: &str) -> String {
 
 /// So many lines of a unit's log can be read at most.
 const LOG_LINES: usize = 10_000;
+/// Whoever follows it gets so many first, so that none is missed between showing and following.
+const FOLLOWED_LINES: usize = 1000;
 
 /// The arguments of journalctl that show the last lines of a unit's log, or go on with those to come. sudo lets the
 /// app user run it with these, argument for argument: what else is asked for, such as fewer lines, is left to
@@ -101,10 +117,11 @@ fn log_arguments(unit: &str, follow: bool) -> Vec<String> {
         "--no-pager".to_owned(),
         format!("--unit={unit}"),
         "--output=short-unix".to_owned(),
-        format!("--lines={LOG_LINES}"),
     ];
     if follow {
-        arguments.push("--follow".to_owned());
+        arguments.extend([format!("--lines={FOLLOWED_LINES}"), "--follow".to_owned()]);
+    } else {
+        arguments.push(format!("--lines={LOG_LINES}"));
     }
     arguments
 }

@@ -1,7 +1,7 @@
 //! `setup.sh`.
 
-use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, record_name};
-use crate::config::unit::{self, Unit, UnitKind};
+use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name};
+use crate::config::unit::{self, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use askama::Template;
@@ -166,15 +166,14 @@ fn sudo_file(user: &str, unit: &str) -> String {
 
 /// The arguments of journalctl that show the last lines of each service's log, and that follow it.
 fn sudo_logs(server: &Server) -> Vec<String> {
-    let units = server.service_file.iter();
-    let services = units.filter(|unit| unit.kind == UnitKind::Service);
     let rule = |name: &str, follow| {
         let arguments = log_arguments(name, follow);
         let arguments: Vec<_> = arguments.iter().map(|it| sudoers_argument(it)).collect();
         arguments.join(" ")
     };
-    services
-        .flat_map(|service| [false, true].map(|follow| rule(&service.name, follow)))
+    logged_units(server)
+        .into_iter()
+        .flat_map(|service| [false, true].map(|follow| rule(service, follow)))
         .collect()
 }
 

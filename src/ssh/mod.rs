@@ -3,19 +3,24 @@
 mod lines;
 mod output;
 mod redact;
+mod run;
 mod sanitize;
 mod session;
+mod signature;
 
 #[cfg(any(test, fuzzing))]
 pub use lines::{Lines, Piece};
 pub use output::{Closing, Message};
 pub use redact::Redactor;
+pub use run::{call, replace};
 pub use sanitize::strip_terminal_codes;
 pub use session::Session;
+pub use signature::{sign, verify};
 
 use crate::config::Server;
 use crate::error::Error;
 use crate::protocol::Action;
+use crate::script::ScriptKind;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +33,8 @@ pub struct Call {
     pub release: Option<String>,
     /// `setup` removes what is no longer wanted.
     pub prune: bool,
+    /// Further arguments of the script.
+    pub options: Vec<String>,
     /// Marks the script's events and the orders sent to it.
     pub nonce: String,
     /// `user@machine` of the controller, for the log on the host.
@@ -86,18 +93,23 @@ impl Call {
     /// The script's arguments, but for the nonce.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
-        if self.action != Action::Setup {
+        if self.action.script() == ScriptKind::Deploy {
             words.push(self.action.name().to_owned());
         }
         words.extend(self.release.clone());
         if self.prune {
             words.push("--prune".to_owned());
         }
+        words.extend(self.options.iter().cloned());
         words.push(format!("who={}", self.who));
         words.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));
         words
     }
 }
+
+/// BatchMode does not reach the ssh of a ProxyJump, which would stop for ever when it asks at the terminal from the
+/// background: with these variables each question is answered with no.
+const ASKS_NOBODY: [(&str, &str); 2] = [("SSH_ASKPASS", "false"), ("SSH_ASKPASS_REQUIRE", "force")];
 
 /// The line that begins what a host reads.
 const MAGIC: &str = "pystrano-1";

@@ -1,8 +1,8 @@
 //! One host's session: one child process and one thread that serves all its pipes.
 
-use super::SessionOptions;
 use super::lines::Lines;
 use super::output::{Closing, Message, SessionOutput};
+use super::{ASKS_NOBODY, SessionOptions};
 use crate::protocol::Order;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -79,10 +79,7 @@ fn serve(
         .stderr(Stdio::piped())
         // Ctrl-C at the terminal is for the controller; it tells the hosts.
         .process_group(0)
-        // BatchMode does not reach the ssh of a ProxyJump, which would stop for ever when it asks at the
-        // terminal from the background: each question is answered with no.
-        .env("SSH_ASKPASS", "false")
-        .env("SSH_ASKPASS_REQUIRE", "force")
+        .envs(ASKS_NOBODY)
         .spawn();
     let mut child = match child {
         Ok(child) => child,
@@ -368,6 +365,7 @@ mod tests {
             action: Action::Status,
             release: None,
             prune: false,
+            options: Vec::new(),
             nonce: String::new(),
             who: "ada@laptop".to_owned(),
             barrier: None,

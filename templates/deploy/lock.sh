@@ -8,16 +8,7 @@
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
-		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-			find_current
-			# The holder writes its name just after it has the lock.
-			for _ in 1 2 3 4 5 6 7 8 9 10; do
-				find_holder
-				[ -z "$holder" ] || break
-				sleep 0.2
-			done
-			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
-		fi
+		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
 		stage=locked
 		# On a full disk it goes without a name: what clean_up removes makes room.
@@ -27,6 +18,33 @@
 		clean_up
 		import_legacy_log
 		report ok "Locked $root"
+	}
+
+	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	wait_for_lock() {
+		find_current
+		# The holder writes its name just after it has the lock.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			find_holder
+			[ -z "$holder" ] || break
+			sleep 0.2
+		done
+		if [ "$lock_wait" -gt 0 ]; then
+			report warning "Waiting up to $lock_wait s for another run, which holds the lock: ${holder:-somebody}"
+			watch_controller 0
+			waited=0
+			while [ "$waited" -lt "$lock_wait" ]; do
+				sleep 1
+				if flock -n 9 9>&9; then
+					unwatch_controller
+					return 0
+				fi
+				waited=$((waited + 1))
+			done
+			unwatch_controller
+			find_holder
+		fi
+		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
 	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.

@@ -3,10 +3,11 @@
 {%- if !release_venv %}
 		tell_packages
 {%- endif %}
-{%- if !services.is_empty() %}
-		show_log
-{%- endif %}
+{%- if services.is_empty() %}
 		failed "$1"
+{%- else %}
+		failed_with_log "$1"
+{%- endif %}
 		failed_step=$step
 		begin revert
 		if [ -z "$current" ]; then

@@ -1,3 +1,10 @@
+	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	failed_with_log() {
+		[ -z "$nonce" ] || show_log
+		failed "$1"
+		[ -n "$nonce" ] || show_log
+	}
+
 	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
 	# for that: the reason is most often among them.
 	show_log() {

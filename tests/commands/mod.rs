@@ -1,6 +1,6 @@
 //! The commands by their first names, in the order of the help.
 
-pub const COMMANDS: [&str; 10] = [
+pub const COMMANDS: [&str; 13] = [
     "init",
     "check",
     "render",
@@ -8,6 +8,9 @@ pub const COMMANDS: [&str; 10] = [
     "deploy",
     "rollback",
     "status",
+    "logs",
+    "run",
+    "restart",
     "schema",
     "completions",
     "man",

@@ -1,6 +1,7 @@
 //! The controller over many hosts, each played by a directory of this machine.
 
 mod commands;
+mod everyday;
 mod faults;
 mod interrupts;
 mod links;

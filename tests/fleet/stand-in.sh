@@ -46,7 +46,11 @@ git)
 	;;
 sudo)
 	[ "$1" != -n ] || shift
-	[ "$1" = -l ] || exec "$@"
+	case "$1 ${2-}" in
+	'-l journalctl') [ ! -e "$SANDBOX/fail/journalctl-rule" ] ;;
+	'-l '*) ;;
+	*) exec "$@" ;;
+	esac
 	;;
 systemctl)
 	case $1 in
@@ -54,6 +58,18 @@ systemctl)
 	is-active) echo active ;;
 	esac
 	;;
-journalctl) cat "$SANDBOX/journal" 2>/dev/null ;;
+journalctl)
+	cat "$SANDBOX/journal" 2>/dev/null
+	case $* in *--follow*)
+		while kill -0 "$PPID" 2>/dev/null; do
+			[ ! -e "$SANDBOX/more" ] || {
+				cat "$SANDBOX/more"
+				rm "$SANDBOX/more"
+			}
+			sleep 0.05
+		done
+		;;
+	esac
+	;;
 curl) printf 200 ;;
 esac

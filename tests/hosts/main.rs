@@ -17,11 +17,15 @@ mod releases;
 mod reported;
 mod reuse;
 mod rollback;
+mod runner;
 mod secrets;
 mod setup;
 mod setup_directories;
 mod setup_system;
 mod support;
 mod takeover;
+#[path = "../init/terminal.rs"]
+#[allow(dead_code)] // `start` is for the tests of `init`
+mod terminal;
 mod trial_setup;
 mod units;

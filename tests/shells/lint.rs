@@ -18,6 +18,19 @@ fn golden_scripts_are_clean() {
     }
     scripts.retain(|script| script.exists());
     assert!(scripts.len() >= 20, "only {} scripts", scripts.len());
+    // `logs` sends a script that is in no golden case.
+    let directory = tempfile::tempdir().expect("a directory");
+    let logs = directory.path().join("logs.sh");
+    let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+        .args(["logs", "production", "api", "--host", "app1.example.com"])
+        .args(["--dry-run", "--verbose"])
+        .current_dir(golden.join("django-pip-gunicorn"))
+        .output()
+        .expect("pystrano");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let start = text.find("#!/bin/sh").expect("a script");
+    std::fs::write(&logs, format!("{}\n", text[start..].trim_end())).expect("a file");
+    scripts.push(logs);
     for tool in [&["shellcheck", "-s", "sh"][..], &["shfmt", "-d"]] {
         let ran = Command::new(tool[0])
             .args(&tool[1..])

@@ -25,7 +25,7 @@ fn every_step_runs_and_then_finds_itself_done() {
         );
         let rule = "root ALL=(root) NOPASSWD: /usr/bin/systemctl restart app.service, \
                     /usr/bin/journalctl --no-pager --unit\\=app.service --output\\=short-unix --lines\\=10000, \
-                    /usr/bin/journalctl --no-pager --unit\\=app.service --output\\=short-unix --lines\\=10000 --follow\n";
+                    /usr/bin/journalctl --no-pager --unit\\=app.service --output\\=short-unix --lines\\=1000 --follow\n";
         assert_eq!(host.read("etc/sudoers.d/pystrano-root,app+service"), rule);
         assert_eq!(host.read("etc/systemd/system/app.service"), UNIT);
         assert_eq!(

@@ -212,6 +212,15 @@ macro_rules! text_type {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                $rule(text).map_err(|message| message.to_string())?;
+                Ok($name(text.to_owned()))
+            }
+        }
+
         impl std::ops::Deref for $name {
             type Target = str;
 

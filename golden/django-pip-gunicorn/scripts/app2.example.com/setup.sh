@@ -815,7 +815,7 @@ EOF
 		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
 		rule=deploy" ALL=(root) NOPASSWD: $systemctl restart "gunicorn.service
 		rule="$rule, $journalctl "'--no-pager --unit\=gunicorn.service --output\=short-unix --lines\=10000'
-		rule="$rule, $journalctl "'--no-pager --unit\=gunicorn.service --output\=short-unix --lines\=10000 --follow'
+		rule="$rule, $journalctl "'--no-pager --unit\=gunicorn.service --output\=short-unix --lines\=1000 --follow'
 		rm -f "$sudo_file.new" # of a setup that was killed
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
 			# sudo passes over names with a dot: the rule does not hold before it was checked.

@@ -3,9 +3,11 @@
 #
 #   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
 #   sh deploy.sh rollback [RELEASE]    promote an earlier release again
+#   sh deploy.sh restart               restart what runs here, and verify it
 #   sh deploy.sh status                show what runs here
 #
-# Run it as orders on staging.example.com. RELEASE defaults to the time, in UTC.
+# Run it as orders on staging.example.com. RELEASE defaults to the time, in UTC. With lock-wait=SECONDS
+# it waits that long for another run, which holds the lock.
 # A deploy takes these steps, each a function below. Until promote the app goes on as it was.
 #   lock          one run at a time; what a killed run left behind is removed
 #   release       whatever would stop the release later stops it now
@@ -86,6 +88,30 @@
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
+	# restart_alone: what runs is started again, and verified. There is nothing to go back to.
+	restart_alone() {
+		take_lock
+		begin release
+		[ -n "$current" ] || die 3 'there is no release to restart; deploy first'
+		release=$current
+		check_promotion
+		commit=$(commit_of "$release")
+		report ok "Found release $release"
+		event "fact release $release"
+		event "fact commit $commit"
+		unwatch_controller
+		# What was begun comes to its end, and into the log.
+		trap '' HUP INT PIPE TERM
+		if restart && verify; then
+			log restarted
+			conclude 0 restarted "Restarted $release ($commit)"
+		else
+			failed_with_log "$?"
+			log restart-failed
+			conclude 1 failed "$unit does not run as it should; look at this host now"
+		fi
+	}
+
 	# find_previous sets $release to what ran before $current. Earlier tools did not write that
 	# down: of theirs it is the one before by name, the time.
 	find_previous() {
@@ -153,16 +179,7 @@ EOF
 		mkdir -p "$state"
 		touch "$state/lock"
 		exec 9>>"$state/lock"
-		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
-			find_current
-			# The holder writes its name just after it has the lock.
-			for _ in 1 2 3 4 5 6 7 8 9 10; do
-				find_holder
-				[ -z "$holder" ] || break
-				sleep 0.2
-			done
-			die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
-		fi
+		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
 		stage=locked
 		# On a full disk it goes without a name: what clean_up removes makes room.
@@ -172,6 +189,33 @@ EOF
 		clean_up
 		import_legacy_log
 		report ok "Locked $root"
+	}
+
+	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	wait_for_lock() {
+		find_current
+		# The holder writes its name just after it has the lock.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			find_holder
+			[ -z "$holder" ] || break
+			sleep 0.2
+		done
+		if [ "$lock_wait" -gt 0 ]; then
+			report warning "Waiting up to $lock_wait s for another run, which holds the lock: ${holder:-somebody}"
+			watch_controller 0
+			waited=0
+			while [ "$waited" -lt "$lock_wait" ]; do
+				sleep 1
+				if flock -n 9 9>&9; then
+					unwatch_controller
+					return 0
+				fi
+				waited=$((waited + 1))
+			done
+			unwatch_controller
+			find_holder
+		fi
+		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
 	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
@@ -941,6 +985,13 @@ EOF
 		unit=orders.service
 	}
 
+	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	failed_with_log() {
+		[ -z "$nonce" ] || show_log
+		failed "$1"
+		[ -n "$nonce" ] || show_log
+	}
+
 	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
 	# for that: the reason is most often among them.
 	show_log() {
@@ -1068,8 +1119,7 @@ EOF
 
 	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
 	revert() {
-		show_log
-		failed "$1"
+		failed_with_log "$1"
 		failed_step=$step
 		begin revert
 		if [ -z "$current" ]; then
@@ -1227,12 +1277,13 @@ EOF
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
-		action='' release='' who='' barrier='' current='' commit=- stage=refusing
+		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
+			lock-wait=*) lock_wait=${word#*=} ;;
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -1240,17 +1291,20 @@ EOF
 			esac
 		done
 		action=${action:-deploy}
-		case $action in deploy | rollback | status) ;; *) usage ;; esac
+		case $action in deploy | rollback | restart | status) ;; *) usage ;; esac
+		[ "$action" != restart ] || [ -z "$release" ] || usage
+		case $lock_wait in '' | *[!0-9]*) usage ;; esac
 		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
 		start_run "$action" "${release:--}"
 		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
 		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
 		stage=checking
+		[ "$action" != restart ] || restart_alone
 		"$action"
 	}
 
 	usage() {
-		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE]' >&2
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|restart|status] [RELEASE] [lock-wait=SECONDS]' >&2
 		exit 2
 	}
 

@@ -1,0 +1,44 @@
+//! Which apps and environments there are, for a name that is none of them.
+
+use crate::cli::{Cli, Target, directories};
+use crate::config::similar;
+
+/// What to do where there is no config of this app and environment.
+pub fn help(cli: &Cli, target: &Target) -> String {
+    let Target { environment, app } = target;
+    let has = |app: &str, environment: &str| {
+        let directory = cli.deploy_config_dir.join(app).join(environment);
+        directory.join(&cli.config_file_name).is_file()
+    };
+    if has(environment, app) {
+        return format!("the environment comes first: `{app} {environment}`");
+    }
+    let environments = |app: &str| {
+        let mut names = directories(&cli.deploy_config_dir.join(app));
+        names.retain(|environment| has(app, environment));
+        names
+    };
+    let mut apps = directories(&cli.deploy_config_dir);
+    apps.retain(|app| !environments(app).is_empty());
+    let (there, name, known) = match environments(app) {
+        own if !own.is_empty() => (format!("{app} has"), environment, own),
+        _ => ("the apps are".to_owned(), app, apps),
+    };
+    let init = format!("`pystrano init {environment} {app}` writes");
+    if known.is_empty() {
+        return format!("{init} one");
+    }
+    let meant = similar(name, known.iter().map(String::as_str));
+    let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+    format!("{there} {}; {meant}{init} a new one", listed(&known))
+}
+
+/// The names, as long as they are not too many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    if names.len() > SHOWN {
+        shown.push(format!("{} more", names.len() - SHOWN));
+    }
+    shown.join(", ")
+}

@@ -1,0 +1,75 @@
+//! Scripts of an earlier `render --output`, checked against their sums and whoever signed those.
+
+use super::handoff::{SIGNATURE, SUMS};
+use crate::cli;
+use crate::error::Error;
+use crate::script::{self, ScriptKind, is_redacted};
+use crate::{report, ssh};
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+/// A directory whose SHA256SUMS was read, and proved where it is signed.
+#[derive(Debug)]
+pub struct Reviewed {
+    directory: PathBuf,
+    /// The sum of each file, by its path in the directory.
+    sums: HashMap<String, String>,
+}
+
+impl Reviewed {
+    /// `None` where no directory is named.
+    ///
+    /// # Errors
+    /// It has no SHA256SUMS, or their signature is not by one of the allowed signers; or there is only one of the two.
+    pub fn open(arguments: &cli::Reviewed) -> Result<Option<Self>, Error> {
+        let Some(directory) = &arguments.from else {
+            return Ok(None);
+        };
+        let path = directory.join(SUMS);
+        let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        let signature = directory.join(SIGNATURE);
+        let is_signed = fs::symlink_metadata(&signature).is_ok();
+        match &arguments.allowed_signers {
+            Some(signers) if is_signed => {
+                report::note(ssh::verify(text.as_bytes(), &signature, signers)?);
+            }
+            Some(_) => return Err(Error::NotSigned { path }),
+            None if is_signed => return Err(Error::NoSigners { path: signature }),
+            None => {}
+        }
+        let line = |line: &str| {
+            let (sum, path) = line.split_once("  ")?;
+            Some((path.to_owned(), sum.to_owned()))
+        };
+        Ok(Some(Reviewed {
+            directory: directory.clone(),
+            sums: text.lines().filter_map(line).collect(),
+        }))
+    }
+
+    /// A script of a server.
+    ///
+    /// # Errors
+    /// It is not there, not as it was written, or has no secrets.
+    pub fn script(&self, server: &str, kind: ScriptKind) -> Result<String, Error> {
+        let name = format!("{server}/{}", kind.file_name());
+        let path = self.directory.join(&name);
+        let sum = self.sums.get(&name).ok_or_else(|| self.unlisted(&name))?;
+        let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        if script::sha256(&text) != *sum {
+            return Err(Error::Changed { path });
+        }
+        match is_redacted(&text) {
+            true => Err(Error::WithoutSecrets { path }),
+            false => Ok(text),
+        }
+    }
+
+    fn unlisted(&self, name: &str) -> Error {
+        Error::NotReviewed {
+            name: name.to_owned(),
+            sums: self.directory.join(SUMS),
+        }
+    }
+}

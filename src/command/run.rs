@@ -1,0 +1,43 @@
+//! `run`: a command in the release that runs on one server.
+
+use crate::cli::{Cli, Run, Selection, Target};
+use crate::error::Error;
+use crate::report;
+use crate::ssh;
+use std::io::{IsTerminal, stdin, stdout};
+use std::process::ExitCode;
+
+/// Becomes the `ssh` that runs the command, with this program's stdin, stdout and stderr. There is a terminal where both
+/// stdin and stdout are one, so that what goes into a file or a pipe goes there as it is.
+///
+/// # Errors
+/// A command that is too long; otherwise it comes back only where `ssh` cannot be run.
+pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
+    let Target { environment, app } = &arguments.target;
+    let selection = Selection {
+        target: Target {
+            environment: environment.clone(),
+            app: app.clone(),
+        },
+        hosts: arguments.host.iter().cloned().collect(),
+    };
+    let config = super::load(cli, &selection)?;
+    let Some(server) = config.servers.first() else {
+        return Ok(ExitCode::SUCCESS); // a config has a server
+    };
+    let terminal = stdin().is_terminal() && stdout().is_terminal();
+    let call = ssh::call(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
+    let program = ssh::program();
+    if arguments.dry_run {
+        let words = [program.to_string_lossy().into_owned()];
+        let words = words.into_iter().chain(call);
+        let words: Vec<_> = words
+            .map(|word| shell_escape::escape(word.into()))
+            .collect();
+        report::result(words.join(" "));
+        return Ok(ExitCode::SUCCESS);
+    }
+    ssh::find_program()?;
+    let source = ssh::replace(&call, terminal);
+    Err(Error::Ssh { program, source })
+}

@@ -1,0 +1,89 @@
+//! One command on one host, in the place of this program.
+
+use super::{ASKS_NOBODY, program};
+use crate::config::Server;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// So long may a remote command be: Linux takes no longer argument.
+const LONGEST: usize = 130_000;
+
+/// The arguments of `ssh` that run a command in the release that runs on a server; `None` if it is too long.
+///
+/// The remote command holds the words as base64, which means the same to every login shell. With a terminal it gets one
+/// there, and ssh may ask at it.
+pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<String>> {
+    let remote = format!(
+        "exec sh -c 'eval \"$(printf %s {} | base64 -d)\"'",
+        STANDARD.encode(script(server, words))
+    );
+    if remote.len() > LONGEST {
+        return None;
+    }
+    let mut arguments: Vec<String> = match terminal {
+        true => vec!["-t".to_owned()],
+        false => ["-T", "-o", "BatchMode=yes"].map(str::to_owned).into(),
+    };
+    let options = [
+        "-a",
+        "-o",
+        "ConnectTimeout=15",
+        "-o",
+        "ServerAliveInterval=15",
+        "-o",
+        "ServerAliveCountMax=3",
+    ];
+    arguments.extend(options.map(str::to_owned));
+    if let Some(port) = server.port {
+        arguments.extend(["-p".to_owned(), port.to_string()]);
+    }
+    arguments.extend(["-l", &server.project_user, "--", &server.host, &remote].map(str::to_owned));
+    Some(arguments)
+}
+
+/// Text for `sh` that starts the command by the release's launcher. The shell stays, so that a command that a signal
+/// ends has an exit status; ssh has none for it.
+fn script(server: &Server, words: &[OsString]) -> Vec<u8> {
+    let launcher = format!("{}/current/.pystrano/run", &*server.project_root);
+    let launcher = quote(launcher.as_bytes());
+    let mut script = b"umask 022; trap : INT QUIT; [ -x ".to_vec();
+    script.extend_from_slice(&launcher);
+    script.extend_from_slice(
+        b" ] || { echo 'pystrano: no release runs here that commands can be run in; deploy first' >&2; exit 3; }; ",
+    );
+    script.extend_from_slice(&launcher);
+    for word in words {
+        script.push(b' ');
+        script.extend(quote(word.as_bytes()));
+    }
+    script.extend_from_slice(b"; exit");
+    script
+}
+
+/// One word of `sh`.
+fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            other => quoted.push(*other),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// Becomes `ssh`; its exit code is that of the command. Comes back only with an error.
+pub fn replace(arguments: &[String], terminal: bool) -> io::Error {
+    let mut command = Command::new(program());
+    command.args(arguments);
+    if !terminal {
+        command.envs(ASKS_NOBODY);
+    }
+    command.exec()
+}
