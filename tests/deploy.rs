@@ -469,7 +469,7 @@ fn wrong_words_are_refused() {
         assert_eq!(ran.status, 2, "{words:?}");
         assert_eq!(
             ran.stderr,
-            "usage: sh deploy.sh [deploy|rollback|status] [RELEASE]\n"
+            "usage: sh deploy.sh [deploy|rollback|restart|status] [RELEASE] [lock-wait=SECONDS]\n"
         );
     }
 }
