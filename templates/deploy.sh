@@ -20,12 +20,18 @@
 #   env           the launcher, which starts commands and the app
 {%- endif %}
 #   media         a link to {{ server.project_root }}/shared/media
+{%- if shares_paths %}
+#   shared        links to what else lies in {{ server.project_root }}/shared
+{%- endif %}
 #   dependencies  into {% if release_venv %}a virtualenv of the release{% else %}{{ server.venv_dir }}{% endif %}
 {%- if !server.secrets.is_empty() %}
 #   secrets       links to {{ server.project_root }}/shared
 {%- endif %}
 {%- if server.collect_static_files %}
 #   static        static files
+{%- endif %}
+{%- if !server.hooks.is_empty() %}
+#   before_… and after_… are hooks: commands of the app's own, at these points
 {%- endif %}
 {%- if server.run_migrations %}
 #   migrate       the database; a migration that has begun is never cut short
@@ -68,10 +74,18 @@
 {%- if let Some(revision) = server.revision %}
 	revision={{ revision }}
 {%- endif %}
+{%- if !server.app_dir.is_top() %}
+	app_dir={{ server.app_dir }}
+{%- endif %}
 {%- if let Some(command) = server.dependency_install_command %}
 	dependency_install_command={{ command }}
 {%- else %}
 	dependency_file={{ server.dependency_file }}
+{%- endif %}
+{%- if pip %}
+{%- if let Some(python) = server.python %}
+	python={{ python.interpreter() }}
+{%- endif %}
 {%- endif %}
 {%- if release_venv %}
 	venv_dir={{ server.venv_dir }} # a link through current
@@ -114,11 +128,17 @@
 		get_code
 		put_env
 		link_media
+{%- if shares_paths %}
+		link_shared_paths
+{%- endif %}
 		install_dependencies
+		drop_agent
+{%- for command in server.hooks.at("after_dependencies") %}
+		run_hook after_dependencies {{ command }}
+{%- endfor %}
 {%- for program in programs %}
 		need_program {{ program }}
 {%- endfor %}
-		drop_agent
 {%- if release_venv %}
 		link_venv
 {%- endif %}
@@ -126,18 +146,37 @@
 		link_secrets
 {%- endif %}
 {%- if server.collect_static_files %}
+{%- for command in server.hooks.at("before_static") %}
+		run_hook before_static {{ command }}
+{%- endfor %}
 		refresh_static_files
+{%- for command in server.hooks.at("after_static") %}
+		run_hook after_static {{ command }}
+{%- endfor %}
 {%- endif %}
 {%- if server.run_migrations %}
 		wait_at ready migrate
+{%- if !server.hooks.at("before_migrate").is_empty() %}
+		watch_controller 0
+{%- for command in server.hooks.at("before_migrate") %}
+		run_hook before_migrate {{ command }}
+{%- endfor %}
+		unwatch_controller
+{%- endif %}
 		migrate
 		wait_at migrated go
 {%- else %}
 		wait_at ready go
 {%- endif %}
+{%- for command in server.hooks.at("before_promote") %}
+		run_hook before_promote {{ command }}
+{%- endfor %}
 		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+{%- for command in server.hooks.at("after_promote") %}
+		run_hook after_promote {{ command }} || report warning "The hook after_promote failed; $release stays"
+{%- endfor %}
 {%- if server.keep_releases.0.is_some() %}
 		prune
 {%- endif %}
@@ -199,6 +238,14 @@
 {% include "deploy/env.sh" %}
 
 {% include "deploy/links.sh" %}
+{%- if shares_paths %}
+
+{% include "deploy/shared_paths.sh" %}
+{%- endif %}
+{%- if !server.hooks.is_empty() %}
+
+{% include "deploy/hooks.sh" %}
+{%- endif %}
 {% include "deploy/dependencies.sh" %}
 {%- if !programs.is_empty() %}
 
@@ -267,6 +314,13 @@
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
+{%- if !pip %}
+		# What uv fetches lies where the app can read it.
+		export UV_PYTHON_INSTALL_DIR="$state/python"
+{%- if let Some(python) = server.python %}
+		export UV_PYTHON={{ python }}
+{%- endif %}
+{%- endif %}
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
 		for word in "$@"; do

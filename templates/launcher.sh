@@ -7,7 +7,7 @@ if [ "$#" -eq 0 ]; then
 fi
 # By its own path rather than through current, so that all that follows is of one release.
 [ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
-cd -- "${0%/.pystrano/run}"
+cd -- "${0%/.pystrano/run}"{% if !server.app_dir.is_top() %}/{{ server.app_dir }}{% endif %}
 {%- for (name, value) in variables %}
 export {{ name|safe }}={{ value }}
 {%- endfor %}

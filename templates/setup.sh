@@ -48,6 +48,9 @@
 	user={{ server.project_user }}
 	root={{ server.project_root }}
 	venv={{ server.venv_dir }}
+{%- if let Some(python) = own_python %}
+	python={{ python }}
+{%- endif %}
 	base_packages={{ base_packages }}
 {%- if !system_packages.is_empty() %}
 	system_packages={{ system_packages }}
@@ -116,6 +119,10 @@
 {% include "setup/directories.sh" %}
 
 {% include "setup/packages.sh" %}
+{%- if own_python.is_some() %}
+
+{% include "setup/python.sh" %}
+{%- endif %}
 
 {% include "setup/sudo.sh" %}
 

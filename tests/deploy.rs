@@ -989,3 +989,177 @@ fn trial_22_waits_go_by_a_clock_that_nobody_sets() {
         begun.elapsed()
     );
 }
+
+/// An app in a directory of its repository, with what it shares and does besides.
+#[test]
+fn an_app_below_the_top_shares_paths_and_runs_hooks() {
+    let host = Sandbox::new();
+    host.write("repo/backend/manage.py", "# version 1\n");
+    host.write("repo/backend/requirements.txt", "django==5.2\n");
+    host.write(
+        "repo/backend/config/local.toml",
+        "from = 'the repository'\n",
+    );
+    host.write("repo/backend/var/exports/first", "1");
+    host.commit("below");
+    let note = |point: &str| {
+        format!(
+            "    {point}: 'printf \"%s %s %s\\n\" {point} \"$GREETING\" \"${{PWD##*/}}\" >>\"$SANDBOX/hooks\"'\n"
+        )
+    };
+    let configure = |more: &str| {
+        let points = [
+            "after_dependencies",
+            "before_static",
+            "after_static",
+            "before_migrate",
+            "before_promote",
+        ];
+        let hooks: String = points.map(note).concat();
+        host.configure(&format!(
+            "app_dir: ./backend/\nshared_dirs: var/exports; logs\nshared_files: config/local.toml"
+        ));
+        let config = host.read("deploy/app/test/deployment.yml");
+        let config = config.replace("servers:", &format!("  hooks:\n{hooks}{more}servers:"));
+        host.write("deploy/app/test/deployment.yml", config);
+    };
+    configure("    after_promote: [echo done, 'exit 7']\n");
+    let ran = host.run(&["sh"], &["deploy", "20260101000000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let warning = "warning The hook after_promote failed; 20260101000000 stays";
+    assert!(ran.stdout.contains(warning), "{ran:?}");
+    let hooks = host.read("hooks");
+    assert_eq!(
+        hooks.lines().collect::<Vec<_>>(),
+        [
+            "after_dependencies hello world backend",
+            "before_static hello world backend",
+            "after_static hello world backend",
+            "before_migrate hello world backend",
+            "before_promote hello world backend",
+        ]
+    );
+    assert!(
+        host.read("calls/pip")
+            .contains("/backend/requirements.txt\0")
+    );
+    for (path, shared) in [
+        ("config/local.toml", "config/local.toml"),
+        ("var/exports", "var/exports"),
+        ("logs", "logs"),
+        ("media", "media"),
+        ("key.txt", "key.txt"),
+    ] {
+        let link = host.path("root/current/backend").join(path);
+        assert!(link.is_symlink(), "{path}");
+        assert_eq!(
+            fs::canonicalize(link).expect(path),
+            fs::canonicalize(host.path("root/shared").join(shared)).expect(shared)
+        );
+    }
+    // What is shared is not overwritten, and what the repository has of it is told.
+    host.write("root/shared/config/local.toml", "from = 'the host'\n");
+    host.write("root/shared/var/exports/first", "2");
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(
+        host.read("root/current/backend/config/local.toml"),
+        "from = 'the host'\n"
+    );
+    assert_eq!(host.read("root/current/backend/var/exports/first"), "2");
+    let told = "config/local.toml of the repository gives way to shared/config/local.toml";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+
+    // What stops before promotion, each with what to do about it.
+    let before = host.snapshot();
+    configure("");
+    for (from, to, told) in [
+        (
+            "before_promote: '",
+            "before_promote: 'exit 9; ",
+            "failed  before_promote, exit status 9",
+        ),
+        (
+            "app_dir: ./backend/",
+            "app_dir: frontend",
+            "the repository has no directory frontend; correct app_dir",
+        ),
+        (
+            "shared_files: config/local.toml",
+            "shared_files: config/none.toml",
+            "shared/config/none.toml, which shared_files names; put it there",
+        ),
+    ] {
+        configure("");
+        let config = host.read("deploy/app/test/deployment.yml");
+        assert!(config.contains(from), "{config}");
+        host.write("deploy/app/test/deployment.yml", config.replace(from, to));
+        let ran = host.deploy();
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+        assert_eq!(host.snapshot(), before, "{told}");
+    }
+    // A directory on the way that leads elsewhere.
+    fs::remove_dir_all(host.path("repo/backend/config")).expect("removed");
+    std::os::unix::fs::symlink("/tmp", host.path("repo/backend/config")).expect("a link");
+    host.commit("leads elsewhere");
+    configure("");
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("config of the repository is a link"),
+        "{ran:?}"
+    );
+    assert_eq!(host.snapshot(), before);
+}
+
+/// Commands of the config run in place of Django's own.
+#[test]
+fn commands_of_the_config_run_with_django_too() {
+    let host = Sandbox::new();
+    host.configure("migration_command: echo migrated >>\"$SANDBOX/own\"\nstatic_files_command: echo collected >>\"$SANDBOX/own\"");
+    host.deployed("20260101000000");
+    assert_eq!(host.read("own"), "collected\nmigrated\n");
+    assert!(!host.path("calls/python").exists());
+}
+
+/// pip installs a project, with its extras and groups, into a virtualenv of the Python that is named.
+#[test]
+fn pip_installs_a_project_for_the_python_that_is_named() {
+    let host = Sandbox::new();
+    host.makes_venvs();
+    host.write("repo/pyproject.toml", "[project]\nname = \"shop\"\n");
+    host.commit("a project");
+    let config = "venv_mode: release\ndependency_file: pyproject.toml\ndependency_extras: postgres\ndependency_groups: [prod, web]\npython: 3.99";
+    host.configure(config);
+    let ran = host.deploy();
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("there is no python3.99 on this host; run setup.sh"),
+        "{ran:?}"
+    );
+    let python = host.read("bin/python3");
+    host.program(
+        "bin/python3.99",
+        &python.replace(
+            "case $1 in",
+            "echo 3.99 >>\"$SANDBOX/calls/pythons\"\ncase $1 in",
+        ),
+    );
+    host.deployed("20260101000000");
+    assert_eq!(host.read("calls/pythons"), "3.99\n");
+    let calls = host.read("calls/pip").replace('\0', " ");
+    let release = host
+        .path("root/releases/20260101000000")
+        .display()
+        .to_string();
+    for words in [
+        "--upgrade pip>=25.1".to_owned(),
+        format!(
+            "{release}/.[postgres] --group {release}/pyproject.toml:prod --group {release}/pyproject.toml:web"
+        ),
+    ] {
+        assert!(calls.contains(&words), "{words} is not in {calls}");
+    }
+}

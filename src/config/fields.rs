@@ -3,9 +3,10 @@
 use super::files::{EnvFile, PrivateKey, Secret};
 use super::reader::{Found, Reader};
 use super::types::{
-    Branch, Command, DependencyFile, Depth, Framework, HealthUrl, Host, HttpHost, KnownHost,
-    Package, PackageManager, Port, Releases, RemotePath, RepositoryUrl, Revision, Seconds,
-    Statuses, UnixUser, Value, VenvDir, VenvMode, is_ssh,
+    AppDir, Branch, Command, DependencyFile, DependencySet, Depth, Framework, HealthUrl, Hooks,
+    Host, HttpHost, KnownHost, Package, PackageManager, Port, Python, Releases, RemotePath,
+    RepositoryUrl, Revision, Seconds, SharedPath, Statuses, UnixUser, Value, VenvDir, VenvMode,
+    is_ssh,
 };
 use super::unit::Unit;
 use serde_json::Value as Json;
@@ -128,6 +129,8 @@ fields! {
     port: Option<Port> = [shown "that of ssh_config, or 22"];
     /// `django` or `fastapi`
     framework: Framework = "django";
+    /// Directory of the repository that the app lives in: commands, `dependency_file`, `media`, secrets and shared paths start from it
+    app_dir: AppDir = [shown "its top"];
     /// `pip` or `uv`
     package_manager: PackageManager = "pip";
     /// What to install, inside the release
@@ -135,10 +138,16 @@ fields! {
         DependencyFile::default_of(package_manager),
         shown "`requirements.txt`, `uv.lock` with uv"
     ];
+    /// Extras of the project to install, where it is a `pyproject.toml` or `uv.lock`; `;` or a list
+    dependency_extras: Vec<DependencySet>;
+    /// Dependency groups to install, likewise
+    dependency_groups: Vec<DependencySet>;
     /// Command that replaces the built-in installation; runs without the env
     dependency_install_command: Option<Command>;
     /// `shared` by all releases, or `release`: dependencies follow the release
     venv_mode: VenvMode = "shared";
+    /// Python of the virtualenv: `3.13`, `python3.13` or a path; uv fetches one that is missing
+    python: Option<Python> = [shown "`python3` of the host; with uv, what the project asks for"];
     /// Git branch to clone
     branch: Option<Branch> = [shown "that of the repository"];
     /// Tag, SHA or ref to check out after a full clone
@@ -153,16 +162,22 @@ fields! {
     env_command: Option<Command>;
     /// Local files, copied by `setup` and linked into every release; `;` or a list
     secrets: Vec<Arc<Secret>>;
+    /// Directories that live in `shared/` and are linked into every release; what the first release has there is copied once
+    shared_dirs: Vec<SharedPath>;
+    /// Files likewise; one that is nowhere stops the deploy
+    shared_files: Vec<SharedPath>;
     /// Local systemd units: services, which a deploy restarts in this order, and their sockets, timers, paths and targets; `;` or a list
     service_file: Vec<Arc<Unit>> = [shown "nothing is restarted"];
     /// Whether this server migrates the database
     run_migrations: bool = "false";
     /// Whether this server collects or builds static files
     collect_static_files: bool = "false";
-    /// FastAPI's migration
-    migration_command: Option<Command> = [shown "`alembic upgrade head`"];
-    /// FastAPI's static files; required with `collect_static_files`
-    static_files_command: Option<Command>;
+    /// What migrates
+    migration_command: Option<Command> = [shown "`manage.py migrate`; with FastAPI `alembic upgrade head`"];
+    /// What collects or builds static files; FastAPI has no default
+    static_files_command: Option<Command> = [shown "`manage.py collectstatic`"];
+    /// Commands, by the point of a deploy at which they run: `after_dependencies`, `before_static`, `after_static`, `before_migrate`, `before_promote`, `after_promote`
+    hooks: Hooks;
     /// Releases to keep; 0 or less for all
     keep_releases: Releases = "5";
     /// Debian packages to install, separated by white space or as a list

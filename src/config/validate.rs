@@ -16,11 +16,16 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
         server.venv_dir.make_absolute(&server.project_user);
         paths(server, reader);
     }
+    python(server, reader);
     if let Some(revision) = server.revision.take() {
         server.set_revision(revision);
     }
+    server.dependency_file.put_in(&server.app_dir);
     dependency_file(server, reader);
+    dependency_sets(server, reader);
     commands(server, reader);
+    shared_paths(server, reader);
+    hooks(server, reader);
     units(server, reader);
     env_command(server, reader);
     users(server, reader);
@@ -97,13 +102,112 @@ fn commands(server: &Server, reader: &mut Reader) {
         }
         return;
     }
-    for (field, command) in [
-        ("migration_command", &server.migration_command),
-        ("static_files_command", &server.static_files_command),
+    for (field, command, own) in [
+        ("migration_command", &server.migration_command, "migrate"),
+        (
+            "static_files_command",
+            &server.static_files_command,
+            "collectstatic",
+        ),
     ] {
         if command.is_some() {
-            let what = format!("`{field}` has no effect with Django");
-            let help = "remove it, or write `framework: fastapi`";
+            let what = format!("`{field}` runs in place of `manage.py {own}`");
+            let help = format!("leave it out where `manage.py {own}` is meant");
+            reader.warn(field, Message::new(what, help));
+        }
+    }
+}
+
+/// Two paths that are shared must not lie in each other, nor where a secret goes.
+fn shared_paths(server: &Server, reader: &mut Reader) {
+    let secrets = server
+        .secrets
+        .iter()
+        .map(|secret| ("secrets", secret.name.as_str()));
+    let directories = server
+        .shared_dirs
+        .iter()
+        .map(|path| ("shared_dirs", &**path));
+    let files = server
+        .shared_files
+        .iter()
+        .map(|path| ("shared_files", &**path));
+    let paths: Vec<(&str, &str)> = secrets.chain(directories).chain(files).collect();
+    for (index, (field, path)) in paths.iter().enumerate() {
+        let others = &paths[..index];
+        let meets = |other: &str| is_inside(path, other) || is_inside(other, path);
+        if let Some((of, other)) = others.iter().find(|(_, other)| meets(other)) {
+            let what = match path == other {
+                true => format!("{} is named twice, in `{of}` and here", quoted(path)),
+                false => format!(
+                    "{} and {} of `{of}` lie in each other",
+                    quoted(path),
+                    quoted(other)
+                ),
+            };
+            reader.error(field, Message::new(what, "leave one of them out"));
+        }
+    }
+}
+
+/// Hooks around a step that no server takes.
+fn hooks(server: &Server, reader: &mut Reader) {
+    for (point, field, is_taken) in [
+        (
+            "before_static",
+            "collect_static_files",
+            server.collect_static_files,
+        ),
+        (
+            "after_static",
+            "collect_static_files",
+            server.collect_static_files,
+        ),
+    ] {
+        if !server.hooks.at(point).is_empty() && !is_taken && !reader.is_set(field) {
+            let what = format!("the hook `{point}` runs with the static files only");
+            reader.warn(
+                "hooks",
+                Message::new(what, format!("write `{field}: true`")),
+            );
+        }
+    }
+}
+
+/// uv makes a shared virtualenv anew for another Python only where it installs a lock.
+fn python(server: &Server, reader: &mut Reader) {
+    let makes_none = server.package_manager == PackageManager::Uv
+        && server.venv_mode == VenvMode::Shared
+        && server.dependency_file.uv_lock_directory().is_none();
+    if server.python.is_some() && makes_none && reader.is_valid("venv_mode") {
+        let what =
+            "`python` has no effect on the virtualenv that releases share, which has one already";
+        reader.error("python", Message::new(what, "write `venv_mode: release`"));
+    }
+}
+
+/// A project that pip installs is code, too.
+fn project(server: &Server, reader: &mut Reader) {
+    if server.venv_mode != VenvMode::Release && reader.is_valid("venv_mode") {
+        let what = "pip installs the project itself, which the virtualenv that releases share must not hold";
+        let help = "write `venv_mode: release`, or name a requirements.txt";
+        reader.error("dependency_file", Message::new(what, help));
+    }
+}
+
+/// Extras and groups are those of a project.
+fn dependency_sets(server: &Server, reader: &mut Reader) {
+    let file = &server.dependency_file;
+    let is_project = server.dependency_install_command.is_none()
+        && (file.project_directory().is_some()
+            || server.package_manager == PackageManager::Uv && file.uv_lock_directory().is_some());
+    for (field, names) in [
+        ("dependency_extras", &server.dependency_extras),
+        ("dependency_groups", &server.dependency_groups),
+    ] {
+        if !names.is_empty() && !is_project && reader.is_valid("dependency_file") {
+            let what = format!("`{field}` has no effect: {} is no project", quoted(file));
+            let help = "write `dependency_file: pyproject.toml`, or leave it out";
             reader.warn(field, Message::new(what, help));
         }
     }
@@ -127,20 +231,21 @@ fn dependency_file(server: &Server, reader: &mut Reader) {
     let what = match name {
         "" | "." => "is a directory",
         "poetry.lock" | "pdm.lock" | "Pipfile.lock" | "Pipfile" => "is for another package manager",
-        "pyproject.toml" | "setup.py" | "setup.cfg" if uses_pip => "is not a list of requirements",
+        "pyproject.toml" if uses_pip => return project(server, reader),
+        "setup.py" | "setup.cfg" if uses_pip => "is not a list of requirements",
         "uv.lock" if uses_pip => "is for uv",
         _ => return,
     };
     let help = match name {
         "uv.lock" => "write `package_manager: uv`",
         "poetry.lock" | "pdm.lock" => {
-            "export it to a requirements.txt, or write a `dependency_install_command`"
+            "export it to a requirements.txt, or write a `dependency_install_command`, such as those in the README"
         }
         "Pipfile" | "Pipfile.lock" => {
             "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`"
         }
         _ => {
-            "name a requirements.txt, or write a `dependency_install_command`, such as `pip install .`"
+            "name its pyproject.toml or a requirements.txt, or write a `dependency_install_command`"
         }
     };
     let what = format!(

@@ -24,6 +24,16 @@ struct Deploy<'a> {
     release_venv: bool,
     django: bool,
     pip: bool,
+    /// What runs Python outside of the virtualenv, as a word of the shell.
+    python: &'static str,
+    /// The directory of the app in the release being built, as a word of the shell.
+    app_root: &'static str,
+    /// It has shared_dirs or shared_files.
+    shares_paths: bool,
+    /// From there to the project's root.
+    upwards: String,
+    /// The project that pip installs, with its extras, from the release.
+    project: String,
     dependencies: Dependencies,
     env_base64: String,
     launcher: String,
@@ -58,6 +68,8 @@ enum Dependencies {
     Command,
     /// By pip, from a list of requirements.
     Pip,
+    /// By pip, the project that a `pyproject.toml` describes.
+    PipProject,
     /// By `uv sync`, from a `uv.lock`.
     UvLock,
     /// By `uv pip install`, from a list of requirements or what describes the project.
@@ -70,6 +82,9 @@ impl Dependencies {
             return Dependencies::Command;
         }
         match server.package_manager {
+            PackageManager::Pip if server.dependency_file.project_directory().is_some() => {
+                Dependencies::PipProject
+            }
             PackageManager::Pip => Dependencies::Pip,
             PackageManager::Uv if server.dependency_file.uv_lock_directory().is_some() => {
                 Dependencies::UvLock
@@ -159,9 +174,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     while launcher.lines().any(|line| line == launcher_end) {
         launcher_end.push('_');
     }
-    // Django has commands of its own for both steps.
     let command = |runs, command: &'a Option<Command>| -> Option<&'a str> {
-        command.as_deref().filter(|_| runs && !django)
+        command.as_deref().filter(|_| runs)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
     let services = unit::services(&server.service_file);
@@ -177,6 +191,17 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         release_venv,
         django,
         pip,
+        python: match &server.python {
+            Some(_) if pip => "\"$python\"",
+            _ => "python3",
+        },
+        app_root: match server.app_dir.is_top() {
+            true => "\"$releases/$release\"",
+            false => "\"$releases/$release/$app_dir\"",
+        },
+        shares_paths: !server.shared_dirs.is_empty() || !server.shared_files.is_empty(),
+        upwards: "../".repeat(2 + server.app_dir.depth()),
+        project: project(server),
         dependencies: Dependencies::of(server),
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
         launcher,
@@ -249,7 +274,19 @@ fn dependency_source(server: &Server) -> String {
     match Dependencies::of(server) {
         Dependencies::Command => "what dependency_install_command installs".to_owned(),
         Dependencies::UvLock => "pyproject.toml, and run uv lock".to_owned(),
-        Dependencies::Pip | Dependencies::UvFile => server.dependency_file.to_string(),
+        Dependencies::Pip | Dependencies::PipProject | Dependencies::UvFile => {
+            server.dependency_file.to_string()
+        }
+    }
+}
+
+/// What pip is given of a project: its directory, from that of the release, and the extras.
+fn project(server: &Server) -> String {
+    let directory = server.dependency_file.project_directory().unwrap_or(".");
+    let extras: Vec<&str> = server.dependency_extras.iter().map(|it| &**it).collect();
+    match extras.is_empty() {
+        true => directory.to_owned(),
+        false => format!("{directory}[{}]", extras.join(",")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `setup.sh`.
 
 use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name};
+use crate::config::types::Python;
 use crate::config::unit::{self, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
@@ -18,6 +19,11 @@ struct Setup<'a> {
     redacted: bool,
     release_venv: bool,
     uv: bool,
+    /// What makes virtualenvs, as a word of the shell.
+    python: &'static str,
+    /// The interpreter that the config names, and whether Debian's packages may have that name.
+    own_python: Option<String>,
+    python_is_named: bool,
     /// What the steps and the deploys need, separated by spaces.
     base_packages: String,
     /// What else the config asks for.
@@ -65,6 +71,9 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         })
         .collect();
     let base_packages = base_packages(server);
+    // uv finds or fetches its own.
+    let python = server.python.as_ref();
+    let python = python.filter(|_| server.package_manager == PackageManager::Pip);
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
     let script = Setup {
@@ -75,6 +84,12 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             && (!server.secrets.is_empty() || server.deploy_key.is_some()),
         release_venv: server.venv_mode == VenvMode::Release,
         uv: server.package_manager == PackageManager::Uv,
+        python: match python {
+            Some(_) => "\"$python\"",
+            None => "python3",
+        },
+        own_python: python.map(Python::interpreter),
+        python_is_named: python.is_some_and(Python::is_named),
         system_packages: system_packages(server, &base_packages).join(" "),
         base_packages: base_packages.join(" "),
         known_hosts,

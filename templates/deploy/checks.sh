@@ -11,10 +11,17 @@
 		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 {%- if release_venv %}
 		check_venv_dir
+{%- if pip && server.python.is_some() %}
+		command -v "$python" >/dev/null || die 3 "there is no $python on this host; run setup.sh first"
+{%- endif %}
 {%- else %}
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
 			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
+{%- if pip && server.python.is_some() %}
+		[ "$("$venv/bin/python" -V 2>&1)" = "$("$python" -V 2>&1)" ] ||
+			die 3 "$venv has $("$venv/bin/python" -V 2>&1), not that of $python; name another venv_dir and run setup.sh, or set venv_mode: release"
+{%- endif %}
 {%- endif %}
 {%- if server.deploy_key.is_some() %}
 		[ -r "$deploy_key" ] || die 3 "there is no $deploy_key, the deploy_key; run setup.sh first"

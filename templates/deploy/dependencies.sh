@@ -25,6 +25,14 @@
 {% include "deploy/dependencies/pip.sh" %}
 
 {% include "deploy/dependencies/pip_install.sh" %}
+{%- when Dependencies::PipProject %}
+{% include "deploy/dependencies/release.sh" %}
+
+{% include "deploy/dependencies/pip_project.sh" %}
+
+{% include "deploy/dependencies/dependency_file.sh" %}
+
+{% include "deploy/dependencies/pip_install.sh" %}
 {%- when Dependencies::UvLock %}
 {%- if release_venv %}
 {% include "deploy/dependencies/release.sh" %}

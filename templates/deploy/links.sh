@@ -1,7 +1,7 @@
 	link_media() {
 		begin media
 		mkdir -p "$shared/media"
-		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
+		code=$(cd {{ app_root|safe }} && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
 		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
 		share_directory media
 		report changed 'Linked shared media'
@@ -10,7 +10,7 @@
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own={{ app_root|safe }}/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -34,9 +34,28 @@
 				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
 			fi
 		done'
+{%- if shares_paths %}
+
+	# link_shared PATH: in place of what the repository may hold there.
+	link_shared() {
+		rm -rf {{ app_root|safe }}/"${1:?}"
+		case $1 in
+		*/*)
+			parent={{ app_root|safe }}/${1%/*}
+			mkdir -p "$parent"
+			[ "$(cd -P -- "$parent" && pwd)" = "$(cd -P -- {{ app_root|safe }} && pwd)/${1%/*}" ] ||
+				die 3 "${1%/*} of the repository is a link or in one, and $1 cannot be shared there"
+			upwards=$(printf '%s\n' "${1%/*}/" | sed 's:[^/]*/:../:g')
+			;;
+		*) upwards='' ;;
+		esac
+		ln -s "{{ upwards|safe }}${upwards}shared/$1" {{ app_root|safe }}/"$1"
+	}
+{%- else %}
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf {{ app_root|safe }}/"${1:?}"
+		ln -s "{{ upwards|safe }}shared/$1" {{ app_root|safe }}/"$1"
 	}
+{%- endif %}

@@ -14,13 +14,13 @@
 	need_secret() { [ -f "$shared/$1" ] || die 3 "there is no $shared/$1; run setup.sh first"; }
 
 	need_no_directory() {
-		if [ -d "$releases/$release/$1" ] && [ ! -L "$releases/$release/$1" ]; then
+		if [ -d {{ app_root|safe }}/"$1" ] && [ ! -L {{ app_root|safe }}/"$1" ]; then
 			die 3 "the repository has a directory $1, where the secret of that name belongs; rename one of them"
 		fi
 	}
 
 	link_secret() {
-		if [ -e "$releases/$release/$1" ] || [ -L "$releases/$release/$1" ]; then
+		if [ -e {{ app_root|safe }}/"$1" ] || [ -L {{ app_root|safe }}/"$1" ]; then
 			report warning "$1 of the repository gives way to the secret of that name"
 		fi
 		link_shared "$1"

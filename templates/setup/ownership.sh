@@ -38,6 +38,9 @@
 		owner=$(owner_of sudo "$sudo_file")
 		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 {%- endif %}
+{%- if own_python.is_some() %}
+		check_python
+{%- endif %}
 		stage=working
 		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
 		write_record "$(

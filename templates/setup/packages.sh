@@ -6,6 +6,9 @@
 {%- if !system_packages.is_empty() %}
 		install_missing --install-recommends "$system_packages"
 {%- endif %}
+{%- if python_is_named %}
+		has_python || install_missing --no-install-recommends "$python $python-venv"
+{%- endif %}
 		finish_step 'Installed system packages'
 	}
 

@@ -46,7 +46,7 @@
 		fi
 		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1"; then
 			ensure_owned_dirs "$1"
-			as_user python3 -m venv "$1"
+			as_user {{ python|safe }} -m venv "$1"
 			outcome=changed
 		fi
 	}

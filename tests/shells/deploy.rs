@@ -122,6 +122,12 @@ fn host_for(script: &str) -> Sandbox {
     if let Some(file) = setting(&host, script, "dependency_file") {
         host.write(&format!("repo/{file}"), "django\n");
     }
+    if let Some(directory) = setting(&host, script, "app_dir") {
+        host.write(&format!("repo/{directory}/manage.py"), "");
+        host.write(&format!("repo/{directory}/config/local.toml"), "");
+        host.program("bin/python3.13", &host.read("bin/python3"));
+        host.program("bin/pg_dump", NOISE);
+    }
     host.write("repo/pyproject.toml", "[project]\n");
     host.write("repo/uv.lock", "version = 1\n");
     host.write(".gitconfig", "[protocol \"file\"]\n\tallow = always\n");

@@ -1,5 +1,6 @@
 //! The types of the fields. Each has its rule, and knows how it may be written.
 
+mod app;
 mod form;
 mod git;
 mod host;
@@ -12,6 +13,7 @@ use super::files::Files;
 pub use super::unit::unit_name;
 use crate::diagnostics::{Diagnostics, Message, Position};
 use crate::yaml::{Entry, Kind, Node};
+pub use app::{AppDir, DependencySet, Hooks, Python, SharedPath};
 pub use form::{Form, Integer, Named, Text, integer};
 pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
 pub use host::{Host, Port, UnixUser};

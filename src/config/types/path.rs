@@ -43,6 +43,20 @@ impl DependencyFile {
         }
     }
 
+    /// Starts from a directory of the repository.
+    pub fn put_in(&mut self, directory: &super::AppDir) {
+        self.0 = directory.join(&self.0);
+    }
+
+    /// The directory of a `pyproject.toml`; `.` for the top of the repository.
+    pub fn project_directory(&self) -> Option<&str> {
+        let directory = self.0.strip_suffix("pyproject.toml")?;
+        match directory.strip_suffix('/') {
+            Some(directory) => Some(directory),
+            None => directory.is_empty().then_some("."),
+        }
+    }
+
     /// That of a package manager.
     pub fn default_of(manager: super::PackageManager) -> Self {
         DependencyFile(

@@ -4,7 +4,7 @@
 		venv=$root/venvs/$release
 		rm -rf "$venv"
 {%- if pip %}
-		run python3 -m venv "$venv"
+		run {{ python|safe }} -m venv "$venv"
 {%- else %}
 		find_uv
 		run in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for

@@ -1,7 +1,7 @@
-	# in_release COMMAND: in the directory of the release, with the virtualenv{% if !pip %} and uv{% endif %} first on PATH, and
+	# in_release COMMAND: in the directory of the {% if server.app_dir.is_top() %}release{% else %}app{% endif %}, with the virtualenv{% if !pip %} and uv{% endif %} first on PATH, and
 	# without the env file.
 	in_release() (
-		cd "$releases/$release" || exit
+		cd {{ app_root|safe }} || exit
 		export VIRTUAL_ENV="$venv" PATH="$venv/bin:{% if !pip %}$releases/$release/.pystrano/bin:{% endif %}$PATH"
 {%- if !pip %}
 		export UV_PROJECT_ENVIRONMENT="$venv"

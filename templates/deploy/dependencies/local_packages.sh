@@ -16,7 +16,7 @@
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
-				.* | */*) [ ! -d "$releases/$release/$path" ] || printf '%s\n' "$path" ;;
+				.* | */*) [ ! -d {{ app_root|safe }}/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done
 	}

@@ -1,9 +1,9 @@
 	make_venv() {
-		run python3 -m venv "$venv"
+		run {{ python|safe }} -m venv "$venv"
 	}
 
 	describe_dependencies() {
-		python3 -VV
+		{{ python|safe }} -VV
 		printf '%s\n' 'pip install'
 		cat "$releases/$release/$dependency_file"
 		names_packages_only || printf '%s\n' "$release"

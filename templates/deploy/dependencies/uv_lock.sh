@@ -11,7 +11,7 @@
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
+		run in_release "$uv" --project "$releases/$release/$project" sync --frozen --no-dev --compile-bytecode{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %}
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi
@@ -19,7 +19,7 @@
 
 	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
 	locked_packages() {
-		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes 2>/dev/null) || locked='?'
+		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} 2>/dev/null) || locked='?'
 		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'
 	}
 

@@ -1,7 +1,7 @@
 	describe_dependencies() {
 		cd "$releases/$release"
 		python3 -VV
-		printf '%s\n' 'uv sync' "$project"
+		printf '%s\n' 'uv sync' "$project" "${UV_PYTHON:-}"{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %}
 		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
 		cat "$project/pyproject.toml" "$lock"
 		# What is installed from the checkout belongs to this release alone.

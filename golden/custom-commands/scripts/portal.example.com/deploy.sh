@@ -485,7 +485,7 @@ EOF
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -512,8 +512,8 @@ EOF
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
 	# Nobody knows what the command reads: each release has a virtualenv of its own.

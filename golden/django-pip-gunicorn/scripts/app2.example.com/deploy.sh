@@ -55,8 +55,8 @@
 		put_env
 		link_media
 		install_dependencies
-		need_program gunicorn
 		drop_agent
+		need_program gunicorn
 		link_secrets
 		refresh_static_files
 		wait_at ready go
@@ -543,7 +543,7 @@ EOF
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -570,8 +570,8 @@ EOF
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
 	install_dependencies() {
@@ -626,7 +626,7 @@ EOF
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
-				.* | */*) [ ! -d "$releases/$release/$path" ] || printf '%s\n' "$path" ;;
+				.* | */*) [ ! -d "$releases/$release"/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done
 	}
@@ -639,7 +639,7 @@ EOF
 
 	install_packages() {
 		pip_log=$releases/$release/.pystrano/pip.log
-		pip_install "$venv" --log "$pip_log" -r "$dependency_file" || stop_pip "$?"
+		pip_install "$venv" --log "$pip_log" -r "$releases/$release/$dependency_file" || stop_pip "$?"
 		if grep -qs 'source of the following dependency conflicts' "$pip_log"; then
 			report warning "Packages in the virtualenv do not fit together: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
 		fi
@@ -729,13 +729,13 @@ EOF
 	need_secret() { [ -f "$shared/$1" ] || die 3 "there is no $shared/$1; run setup.sh first"; }
 
 	need_no_directory() {
-		if [ -d "$releases/$release/$1" ] && [ ! -L "$releases/$release/$1" ]; then
+		if [ -d "$releases/$release"/"$1" ] && [ ! -L "$releases/$release"/"$1" ]; then
 			die 3 "the repository has a directory $1, where the secret of that name belongs; rename one of them"
 		fi
 	}
 
 	link_secret() {
-		if [ -e "$releases/$release/$1" ] || [ -L "$releases/$release/$1" ]; then
+		if [ -e "$releases/$release"/"$1" ] || [ -L "$releases/$release"/"$1" ]; then
 			report warning "$1 of the repository gives way to the secret of that name"
 		fi
 		link_shared "$1"

@@ -56,9 +56,9 @@
 		put_env
 		link_media
 		install_dependencies
+		drop_agent
 		need_program uvicorn
 		need_program arq
-		drop_agent
 		link_venv
 		wait_at ready migrate
 		migrate
@@ -554,7 +554,7 @@ EOF
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -581,8 +581,8 @@ EOF
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
 	# Releases share a virtualenv only where its content follows from what describe_dependencies
@@ -614,7 +614,7 @@ EOF
 	describe_dependencies() {
 		cd "$releases/$release"
 		python3 -VV
-		printf '%s\n' 'uv sync' "$project"
+		printf '%s\n' 'uv sync' "$project" "${UV_PYTHON:-}"
 		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
 		cat "$project/pyproject.toml" "$lock"
 		# What is installed from the checkout belongs to this release alone.
@@ -634,7 +634,7 @@ EOF
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
+		run in_release "$uv" --project "$releases/$release/$project" sync --frozen --no-dev --compile-bytecode
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi
@@ -1276,6 +1276,8 @@ EOF
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
+		# What uv fetches lies where the app can read it.
+		export UV_PYTHON_INSTALL_DIR="$state/python"
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
 		for word in "$@"; do

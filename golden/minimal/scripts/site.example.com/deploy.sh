@@ -426,7 +426,7 @@ EOF
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -453,8 +453,8 @@ EOF
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
 	install_dependencies() {
@@ -509,7 +509,7 @@ EOF
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
-				.* | */*) [ ! -d "$releases/$release/$path" ] || printf '%s\n' "$path" ;;
+				.* | */*) [ ! -d "$releases/$release"/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done
 	}
@@ -522,7 +522,7 @@ EOF
 
 	install_packages() {
 		pip_log=$releases/$release/.pystrano/pip.log
-		pip_install "$venv" --log "$pip_log" -r "$dependency_file" || stop_pip "$?"
+		pip_install "$venv" --log "$pip_log" -r "$releases/$release/$dependency_file" || stop_pip "$?"
 		if grep -qs 'source of the following dependency conflicts' "$pip_log"; then
 			report warning "Packages in the virtualenv do not fit together: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
 		fi

@@ -434,7 +434,7 @@ EOF
 	# share_directory NAME: the release gets a link to the one in shared. What the first release
 	# brings is copied there, once; nothing there is overwritten.
 	share_directory() {
-		own=$releases/$release/$1
+		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
 			if [ ! -e "$state/copied/$1" ]; then
 				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
@@ -461,8 +461,8 @@ EOF
 
 	# link_shared NAME: in place of what the repository may hold under that name.
 	link_shared() {
-		rm -rf "$releases/$release/${1:?}"
-		ln -s "../../shared/$1" "$releases/$release/$1"
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
 	install_dependencies() {
@@ -493,13 +493,13 @@ EOF
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
-				.* | */*) [ ! -d "$releases/$release/$path" ] || printf '%s\n' "$path" ;;
+				.* | */*) [ ! -d "$releases/$release"/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done
 	}
 
 	install_packages() {
-		run in_release "$uv" pip install --compile-bytecode --python "$venv/bin/python" -r "$dependency_file"
+		run in_release "$uv" pip install --compile-bytecode --python "$venv/bin/python" -r "$releases/$release/$dependency_file"
 		refuse_links_into_releases
 	}
 
@@ -763,6 +763,8 @@ EOF
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
+		# What uv fetches lies where the app can read it.
+		export UV_PYTHON_INSTALL_DIR="$state/python"
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
 		for word in "$@"; do

@@ -1,0 +1,1322 @@
+#!/bin/sh
+# deploy.sh: releases of one app on one server.
+#
+#   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
+#   sh deploy.sh rollback [RELEASE]    promote an earlier release again
+#   sh deploy.sh restart               restart what runs here, and verify it
+#   sh deploy.sh status                show what runs here
+#
+# Run it as shop on shop.example.com. RELEASE defaults to the time, in UTC. With lock-wait=SECONDS
+# it waits that long for another run, which holds the lock.
+# A deploy takes these steps, each a function below. Until promote the app goes on as it was.
+#   lock          one run at a time; what a killed run left behind is removed
+#   release       whatever would stop the release later stops it now
+#   clone         'git@git.example.com:shop/shop.git'
+#   env           the launcher, which starts commands and the app
+#   media         a link to /home/shop/apps/shop/shared/media
+#   shared        links to what else lies in /home/shop/apps/shop/shared
+#   dependencies  into a virtualenv of the release
+#   static        static files
+#   before_… and after_… are hooks: commands of the app's own, at these points
+#   migrate       the database; a migration that has begun is never cut short
+#   promote       one rename switches current to the release; if a later step fails, it is switched back
+#   restart       shop.service
+#   verify        the units stay up
+#   prune         all but 5 releases
+#
+# Exit status: 0 done; 1 it failed after promotion and the old release is back;
+# 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
+# could not be brought back either.
+
+# The braces make the shell read all of it first: half a file runs nothing.
+# Single quotes hold values and what other programs expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
+{
+	# ---- settings
+
+	user=shop
+	root=/home/shop/apps/shop
+	source_code_url='git@git.example.com:shop/shop.git'
+	app_dir=backend
+	dependency_file=backend/pyproject.toml
+	python=python3.13
+	venv_dir=/home/shop/.venv-shop # a link through current
+	static_files_command='python manage.py collectstatic --noinput --clear'
+	services=shop.service
+	keep_releases=5
+
+	releases=$root/releases
+	shared=$root/shared
+	state=$root/.pystrano
+
+	# ---- commands
+
+	deploy() {
+		take_lock
+		check_host
+		stage=building
+		get_code
+		put_env
+		link_media
+		link_shared_paths
+		install_dependencies
+		drop_agent
+		need_program gunicorn
+		link_venv
+		run_hook before_static 'npm ci && npm run build'
+		refresh_static_files
+		run_hook after_static 'python manage.py compress'
+		run_hook after_static 'rm -rf node_modules'
+		wait_at ready migrate
+		watch_controller 0
+		run_hook before_migrate 'pg_dump --file "$HOME/before-$(date -u +%Y%m%d).sql" shop'
+		unwatch_controller
+		migrate
+		wait_at migrated go
+		run_hook before_promote 'python manage.py check --deploy'
+		event "fact release $release"
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+		run_hook after_promote 'python manage.py clear_cache' || report warning "The hook after_promote failed; $release stays"
+		prune
+		conclude 0 deployed "Deployed $release ($commit)"
+	}
+
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
+		commit=$(commit_of "$release")
+		need_launcher "$release"
+		[ -z "$current" ] || need_launcher "$current"
+		report ok "Found release $release"
+		event "fact release $release"
+		wait_at ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
+	}
+
+	# restart_alone: what runs is started again, and verified. There is nothing to go back to.
+	restart_alone() {
+		take_lock
+		begin release
+		[ -n "$current" ] || die 3 'there is no release to restart; deploy first'
+		release=$current
+		check_promotion
+		commit=$(commit_of "$release")
+		report ok "Found release $release"
+		event "fact release $release"
+		event "fact commit $commit"
+		unwatch_controller
+		# What was begun comes to its end, and into the log.
+		trap '' HUP INT PIPE TERM
+		if restart && verify; then
+			log restarted
+			conclude 0 restarted "Restarted $release ($commit)"
+		else
+			failed_with_log "$?"
+			log restart-failed
+			conclude 1 failed "$unit does not run as it should; look at this host now"
+		fi
+	}
+
+	# find_previous sets $release to what ran before $current. Earlier tools did not write that
+	# down: of theirs it is the one before by name, the time.
+	find_previous() {
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
+		else
+			release=$(good_releases | LC_ALL=C sort | sed "/^$current\$/,\$d" | tail -n 1)
+		fi
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
+	}
+
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
+	}
+
+	status() {
+		stage=looking
+		# The lock first: what is seen after a free one is final.
+		find_holder
+		find_current
+		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
+		read -r since _ _ by _ <<EOF
+$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
+EOF
+		fact current "${current:--}"
+		fact commit "$(commit_of "${current:--}")"
+		fact since "${since:--}"
+		fact by "${by:--}"
+		fact unit shop.service" $(systemctl is-active shop.service)"
+		for name in $(good_releases); do
+			[ "$name" = "$current" ] || fact release "$name"
+		done
+		for name in "$releases"/*/.pystrano/unfinished; do
+			name=${name%/.pystrano/unfinished}
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
+		done
+		[ -z "$holder" ] || fact lock "$holder"
+		[ -z "$history" ] || fact last "${history##*
+}"
+		conclude 0 'done' ''
+	}
+
+	# fact NAME VALUE: a line of the result.
+	fact() {
+		if [ -n "$nonce" ]; then
+			event "fact $1 $2"
+		else
+			printf '%-9s %s\n' "$1" "$2"
+		fi
+	}
+
+	# ---- lock: one run at a time; what a killed run left behind is removed
+
+	# The kernel frees the lock when this shell dies, however it dies; so no command that
+	# may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
+		mkdir -p "$state"
+		touch "$state/lock"
+		exec 9>>"$state/lock"
+		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
+		find_current
+		stage=locked
+		# On a full disk it goes without a name: what clean_up removes makes room.
+		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
+		watch_controller 0
+		clean_up
+		import_legacy_log
+		report ok "Locked $root"
+	}
+
+	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	wait_for_lock() {
+		find_current
+		# The holder writes its name just after it has the lock.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			find_holder
+			[ -z "$holder" ] || break
+			sleep 0.2
+		done
+		if [ "$lock_wait" -gt 0 ]; then
+			report warning "Waiting up to $lock_wait s for another run, which holds the lock: ${holder:-somebody}"
+			watch_controller 0
+			waited=0
+			while [ "$waited" -lt "$lock_wait" ]; do
+				sleep 1
+				if flock -n 9 9>&9; then
+					unwatch_controller
+					return 0
+				fi
+				waited=$((waited + 1))
+			done
+			unwatch_controller
+			find_holder
+		fi
+		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	find_holder() {
+		holder=$(cat "$state/lock" 2>/dev/null) || :
+		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
+	}
+
+	# find_current sets $current to the name of the release that runs, or to nothing.
+	find_current() {
+		current=$(readlink -e "$root/current") || :
+		current=${current##*/}
+	}
+
+	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
+	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	clean_up() {
+		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
+		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
+			left=${left%/.pystrano/unfinished}
+			case $left in "$releases/*") continue ;; esac
+			if [ -e "$left" ]; then
+				stop_orphans "$left"
+				discard "${left##*/}" || report warning "Could not remove $left"
+			fi
+		done
+	}
+
+	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
+	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	stop_orphans() {
+		warned=''
+		while
+			orphans=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$orphans" ]
+		do
+			if [ ! -s "$1/.pystrano/unfinished" ]; then
+				for orphan in $orphans; do
+					kill -KILL "$orphan" 2>/dev/null || :
+				done
+			elif [ -z "$warned" ]; then
+				report warning "Waiting for the migration of a killed run, process ${orphans%%[!0-9]*}"
+				warned=yes
+			fi
+			sleep 0.2
+		done
+	}
+
+	# discard RELEASE: it is renamed first: half a release is never listed.
+	discard() {
+		trash=$1
+		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
+			trash=.trash-$1
+			remove "$releases/$trash" || return
+			mv -T "$releases/$1" "$releases/$trash" || return
+		fi
+		remove "$releases/$trash" "$releases/.new-$1"
+	}
+
+	# remove PATH...: read-only directories, too.
+	remove() {
+		rm -rf "$@" 2>/dev/null && return
+		chmod -R u+rwx "$@" 2>/dev/null || :
+		rm -rf "$@"
+	}
+
+	# good_releases prints those that may be promoted again, in the order of their promotions. Those
+	# of earlier versions have no number; they come first, by name.
+	good_releases() {
+		for dir in "$releases"/*/; do
+			dir=${dir%/}
+			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
+				order=''
+				read -r order 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${order:-0}" "${dir##*/}"
+			fi
+		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
+	}
+
+	# ---- release: whatever would stop it later stops it now
+
+	check_host() {
+		begin release
+		if [ -z "$release" ]; then
+			while
+				release=$(date -u +%Y%m%d%H%M%S)
+				[ -e "$releases/$release" ]
+			do sleep 1; done
+		fi
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+		check_venv_dir
+		command -v "$python" >/dev/null || die 3 "there is no $python on this host; run setup.sh first"
+		check_promotion
+		compare_unit shop.service b3098f2c4361041250c035e37b77240c26e125423ea03d816ec0b0063b417c30
+		report ok "Prepared release $release"
+	}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
+	}
+
+	# check_promotion: what a rollback needs of that, too.
+	check_promotion() {
+		check_owner root "$root"
+		check_owner venv /home/shop/.venv-shop
+		check_owner unit shop.service
+		check_services
+	}
+
+	# check_owner KIND VALUE: no other app of this host has it.
+	check_owner() {
+		owner=$(owner_of "$1" "$2")
+		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
+	}
+
+	# ---- who owns what on this host
+
+	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
+	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
+	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
+	app=shop/production
+	records=/var/lib/pystrano/apps
+
+	# owner_of KIND VALUE prints which other app and environment of this host has it, if one does.
+	owner_of() {
+		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
+	}
+
+	# ---- clone
+
+	get_code() {
+		begin clone
+		new=$releases/.new-$release
+		mkdir "$new"
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		clone || stop_clone "$?"
+		find_commit
+		agree_on_commit
+		check_out
+		rm -rf "$new/.pystrano"
+		mkdir "$new/.pystrano"
+		: >"$new/.pystrano/unfinished"
+		printf '%s\n' "$commit" >"$new/.pystrano/commit"
+		printf '%s\n' "$current" >"$new/.pystrano/previous"
+		need_app_dir
+		mv "$new" "$releases/$release"
+		report changed "Pulled $pulled at $(printf %.12s "$commit")"
+	}
+
+	# need_app_dir: the repository has it, and it leads nowhere else.
+	need_app_dir() {
+		found=$(cd -P -- "$new/$app_dir" 2>/dev/null && pwd) || found=''
+		[ "$found" = "$(cd -P -- "$new" && pwd)/$app_dir" ] ||
+			die 3 "the repository has no directory $app_dir; correct app_dir"
+	}
+
+	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
+	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	repository_git() (
+		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
+		# The sample hooks of git's template would take longer to copy than a small app.
+		export LC_ALL=C GIT_TEMPLATE_DIR=''
+		isolated git -c core.autocrlf=false -c core.eol=lf -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c clone.defaultRemoteName=origin \
+			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
+	)
+
+	# clone: without files yet; $output is what git printed.
+	clone() {
+		output=$(repository_git clone --quiet --no-checkout --single-branch --depth 1 -- "$source_code_url" "$new" 2>&1)
+	}
+
+	# find_commit sets $commit, and $pulled to what it is of.
+	find_commit() {
+		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
+			[ -z "$output" ] || run printf '%s\n' "$output"
+			branches=$(repository_git ls-remote --heads -- "$source_code_url" | sed 's:.*refs/heads/::' | tr '\n' ' ')
+			[ -n "$branches" ] || die 3 'the repository is empty; push the app to it first'
+			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
+		fi
+		pulled='the default branch'
+	}
+
+	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
+	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
+	take_commit() {
+		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc --deepen 100 origin HEAD 2>&1) || stop_clone "$?"
+		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
+			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
+		commit=$1
+	}
+
+	# check_out writes the files of $commit.
+	check_out() {
+		output=$(repository_git -C "$new" reset --quiet --hard "$commit" 2>&1) || stop_clone "$?"
+		[ ! -e "$new/.gitmodules" ] || get_submodules
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' "$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
+		fi
+	}
+
+	get_submodules() {
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth 1 2>&1) && return
+		# Not every server gives a commit that no branch ends at.
+		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
+		rm -rf "$new/.git/modules"
+		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
+	}
+
+	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
+	stop_clone() {
+		[ -z "$output" ] || run printf '%s\n' "$output"
+		reason=${2:-}
+		case $output in
+		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
+		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
+			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
+			reason="git-lfs is missing, and the repository keeps files there: $stored; set system_packages: [git-lfs] and run setup.sh"
+			! command -v git-lfs >/dev/null || reason="Git LFS could not fetch what the repository keeps there: $stored"
+			;;
+		esac
+		exit "$1"
+	}
+
+	put_env() {
+		begin env
+		write_env "$releases/$release/.pystrano"
+		[ -z "$current" ] || need_launcher "$current"
+		report changed 'Wrote the launcher'
+	}
+
+	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	write_env() (
+		umask 077
+		cat >"$1/run" <<\EOF
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"/backend
+VIRTUAL_ENV=$(readlink -f -- "${0%/run}/venv")
+export VIRTUAL_ENV
+export PATH="$VIRTUAL_ENV/bin:$PATH"
+exec "$@"
+EOF
+		chmod 700 "$1/run"
+	)
+
+	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
+	# lack. The one of this run fits where the env is the same.
+	need_launcher() {
+		if [ -x "$releases/$1/.pystrano/run" ]; then
+			return
+		fi
+		mkdir "$releases/.new-launcher"
+		write_env "$releases/.new-launcher"
+		if [ ! -e "$releases/$1/.pystrano/env" ]; then
+			mkdir -p "$releases/$1/.pystrano"
+			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+		fi
+		rm -rf "$releases/.new-launcher"
+		[ -x "$releases/$1/.pystrano/run" ] ||
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+	}
+
+	link_media() {
+		begin media
+		mkdir -p "$shared/media"
+		code=$(cd "$releases/$release/$app_dir" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		share_directory media
+		report changed 'Linked shared media'
+	}
+
+	# share_directory NAME: the release gets a link to the one in shared. What the first release
+	# brings is copied there, once; nothing there is overwritten.
+	share_directory() {
+		own="$releases/$release/$app_dir"/$1
+		if [ -d "$own" ] && [ ! -L "$own" ]; then
+			if [ ! -e "$state/copied/$1" ]; then
+				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+				isolated sync -f "$shared/$1"
+				mkdir -p "$state/copied/$1"
+				report changed "Copied what the repository has in $1 to shared/$1"
+			fi
+			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+		elif [ -e "$own" ] || [ -L "$own" ]; then
+			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+		fi
+		link_shared "$1"
+	}
+
+	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+			fi
+		done'
+
+	# link_shared PATH: in place of what the repository may hold there.
+	link_shared() {
+		rm -rf "$releases/$release/$app_dir"/"${1:?}"
+		case $1 in
+		*/*)
+			parent="$releases/$release/$app_dir"/${1%/*}
+			mkdir -p "$parent"
+			[ "$(cd -P -- "$parent" && pwd)" = "$(cd -P -- "$releases/$release/$app_dir" && pwd)/${1%/*}" ] ||
+				die 3 "${1%/*} of the repository is a link or in one, and $1 cannot be shared there"
+			upwards=$(printf '%s\n' "${1%/*}/" | sed 's:[^/]*/:../:g')
+			;;
+		*) upwards='' ;;
+		esac
+		ln -s "../../../${upwards}shared/$1" "$releases/$release/$app_dir"/"$1"
+	}
+
+	link_shared_paths() {
+		begin shared
+		mkdir -p "$shared/"var/exports
+		share_directory var/exports
+		mkdir -p "$shared/"search-index
+		share_directory search-index
+		share_file config/local.toml
+		report changed 'Linked shared paths into release'
+	}
+
+	# share_file PATH: the release gets a link to the one in shared. If there is none, that of the
+	# release becomes it.
+	share_file() {
+		own="$releases/$release/$app_dir"/$1
+		[ ! -d "$own" ] || [ -L "$own" ] || die 3 "$1 of the repository is a directory; correct shared_files"
+		if [ ! -e "$shared/$1" ] && [ ! -L "$shared/$1" ]; then
+			if [ ! -f "$own" ] || [ -L "$own" ]; then
+				die 3 "there is no $shared/$1, which shared_files names; put it there"
+			fi
+			mkdir -p "$(dirname -- "$shared/$1")"
+			cp -p "$own" "$shared/.pystrano-copy"
+			isolated sync "$shared/.pystrano-copy"
+			mv "$shared/.pystrano-copy" "$shared/$1"
+			report changed "Copied $1 of the repository to shared/$1"
+		elif [ -e "$own" ] && ! isolated cmp -s "$own" "$shared/$1"; then
+			report warning "$1 of the repository gives way to shared/$1, which differs"
+		fi
+		link_shared "$1"
+	}
+
+	# run_hook POINT COMMAND: a command of the app's own.
+	run_hook() {
+		begin "$1"
+		run "$releases/$release/.pystrano/run" bash -c "$2" || return
+		report changed "Ran the hook $1"
+	}
+
+	# Releases share a virtualenv only where its content follows from what describe_dependencies
+	# prints; a complete one is never changed.
+	install_dependencies() {
+		begin dependencies
+		need_dependency_file
+		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
+		if [ -e "$venv/.complete" ]; then
+			result=ok text='Python dependencies are installed already'
+		else
+			rm -rf "$venv"
+			make_venv
+			install_packages
+			# Complete means: all of it is on the disk.
+			isolated sync -f "$venv"
+			: >"$venv/.complete"
+			result=changed text='Installed Python dependencies'
+		fi
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+		report "$result" "$text"
+	}
+
+	make_venv() {
+		run "$python" -m venv "$venv"
+		pip_install "$venv" --upgrade 'pip>=25.1' # the first that knows groups
+	}
+
+	# What is installed is the code of this release.
+	describe_dependencies() {
+		printf '%s\n' "$release"
+	}
+
+	install_packages() {
+		pip_install "$venv" "$releases/$release/"'backend[postgres]' --group "$releases/$release/$dependency_file:"prod
+	}
+
+	need_dependency_file() {
+		if [ ! -f "$releases/$release/$dependency_file" ] || [ ! -r "$releases/$release/$dependency_file" ]; then
+			die 3 "the repository has no $dependency_file that can be read; correct dependency_file"
+		fi
+	}
+
+	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	pip_install() {
+		into=$1
+		shift
+		if isolated grep -qsE '^[[:space:]]*(target|prefix|root|python)[[:space:]]*[=:]' "${PIP_CONFIG_FILE:-}" /etc/pip.conf /etc/xdg/pip/pip.conf \
+			"$HOME/.pip/pip.conf" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$into/pip.conf"; then
+			set -- --target '' --prefix "$into" --root / "$@"
+			export PIP_PYTHON="$into/bin/python"
+		fi
+		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
+	}
+
+	# in_release COMMAND: in the directory of the app, with the virtualenv first on PATH, and
+	# without the env file.
+	in_release() (
+		cd "$releases/$release/$app_dir" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
+
+	# need_program NAME: a unit starts it; the release could not run without it.
+	need_program() {
+		if [ ! -x "$venv/bin/$1" ] && ! isolated "$releases/$release/.pystrano/run" sh -c 'command -v "$1"' sh "$1" >/dev/null 2>&1; then
+			die 3 "there is no bin/$1 in the virtualenv; add $1 to "backend/pyproject.toml
+		fi
+	}
+
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
+	refresh_static_files() {
+		begin static
+		run "$releases/$release/.pystrano/run" bash -c "$static_files_command"
+		report changed 'Refreshed static assets'
+	}
+
+	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
+	# key at a terminal reaches it.
+	migrate() {
+		begin migrate
+		watch_controller "$$"
+		echo migrating >"$releases/$release/.pystrano/unfinished"
+		run setsid "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py migrate --noinput
+		: >"$releases/$release/.pystrano/unfinished"
+		unwatch_controller
+		report changed 'Applied database migrations'
+	}
+
+	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
+	check_venv_dir() {
+		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
+			return
+		fi
+		if [ "$(stat -c %d "$venv_dir")" != "$(stat -c %d "$root")" ] || [ ! -w "${venv_dir%/*}" ]; then
+			die 3 "$venv_dir cannot be moved to $root/venvs; name another venv_dir, and in the unit, too"
+		fi
+	}
+
+	# link_venv makes $venv_dir the link through current that one rename switches. A directory of
+	# earlier days becomes the virtualenv of the releases that used it: the two names are
+	# exchanged in one step, so that the running app never misses it.
+	link_venv() {
+		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
+			return
+		fi
+		rm -f "$state/venv"
+		ln -s "$root/current/.pystrano/venv" "$state/venv"
+		if [ ! -e "$venv_dir" ]; then
+			mkdir -p "${venv_dir%/*}"
+			mv -fT "$state/venv" "$venv_dir"
+			return
+		fi
+		# An earlier venv_dir may have been taken over already.
+		number=1
+		kept=$root/venvs/shared
+		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
+			number=$((number + 1))
+			kept=$root/venvs/shared-$number
+		done
+		for older in $(releases_without_venv); do
+			mkdir -p "$releases/$older/.pystrano"
+			ln -sfn "../../../venvs/${kept##*/}" "$releases/$older/.pystrano/venv"
+		done
+		mv -fT "$state/venv" "$kept"
+		exchange "$kept" "$venv_dir"
+	}
+
+	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	releases_without_venv() {
+		for older in $(good_releases); do
+			own=$(readlink "$releases/$older/.pystrano/venv") || :
+			own=$root/venvs/${own##*/}
+			if [ "$own" = "$root/venvs/" ] || [ ! -d "$own" ] || [ -L "$own" ]; then
+				printf '%s\n' "$older"
+			fi
+		done
+	}
+
+	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
+	exchange() {
+		run python3 - "$1" "$2" <<\EOF
+import ctypes, os, sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+one, other = map(os.fsencode, sys.argv[1:])
+if libc.renameat2(here, one, here, other, exchange):
+    sys.exit(f"cannot exchange {sys.argv[1]} and {sys.argv[2]}: {os.strerror(ctypes.get_errno())}")
+EOF
+	}
+
+	# ---- promote
+
+	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	promote() {
+		begin promote
+		event "fact commit $commit"
+		event "fact previous ${current:--}"
+		# From here on this run ends what it began, alone if it must.
+		trap '' HUP INT PIPE TERM
+		number_release
+		# The release must be on the disk before the link to it is: power may fail.
+		isolated sync -f "$releases/$release"
+		prepare_links
+		stage=promoted
+		if switch_to next "$release" && restart && verify && hear_verdict; then
+			rm -f "$root/.back" || :
+			log "$1"
+		else
+			revert "$?"
+		fi
+	}
+
+	# number_release gives $release the next number: releases are listed, gone back to and pruned in
+	# the order of their promotions.
+	number_release() {
+		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
+		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
+		mkdir -p "$releases/$release/.pystrano"
+		mv -f "$state/order" "$releases/$release/.pystrano/"
+	}
+
+	# prepare_links makes the links that current will be. The way back is there before it is needed:
+	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
+	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
+	prepare_links() {
+		rm -f "$root/.next" "$root/.back"
+		ln -s "releases/$release" "$root/.next"
+		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
+	}
+
+	# switch_to next|back RELEASE: one rename switches code and env together.
+	switch_to() {
+		mv -fT "$root/.$1" "$root/current" &&
+			report changed "Promoted $2 to current"
+	}
+
+	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	of_services() {
+		"$@" shop.service
+	}
+
+	# service_properties NAME...: prints a line with them for each of these units.
+	service_properties() {
+		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+			{
+				split("", value)
+				for (i = 1; i <= NF; i++)
+					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				count = split(names, name, " ")
+				for (i = 1; i <= count; i++)
+					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
+			}'
+	}
+
+	# check_services: this user may restart them, and systemd has them.
+	check_services() {
+		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
+		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
+			case $said in
+			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			esac
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+		fi
+		while read -r unit load; do
+			case $load in
+			not-found | masked | error | bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+			esac
+		done <<EOF
+$(service_properties Id LoadState)
+EOF
+	}
+
+	restart() {
+		begin restart
+		unit=shop.service # the one that a failure is about
+		restart_services || return
+		started=$(service_states)
+		report changed "Restarted $services"
+	}
+
+	# restart_services waits where systemd refuses a unit that was started too often lately, by a
+	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	restart_services() {
+		wait_for_start_limit
+		before=$(service_properties InvocationID)
+		waited=0
+		restarted=$(date +%s.%N)
+		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
+			code=$?
+			note_start
+			if ! were_refused || [ "$waited" -ge "$longest" ]; then
+				run printf '%s\n' "$said"
+				fallen=$(service_states | grep -v ' active ') || fallen=$unit
+				unit=${fallen%% *}
+				return "$code"
+			fi
+			sleep 1
+			waited=$((waited + 1))
+		done
+		note_start
+		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
+	}
+
+	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
+	# not always, say so in their result.
+	were_refused() {
+		refused=1 longest=30
+		while read -r active result invocation; do
+			if [ "$active" = failed ]; then
+				printf '%s\n' "$before" | grep -qxF -e "$invocation" || return
+				[ "$result" != start-limit-hit ] || longest=900
+				refused=0
+			fi
+		done <<EOF
+$(service_properties ActiveState Result InvocationID)
+EOF
+		return "$refused"
+	}
+
+	# service_states: a new invocation means that systemd had to start a unit again.
+	service_states() {
+		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+	}
+
+	# services_hold: all are active, and still as they were after the restart.
+	services_hold() {
+		states=$(service_states)
+		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
+			return
+		fi
+		fallen=$(printf '%s\n' "$states" | grep -v ' active ') ||
+			fallen=$(printf '%s\n' "$states" | grep -vxF -e "$started") || fallen=$unit
+		unit=${fallen%% *}
+		reason="$unit did not stay up"
+		return 1
+	}
+
+	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
+	# lead through current it would go on with old code.
+	run_release() {
+		while read -r unit process; do
+			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			case $where/ in
+			*"/$(readlink "$root/current")/"*) ;;
+			"$(cd -P "$releases" && pwd)"/*)
+				reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+				return 1
+				;;
+			esac
+		done <<EOF
+$(service_properties Id MainPID)
+EOF
+		unit=shop.service
+	}
+
+	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	failed_with_log() {
+		[ -z "$nonce" ] || show_log
+		failed "$1"
+		[ -n "$nonce" ] || show_log
+	}
+
+	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
+	# for that: the reason is most often among them.
+	show_log() {
+		case "$step $reason" in
+		*'another host failed') return 0 ;;
+		restart\ * | verify\ *) ;;
+		*) return 0 ;;
+		esac
+		if ! isolated sudo -n -l journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 >/dev/null 2>&1; then
+			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
+			return 0
+		fi
+		# The last lines may still be on their way.
+		log='' before=-
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			[ -z "$log" ] || [ "$log" != "$before" ] || break
+			before=$log
+			sleep 0.1
+			log=$(isolated sudo -n journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 2>/dev/null | isolated log_lines | tail -n 20)
+		done
+		[ -z "$log" ] || run printf '%s\n' "$log"
+	}
+
+	# log_lines: those since the restart, without their times.
+	log_lines() {
+		awk -v since="$restarted" '
+			/^[0-9]+\.[0-9]+ / {
+				shown = $1 >= since
+				sub(/^[^ ]+ [^ ]+ /, "")
+			}
+			shown'
+	}
+
+	verify() {
+		begin verify
+		# An app that cannot start is often noticed only after a while.
+		looks=15
+		while [ "$looks" -gt 0 ]; do
+			sleep 0.2
+			services_hold || return
+			looks=$((looks - 1))
+		done
+		run_release || return
+		report ok 'Verified that the unit stays up'
+	}
+
+	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	revert() {
+		failed_with_log "$1"
+		failed_step=$step
+		begin revert
+		if [ -z "$current" ]; then
+			rm -f "$root/current"
+			restart_services || : # it ran $release, and there is nothing else to run
+		elif ! { switch_to back "$current" && restart && verify; }; then
+			show_log
+			log doubt
+			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
+		fi
+		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
+		log reverted
+		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
+	}
+
+	# log RESULT
+	log() {
+		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+	}
+
+	# import_legacy_log: earlier versions kept the log in shared.
+	import_legacy_log() {
+		if [ ! -e "$state/revisions.log" ] && read_shared revisions.log >"$state/log"; then
+			mv "$state/log" "$state/revisions.log"
+			rm -f "$shared/revisions.log"
+		fi
+		rm -f "$state/log"
+	}
+
+	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
+	# waited for, and nothing endless read.
+	read_shared() {
+		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
+			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
+	}
+
+	# prune: neither the release that runs nor the one before it is ever pruned.
+	prune() {
+		begin prune
+		pruned=0
+		for old in $(good_releases | head -n "-$keep_releases"); do
+			case $old in "$release" | "$current") continue ;; esac
+			if ! discard "$old"; then
+				report warning "Could not remove $releases/$old"
+				return
+			fi
+			pruned=$((pruned + 1))
+		done
+		prune_venvs || report warning 'Could not remove an unused virtualenv'
+		case $pruned in
+		0) report ok 'There is nothing to prune' ;;
+		*) report changed "Pruned $pruned old releases" ;;
+		esac
+	}
+
+	# prune_venvs removes those that no release uses any more.
+	prune_venvs() {
+		remove "$root"/venvs/.trash-*
+		for old in "$root"/venvs/*; do
+			for user_of in "$releases"/*/.pystrano/venv; do
+				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
+			done
+			# Renamed first: half a virtualenv is never taken for a whole one.
+			mv "$old" "$root/venvs/.trash-${old##*/}" || return
+		done
+		remove "$root"/venvs/.trash-*
+	}
+
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
+	}
+
+	event() { emit "$1" ''; }
+
+	# begin STEP
+	begin() {
+		step=$1
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	report() {
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() { "$@" 3<&- 9>&-; }
+
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
+	run() {
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
+	}
+
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') continue ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
+			esac
+			emit "out $line" "$line" 2>/dev/null
+		done
+		exit 137 # the command and the shell around it were killed
+	}
+
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# ---- the run
+
+	main() {
+		set -eu
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
+		cd / # the caller's directory may be closed to this user
+		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			barrier=*) barrier=${word#*=} ;; # seconds
+			lock-wait=*) lock_wait=${word#*=} ;;
+			*)
+				[ -z "$release" ] || usage
+				[ -z "$action" ] && action=$word || release=$word
+				;;
+			esac
+		done
+		action=${action:-deploy}
+		case $action in deploy | rollback | restart | status) ;; *) usage ;; esac
+		[ "$action" != restart ] || [ -z "$release" ] || usage
+		case $lock_wait in '' | *[!0-9]*) usage ;; esac
+		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
+		start_run "$action" "${release:--}"
+		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
+		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
+		stage=checking
+		[ "$action" != restart ] || restart_alone
+		"$action"
+	}
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|restart|status] [RELEASE] [lock-wait=SECONDS]' >&2
+		exit 2
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS: a run that did not conclude ends here.
+	end_run() {
+		failed "$1"
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
+		esac
+		# Only with the lock: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+
+	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
+	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
+	hear() {
+		word=''
+		while
+			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			case $line in "$nonce "*) word=${line#* } ;; esac
+			case $word in '' | wait) ;; *) return 0 ;; esac
+		do :; done
+	}
+
+	# wait_at PHASE WORD: goes on at this word only.
+	wait_at() {
+		unwatch_controller
+		[ -n "$barrier" ] || return 0
+		event "phase $1"
+		word=''
+		hear || :
+		[ "$word" = "$2" ] || die 3 'called off'
+	}
+
+	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
+	# that all deploy.
+	agree_on_commit() {
+		event "fact commit $commit"
+		[ -n "$barrier" ] || return 0
+		unwatch_controller
+		event 'phase cloned'
+		hear || :
+		chosen=${word#commit }
+		case $chosen in '' | *[!0-9a-f]*) die 3 'called off' ;; esac
+		watch_controller 0
+		if [ "$chosen" != "$commit" ]; then
+			take_commit "$chosen"
+			event "fact commit $commit"
+		fi
+	}
+
+	# A promoted host goes back only when it is told so; alone it keeps what it verified.
+	hear_verdict() {
+		[ -n "$barrier" ] || return 0
+		event 'phase promoted'
+		if hear && [ "$word" = revert ]; then
+			reason='another host failed'
+			return 1
+		fi
+	}
+
+	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	watch_controller() {
+		[ -n "$nonce" ] || return 0
+		{
+			while IFS= read -r _; do :; done
+			trap '' TERM
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
+		} <&3 >/dev/null 2>&1 8<&- 9>&- &
+		watcher=$!
+	}
+
+	unwatch_controller() {
+		[ -n "$nonce" ] || return 0
+		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		wait "$watcher" 2>/dev/null || :
+	}
+
+	exec 3<&0 </dev/null
+	main "$@"
+	exit
+}

@@ -1,0 +1,281 @@
+//! How an app lies in its repository, and what a deploy does for it.
+
+use super::form::{self, Text};
+use super::path::no_parent;
+use super::system::{Command, secret_name};
+use super::{Context, Item, Rule, Scalar, Validation, Value, line, refuse, text_type};
+use crate::config::reader::similar;
+use crate::diagnostics::{Message, quoted};
+use crate::yaml::{Entry, Kind};
+use serde_json::{Value as Json, json};
+use std::fmt;
+
+/// A directory of the repository; empty for its top.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppDir(String);
+
+impl AppDir {
+    pub fn is_top(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many directories below the top it is.
+    pub fn depth(&self) -> usize {
+        self.0.split('/').filter(|part| !part.is_empty()).count()
+    }
+
+    /// A path that starts from it, from the top.
+    pub fn join(&self, path: &str) -> String {
+        match self.is_top() {
+            true => path.to_owned(),
+            false => format!("{}/{path}", self.0),
+        }
+    }
+}
+
+impl Rule for AppDir {
+    fn check(text: &str) -> Validation {
+        relative(text).map(drop)
+    }
+}
+
+impl Scalar for AppDir {
+    type Form = Text;
+
+    fn parse(Text(path): Text, _: &mut Context) -> Result<Self, Message> {
+        relative(&path).map(AppDir)
+    }
+}
+
+/// In one piece, as the templates' escapers need it.
+impl fmt::Display for AppDir {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// A path in `shared/` and in every release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedPath(String);
+
+impl Item for SharedPath {
+    fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
+        let path = relative(item)?;
+        let first = path.split('/').next().unwrap_or_default();
+        if first.is_empty() {
+            return refuse(
+                format!("{} is the whole directory of the app", quoted(item)),
+                "name what is shared in it",
+            );
+        }
+        secret_name(first).map_err(|_| {
+            let what = format!("{} is taken on the host", quoted(first));
+            let help = match first {
+                "media" => "leave it out: `media` is shared in any case",
+                _ => "choose another path",
+            };
+            Message::new(what, help)
+        })?;
+        list.push(SharedPath(path));
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for SharedPath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SharedPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// A path that starts from some directory and stays in it, without what means nothing in it.
+fn relative(text: &str) -> Result<String, Message> {
+    line(text)?;
+    no_parent(text)?;
+    if text.starts_with(['/', '~']) {
+        return refuse(
+            format!("{} does not start from the app's repository", quoted(text)),
+            "write a path in it, like backend",
+        );
+    }
+    let parts: Vec<&str> = text
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    match parts
+        .iter()
+        .find(|part| matches!(**part, ".git" | ".pystrano"))
+    {
+        Some(part) => refuse(
+            format!(
+                "{} is in {}, which is not the app's",
+                quoted(text),
+                quoted(part)
+            ),
+            "choose another path",
+        ),
+        None => Ok(parts.join("/")),
+    }
+}
+
+text_type! {
+    /// A Python interpreter: `3.13`, `python3.13`, or an absolute path.
+    Python, python
+}
+
+impl Python {
+    /// What runs it.
+    pub fn interpreter(&self) -> String {
+        match self.starts_with(|c: char| c.is_ascii_digit()) {
+            true => format!("python{}", &**self),
+            false => self.to_string(),
+        }
+    }
+
+    /// Whether it is one of Debian's names, of which a package may be.
+    pub fn is_named(&self) -> bool {
+        !self.starts_with('/')
+    }
+}
+
+fn python(value: &str) -> Validation {
+    line(value)?;
+    no_parent(value)?;
+    let version = value.strip_prefix("python").unwrap_or(value);
+    let is_version = version
+        .strip_prefix("3.")
+        .is_some_and(|minor| minor.len() < 4 && minor.bytes().all(|digit| digit.is_ascii_digit()))
+        && !version.ends_with('.');
+    match is_version || value.starts_with('/') && !value.contains(':') {
+        true => Ok(()),
+        false => refuse(
+            format!("{} names no Python", quoted(value)),
+            "write it like 3.13, python3.13 or /opt/python/bin/python3",
+        ),
+    }
+}
+
+text_type! {
+    /// An extra or a group of dependencies of a project.
+    DependencySet, dependency_set
+}
+
+impl Item for DependencySet {
+    fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
+        dependency_set(item)?;
+        list.push(DependencySet(item.to_owned()));
+        Ok(())
+    }
+}
+
+fn dependency_set(value: &str) -> Validation {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(fits) {
+        true => Ok(()),
+        false => refuse(
+            format!("{} is not the name of a group or an extra", quoted(value)),
+            "write it as pyproject.toml has it, like prod",
+        ),
+    }
+}
+
+/// Commands of the app's own, by the point of a deploy at which they run.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks(Vec<(&'static str, Vec<Command>)>);
+
+/// The points, in the order in which a deploy comes to them.
+const POINTS: [&str; 6] = [
+    "after_dependencies",
+    "before_static",
+    "after_static",
+    "before_migrate",
+    "before_promote",
+    "after_promote",
+];
+
+impl Hooks {
+    /// The commands of a point, in order.
+    pub fn at(&self, point: &str) -> &[Command] {
+        let hooks = self.0.iter().find(|(name, _)| *name == point);
+        hooks.map_or(&[], |(_, commands)| commands)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Value for Hooks {
+    /// What can be read, so that all mistakes are reported at once.
+    fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
+        let Kind::Map(entries) = &entry.value.kind else {
+            let what = format!("`hooks` is {}", entry.value.describe());
+            let help = format!(
+                "write points with their commands under it: {}",
+                POINTS.join(", ")
+            );
+            context
+                .diagnostics
+                .error(entry.position(), Message::new(what, help));
+            return None;
+        };
+        let mut hooks = Hooks::default();
+        for entry in entries {
+            let key = entry.key.as_str();
+            let Some(point) = POINTS.into_iter().find(|point| *point == key) else {
+                if !key.starts_with("x-") {
+                    let what = format!("{} is no point of a deploy", quoted(key));
+                    let help = match similar(key, POINTS) {
+                        Some(point) => format!("did you mean {}?", quoted(point)),
+                        None => format!("the points are {}", POINTS.join(", ")),
+                    };
+                    let message = Message::new(what, help);
+                    context.diagnostics.error(entry.key_position, message);
+                }
+                continue;
+            };
+            let mut commands = Vec::new();
+            let items = match &entry.value.kind {
+                Kind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(&entry.value),
+            };
+            for item in items.iter().filter(|item| !item.is_blank()) {
+                context.position = item.start;
+                let command = form::read_item(item, context.field)
+                    .and_then(|text: Text| Command::parse(text, context));
+                match command {
+                    Ok(command) => commands.push(command),
+                    Err(message) => context.diagnostics.error(item.start, message),
+                }
+            }
+            if !commands.is_empty() {
+                hooks.0.push((point, commands));
+            }
+        }
+        Some(hooks)
+    }
+
+    fn schema() -> Json {
+        let commands = json!({"anyOf": [
+            {"type": ["string", "null"]},
+            {"type": "array", "items": {"type": ["string", "null"]}},
+        ]});
+        let points: serde_json::Map<String, Json> = POINTS
+            .into_iter()
+            .map(|point| (point.to_owned(), commands.clone()))
+            .collect();
+        json!({
+            "type": ["object", "null"],
+            "properties": points,
+            "patternProperties": {"^x-": true},
+            "additionalProperties": false,
+        })
+    }
+}
