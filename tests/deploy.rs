@@ -1016,9 +1016,9 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
             "before_promote",
         ];
         let hooks: String = points.map(note).concat();
-        host.configure(&format!(
-            "app_dir: ./backend/\nshared_dirs: var/exports; logs\nshared_files: config/local.toml"
-        ));
+        host.configure(
+            "app_dir: ./backend/\nshared_dirs: var/exports; logs\nshared_files: config/local.toml",
+        );
         let config = host.read("deploy/app/test/deployment.yml");
         let config = config.replace("servers:", &format!("  hooks:\n{hooks}{more}servers:"));
         host.write("deploy/app/test/deployment.yml", config);
