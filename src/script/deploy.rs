@@ -28,6 +28,9 @@ struct Deploy<'a> {
     python: &'static str,
     /// The directory of the app in the release being built, as a word of the shell.
     app_root: &'static str,
+    /// The dependency file and uv's project as the installer finds them from there, as words of the shell.
+    dependency_word: &'static str,
+    project_word: &'static str,
     /// It has shared_dirs or shared_files.
     shares_paths: bool,
     /// From there to the project's root.
@@ -178,6 +181,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         command.as_deref().filter(|_| runs)
     };
     let release_venv = server.venv_mode == VenvMode::Release;
+    let is_top = server.app_dir.is_top();
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
     let script = Deploy {
@@ -195,9 +199,17 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
             Some(_) if pip => "\"$python\"",
             _ => "python3",
         },
-        app_root: match server.app_dir.is_top() {
+        app_root: match is_top {
             true => "\"$releases/$release\"",
             false => "\"$releases/$release/$app_dir\"",
+        },
+        dependency_word: match is_top {
+            true => "\"$dependency_file\"",
+            false => "\"$releases/$release/$dependency_file\"",
+        },
+        project_word: match is_top {
+            true => "\"$project\"",
+            false => "\"$releases/$release/$project\"",
         },
         shares_paths: !server.shared_dirs.is_empty() || !server.shared_files.is_empty(),
         upwards: "../".repeat(2 + server.app_dir.depth()),

@@ -11,7 +11,7 @@
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project "$releases/$release/$project" sync --frozen --no-dev --compile-bytecode{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %}
+		run in_release "$uv" --project {{ project_word|safe }} sync --frozen --no-dev --compile-bytecode{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %}
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi

@@ -642,7 +642,7 @@ EOF
 
 	install_packages() {
 		pip_log=$releases/$release/.pystrano/pip.log
-		pip_install "$venv" --log "$pip_log" -r "$releases/$release/$dependency_file" || stop_pip "$?"
+		pip_install "$venv" --log "$pip_log" -r "$dependency_file" || stop_pip "$?"
 		if grep -qs 'source of the following dependency conflicts' "$pip_log"; then
 			report warning "Packages in the virtualenv do not fit together: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
 		fi

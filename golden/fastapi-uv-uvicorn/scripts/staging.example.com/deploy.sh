@@ -634,7 +634,7 @@ EOF
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project "$releases/$release/$project" sync --frozen --no-dev --compile-bytecode
+		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi
