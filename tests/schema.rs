@@ -149,7 +149,7 @@ fn mistakes_are_refused() {
 }
 
 /// Those of the wrong configs whose names, types and numbers are wrong.
-const REFUSED: [&str; 49] = [
+const REFUSED: [&str; 51] = [
     "common-list",
     "deep",
     "empty",
@@ -158,6 +158,8 @@ const REFUSED: [&str; 49] = [
     "flag",
     "flag-quoted-one",
     "framework",
+    "hooks-point",
+    "hooks-text",
     "host-missing",
     "items",
     "keep",
