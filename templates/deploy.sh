@@ -322,13 +322,14 @@
 {%- endif %}
 {%- endif %}
 		cd / # the caller's directory may be closed to this user
-		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
+		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
 			lock-wait=*) lock_wait=${word#*=} ;;
+			facts=*) facts=${word#*=} ;; # what runs here, with status
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word

@@ -18,6 +18,11 @@
 	# show UNIT: the last lines, each with a time. Sets $end to the time of the very last one, and how many have that time.
 	show() {
 		all=$(sudo -n journalctl {{ show|safe }} 3<&-)
+		if [ "$since" -gt 0 ] && printf '%s\n' "$all" | awk -v since="$since" '
+			NR == 1 { first = $1 }
+			END { exit NR < {{ longest }} || first <= since }'; then
+			report warning "The log of $1 has more since then; older lines than the last {{ longest }} are for root to read"
+		fi
 		printf '%s\n' "$all" | awk -v since="$since" '
 			/^-- / { next }
 			/^[0-9]+\.[0-9]+ / {
@@ -90,6 +95,8 @@
 		done
 		[ -z "$nonce" ] || exec 2>&1
 		event 'start logs -'
+		read_clock
+		step_began=$now
 		trap finish EXIT
 		trap 'exit 129' HUP
 		trap 'exit 130' INT

@@ -4,6 +4,7 @@
 #   sudo sh setup.sh [--prune]
 #
 # Run it as root on {{ server.host }}. What a step finds done, it leaves as it is:
+#   host         what cannot work here stops the run
 #   lock         one setup at a time on a host
 #   ownership    what {{ app }} has on the host, recorded for others; what is another's is refused
 #   user         the account {{ server.project_user }}, and whether it can log in
@@ -108,6 +109,8 @@
 
 	# ---- steps
 
+{% include "setup/host.sh" %}
+
 {% include "setup/lock.sh" %}
 
 {% include "setup/ownership.sh" %}
@@ -174,6 +177,7 @@
 		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
 		cd / # the user may be there, too
+		check_host
 		take_lock
 		own_things
 		ensure_user

@@ -96,7 +96,10 @@ pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
 
 /// Runs `deploy.sh status` on every server, and shows the answers as one table.
 pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
-    let run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
+    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
+    run.job
+        .options
+        .extend(cli.verbose.then(|| "facts=yes".to_owned()));
     run.go(Report::status)
 }
 

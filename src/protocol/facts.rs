@@ -28,12 +28,15 @@ pub struct Facts {
     pub packages: Vec<String>,
     /// The last line of the log.
     pub last: Option<String>,
+    /// What runs there, by what it is of: `systemd`, `sudo` and so on.
+    pub system: Vec<(String, String)>,
 }
 
 /// So many releases and units of one host are kept in mind, and so many characters of one fact: a host may print
 /// what it likes, for as long as it likes.
 const MOST_RELEASES: usize = 1000;
 const MOST_UNITS: usize = 100;
+const MOST_SYSTEM: usize = 20;
 const LONGEST: usize = 300;
 
 impl Facts {
@@ -65,6 +68,11 @@ impl Facts {
             "unfinished" => self.unfinished = known(),
             "packages" => self.packages = value.split_whitespace().map(str::to_owned).collect(),
             "last" => self.last = known(),
+            "system" if self.system.len() < MOST_SYSTEM => {
+                let system = value.split_once(' ');
+                let system = system.map(|(name, text)| (name.to_owned(), text.to_owned()));
+                self.system.extend(system);
+            }
             _ => {}
         }
     }
@@ -93,7 +101,10 @@ impl Facts {
             _ => None,
         };
         match (logged, is_current) {
-            (Some("deployed" | "rolled-back"), true) => Outcome::Done,
+            // What was restarted since had been kept.
+            (Some("deployed" | "rolled-back" | "restarted" | "restart-failed"), true) => {
+                Outcome::Done
+            }
             (Some("reverted"), false) => Outcome::Reverted,
             (None, false) => Outcome::Stopped,
             _ => Outcome::Unknown,
@@ -112,9 +123,11 @@ mod tests {
             facts.learn("release", &format!("{number}{}", "x".repeat(8000)));
             facts.learn("unit", &format!("{number}.service active"));
             facts.learn("last", &"é".repeat(8000));
+            facts.learn("system", &format!("{number} of it"));
         }
         assert_eq!(facts.releases.len(), MOST_RELEASES);
         assert_eq!(facts.units.len(), MOST_UNITS);
+        assert_eq!(facts.system.len(), MOST_SYSTEM);
         assert!(facts.releases.iter().all(|name| name.len() == LONGEST));
         assert_eq!(facts.last.map(|last| last.chars().count()), Some(LONGEST));
     }
@@ -124,6 +137,7 @@ mod tests {
         for (current, last, outcome) in [
             ("2", "T 2 abc me@here deployed", Outcome::Done),
             ("2", "T 2 - me@here rolled-back", Outcome::Done),
+            ("2", "T 2 abc me@here restarted", Outcome::Done),
             ("1", "T 2 abc me@here reverted", Outcome::Reverted),
             ("1", "T 1 abc me@here deployed", Outcome::Stopped),
             ("1", "-", Outcome::Stopped),

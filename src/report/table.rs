@@ -3,6 +3,7 @@
 use super::{Report, spaces};
 use crate::protocol::Facts;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
 /// Of a commit, so many characters are enough for a person.
@@ -20,6 +21,8 @@ struct Status<'a> {
     lock: Option<&'a str>,
     unfinished: Option<&'a str>,
     last: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    system: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +43,27 @@ impl Report {
         for line in table(self.labels(), answers) {
             super::result(line);
         }
+        for line in systems(self.labels(), answers) {
+            super::result(line);
+        }
     }
+}
+
+/// What runs on each server, as a report of a fault needs it; nothing where it was not asked for.
+fn systems(labels: &[String], answers: &[Facts]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (label, facts) in labels.iter().zip(answers) {
+        if !facts.system.is_empty() {
+            lines.extend([String::new(), label.clone()]);
+            let known = facts.system.iter();
+            lines.extend(known.map(|(name, text)| format!("  {name:<10} {text}")));
+        }
+    }
+    if !lines.is_empty() {
+        let version = env!("CARGO_PKG_VERSION");
+        lines.extend([String::new(), format!("pystrano {version}")]);
+    }
+    lines
 }
 
 impl<'a> Status<'a> {
@@ -60,6 +83,11 @@ impl<'a> Status<'a> {
             lock: facts.lock.as_deref(),
             unfinished: facts.unfinished.as_deref(),
             last: facts.last.as_deref(),
+            system: facts
+                .system
+                .iter()
+                .map(|(name, text)| (&**name, &**text))
+                .collect(),
         }
     }
 }

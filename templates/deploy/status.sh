@@ -28,7 +28,24 @@ EOF
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$history" ] || fact last "${history##*
 }"
+		[ -z "$facts" ] || tell_system
 		conclude 0 'done' ''
+	}
+
+	# tell_system: what runs here, for the report of a fault.
+	tell_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			said=$(isolated "$program" --version 2>&1) || said='missing'
+			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "{% if release_venv %}$venv_dir{% else %}$venv{% endif %}")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
 	# fact NAME VALUE: a line of the result.

@@ -85,6 +85,28 @@ fn logs_of_all_hosts_come_by_their_time() {
         "{dry:?}"
     );
 
+    // More was asked for than the app user may read.
+    let long = "1795691736.417513 app2 gunicorn[7]: one of many\n".repeat(10_000);
+    fleet.write("h2/journal", long);
+    let cut = fleet.run(&[
+        "logs",
+        "--host",
+        "h2",
+        "--lines",
+        "1",
+        "--since",
+        "2026-01-01T00:00:00Z",
+    ]);
+    assert!(
+        cut.code() == 0
+            && cut
+                .stderr
+                .contains("! The log of app.service has more since then"),
+        "{cut:?}"
+    );
+    assert_eq!(cut.stdout.lines().count(), 1);
+    journal(&fleet);
+
     // A host that has no such right says what to do; the others' logs are there all the same.
     fleet.write("h1/fail/journalctl-rule", "");
     let denied = fleet.run(&["logs"]);

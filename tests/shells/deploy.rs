@@ -212,7 +212,20 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     run(&["deploy", "20260106000000"], 3);
     run(&["rollback"], 0);
     assert_eq!(host.current().as_deref(), Some("20260106000000"));
-    run(&["status"], 0);
+    run(&["status", "facts=yes"], 0);
+    if script.contains("restart_alone") {
+        run(&["restart"], 0);
+    }
+    // Somebody else has the lock.
+    let lock = fs::File::options()
+        .append(true)
+        .open(host.path("root/.pystrano/lock"))
+        .expect("the lock");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("a lock");
+    let holder = format!("ada@laptop deploy 1 since now pid {}\n", std::process::id());
+    host.write("root/.pystrano/lock", holder);
+    run(&["deploy"], 3);
+    drop(lock);
     // What stops before promotion.
     fs::rename(host.path("repo"), host.path("away")).expect("moved");
     run(&["deploy"], 3);
@@ -236,11 +249,11 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy"], 0);
         assert!(uv.exists(), "{shell:?} {}", case.display());
     }
-    if script.contains("curl") {
+    if script.contains("\n\tis_healthy() {") {
         host.fail("curl");
         run(&["deploy"], 5);
         host.mend("curl");
-    } else if script.contains("systemctl") {
+    } else if script.contains("\n\tof_services() {") {
         host.fail("unit");
         run(&["deploy"], 5);
         host.mend("unit");
