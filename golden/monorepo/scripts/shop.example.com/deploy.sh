@@ -165,7 +165,24 @@ EOF
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$history" ] || fact last "${history##*
 }"
+		[ -z "$facts" ] || tell_system
 		conclude 0 'done' ''
+	}
+
+	# tell_system: what runs here, for the report of a fault.
+	tell_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			said=$(isolated "$program" --version 2>&1) || said='missing'
+			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "$venv_dir")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
 	# fact NAME VALUE: a line of the result.
@@ -1165,13 +1182,14 @@ EOF
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0
 		cd / # the caller's directory may be closed to this user
-		action='' release='' who='' barrier='' lock_wait=0 current='' commit=- stage=refusing
+		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
 			lock-wait=*) lock_wait=${word#*=} ;;
+			facts=*) facts=${word#*=} ;; # what runs here, with status
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word

@@ -4,6 +4,7 @@
 #   sudo sh setup.sh [--prune]
 #
 # Run it as root on shop.example.com. What a step finds done, it leaves as it is:
+#   host         what cannot work here stops the run
 #   lock         one setup at a time on a host
 #   ownership    what shop/production has on the host, recorded for others; what is another's is refused
 #   user         the account shop, and whether it can log in
@@ -410,6 +411,29 @@ EOF
 	'
 
 	# ---- steps
+
+	# check_host: what cannot work on this host stops the run before anything is changed.
+	check_host() {
+		begin host
+		command -v apt-get >/dev/null || die 2 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
+		command -v systemctl >/dev/null || die 2 'there is no systemd here, which runs the app'
+		version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+		[ "${version:-247}" -ge 247 ] || die 2 "systemd $version is too old: servers run Debian 12 or later, or Ubuntu 22.04 or later"
+		check_mount "$root" project_root
+		check_mount "$venv" venv_dir
+	}
+
+	# check_mount PATH FIELD: programs can be started there.
+	check_mount() {
+		place=$1
+		while [ ! -e "$place" ]; do
+			place=${place%/*}
+			place=${place:-/}
+		done
+		case ,$(findmnt --noheadings --output OPTIONS --target "$place" 2>/dev/null), in
+		*,noexec,*) die 2 "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
+		esac
+	}
 
 	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
 	# so no command that may outlive the shell keeps descriptor 9.
@@ -1044,6 +1068,7 @@ $left"
 		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
 		cd / # the user may be there, too
+		check_host
 		take_lock
 		own_things
 		ensure_user
