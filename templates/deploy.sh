@@ -57,6 +57,7 @@
 {
 	# ---- settings
 
+	app={{ app }}
 	user={{ server.project_user }}
 	root={{ server.project_root }}
 	source_code_url={{ source_code_url }}
@@ -230,8 +231,6 @@
 {% include "deploy/lock.sh" %}
 
 {% include "deploy/checks.sh" %}
-
-{% include "parts/owner.sh" %}
 
 {% include "deploy/code.sh" %}
 

@@ -59,8 +59,9 @@
 {%- endif %}
 	}
 
-	# check_owner KIND VALUE: no other app of this host has it.
+	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
 	check_owner() {
-		owner=$(owner_of "$1" "$2")
-		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
+		records={{ records }}
+		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
+		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
 	}

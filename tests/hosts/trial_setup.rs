@@ -74,7 +74,7 @@ fn trial_8_programs_of_the_app_user_have_no_terminal() {
         "#!/bin/sh\nexec 5>/tmp/seen\nls -l /proc/$$/fd >&5\ntty >&5\n\
          printf '\\033]0;title\\007@forged\\n'\nprintf 'typed\\n' >/dev/tty\nexit 1\n",
     );
-    host.root("cp /root/python /home/deploy/.venv/bin/python; chmod 755 /home/deploy/.venv/bin/python; chown deploy: /home/deploy/.venv/bin/python");
+    host.root("cp --remove-destination /root/python /home/deploy/.venv/bin/python; chmod 755 /home/deploy/.venv/bin/python; chown deploy: /home/deploy/.venv/bin/python");
     let output = host.exec("script -qec 'sh /root/setup.sh' /dev/null </dev/null");
     let seen = host.read("/tmp/seen");
     assert!(
@@ -90,9 +90,9 @@ fn trial_15_one_setup_at_a_time_and_the_second_says_who_is_at_it() {
     let (host, project) = set_up();
     hand_over(&host, &project);
     host.root(
-        "printf '#!/bin/sh\\nsleep 300\\n' >/home/deploy/.venv/bin/python; chmod 755 /home/deploy/.venv/bin/python
+        "rm /home/deploy/.venv/bin/python; printf '#!/bin/sh\\nsleep 300\\n' >/home/deploy/.venv/bin/python; chmod 755 /home/deploy/.venv/bin/python
          systemd-run -q --unit=first sh /root/setup.sh
-         until pgrep -f 'sleep 300' >/dev/null; do sleep 0.1; done",
+         until pgrep -f '[s]leep 300' >/dev/null; do sleep 0.1; done",
     );
     let output = project.run(&["setup"]).expect(1);
     output
@@ -106,7 +106,7 @@ fn trial_15_one_setup_at_a_time_and_the_second_says_who_is_at_it() {
         "{:?}",
         begin.elapsed()
     );
-    host.root("! pgrep -f 'sleep 300'; rm -r /home/deploy/.venv");
+    host.root("! pgrep -f '[s]leep 300' && rm -r /home/deploy/.venv");
     project.run(&["setup"]).expect(0);
 }
 
