@@ -34,6 +34,7 @@
 {
 	# ---- settings
 
+	app=shop/production
 	user=shop
 	root=/home/shop/apps/shop
 	source_code_url='git@git.example.com:shop/shop.git'
@@ -355,23 +356,11 @@ EOF
 		check_services
 	}
 
-	# check_owner KIND VALUE: no other app of this host has it.
+	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
 	check_owner() {
-		owner=$(owner_of "$1" "$2")
-		[ -z "$owner" ] || die 3 "$2 belongs to $owner on this host; give $app one of its own, then run setup.sh"
-	}
-
-	# ---- who owns what on this host
-
-	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
-	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
-	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
-	app=shop/production
-	records=/var/lib/pystrano/apps
-
-	# owner_of KIND VALUE prints which other app and environment of this host has it, if one does.
-	owner_of() {
-		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
+		records=/var/lib/pystrano/apps
+		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
+		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
 	}
 
 	# ---- clone

@@ -604,21 +604,15 @@ EOF
 	# check_account: deploys log in as the user.
 	check_account() {
 		shell=$(getent passwd "$user" | cut -d : -f 7)
-		case ${shell:-/bin/sh} in
-		*/nologin | */false) warn "$user cannot log in: its shell is $shell; allow it with: usermod -s /bin/bash $user" ;;
-		*) [ -x "${shell:-/bin/sh}" ] || warn "$user cannot log in: its shell $shell is not there; usermod -s /bin/bash $user" ;;
+		shell=${shell:-/bin/sh}
+		case $shell in
+		*/nologin | */false) no_login "its shell is $shell" "usermod -s /bin/bash $user" ;;
+		*) [ -x "$shell" ] || no_login "its shell $shell is not there" "usermod -s /bin/bash $user" ;;
 		esac
-		today=$(($(date +%s) / 86400))
-		account=$(getent shadow "$user" | cut -d : -f 3,5,8) || :
-		changed_on=${account%%:*}
-		expires_on=${account##*:}
-		lasts=${account#*:}
-		lasts=${lasts%:*}
-		if [ -n "$expires_on" ] && [ "$expires_on" -le "$today" ]; then
-			warn "$user cannot log in: the account has expired; allow it with: chage -E -1 $user"
-		elif [ "$changed_on" = 0 ] || { [ -n "$changed_on" ] && [ -n "$lasts" ] && [ "$((changed_on + lasts))" -lt "$today" ]; }; then
-			warn "$user cannot log in: its password has expired; allow it with: chage -d $(date +%F) -M -1 $user"
-		fi
+		case $(getent shadow "$user" | awk -F : -v today="$(($(date +%s) / 86400))" "$what_expired") in
+		account) no_login 'the account has expired' "chage -E -1 $user" ;;
+		password) no_login 'its password has expired' "chage -d $(date +%F) -M -1 $user" ;;
+		esac
 		[ ! -e /etc/nologin ] || warn "nobody but root can log in: there is a file /etc/nologin"
 		if [ -n "$(find -H "$home" -prune -perm /022)" ]; then
 			warn "sshd reads no keys below $home, which others can write: chmod go-w $home"
@@ -626,38 +620,46 @@ EOF
 		check_sshd
 	}
 
+	# no_login REASON COMMAND
+	no_login() {
+		warn "$user cannot log in: $1; allow it with: $2"
+	}
+
+	# Dates are days; a password changed on day 0 must be changed at once.
+	what_expired='
+		$8 != "" && $8 <= today { print "account"; exit }
+		$3 == "0" || $3 != "" && $5 != "" && $3 + $5 < today { print "password" }
+	'
+
 	# check_sshd: what sshd is configured to do with a login of the user.
 	check_sshd() {
 		command -v sshd >/dev/null || return 0
 		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
-		groups=$(id -Gn "$user")
 		if [ "$(setting pubkeyauthentication)" = no ]; then
 			warn 'sshd takes no keys: PubkeyAuthentication is no'
 		fi
 		if ! setting authorizedkeysfile | tr ' ' '\n' | grep -qxF -e .ssh/authorized_keys -e %h/.ssh/authorized_keys -e "$home/.ssh/authorized_keys"; then
 			warn "sshd does not read $home/.ssh/authorized_keys: AuthorizedKeysFile is $(setting authorizedkeysfile)"
 		fi
-		if is_listed denyusers "$user"; then
-			warn "sshd does not let $user in: DenyUsers names it"
-		fi
-		if is_listed denygroups "$groups"; then
-			warn "sshd does not let $user in: DenyGroups names a group of it"
-		fi
-		if [ -n "$(setting allowusers)" ] && ! is_listed allowusers "$user"; then
-			warn "sshd does not let $user in: AllowUsers does not name it"
-		fi
-		if [ -n "$(setting allowgroups)" ] && ! is_listed allowgroups "$groups"; then
-			warn "sshd does not let $user in: AllowGroups names no group of it"
-		fi
+		check_lists Users "$user" it
+		check_lists Groups "$(id -Gn "$user")" 'a group of it'
 		command=$(setting forcecommand)
 		if [ "${command:-none}" != none ]; then
 			warn "sshd runs another command for $user than it is asked to: ForceCommand $command"
 		fi
 	}
 
+	# check_lists Users|Groups NAMES WHAT
+	check_lists() {
+		! is_listed "Deny$1" "$2" || warn "sshd does not let $user in: Deny$1 names $3"
+		if [ -n "$(setting "Allow$1")" ] && ! is_listed "Allow$1" "$2"; then
+			warn "sshd does not let $user in: Allow$1 does not name $3"
+		fi
+	}
+
 	# setting NAME prints the values of one of sshd's settings, each on a line.
 	setting() {
-		printf '%s\n' "$settings" | sed -n "s/^$1 //p"
+		printf '%s\n' "$settings" | sed -n "s/^$1 //Ip"
 	}
 
 	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
