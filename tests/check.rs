@@ -335,6 +335,7 @@ fn trial_1_the_agent_is_forwarded_for_ssh_sources_alone() {
             let plan = String::from_utf8_lossy(&output.stdout).into_owned();
             let (with, without) = (plan.contains(" -A "), plan.contains(" -a "));
             let expected = forwarded && command == "deploy";
+            assert_eq!(plan.contains(" ControlPath=none "), expected, "{plan}");
             assert_eq!(
                 (with, without),
                 (expected, !expected),

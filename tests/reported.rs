@@ -401,28 +401,6 @@ fn trial_1_the_deploy_key_is_for_git_alone() {
 }
 
 #[test]
-fn trial_1_commands_after_the_dependencies_have_no_agent() {
-    let host = Sandbox::new();
-    host.configure("");
-    host.write("deploy.sh", host.script());
-    let mut command = host.command(&["sh"]);
-    command
-        .args(["deploy.sh", "deploy"])
-        .env("SSH_AUTH_SOCK", "/run/agent");
-    let ran = command.output().expect("a shell");
-    assert!(ran.status.success(), "{ran:?}");
-    assert!(
-        host.read("environments/pip")
-            .contains("SSH_AUTH_SOCK=/run/agent")
-    );
-    let environment = host.read("environments/python");
-    assert!(
-        environment.contains("GREETING=") && !environment.contains("SSH_AUTH_SOCK"),
-        "{environment}"
-    );
-}
-
-#[test]
 fn trial_12_a_damaged_repository_of_the_running_release_is_no_hindrance() {
     type Damage = fn(&Path);
     let damages: [Damage; 3] = [

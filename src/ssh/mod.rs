@@ -71,6 +71,11 @@ impl Call {
         ]
         .map(str::to_owned)
         .into();
+        if forward {
+            // A connection of its own: the agent's socket is removed when it is no longer needed, and
+            // a later run through the same connection would get no other.
+            arguments.extend(["-o", "ControlPath=none"].map(str::to_owned));
+        }
         if let Some(port) = server.port {
             arguments.extend(["-p".to_owned(), port.to_string()]);
         }
