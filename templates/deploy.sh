@@ -156,7 +156,7 @@
 {%- endfor %}
 {%- endif %}
 {%- if server.run_migrations %}
-		wait_at ready migrate
+		await_order ready migrate
 {%- if !server.hooks.at("before_migrate").is_empty() %}
 		watch_controller 0
 {%- for command in server.hooks.at("before_migrate") %}
@@ -165,9 +165,9 @@
 		unwatch_controller
 {%- endif %}
 		migrate
-		wait_at migrated go
+		await_order migrated go
 {%- else %}
-		wait_at ready go
+		await_order ready go
 {%- endif %}
 {%- for command in server.hooks.at("before_promote") %}
 		run_hook before_promote {{ command }}
@@ -201,7 +201,7 @@
 {%- endif %}
 		report ok "Found release $release"
 		event "fact release $release"
-		wait_at ready go
+		await_order ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}

@@ -88,6 +88,8 @@
 		outcome=ok
 	}
 
+	# ---- who owns what on this host
+
 {% include "parts/owner.sh" %}
 	record=$records/$app
 	kept=$state/kept/$app # what was brought into the user's .ssh

@@ -360,3 +360,55 @@ fn half_an_install_is_done_again() {
     assert!(asked(&host, &[]));
     assert!(!asked(&host, &[]));
 }
+
+/// A packaged project is installed by its place in each release, beside packages that stay.
+#[test]
+fn a_packaged_uv_project_installs_only_itself_where_the_lock_stayed() {
+    let host = Sandbox::new();
+    host.makes_venvs();
+    host.program("root/.pystrano/uv/bin/uv", &host.read("venv/bin/uv"));
+    let link = host.path("link").display().to_string();
+    host.configure(&format!(
+        "package_manager: uv\nvenv_mode: release\nvenv_dir: {link}\nkeep_releases: 2"
+    ));
+    let lock = |more: &str| {
+        let lock = format!(
+            "version = 1\n[[package]]\nname = \"shop\"\nsource = {{ editable = \".\" }}\n{more}"
+        );
+        host.write("repo/uv.lock", lock);
+        host.write("repo/pyproject.toml", "[project]\n");
+        host.commit("lock");
+    };
+    let synced = |release: &str| {
+        fs::write(host.path("calls/uv"), "").expect("a file");
+        host.deployed(release);
+        let calls = host.read("calls/uv");
+        let syncs = calls.split("sync\0").skip(1);
+        let options = syncs.map(|call| call.contains("--no-install-workspace\0"));
+        options.collect::<Vec<bool>>()
+    };
+    let venv = |release: &str, name: &str| {
+        let link = host.path(&format!("root/releases/{release}/.pystrano/{name}"));
+        fs::canonicalize(link).expect("a virtualenv")
+    };
+    lock("");
+    assert_eq!(synced("one"), [true, false], "packages, project");
+    assert_eq!(synced("two"), [false], "project");
+    assert_eq!(venv("one", "packages"), venv("two", "packages"));
+    assert_ne!(venv("one", "venv"), venv("two", "venv"));
+    assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
+    assert_eq!(
+        venv("one", "venv"),
+        fs::canonicalize(&link).expect("a link")
+    );
+
+    // Another package of the checkout may differ in each release.
+    lock("[[package]]\nname = \"core\"\nsource = { editable = \"libs/core\" }\n");
+    assert_eq!(synced("three"), [true, false]);
+    assert_eq!(synced("four"), [true, false]);
+    lock("");
+    assert_eq!(synced("five"), [true, false], "those of before were pruned");
+    assert_eq!(synced("six"), [false]);
+    let kept = names(&host.path("root/venvs"));
+    assert_eq!(kept.len(), 3, "{kept:?}: two releases and their packages");
+}

@@ -1,24 +1,23 @@
 	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
-	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
-	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
-	hear() {
-		word=''
-		while
+	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
+	# fails at the end of the input, and when nothing comes in time.
+	read_order() {
+		order='wait'
+		while [ "$order" = wait ]; do
 			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
-			case $line in "$nonce "*) word=${line#* } ;; esac
-			case $word in '' | wait) ;; *) return 0 ;; esac
-		do :; done
+			case $line in "$nonce "*) order=${line#* } ;; esac
+		done
 	}
 
-	# wait_at PHASE WORD: goes on at this word only.
-	wait_at() {
+	# await_order PHASE ORDER: goes on at this order only.
+	await_order() {
 		unwatch_controller
-		[ -n "$barrier" ] || return 0
-		event "phase $1"
-		word=''
-		hear || :
-		[ "$word" = "$2" ] || die 3 'called off'
+		if [ -n "$barrier" ]; then
+			event "phase $1"
+			read_order || :
+			[ "$order" = "$2" ] || die 3 'cancelled'
+		fi
 	}
 
 	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
@@ -28,9 +27,9 @@
 		[ -n "$barrier" ] || return 0
 		unwatch_controller
 		event 'phase cloned'
-		hear || :
-		chosen=${word#commit }
-		case $chosen in '' | *[!0-9a-f]*) die 3 'called off' ;; esac
+		read_order || :
+		chosen=${order#commit }
+		case $chosen in '' | *[!0-9a-f]*) die 3 'cancelled' ;; esac
 		watch_controller 0
 		if [ "$chosen" != "$commit" ]; then
 			take_commit "$chosen"
@@ -38,11 +37,11 @@
 		fi
 	}
 
-	# A promoted host goes back only when it is told so; alone it keeps what it verified.
-	hear_verdict() {
+	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
+	await_verdict() {
 		[ -n "$barrier" ] || return 0
 		event 'phase promoted'
-		if hear && [ "$word" = revert ]; then
+		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'
 			return 1
 		fi

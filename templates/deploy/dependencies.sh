@@ -40,6 +40,8 @@
 {% include "deploy/dependencies/uv_release.sh" %}
 
 {% include "deploy/dependencies/uv_lock_release.sh" %}
+
+{% include "deploy/dependencies/uv_project.sh" %}
 {%- else %}
 {% include "deploy/dependencies/uv_shared.sh" %}
 

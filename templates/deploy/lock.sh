@@ -123,9 +123,9 @@
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
 			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
-				order=''
-				read -r order 2>/dev/null <"$dir/.pystrano/order" || :
-				printf '%s %s\n' "${order:-0}" "${dir##*/}"
+				number=''
+				read -r number 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${number:-0}" "${dir##*/}"
 			fi
 		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}

@@ -12,7 +12,7 @@
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
-		if switch_to next "$release"{{ start|safe }} && hear_verdict; then
+		if switch_to next "$release"{{ start|safe }} && await_verdict; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else

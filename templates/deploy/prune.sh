@@ -24,7 +24,7 @@
 	prune_venvs() {
 		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
-			for user_of in "$releases"/*/.pystrano/venv; do
+			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
 			done
 			# Renamed first: half a virtualenv is never taken for a whole one.

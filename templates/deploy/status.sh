@@ -49,10 +49,4 @@ EOF
 	}
 
 	# fact NAME VALUE: a line of the result.
-	fact() {
-		if [ -n "$nonce" ]; then
-			event "fact $1 $2"
-		else
-			printf '%-9s %s\n' "$1" "$2"
-		fi
-	}
+	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }

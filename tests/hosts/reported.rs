@@ -22,7 +22,7 @@ fn no_human_ai_128_an_editable_install_follows_the_release_or_is_refused() {
         .host
         .root("ls /home/deploy/.venv/lib/python*/site-packages");
     let refused = fixture.project.run(&["deploy"]).expect(3);
-    refused.says("requirements.txt installs from it: -e .; set venv_mode: release");
+    refused.says("requirements.txt installs from it: .; set venv_mode: release");
     let after = fixture
         .host
         .root("ls /home/deploy/.venv/lib/python*/site-packages");
@@ -46,12 +46,19 @@ fn no_human_ai_128_an_editable_install_follows_the_release_or_is_refused() {
 
 #[test]
 fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virtualenv() {
+    let mut fixture = deployed(App::FastApi);
+    fixture.own_venv();
     let Deployed {
         host,
         repo,
-        project,
-    } = deployed(App::FastApi);
-    repo.replace("pyproject.toml", "package = false", "package = true");
+        mut project,
+    } = fixture;
+    repo.replace(
+        "pyproject.toml",
+        "package = false",
+        "package = true\n\n[build-system]\nrequires = [\"uv_build>=0.5,<1\"]\nbuild-backend = \"uv_build\"\n\n\
+         [tool.uv.build-backend]\nmodule-name = \"app\"\nmodule-root = \"\"",
+    );
     repo.replace(
         "uv.lock",
         "source = { virtual = \".\" }",
@@ -62,6 +69,23 @@ fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virt
     refused.says("uv.lock installs from it: -e .; set venv_mode: release");
     host.root("systemctl restart demo");
     assert!(project.page(0).contains("v1"));
+
+    // With release virtualenvs it installs itself beside packages that stay.
+    project.set("venv_mode", "release");
+    for release in ["v2", "v3"] {
+        repo.release(release);
+        project.run(&["deploy"]).expect(0);
+        assert!(project.page(0).contains(release));
+    }
+    let shared =
+        host.root("readlink /home/deploy/demo/releases/*/.pystrano/packages | sort | uniq -c");
+    assert!(shared.trim().starts_with("2 "), "{shared}");
+    let places = "cat /home/deploy/demo/current/.pystrano/venv/lib/python*/site-packages/*.pth; readlink -f /home/deploy/demo/current";
+    let places = host.root(places);
+    let (package, release) = places.trim().rsplit_once('\n').expect("two places");
+    assert!(package.contains(release), "{places}");
+    project.run(&["rollback"]).expect(0);
+    assert!(project.page(0).contains("v2"));
 }
 
 #[test]
@@ -88,8 +112,12 @@ fn ansible_modules_core_5347_pip_is_that_of_the_virtualenv() {
         .repo
         .replace("requirements.txt", "idna==3.9", "idna==3.10");
     fixture.repo.commit("newer");
+    fixture.host.root(
+        "install -d /home/deploy/.config/pip; printf '[global]\\ntarget = /tmp/elsewhere\\nprefix = /tmp/elsewhere\\nroot = /tmp/elsewhere\\npython = /usr/bin/python3\\n' >/home/deploy/.config/pip/pip.conf",
+    );
     fixture.project.run(&["deploy"]).expect(0);
     assert!(fixture.project.page(0).contains("idna=3.10"));
+    fixture.host.root("test ! -e /tmp/elsewhere");
 }
 
 #[test]

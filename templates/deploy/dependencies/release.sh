@@ -15,6 +15,9 @@
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'
 		fi
+{%- if let Dependencies::UvLock = dependencies %}
+		! is_packaged || install_project
+{%- endif %}
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 		report "$result" "$text"
 	}

@@ -11,10 +11,19 @@
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project {{ project_word|safe }} sync --frozen --no-dev --compile-bytecode{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %}
+{%- if release_venv %}
+		set --
+		! is_packaged || set -- --no-install-workspace
+{%- endif %}
+		sync_packages --compile-bytecode{% if release_venv %} "$@"{% endif %}
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi
+	}
+
+	# sync_packages OPTIONS: what the lock has for the app.
+	sync_packages() {
+		run in_release "$uv" --project {{ project_word|safe }} sync --frozen --no-dev{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} "$@"
 	}
 
 	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
