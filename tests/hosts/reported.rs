@@ -46,7 +46,7 @@ fn no_human_ai_128_an_editable_install_follows_the_release_or_is_refused() {
 
 #[test]
 fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virtualenv() {
-    let mut fixture = deployed(App::FastApi);
+    let fixture = deployed(App::FastApi);
     fixture.own_venv();
     let Deployed {
         host,
@@ -80,7 +80,7 @@ fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virt
     let shared =
         host.root("readlink /home/deploy/demo/releases/*/.pystrano/packages | sort | uniq -c");
     assert!(shared.trim().starts_with("2 "), "{shared}");
-    let places = "cat /home/deploy/demo/current/.pystrano/venv/lib/python*/site-packages/*.pth; readlink -f /home/deploy/demo/current";
+    let places = "cat /home/deploy/demo/current/.pystrano/venv/lib/python*/site-packages/*.pth; echo; readlink -f /home/deploy/demo/current";
     let places = host.root(places);
     let (package, release) = places.trim().rsplit_once('\n').expect("two places");
     assert!(package.contains(release), "{places}");
