@@ -135,13 +135,13 @@
 
 	# ---- who owns what on this host
 
-	# setup.sh keeps a file for each app and environment, readable by all: /var/lib/pystrano/apps/APP/ENVIRONMENT.
-	# Each line is a kind, a space and a value: user, root (project_root), venv (venv_dir), unit,
-	# sudo (file of the rule), secret (file), deploy-key (name in ~/.ssh). Lines with # are comments.
+	# setup.sh records in /var/lib/pystrano/apps/APP/ENVIRONMENT what each has on the host, each thing on
+	# a line: user, root (project_root), venv (venv_dir), unit, sudo (file of the rule), secret (file) or
+	# deploy-key (name in ~/.ssh), a space, its name.
 	app=shop/production
 	records=/var/lib/pystrano/apps
 
-	# owner_of KIND VALUE prints which other app and environment of this host has it, if one does.
+	# owner_of KIND NAME prints which other app and environment has it, if one does.
 	owner_of() {
 		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
 	}
