@@ -129,7 +129,11 @@ fn host_for(script: &str) -> Sandbox {
         host.program("bin/pg_dump", NOISE);
     }
     host.write("repo/pyproject.toml", "[project]\n");
-    host.write("repo/uv.lock", "version = 1\n");
+    let packaged = match script.contains("is_packaged") {
+        true => "source = { editable = \".\" }\n",
+        false => "",
+    };
+    host.write("repo/uv.lock", format!("version = 1\n{packaged}"));
     host.write(".gitconfig", "[protocol \"file\"]\n\tallow = always\n");
     for words in [
         &["clone", "--quiet", "repo", "lib"][..],
