@@ -61,9 +61,9 @@
 		need_program uvicorn
 		need_program arq
 		link_venv
-		wait_at ready migrate
+		await_order ready migrate
 		migrate
-		wait_at migrated go
+		await_order migrated go
 		event "fact release $release"
 		promote deployed
 		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
@@ -84,7 +84,7 @@
 		[ -z "$current" ] || need_launcher "$current"
 		report ok "Found release $release"
 		event "fact release $release"
-		wait_at ready go
+		await_order ready go
 		promote rolled-back
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
@@ -179,13 +179,7 @@ EOF
 	}
 
 	# fact NAME VALUE: a line of the result.
-	fact() {
-		if [ -n "$nonce" ]; then
-			event "fact $1 $2"
-		else
-			printf '%-9s %s\n' "$1" "$2"
-		fi
-	}
+	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
 
 	# ---- lock: one run at a time; what a killed run left behind is removed
 
@@ -310,9 +304,9 @@ EOF
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
 			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
-				order=''
-				read -r order 2>/dev/null <"$dir/.pystrano/order" || :
-				printf '%s %s\n' "${order:-0}" "${dir##*/}"
+				number=''
+				read -r number 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${number:-0}" "${dir##*/}"
 			fi
 		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
 	}
@@ -608,13 +602,14 @@ EOF
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'
 		fi
+		! is_packaged || install_project
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
 		report "$result" "$text"
 	}
 
 	make_venv() {
 		find_uv
-		run in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
+		run in_release "$uv" venv --quiet "$venv" --relocatable # for the Python that the project asks for
 	}
 
 	describe_dependencies() {
@@ -623,8 +618,22 @@ EOF
 		printf '%s\n' 'uv sync' "$project" "${UV_PYTHON:-}"
 		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
 		cat "$project/pyproject.toml" "$lock"
-		# What is installed from the checkout belongs to this release alone.
-		! grep -qE 'source = \{ *(editable|directory|path)' "$lock" || printf '%s\n' "$release"
+		# What else is installed from the checkout belongs to this release alone.
+		! grep -vE 'editable = "\."' "$lock" | grep -qE 'source = \{ *(editable|directory|path)' || printf '%s\n' "$release"
+	}
+
+	# is_packaged: the lock installs the project itself, too, by its place in the release.
+	is_packaged() { grep -qE 'source = \{ *editable = "\."' "$releases/$release/$lock"; }
+
+	# install_project: the release gets the virtualenv by hard links, and the project in it.
+	install_project() {
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
+		rm -rf "$root/venvs/$release"
+		cp -al "$venv" "$root/venvs/$release"
+		venv=$root/venvs/$release
+		find_uv
+		sync_packages
+		isolated sync -f "$venv"
 	}
 
 	# need_dependency_file: the lock of a workspace lies above its members, where uv finds it.
@@ -640,10 +649,17 @@ EOF
 	install_packages() {
 		[ -n "$(locked_packages)" ] || ! grep -q '^members = ' "$releases/$release/$lock" ||
 			die 3 "uv installs nothing for $project, on which no member of the workspace depends; set dependency_file to a member's directory and uv.lock, as in services/api/uv.lock"
-		run in_release "$uv" --project "$project" sync --frozen --no-dev --compile-bytecode
+		set --
+		! is_packaged || set -- --no-install-workspace
+		sync_packages --compile-bytecode "$@"
 		if ! grep -q 'source = { git' "$releases/$release/$lock"; then
 			check_lock
 		fi
+	}
+
+	# sync_packages OPTIONS: what the lock has for the app.
+	sync_packages() {
+		run in_release "$uv" --project "$project" sync --frozen --no-dev "$@"
 	}
 
 	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
@@ -801,7 +817,7 @@ EOF
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
-		if switch_to next "$release" && restart && verify && hear_verdict; then
+		if switch_to next "$release" && restart && verify && await_verdict; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else
@@ -1185,7 +1201,7 @@ EOF
 	prune_venvs() {
 		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
-			for user_of in "$releases"/*/.pystrano/venv; do
+			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
 			done
 			# Renamed first: half a virtualenv is never taken for a whole one.
@@ -1370,25 +1386,24 @@ EOF
 
 	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
-	# hear sets $word. "wait" says that the controller is still there; what does not begin with the
-	# nonce is no word. It fails at the end of the input, and when nothing comes in time.
-	hear() {
-		word=''
-		while
+	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
+	# fails at the end of the input, and when nothing comes in time.
+	read_order() {
+		order='wait'
+		while [ "$order" = wait ]; do
 			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
-			case $line in "$nonce "*) word=${line#* } ;; esac
-			case $word in '' | wait) ;; *) return 0 ;; esac
-		do :; done
+			case $line in "$nonce "*) order=${line#* } ;; esac
+		done
 	}
 
-	# wait_at PHASE WORD: goes on at this word only.
-	wait_at() {
+	# await_order PHASE ORDER: goes on at this order only.
+	await_order() {
 		unwatch_controller
-		[ -n "$barrier" ] || return 0
-		event "phase $1"
-		word=''
-		hear || :
-		[ "$word" = "$2" ] || die 3 'called off'
+		if [ -n "$barrier" ]; then
+			event "phase $1"
+			read_order || :
+			[ "$order" = "$2" ] || die 3 'cancelled'
+		fi
 	}
 
 	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
@@ -1398,9 +1413,9 @@ EOF
 		[ -n "$barrier" ] || return 0
 		unwatch_controller
 		event 'phase cloned'
-		hear || :
-		chosen=${word#commit }
-		case $chosen in '' | *[!0-9a-f]*) die 3 'called off' ;; esac
+		read_order || :
+		chosen=${order#commit }
+		case $chosen in '' | *[!0-9a-f]*) die 3 'cancelled' ;; esac
 		watch_controller 0
 		if [ "$chosen" != "$commit" ]; then
 			take_commit "$chosen"
@@ -1408,11 +1423,11 @@ EOF
 		fi
 	}
 
-	# A promoted host goes back only when it is told so; alone it keeps what it verified.
-	hear_verdict() {
+	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
+	await_verdict() {
 		[ -n "$barrier" ] || return 0
 		event 'phase promoted'
-		if hear && [ "$word" = revert ]; then
+		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'
 			return 1
 		fi
