@@ -1,8 +1,8 @@
 //! The questions of `init`: each is declared here once, and is an option, too.
 
 use crate::config::types::{
-    Branch, Command, DependencyFile, Host, Named, Package, RemotePath, RepositoryUrl, Rule,
-    UnixUser, Validation, VenvDir, line, refuse, secret_name, unit_name,
+    AppDir, Branch, Command, DependencyFile, Host, Named, Package, Python, RemotePath,
+    RepositoryUrl, Rule, UnixUser, Validation, VenvDir, line, refuse, secret_name, unit_name,
 };
 use crate::config::{Framework, KnownHost, PackageManager, absolute, is_ssh};
 use crate::diagnostics::quoted;
@@ -114,6 +114,9 @@ questions! {
     framework "FRAMEWORK",
         "Framework", "",
         Choice(Framework::NAMES), ["django"];
+    app_dir "PATH",
+        "App directory (optional)", "in the repository, where not its top; commands and the dependency file start from it",
+        Optional(|path| AppDir::check(path).and_then(|()| plain(path))), [];
     user "NAME",
         "Project user", "owns and deploys the app on the host; setup creates it",
         Required(UnixUser::check), ["deploy"];
@@ -125,9 +128,12 @@ questions! {
         "Package manager", "",
         Choice(PackageManager::NAMES), ["pip"];
     dependency_file "FILE",
-        "Dependency file", "from the top of the repository",
+        "Dependency file", "from the app's directory",
         Required(DependencyFile::check),
         [|_, answers| answers.usual_dependency_file(), shown "requirements.txt or uv.lock"];
+    python "VERSION",
+        "Python version (optional)", "like 3.13, where not that of the host or, with uv, of the project",
+        Optional(Python::check), [];
     app_module "MODULE:NAME",
         "Application import path", "module:name, as the server imports it",
         Required(module),
@@ -225,6 +231,15 @@ impl Answers {
 
     pub fn is_ssh_repo(&self) -> bool {
         is_ssh(&self.repo)
+    }
+
+    /// The directory of the app in the release that runs.
+    pub fn working_directory(&self) -> String {
+        let current = format!("{}/current", self.root());
+        match self.app_dir.as_str() {
+            "" => current,
+            directory => format!("{current}/{directory}"),
+        }
     }
 
     /// The absolute path of the project on the host.

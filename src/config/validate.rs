@@ -20,7 +20,9 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     if let Some(revision) = server.revision.take() {
         server.set_revision(revision);
     }
-    server.dependency_file.put_in(&server.app_dir);
+    if let Err(message) = server.dependency_file.put_in(&server.app_dir) {
+        reader.error("dependency_file", message);
+    }
     dependency_file(server, reader);
     dependency_sets(server, reader);
     commands(server, reader);

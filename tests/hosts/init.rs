@@ -38,7 +38,7 @@ impl Newcomer {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_pystrano"))
             .args(arguments)
             .current_dir(&self.directory)
@@ -48,6 +48,33 @@ impl Newcomer {
             .output()
             .expect("pystrano")
             .into()
+    }
+
+    /// Runs `init` with what it finds in the checkout, and writes the environment.
+    pub fn init_from(
+        &self,
+        name: &'static str,
+        repo: &Repo,
+        host: &Host,
+        options: &[&str],
+    ) -> Started<'_> {
+        let port = free_port();
+        let (ssh, app) = (host.port().to_string(), port.to_string());
+        let (url, from) = (repo.url(), repo.path().to_str().unwrap());
+        let mut words = vec!["init", "production", name, "--yes", "--host", "127.0.0.1"];
+        words.extend(["--port", &ssh, "--app-port", &app, "--repo", &url]);
+        words.extend(["--from", from, "--system-packages", ""]);
+        words.extend(options);
+        self.run(&words).expect(0);
+        let env = self.path(&format!("deploy/{name}/production/.env"));
+        let root = format!("/home/deploy/apps/{name}-production");
+        let text = format!("DATABASE={root}/shared/db.sqlite3\nGREETING={name}\n");
+        fs::write(env, text).unwrap();
+        Started {
+            newcomer: self,
+            name,
+            port,
+        }
     }
 
     /// Answers `init`, writes the environment, and runs `setup` and `deploy`.

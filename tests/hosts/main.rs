@@ -1,5 +1,6 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
+mod apps;
 mod everyday;
 mod failures;
 mod faults;

@@ -192,7 +192,24 @@ fn a_server_that_is_not_among_the_dependencies_is_named() {
 #[test]
 fn apps_are_found_below_the_top() {
     let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
-    let shapes: [(Files, &[&str], &str); 7] = [
+    let shapes: [(Files, &[&str], &str); 8] = [
+        // Django with celery, and a Python of its own.
+        (
+            &[
+                ("manage.py", MANAGE),
+                ("shop/wsgi.py", WSGI),
+                ("shop/celery.py", "app = Celery(\"shop\")\n"),
+                ("requirements.txt", "gunicorn\ncelery\n"),
+                (".python-version", "3.13.2\n"),
+            ],
+            &[
+                "python: \"3.13\"",
+                "- \"./deploy/shop/production/shop-production.socket\"",
+                "- \"./deploy/shop/production/shop-production-worker.service\"",
+                "- \"./deploy/shop/production/shop-production-beat.service\"",
+            ],
+            "found manage.py, shop/wsgi.py, shop/celery.py, requirements.txt",
+        ),
         // Django in backend/, settings in a package.
         (
             &[
@@ -203,9 +220,11 @@ fn apps_are_found_below_the_top() {
             ],
             &[
                 " config.wsgi:application",
-                "dependency_file: \"backend/requirements.txt\"",
+                "app_dir: \"backend\"",
+                "dependency_file: \"requirements.txt\"",
+                "WorkingDirectory=/home/deploy/apps/shop-production/current/backend",
             ],
-            "note: the app is in backend/,",
+            "",
         ),
         // Django in src/, its dependencies at the top.
         (
@@ -216,9 +235,10 @@ fn apps_are_found_below_the_top() {
             ],
             &[
                 " shop.wsgi:application",
-                "dependency_file: \"requirements/base.txt\"",
+                "app_dir: \"src\"",
+                "dependency_file: \"../requirements/base.txt\"",
             ],
-            "note: the app is in src/,",
+            "",
         ),
         // FastAPI in backend/ of a uv workspace, with alembic.
         (
@@ -243,6 +263,7 @@ fn apps_are_found_below_the_top() {
                 "framework: \"fastapi\"",
                 " app.main:app ",
                 "package_manager: \"uv\"",
+                "app_dir: \"backend\"",
                 "dependency_file: \"uv.lock\"",
                 "run_migrations: true",
                 "migration_command: \"alembic upgrade head\"",
@@ -270,10 +291,11 @@ fn apps_are_found_below_the_top() {
             ],
             &[
                 " main:app ",
-                "dependency_file: \"web/requirements.txt\"",
+                "app_dir: \"web\"",
+                "dependency_file: \"requirements.txt\"",
                 "package_manager: \"pip\"",
             ],
-            "note: the app is in web/,",
+            "",
         ),
         // Django for an asynchronous server.
         (
@@ -298,7 +320,7 @@ fn apps_are_found_below_the_top() {
                 " shop.wsgi:application",
                 "dependency_file: \"requirements.txt\"",
             ],
-            "note: the app asks for Python 3.13 (.python-version)",
+            "warning: requirements.txt is not in the checkout",
         ),
     ];
     for (files, expected, says) in shapes {

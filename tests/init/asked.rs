@@ -10,10 +10,12 @@ use tempfile::TempDir;
 fn answer(terminal: &mut Terminal, unit: &str) {
     for (question, keys) in [
         ("? Framework", "\r"),
+        ("? App directory", "\r"),
         ("? Project user", "\r"),
         ("? Virtualenv directory", "\r"),
         ("? Package manager", "\u{1b}[B\r"),
         ("? Dependency file (uv.lock)", "\r"),
+        ("? Python version", "\r"),
         ("? Application import path (shop.wsgi:application)", "\r"),
         ("? Service port", "eight\r"),
         (
@@ -117,9 +119,11 @@ fn a_person_is_offered_what_the_checkout_shows() {
     terminal.expect("found app/web.py, uv.lock, the branch develop");
     for (question, keys) in [
         ("> fastapi", "\r"),
+        ("? App directory (optional)", "\r"),
         ("? Virtualenv directory", "\r"),
         ("> uv", "\u{1b}[A\r"),
         ("? Dependency file (requirements.txt)", "uv.lock\r"),
+        ("? Python version", "\r"),
         ("? Application import path (app.web:api)", "\u{3}"),
     ] {
         terminal.expect(question).send(keys);
@@ -159,10 +163,12 @@ fn ctrl_c_leaves_nothing() {
         let mut terminal = Terminal::start(directory.path(), &["init", "production", "shop"]);
         let questions = [
             "? Framework",
+            "? App directory",
             "? Project user",
             "? Virtualenv",
             "? Package",
             "? Dependency",
+            "? Python",
             "? Application",
         ];
         for question in &questions[..answered] {

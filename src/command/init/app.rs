@@ -3,7 +3,7 @@
 use super::checkout::Checkout;
 use crate::cli::questions::Answers;
 use crate::config::is_ssh;
-use crate::config::types::{Branch, Rule};
+use crate::config::types::{Branch, Python, Rule};
 use crate::credentials;
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,11 @@ impl App<'_> {
                 (Some(_), _) => Some("uv".to_owned()),
                 (None, requirements) => requirements.as_ref().map(|_| "pip".to_owned()),
             },
-            "dependency_file" => self.dependency_file(answers).map(shown),
+            "app_dir" if answers.framework == self.framework => Some(shown(&self.directory)),
+            "dependency_file" => self
+                .dependency_file(answers)
+                .map(|file| self.from_app(file, answers)),
+            "python" if answers.package_manager == "pip" => self.pinned_python(),
             "app_module" if answers.framework == self.framework => Some(self.module.clone()),
             "repo" => self.remote.clone(),
             "celery_app" => self.celery.clone(),
@@ -90,6 +94,41 @@ impl App<'_> {
         uv_file.or(self.requirements.as_deref())
     }
 
+    /// A path from the top as a config names it, which starts from the app's directory. uv finds the
+    /// lock of a workspace from a member of it.
+    fn from_app(&self, file: &Path, answers: &Answers) -> String {
+        let directory = Path::new(&answers.app_dir);
+        if let Ok(inner) = file.strip_prefix(directory) {
+            return shown(inner);
+        }
+        let is_member = self.checkout.has(&directory.join("pyproject.toml"));
+        match file_name(file) == "uv.lock" && is_member {
+            true => "uv.lock".to_owned(),
+            false => "../".repeat(directory.components().count()) + &shown(file),
+        }
+    }
+
+    /// The dependency file of the answers, from the top.
+    fn found_from_app(&self, answers: &Answers) -> PathBuf {
+        let directory = Path::new(&answers.app_dir);
+        let file = normal(&directory.join(&answers.dependency_file));
+        if file_name(&file) != "uv.lock" {
+            return file;
+        }
+        let mut above = directory
+            .ancestors()
+            .map(|directory| directory.join("uv.lock"));
+        above.find(|lock| self.checkout.has(lock)).unwrap_or(file)
+    }
+
+    /// The version of a `.python-version`, as Debian names it.
+    fn pinned_python(&self) -> Option<String> {
+        let (version, file) = self.python.as_ref()?;
+        let parts: Vec<&str> = version.split('.').take(2).collect();
+        let version = parts.join(".");
+        (file_name(file) == ".python-version" && Python::check(&version).is_ok()).then_some(version)
+    }
+
     /// What the defaults were found in, for people.
     pub fn sources(&self) -> String {
         self.sources.join(", ")
@@ -101,13 +140,7 @@ impl App<'_> {
         if answers.framework != self.framework {
             return notes;
         }
-        if self.directory != Path::new("") {
-            let directory = shown(&self.directory);
-            notes.push(format!(
-                "note: the app is in {directory}/, but its commands run at the top of the repository"
-            ));
-        }
-        let file = PathBuf::from(&answers.dependency_file);
+        let file = self.found_from_app(answers);
         if answers.dependency_install_command.is_empty() && !self.checkout.holds(&file) {
             notes.push(format!(
                 "warning: {} is not in the checkout; name what lists the dependencies with --dependency-file",
@@ -143,7 +176,9 @@ impl App<'_> {
                     .to_owned(),
             );
         }
-        if let Some((version, file)) = &self.python {
+        if let Some((version, file)) = &self.python
+            && answers.python.is_empty()
+        {
             notes.push(format!(
                 "note: the app asks for Python {version} ({})",
                 shown(file)

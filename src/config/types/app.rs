@@ -21,15 +21,12 @@ impl AppDir {
 
     /// How many directories below the top it is.
     pub fn depth(&self) -> usize {
-        self.0.split('/').filter(|part| !part.is_empty()).count()
+        self.parts().count()
     }
 
-    /// A path that starts from it, from the top.
-    pub fn join(&self, path: &str) -> String {
-        match self.is_top() {
-            true => path.to_owned(),
-            false => format!("{}/{path}", self.0),
-        }
+    /// The directories on the way to it.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
     }
 }
 

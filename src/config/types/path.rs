@@ -44,8 +44,21 @@ impl DependencyFile {
     }
 
     /// Starts from a directory of the repository.
-    pub fn put_in(&mut self, directory: &super::AppDir) {
-        self.0 = directory.join(&self.0);
+    ///
+    /// # Errors
+    /// It leads out of the repository.
+    pub fn put_in(&mut self, directory: &super::AppDir) -> Validation {
+        let mut parts: Vec<&str> = directory.parts().collect();
+        let mut below = self.0.as_str();
+        while let Some(rest) = below.strip_prefix("../") {
+            if parts.pop().is_none() {
+                return no_parent(&self.0);
+            }
+            below = rest;
+        }
+        parts.push(below);
+        self.0 = parts.join("/");
+        Ok(())
     }
 
     /// The directory of a `pyproject.toml`; `.` for the top of the repository.
@@ -126,7 +139,12 @@ fn venv(value: &str) -> Validation {
 
 fn dependency_file(value: &str) -> Validation {
     operand(value)?;
-    no_parent(value)?;
+    // How far above the app's directory it may lie shows only with that.
+    let mut below = value;
+    while let Some(rest) = below.strip_prefix("../") {
+        below = rest;
+    }
+    no_parent(below)?;
     match value.starts_with('/') {
         true => refuse(
             format!("{} is an absolute path", quoted(value)),

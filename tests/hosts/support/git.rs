@@ -71,6 +71,28 @@ impl Repo {
         format!("git://127.0.0.1:{}/{}", Daemon::the().port, self.name)
     }
 
+    /// The working tree.
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Moves the application into a directory.
+    pub fn move_into(&self, directory: &str) {
+        let below = self.directory.join(directory);
+        fs::create_dir(&below).unwrap();
+        for entry in fs::read_dir(&self.directory).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            if name != ".git" && name != directory {
+                fs::rename(entry.path(), below.join(name)).unwrap();
+            }
+        }
+    }
+
+    /// Removes a file of the working tree.
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.directory.join(path)).unwrap();
+    }
+
     /// Commits version `version` of the application; its SHA.
     pub fn release(&self, version: &str) -> String {
         self.write(

@@ -1,0 +1,231 @@
+//! Apps as they are: from `init` beside a checkout to a page that answers.
+
+use crate::init::{Newcomer, Started};
+use crate::support::{App, Host, Image, Release, Repo};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Runs `init` beside the checkout, changes the config, sets up and deploys.
+fn bring_up<'a>(
+    newcomer: &'a Newcomer,
+    name: &'static str,
+    repo: &Repo,
+    host: &Host,
+    options: &[&str],
+    changes: &[(&str, &str)],
+) -> Started<'a> {
+    let started = newcomer.init_from(name, repo, host, options);
+    for (from, to) in changes {
+        newcomer.replace(name, from, to);
+    }
+    for command in ["check", "setup", "deploy"] {
+        started.run(command).expect(0);
+    }
+    started
+}
+
+/// Waits until a file of the host says so.
+#[track_caller]
+fn comes_to_say(host: &Host, path: &str, text: &str) {
+    let begun = Instant::now();
+    loop {
+        let found = host.exec(&format!("cat {path}")).stdout;
+        if found == text {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{path} says {found:?}, not {text:?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn apps_below_the_top_of_their_repositories_run_from_init() {
+    let host = Host::boot(Image::Ready);
+    let newcomer = Newcomer::new("apps");
+    fs::write(newcomer.path("secret-key.txt"), "the-secret-key\n").unwrap();
+
+    // Django in backend/, its settings in a package, with steps around collectstatic and paths that it shares.
+    let repo = Repo::new(App::Django);
+    repo.move_into("backend");
+    let settings = repo.read("backend/demo/settings.py");
+    repo.git(&["rm", "-q", "--cached", "-r", "."]);
+    repo.remove("backend/demo/settings.py");
+    repo.write("backend/demo/settings/__init__.py", "");
+    repo.write(
+        "backend/demo/settings/production.py",
+        &settings.replace(".parent.parent\n", ".parent.parent.parent\n"),
+    );
+    for file in ["backend/manage.py", "backend/demo/wsgi.py"] {
+        repo.replace(file, "demo.settings", "demo.settings.production");
+    }
+    repo.write(
+        "backend/build.sh",
+        "printf 'p { color: red }' >pages/static/pages/built.css\n",
+    );
+    repo.write(
+        "backend/compress.py",
+        "import gzip\nfrom pathlib import Path\n\n\
+         for path in Path('staticfiles').rglob('*.css'):\n    \
+         path.with_suffix('.css.gz').write_bytes(gzip.compress(path.read_bytes()))\n",
+    );
+    repo.write("backend/config/local.ini", "from = repository\n");
+    repo.commit("In a directory");
+    let more = "hooks:\n    before_static: sh build.sh\n    after_static: [python compress.py]\n  \
+                shared_dirs: var/reports\n  shared_files: [config/local.ini]\n  env_file:";
+    let secret = ["--secrets", "secret-key.txt"];
+    let shop = bring_up(
+        &newcomer,
+        "shop",
+        &repo,
+        &host,
+        &secret,
+        &[("env_file:", more)],
+    );
+    assert!(shop.page().starts_with("version=v1\n"), "{}", shop.page());
+    let current = "/home/deploy/apps/shop-production/current/backend";
+    host.root(&format!("test -s {current}/staticfiles/pages/built.css.gz"));
+    assert_eq!(
+        host.root(&format!(
+            "cd {current} && readlink -f config/local.ini var/reports secret-key.txt media"
+        )),
+        ["config/local.ini", "var/reports", "secret-key.txt", "media"]
+            .map(|path| format!("/home/deploy/apps/shop-production/shared/{path}"))
+            .join("\n")
+    );
+    repo.write("backend/demo/__init__.py", "VERSION = \"v2\"\n");
+    repo.commit("v2");
+    shop.run("deploy").expect(0);
+    assert!(shop.page().starts_with("version=v2\n"), "{}", shop.page());
+
+    // Django in src/, its dependencies at the top.
+    let repo = Repo::new(App::Django);
+    repo.move_into("src");
+    repo.write("requirements.txt", &repo.read("src/requirements.txt"));
+    repo.remove("src/requirements.txt");
+    repo.commit("In src");
+    let blog = bring_up(&newcomer, "blog", &repo, &host, &secret, &[]);
+    assert!(blog.page().starts_with("version=v1\n"), "{}", blog.page());
+
+    // FastAPI in backend/ of a uv workspace: the lock at the top, alembic in backend/.
+    let repo = Repo::new(App::FastApi);
+    repo.move_into("backend");
+    let lock = repo.read("backend/uv.lock");
+    repo.remove("backend/uv.lock");
+    let lock = lock.replace(
+        "source = { virtual = \".\" }",
+        "source = { virtual = \"backend\" }",
+    );
+    let lock = lock.replacen(
+        "\n[[package]]",
+        "\n[manifest]\nmembers = [\"demo\"]\n\n[[package]]",
+        1,
+    );
+    repo.write("uv.lock", &lock);
+    repo.write(
+        "pyproject.toml",
+        "[tool.uv.workspace]\nmembers = [\"backend\"]\n",
+    );
+    repo.commit("A workspace");
+    let statics = [
+        "--collect-static-files",
+        "true",
+        "--static-files-command",
+        "python build_static.py",
+    ];
+    let api = bring_up(&newcomer, "api", &repo, &host, &statics, &[]);
+    assert!(api.page().contains("\"version\":\"v1\""), "{}", api.page());
+    assert!(api.page().contains("\"migrated\":true"), "{}", api.page());
+    for app in [&shop, &blog, &api] {
+        app.run("setup").expect(0).says("0 changed");
+    }
+}
+
+/// The worker runs the release's code, new after a deploy, old after a rollback.
+#[test]
+fn celery_goes_with_the_release() {
+    let host = Host::boot(Image::Ready);
+    host.fetches_packages();
+    let newcomer = Newcomer::new("celery");
+    fs::write(newcomer.path("secret-key.txt"), "the-secret-key\n").unwrap();
+    let repo = Repo::new(App::Django);
+    repo.write(
+        "demo/celery.py",
+        "import os\nfrom pathlib import Path\n\nfrom celery import Celery\n\nfrom demo import VERSION\n\n\
+         place = Path(os.environ[\"DATABASE\"]).parent / \"media\"\n\
+         for name in (\"queue\", \"control\"):\n    (place / name).mkdir(exist_ok=True)\n\
+         app = Celery(\"demo\", broker=\"filesystem://\")\n\
+         app.conf.broker_transport_options = {\n    \"data_folder_in\": str(place / \"queue\"),\n    \
+         \"data_folder_out\": str(place / \"queue\"),\n    \"control_folder\": str(place / \"control\"),\n}\n\
+         app.conf.beat_schedule = {\"note\": {\"task\": \"demo.celery.note\", \"schedule\": 0.5}}\n\n\n\
+         @app.task\ndef note():\n    (place / \"note\").write_text(VERSION)\n",
+    );
+    repo.write(
+        "requirements.txt",
+        &(repo.read("requirements.txt") + "celery==5.5.3\n"),
+    );
+    repo.commit("With celery");
+    let shop = bring_up(
+        &newcomer,
+        "shop",
+        &repo,
+        &host,
+        &["--secrets", "secret-key.txt"],
+        &[],
+    );
+    let note = "/home/deploy/apps/shop-production/shared/media/note";
+    assert!(shop.page().starts_with("version=v1\n"), "{}", shop.page());
+    comes_to_say(&host, note, "v1");
+    repo.release("v2");
+    shop.run("deploy").expect(0);
+    comes_to_say(&host, note, "v2");
+    shop.run("rollback").expect(0);
+    comes_to_say(&host, note, "v1");
+    let units = "shop-production-worker.service active, shop-production-beat.service active";
+    shop.run("status").expect(0).says(units);
+}
+
+/// A host with two interpreters; the one that is not the host's own is named.
+#[test]
+fn the_python_that_is_named_makes_the_virtualenv() {
+    let host = Host::boot_release(Release::Testing, Image::Ready);
+    host.fetches_packages();
+    let newcomer = Newcomer::new("pythons");
+    fs::write(newcomer.path("secret-key.txt"), "the-secret-key\n").unwrap();
+    let python = ["--python", "3.13", "--secrets", "secret-key.txt"];
+    for (name, shared) in [
+        ("one", false),
+        ("two", true),
+        ("three", false),
+        ("four", true),
+    ] {
+        let (app, options) = match name {
+            "one" | "two" => (App::Django, &python[..]),
+            _ => (App::FastApi, &python[..2]),
+        };
+        let repo = Repo::new(app);
+        let changes = [("venv_mode: \"release\"", "venv_mode: \"shared\"")];
+        let started = bring_up(
+            &newcomer,
+            name,
+            &repo,
+            &host,
+            options,
+            &changes[..usize::from(shared)],
+        );
+        started.page();
+        let venv = format!("/home/deploy/.venv-{name}-production");
+        assert!(
+            host.root(&format!("{venv}/bin/python -V"))
+                .starts_with("Python 3.13."),
+            "{name}"
+        );
+        host.root(&format!("systemctl stop {}", started.unit()));
+    }
+    // One that is nowhere stops setup before anything changes.
+    newcomer.replace("one", "python: \"3.13\"", "python: \"3.99\"");
+    let stopped = newcomer.run(&["setup", "production", "one"]).expect(1);
+    stopped.says("this host has no python3.99 that makes virtualenvs, and neither has apt; there are: python3.13 python3.14");
+}
