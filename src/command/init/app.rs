@@ -71,7 +71,7 @@ impl App<'_> {
             "app_dir" if answers.framework == self.framework => Some(shown(&self.directory)),
             "dependency_file" => self
                 .dependency_file(answers)
-                .map(|file| self.from_app(file, answers)),
+                .map(|file| self.seen_from_app(file, answers)),
             "python" if answers.package_manager == "pip" => self.pinned_python(),
             "app_module" if answers.framework == self.framework => Some(self.module.clone()),
             "repo" => self.remote.clone(),
@@ -96,7 +96,7 @@ impl App<'_> {
 
     /// A path from the top as a config names it, which starts from the app's directory. uv finds the
     /// lock of a workspace from a member of it.
-    fn from_app(&self, file: &Path, answers: &Answers) -> String {
+    fn seen_from_app(&self, file: &Path, answers: &Answers) -> String {
         let directory = Path::new(&answers.app_dir);
         if let Ok(inner) = file.strip_prefix(directory) {
             return shown(inner);
