@@ -1,5 +1,7 @@
 //! Compiles a YAML config into `setup.sh` and `deploy.sh` for each server, and runs them over ssh.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod cli;
 mod command;
 mod config;

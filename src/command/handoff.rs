@@ -1,5 +1,10 @@
 //! Files for handoff: a directory that only its owner can read, in which each file is whole or not there.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it reads the checksums of an earlier render"
+)]
+
 use super::atomic;
 use crate::error::Error;
 use crate::script;

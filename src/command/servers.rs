@@ -12,7 +12,7 @@ use crate::script::{self, Secrets, logged_units};
 use crate::ssh;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names a release by the second.
 const RELEASE: &str = "%Y%m%d%H%M%S";
@@ -45,14 +45,14 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     for server in &mut run.config.servers {
         choose_commit(server, arguments);
     }
-    let release = report::utc(RELEASE);
-    run.job.release = Some(release.clone());
+    let began = Instant::now();
+    run.job.release = Some(report::utc(RELEASE));
     run.wait_for(&arguments.lock);
     run.send_reviewed(&arguments.reviewed)?;
     let code = run.go(|_, _| {})?;
     // The next deploy has to find another name.
-    while !arguments.fleet.dry_run && report::utc(RELEASE) == release {
-        std::thread::sleep(Duration::from_millis(20));
+    if !arguments.fleet.dry_run {
+        std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
     }
     Ok(code)
 }

@@ -1,6 +1,8 @@
 //! From `deployment.yml` to checked [`Server`]s. Of the user's files, only this module reads the config
 //! and those that it names.
 
+#![expect(clippy::disallowed_methods, reason = "it reads the user's files")]
+
 mod dotenv;
 mod env_command;
 mod environment_file;

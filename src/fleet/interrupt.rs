@@ -68,6 +68,10 @@ impl Drop for SignalListener {
 }
 
 /// Whether whoever started this program wants it to ignore the signal, as `nohup` does.
+#[expect(
+    unsafe_code,
+    reason = "no crate reads a signal's action without setting it"
+)]
 fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action it only writes the present one, which is read where it was written.

@@ -28,6 +28,8 @@ const ORDER_TIMEOUT: u32 = 60;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a script may print nothing: one that was stopped by a signal would hold the others for good.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The step of `deploy.sh` after which the release may be another one.
 const PROMOTE: &str = "promote";
 /// The step that nothing cuts short.
@@ -226,6 +228,7 @@ impl<'a> Fleet<'a> {
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose || action == Action::Logs,
             login_timeout: LOGIN_TIMEOUT,
+            silence_timeout: SILENCE_TIMEOUT,
         };
         let inputs = self.inputs.clone();
         let send = move |message| {

@@ -1,5 +1,7 @@
 //! The only place, with `main`, that prints: results to stdout, talk to stderr.
 
+#![expect(clippy::disallowed_methods, reason = "it prints")]
+
 mod live;
 mod log;
 mod paint;

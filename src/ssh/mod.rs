@@ -205,6 +205,8 @@ pub struct SessionOptions {
     pub verbose: bool,
     /// How long the script may take to start when its last byte is sent.
     pub login_timeout: Duration,
+    /// How long a script that has started may print nothing, but for its migration.
+    pub silence_timeout: Duration,
 }
 
 /// Lets every host have its descriptors: the soft limit goes up to what `hosts` sessions take.

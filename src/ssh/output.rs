@@ -151,6 +151,11 @@ impl SessionOutput {
         send(Message::Event(event));
     }
 
+    /// Whether a step runs; otherwise the script waits for an order, or has ended.
+    pub fn runs_a_step(&self) -> bool {
+        self.end.is_none() && self.step.is_some()
+    }
+
     /// Whether the step that nothing cuts short is running.
     pub fn is_migrating(&self) -> bool {
         self.end.is_none() && self.step.as_deref() == Some("migrate")

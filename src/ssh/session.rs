@@ -1,5 +1,7 @@
 //! One host's session: one child process and one thread that serves all its pipes.
 
+#![expect(clippy::disallowed_methods, reason = "it starts ssh")]
+
 use super::lines::Lines;
 use super::output::{Closing, Message, SessionOutput};
 use super::{ASKS_NOBODY, SessionOptions};
@@ -96,6 +98,8 @@ fn serve(
         pending,
         sent: 0,
         login: Some(options.login_timeout),
+        silence_timeout: options.silence_timeout,
+        last_output: Instant::now(),
         deadline: Some(Instant::now() + options.login_timeout),
         ending: false,
         killed: false,
@@ -123,6 +127,8 @@ struct Connection {
     sent: usize,
     /// How long the script may take to start when its last byte is sent, until it has.
     login: Option<Duration>,
+    silence_timeout: Duration,
+    last_output: Instant,
     /// When a child that does not end is ended.
     deadline: Option<Instant>,
     /// The script has ended, and ssh is to follow.
@@ -164,6 +170,7 @@ impl Connection {
                 }
             }
             if ready.stdout {
+                self.last_output = Instant::now();
                 let ended = drain(self.stdout.as_mut(), &mut buffer, |bytes| {
                     output.feed(bytes, |piece| self.output.on_line(piece, false, send));
                 });
@@ -213,10 +220,24 @@ impl Connection {
         set(self.stderr.as_ref())
     }
 
+    /// Whether the step that runs should have printed something by now.
+    fn is_silent(&self, now: Instant) -> bool {
+        let is_bounded = self.output.runs_a_step() && !self.output.is_migrating();
+        is_bounded && !self.killed && now.duration_since(self.last_output) >= self.silence_timeout
+    }
+
     /// Blocks until something can be done; `None` when the time has come to look at the child.
     fn wait(&mut self) -> Option<Ready> {
         let now = Instant::now();
         let mut pause = REAP_INTERVAL;
+        if self.is_silent(now) {
+            let minutes = self.silence_timeout.as_secs() / 60;
+            let reason = format!(
+                "the script has printed nothing for {minutes} min: it was stopped, or hangs"
+            );
+            self.output.ssh.push_back(reason);
+            self.kill(Signal::TERM);
+        }
         if let Some(deadline) = self.deadline {
             if deadline <= now && self.login.is_some() && self.stdin.take().is_some() {
                 // A login file that has read the script goes on at its end, and the remote command tells.
@@ -380,15 +401,17 @@ mod tests {
             redactor: std::sync::Arc::default(),
             verbose: false,
             login_timeout: Duration::from_millis(300),
+            silence_timeout: Duration::from_millis(300),
         };
         let (sender, messages) = channel();
         let _session = Session::open(options, move |message| {
             let _ = sender.send(message);
         });
-        match messages.recv() {
-            Ok(Message::Closed(closing)) => closing,
-            other => panic!("{other:?}"),
-        }
+        let closed = messages.iter().find_map(|message| match message {
+            Message::Closed(closing) => Some(closing),
+            Message::Event(_) => None,
+        });
+        closed.expect("the last message")
     }
 
     #[test]
@@ -404,6 +427,20 @@ mod tests {
             assert_eq!(closing_of(command.to_owned()), unstarted, "{command}");
             assert!(began.elapsed() < Duration::from_secs(15), "{command}");
         }
+    }
+
+    /// It prints no more, and no signal but KILL ends it.
+    #[test]
+    fn trial_20_a_script_that_is_stopped_is_ended() {
+        let began = Instant::now();
+        let closing =
+            closing_of("echo '@ start deploy -'; echo '@ step clone'; kill -STOP $$".to_owned());
+        let Closing::Lost { reason, .. } = closing else {
+            panic!("{closing:?}");
+        };
+        let said = "the script has printed nothing for 0 min: it was stopped, or hangs";
+        assert_eq!(reason, said);
+        assert!(began.elapsed() < Duration::from_secs(15));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! `init`: asks, then writes `deployment.yml` and a starter unit.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it reads the checkout that it describes"
+)]
+
 mod app;
 mod checkout;
 pub mod escape;
