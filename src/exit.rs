@@ -30,11 +30,9 @@ pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ:
             Action::Logs if interrupted => INTERRUPTED,
             _ => 0,
         }
-    } else if any(Outcome::Reverted) {
-        FAILED
     } else if interrupted {
         INTERRUPTED
-    } else if any(Outcome::Failed) {
+    } else if any(Outcome::Reverted) || any(Outcome::Failed) {
         FAILED
     } else if any(Outcome::Unreachable) {
         UNREACHABLE
@@ -69,6 +67,7 @@ mod tests {
             (Action::Deploy, &[Unreachable, Stopped], false, 4),
             (Action::Deploy, &[Unreachable, Untouched], false, 4),
             (Action::Deploy, &[Stopped, Untouched], true, 130),
+            (Action::Deploy, &[Reverted, Stopped], true, 130),
             (Action::Deploy, &[Done, Reverted], false, 5),
             (Action::Deploy, &[Done, Stopped], false, 5),
             (Action::Deploy, &[Unknown, Stopped], true, 5),

@@ -7,6 +7,9 @@ use super::types::{
     Host, HttpHost, KnownHost, Package, PackageManager, Port, Python, Releases, RemotePath,
     RepositoryUrl, Revision, Seconds, SharedPath, Statuses, UnixUser, Value, VenvDir, VenvMode,
     is_ssh,
+    Batch, Branch, Command, DependencyFile, Depth, Framework, HealthUrl, Host, HttpHost, KnownHost,
+    Package, PackageManager, Port, Releases, RemotePath, RepositoryUrl, Revision, Seconds,
+    Statuses, UnixUser, Value, VenvDir, VenvMode, is_ssh,
 };
 use super::unit::Unit;
 use serde_json::Value as Json;
@@ -201,4 +204,8 @@ fields! {
     health_check_host: Option<HttpHost> = [shown "that of the URL"];
     /// Statuses that count as an answer, such as `200,301-302`
     health_check_statuses: Statuses = "200-399";
+    /// How many servers promote at a time, as a number or `25%`; all wait for the verdict, and one that fails takes all back
+    promote_batch: Option<Batch> = [shown "all at once"];
+    /// Seconds between one batch and the next
+    promote_pause: Option<Seconds> = [shown "none"];
 }

@@ -78,6 +78,9 @@ pub fn servers(
             missing.entry(field).or_default().push(item.start);
         }
         validate::server(&mut server, &mut reader);
+        if let Some(first) = servers.first() {
+            validate::same(first, &server, &mut reader);
+        }
         addresses.push(validate::Address {
             is_known: reader.is_valid("host") && reader.is_valid("port"),
             at: item.start,

@@ -35,6 +35,19 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     health_check(server, reader);
 }
 
+/// Fields that decide for all servers together must be the same on each.
+pub fn same(first: &Server, server: &Server, reader: &mut Reader) {
+    for (field, is_same) in [
+        ("promote_batch", server.promote_batch == first.promote_batch),
+        ("promote_pause", server.promote_pause == first.promote_pause),
+    ] {
+        if !is_same {
+            let what = format!("`{field}` is another one than the first server's");
+            reader.error(field, Message::new(what, "set it once, under `common:`"));
+        }
+    }
+}
+
 fn paths(server: &Server, reader: &mut Reader) {
     let (root, venv) = (&*server.project_root, &*server.venv_dir);
     let follows_release = server.venv_mode == VenvMode::Release;

@@ -44,16 +44,19 @@ pub struct Barrier {
     states: Vec<HostState>,
     /// Hosts that were told to go back: one that cannot is not told again.
     reverting: Vec<bool>,
+    /// How many promote at a time.
+    batch: usize,
     stage: Stage,
 }
 
 impl Barrier {
-    /// One host for each element, which says whether it migrates.
-    pub fn new(coordinated: bool, migrates: Vec<bool>) -> Self {
+    /// One host for each element, which says whether it migrates; so many promote at a time.
+    pub fn new(coordinated: bool, migrates: Vec<bool>, batch: Option<usize>) -> Self {
         Barrier {
             coordinated,
             states: vec![HostState::Building; migrates.len()],
             reverting: vec![false; migrates.len()],
+            batch: batch.unwrap_or(migrates.len()),
             migrates,
             stage: Stage::Building,
         }
@@ -201,17 +204,63 @@ impl Barrier {
             return vec![(host, Order::Migrate)];
         }
         self.stage = Stage::Promoting;
-        self.states.fill(HostState::Promoting);
-        self.all_that_run(Order::Go)
+        self.next_batch()
     }
 
-    /// Back as soon as one has failed; keep when every one that can be reached has promoted.
+    /// Whether a batch has promoted, and another one may follow.
+    pub fn is_between_batches(&self) -> bool {
+        let open = [HostState::Promoting, HostState::Probing];
+        self.can_abort() && !self.states.iter().any(|state| open.contains(state))
+    }
+
+    /// How many hosts have promoted, and wait for the verdict.
+    pub fn promoted(&self) -> usize {
+        let done = [HostState::Promoted, HostState::Over(Outcome::Done)];
+        self.states
+            .iter()
+            .filter(|state| done.contains(state))
+            .count()
+    }
+
+    /// Lets the next hosts promote, in the order of the config.
+    pub fn next_batch(&mut self) -> Vec<(usize, Order)> {
+        let held = (0..self.states.len()).filter(|host| self.is_held(*host));
+        let next: Vec<usize> = held.take(self.batch).collect();
+        for host in &next {
+            self.states[*host] = HostState::Promoting;
+        }
+        next.into_iter().map(|host| (host, Order::Go)).collect()
+    }
+
+    /// Whether an interrupted command can still take all hosts back: some have not promoted yet.
+    pub fn can_abort(&self) -> bool {
+        self.stage == Stage::Promoting && (0..self.states.len()).any(|host| self.is_held(host))
+    }
+
+    /// Takes all hosts back; only where `can_abort`.
+    pub fn abort(&mut self) -> Vec<(usize, Order)> {
+        self.stage = Stage::Reverting;
+        self.send_verdict()
+    }
+
+    /// Whether a host waits for the order to promote.
+    fn is_held(&self, host: usize) -> bool {
+        matches!(self.states[host], HostState::Ready | HostState::Migrated)
+    }
+
+    /// Back as soon as one has failed; keep when every one that can be reached has promoted. While others
+    /// wait for their turn, one whose state is unknown has failed.
     fn verdict(&self) -> Option<Stage> {
-        let failed = |state: &HostState| matches!(state, HostState::Over(outcome) if !matches!(outcome, Outcome::Done | Outcome::Unknown));
-        let open = |state: &HostState| matches!(state, HostState::Promoting | HostState::Probing);
+        let more = self.can_abort();
+        let failed = |state: &HostState| match state {
+            HostState::Over(Outcome::Unknown) => more,
+            HostState::Over(outcome) => *outcome != Outcome::Done,
+            _ => false,
+        };
+        let open = [HostState::Promoting, HostState::Probing];
         if self.states.iter().any(failed) {
             Some(Stage::Reverting)
-        } else if self.states.iter().any(open) {
+        } else if more || self.states.iter().any(|state| open.contains(state)) {
             None
         } else {
             Some(Stage::Keeping)
@@ -220,21 +269,23 @@ impl Barrier {
 
     fn send_verdict(&mut self) -> Vec<(usize, Order)> {
         let reverting = self.stage == Stage::Reverting;
-        let word = if reverting {
-            Order::Revert
-        } else {
-            Order::Keep
-        };
         let mut orders = Vec::new();
-        for (host, state) in self.states.iter_mut().enumerate() {
-            // One that was lost may have ended before the verdict, with what it promoted.
-            let kept =
-                reverting && *state == HostState::Over(Outcome::Done) && !self.reverting[host];
-            self.reverting[host] |= reverting && *state == HostState::Promoted || kept;
-            if *state == HostState::Promoted || kept {
-                *state = HostState::VerdictSent;
-                orders.push((host, word.clone()));
+        for host in 0..self.states.len() {
+            let order = match self.states[host] {
+                HostState::Promoted if reverting => Order::Revert,
+                HostState::Promoted => Order::Keep,
+                // One that was lost may have ended before the verdict, with what it promoted.
+                HostState::Over(Outcome::Done) if reverting && !self.reverting[host] => {
+                    Order::Revert
+                }
+                HostState::Ready | HostState::Migrated if !self.reverting[host] => Order::Stop,
+                _ => continue,
+            };
+            self.reverting[host] = reverting;
+            if order != Order::Stop {
+                self.states[host] = HostState::VerdictSent;
             }
+            orders.push((host, order));
         }
         orders
     }
@@ -273,8 +324,9 @@ mod tests {
         migrates: &[bool],
         faults: &[Fault],
         picks: &[u8],
+        batch: usize,
     ) -> (Vec<(usize, Order)>, Vec<Outcome>) {
-        let mut barrier = Barrier::new(true, migrates.to_vec());
+        let mut barrier = Barrier::new(true, migrates.to_vec(), Some(batch));
         let mut said = Vec::new();
         // The orders that each host has not yet followed; at first, to build.
         let mut todo: Vec<(usize, Option<Order>)> =
@@ -319,6 +371,12 @@ mod tests {
                 todo.push((host, Some(order.clone())));
                 said.push((host, order));
             }
+            if todo.is_empty() && barrier.is_between_batches() {
+                for (host, order) in barrier.next_batch() {
+                    todo.push((host, Some(order.clone())));
+                    said.push((host, order));
+                }
+            }
         }
         (said, barrier.outcomes().expect("all hosts are done"))
     }
@@ -345,9 +403,10 @@ mod tests {
         fn all_or_nothing_in_any_order(
             hosts in proptest::collection::vec((any::<bool>(), fault()), 2..7),
             picks in proptest::collection::vec(any::<u8>(), 1..60),
+            batch in 1_usize..8,
         ) {
             let (migrates, faults): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
-            let (said, outcomes) = play(&migrates, &faults, &picks);
+            let (said, outcomes) = play(&migrates, &faults, &picks, batch);
             let told = |wanted| said.iter().filter(move |(_, order)| *order == wanted);
             let built = faults.iter().all(|fault| !matches!(fault, Fault::Unreachable | Fault::Build));
             let migrating: Vec<usize> = told(Order::Migrate).map(|(host, _)| *host).collect();
@@ -357,16 +416,25 @@ mod tests {
             let due: Vec<usize> = flagged.take_while(|host| broken.is_none_or(|broken| *host <= broken)).collect();
             prop_assert_eq!(&migrating, if built { &due } else { &migrating });
             prop_assert!(built || migrating.is_empty());
-            // Nobody promotes unless all have built and migrated, and then all do, after that.
+            // Nobody promotes unless all have built and migrated; then all do, batch after batch, up to one
+            // in which a host fails, or is lost while others wait.
             let promoted = built && broken.is_none();
-            prop_assert_eq!(told(Order::Go).count(), if promoted { faults.len() } else { 0 });
+            let batches = faults.chunks(batch).enumerate();
+            let is_last = |number: usize| (number + 1) * batch >= faults.len();
+            let failing = batches.clone().position(|(number, hosts)| {
+                hosts.contains(&Fault::Verify) || hosts.contains(&Fault::LostForGood) && !is_last(number)
+            });
+            let ordered = failing.map_or(faults.len(), |number| faults.len().min((number + 1) * batch));
+            let ordered = if promoted { ordered } else { 0 };
+            let going: Vec<usize> = told(Order::Go).map(|(host, _)| *host).collect();
+            prop_assert_eq!(&going, &(0..ordered).collect::<Vec<_>>());
             // One verdict for all; back if one failed.
-            let failed = faults.contains(&Fault::Verify);
-            prop_assert!(failed || told(Order::Revert).count() == 0);
-            prop_assert!(!(promoted && failed) || told(Order::Keep).count() == 0);
-            for (fault, outcome) in faults.iter().zip(&outcomes) {
-                let reverted = promoted && failed;
+            let reverted = promoted && failing.is_some();
+            prop_assert!(reverted || told(Order::Revert).count() == 0);
+            prop_assert!(!reverted || told(Order::Keep).count() == 0);
+            for (host, (fault, outcome)) in faults.iter().zip(&outcomes).enumerate() {
                 let expected = match fault {
+                    _ if promoted && host >= ordered => Outcome::Stopped,
                     Fault::LostForGood if promoted => Outcome::Unknown,
                     _ if reverted => Outcome::Reverted,
                     _ if promoted => Outcome::Done,
@@ -380,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_host_that_lost_its_link_at_the_verdict_counts_as_promoted() {
-        let mut barrier = Barrier::new(true, vec![false, false]);
+        let mut barrier = Barrier::new(true, vec![false, false], None);
         for host in 0..2 {
             barrier.reached(host, Phase::Ready);
         }
@@ -393,7 +461,7 @@ mod tests {
 
     #[test]
     fn words_out_of_turn_change_nothing() {
-        let mut barrier = Barrier::new(true, vec![true, false]);
+        let mut barrier = Barrier::new(true, vec![true, false], None);
         for phase in [Phase::Migrated, Phase::Promoted] {
             assert!(barrier.reached(0, phase).is_empty());
         }
@@ -409,7 +477,7 @@ mod tests {
 
     #[test]
     fn alone_there_are_no_words() {
-        let mut barrier = Barrier::new(false, vec![true]);
+        let mut barrier = Barrier::new(false, vec![true], None);
         assert!(barrier.may_have_promoted(0));
         assert!(barrier.can_stop());
         barrier.promoting_uncoordinated(0);

@@ -119,6 +119,10 @@ struct Fleet<'a> {
     /// The commit or release that all are to run; the first host to report one decides.
     chosen: Option<String>,
     interrupted: bool,
+    /// Between two batches that promote.
+    pause: Duration,
+    /// When the next batch may promote.
+    batch_due: Option<Instant>,
     began: Instant,
     /// When the next heartbeat is due.
     heartbeat_due: Instant,
@@ -133,9 +137,13 @@ impl<'a> Fleet<'a> {
     ) -> Self {
         let began = Instant::now();
         let migrates = |server: &Server| job.action == Action::Deploy && server.run_migrations;
+        let first = servers.first().filter(|_| job.action == Action::Deploy);
+        let batch = first.and_then(|server| server.promote_batch);
+        let pause = first.and_then(|server| server.promote_pause);
         let barrier = Barrier::new(
             job.waits(servers.len()),
             servers.iter().map(migrates).collect(),
+            batch.map(|batch| batch.of(servers.len())),
         );
         let hosts = Host::all(servers);
         report.begin(job.release.as_deref());
@@ -149,6 +157,8 @@ impl<'a> Fleet<'a> {
             barrier,
             chosen: None,
             interrupted: false,
+            pause: Duration::from_secs(pause.map_or(0, |pause| pause.0.into())),
+            batch_due: None,
             began,
             heartbeat_due: began + HEARTBEAT_INTERVAL,
         }
@@ -158,13 +168,18 @@ impl<'a> Fleet<'a> {
         loop {
             self.open_due();
             self.send_heartbeats();
+            self.promote_next_batch();
             if self.barrier.is_over() {
                 return;
             }
             let due = self.queue.iter().map(|(due, _)| *due).min();
             let due = due.filter(|_| self.opening < self.job.jobs);
             let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let pause = [pause, self.report.pause()].into_iter().flatten().min();
+            let batch = self
+                .batch_due
+                .map(|due| due.saturating_duration_since(Instant::now()));
+            let pauses = [pause, batch, self.report.pause()];
+            let pause = pauses.into_iter().flatten().min();
             match inbox.recv_timeout(pause.unwrap_or(HEARTBEAT_INTERVAL).min(HEARTBEAT_INTERVAL)) {
                 Ok(Input::Host(host, message)) => self.on_message(host, message),
                 Ok(Input::Interrupt) => self.interrupt(),
@@ -187,6 +202,30 @@ impl<'a> Fleet<'a> {
                     .iter()
                     .for_each(|it| it.order(Order::KeepAlive));
             }
+        }
+    }
+
+    /// Lets the next batch promote, some time after the one before it is verified.
+    fn promote_next_batch(&mut self) {
+        if !self.barrier.is_between_batches() {
+            self.batch_due = None;
+            return;
+        }
+        let now = Instant::now();
+        let due = *self.batch_due.get_or_insert_with(|| {
+            if !self.pause.is_zero() {
+                let (promoted, seconds) = (self.barrier.promoted(), self.pause.as_secs());
+                let servers = self.hosts.len();
+                self.report.notice(&format!(
+                    "{promoted} of {servers} servers promoted; the next in {seconds} s"
+                ));
+            }
+            now + self.pause
+        });
+        if now >= due {
+            self.batch_due = None;
+            let orders = self.barrier.next_batch();
+            self.dispatch_orders(orders);
         }
     }
 
@@ -411,10 +450,13 @@ impl<'a> Fleet<'a> {
     fn interrupt(&mut self) {
         let promotes = self.job.action.promotes();
         let can_stop = self.barrier.can_stop();
+        let can_abort = self.barrier.can_abort();
         let what = if !promotes {
             "Interrupted: no more servers are begun, and those at work are waited for"
         } else if can_stop || self.barrier.stage() == Stage::Stopping {
             "Interrupted: stopping before promotion"
+        } else if can_abort {
+            "Interrupted: the servers that have promoted go back"
         } else {
             "Interrupted, but promotion has begun: waiting for its end"
         };
@@ -441,6 +483,10 @@ impl<'a> Fleet<'a> {
             self.interrupted = true;
             let mut orders = self.barrier.stop();
             orders.retain(|(host, _)| promotes || reads || self.hosts[*host].session.is_none());
+            self.dispatch_orders(orders);
+        } else if can_abort {
+            self.interrupted = true;
+            let orders = self.barrier.abort();
             self.dispatch_orders(orders);
         }
     }

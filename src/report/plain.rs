@@ -94,7 +94,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         }
         Event::Order {
             order: Order::Revert,
-        } => line("… going back, because another server failed"),
+        } => line("… going back with the others"),
         Event::Retry { reason, seconds } if verbose => {
             let reason = primary_reason(reason);
             line(&format!("… {reason}; trying again in {seconds:.1} s"));

@@ -56,6 +56,10 @@ fn heading(action: Action, ended: &Summary) -> String {
             "every server runs what it ran before, but packages in a shared virtualenv changed"
         }
     };
+    let reverted = ended
+        .hosts
+        .iter()
+        .any(|host| host.outcome == Outcome::Reverted);
     let heading = match (ended.code, action.promotes()) {
         (exit::FAILED, true) => "Failed after promotion: every server runs what it ran before",
         (exit::FAILED, false) => "Not done on every server",
@@ -64,6 +68,9 @@ fn heading(action: Action, ended: &Summary) -> String {
             return format!("Stopped before promotion, for a server could not be reached: {same}");
         }
         (exit::UNREACHABLE, false) => "A server could not be reached",
+        (exit::INTERRUPTED, true) if reverted => {
+            "Interrupted: every server runs what it ran before"
+        }
         (exit::INTERRUPTED, true) => return format!("Interrupted before promotion: {same}"),
         (exit::INTERRUPTED, false) => "Interrupted",
         (exit::IN_DOUBT, false) => "Servers run different releases",

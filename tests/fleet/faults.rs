@@ -57,6 +57,67 @@ fn a_failure_at_any_phase_on_any_host_leaves_all_on_the_old_release() {
     }
 }
 
+/// One server at a time: the others wait for the first, and all for the verdict.
+#[test]
+fn a_failure_of_any_batch_takes_all_back() {
+    for (what, step, code) in [
+        ("pip", "dependencies", 3),
+        ("migrate", "migrate", 3),
+        ("restart", "restart", 1),
+        ("curl", "verify", 1),
+    ] {
+        for number in 1..=3 {
+            if what == "migrate" && number == 3 {
+                continue; // it does not
+            }
+            let fleet = Fleet::new(3);
+            fleet.configure("  promote_batch: 1\n");
+            let host = format!("h{number}");
+            fleet.write(&format!("{host}/fail/{what}"), "");
+            let ran = fleet.run(&["deploy"]);
+            let case = format!("{what} on {host}: {ran:?}");
+            assert_eq!(ran.code(), code, "{case}");
+            assert_eq!(fleet.all_current(), [OLD; 3], "{case}");
+            let told = format!("{host} | ✗ {step} failed with exit status");
+            assert!(ran.stderr.contains(&told), "{case}");
+            for (index, host) in fleet.hosts().enumerate() {
+                assert_eq!(fleet.releases(&host).len(), 2, "{host}, {case}");
+                let restarts = fleet
+                    .order("restart")
+                    .iter()
+                    .filter(|of| **of == host)
+                    .count();
+                // There and back, but for those whose turn never came.
+                let expected = if code == 1 && index < number { 2 } else { 0 };
+                assert_eq!(restarts, expected, "{host}, {case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_promote_in_the_order_of_the_config() {
+    for (batch, first) in [("1", 1), ("50%", 2), ("9", 4)] {
+        let fleet = Fleet::new(4);
+        fleet.configure(&format!("  promote_batch: {batch}\n  promote_pause: 1\n"));
+        fleet.write("h1/slow/curl", "1");
+        let ran = fleet.run(&["deploy"]);
+        assert_eq!(ran.code(), 0, "{batch}: {ran:?}");
+        let current = fleet.all_current();
+        assert!(
+            current.iter().all(|release| *release != OLD),
+            "{batch}: {current:?}"
+        );
+        // Nobody of the second batch before the first is verified.
+        let order = fleet.read("order");
+        let verified = order.find("h1 curl").expect("a health check");
+        let before = order[..verified].matches(" restart\n").count();
+        assert!(before <= first, "{batch}: {order}");
+        let told = format!("{first} of 4 servers promoted; the next in 1 s\n");
+        assert_eq!(ran.stderr.contains(&told), first < 4, "{batch}: {ran:?}");
+    }
+}
+
 /// Its old release is sick as well, but those of the others are not.
 #[test]
 fn a_host_that_cannot_go_back_takes_the_others_back() {

@@ -2,6 +2,7 @@
 
 use crate::support::{Fleet, OLD, ran};
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -72,6 +73,32 @@ fn the_first_after_promotion_is_told_and_waits() {
         for host in fleet.hosts() {
             assert_ne!(fleet.current(&host), OLD, "{ran:?}");
         }
+    }
+}
+
+/// The first server has the release, the others wait for theirs.
+#[test]
+fn between_two_batches_it_takes_the_first_back() {
+    let fleet = Fleet::new(3);
+    fleet.configure("  promote_batch: 1\n  promote_pause: 600\n");
+    let mut child = fleet.start(&["deploy"]);
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
+    let mut line = String::new();
+    while line != "1 of 3 servers promoted; the next in 600 s\n" {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("a line") > 0, "no pause");
+    }
+    assert_ne!(fleet.current("h1"), OLD);
+    interrupt(&child);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("the rest");
+    assert_eq!(ran(child).code(), 130, "{rest}");
+    assert_eq!(fleet.all_current(), [OLD; 3], "{rest}");
+    for told in [
+        "the servers that have promoted go back",
+        "Interrupted: every server runs what it ran before",
+    ] {
+        assert!(rest.contains(told), "{rest}");
     }
 }
 

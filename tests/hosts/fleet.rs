@@ -172,6 +172,15 @@ fn whatever_fails_anywhere_all_serve_the_same_release() {
     }
     fleet.project.run(&["deploy"]).expect(0);
     fleet.serves("v2", "at last");
+    // One server at a time: that of the second takes the first back.
+    fleet.project.set("promote_batch", "1");
+    fleet.repo.release("v3");
+    fleet.fail(1, "verify");
+    fleet.project.run(&["deploy"]).expect(1);
+    fleet.serves("v2", "the second of four batches fails");
+    fleet.project.set("promote_batch", "50%");
+    fleet.project.run(&["deploy"]).expect(0);
+    fleet.serves("v3", "in two batches");
     let line =
         format!("4 hosts: {tried} failures tried, {tried} times all served the same release");
     writeln!(std::io::stderr(), "{line}").expect("stderr");

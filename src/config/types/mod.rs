@@ -21,7 +21,7 @@ pub use known_host::KnownHost;
 pub use path::{DependencyFile, RemotePath, VenvDir, absolute};
 use serde_json::{Value as Json, json};
 pub use system::secret_name;
-pub use system::{Command, Framework, Package, PackageManager, Releases, VenvMode};
+pub use system::{Batch, Command, Framework, Package, PackageManager, Releases, VenvMode};
 pub use web::{HealthUrl, HttpHost, Seconds, Statuses};
 
 /// What a rule finds wrong.

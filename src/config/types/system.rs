@@ -1,6 +1,6 @@
 //! What the host runs.
 
-use super::form::{Choice, Flag, Integer, Named};
+use super::form::{Choice, Flag, Integer, Named, Text};
 use super::host::operand;
 use super::{Context, Item, Scalar, Validation, control_name, line, refuse, text_type};
 use crate::diagnostics::{Message, quoted};
@@ -51,6 +51,42 @@ impl Scalar for Releases {
 
     fn schema() -> Json {
         Integer::in_range(i64::from(i32::MIN), 1_000_000)
+    }
+}
+
+/// How many servers promote at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    Servers(usize),
+    Percent(usize),
+}
+
+impl Batch {
+    /// Of so many servers; at least one.
+    pub fn of(self, servers: usize) -> usize {
+        match self {
+            Batch::Servers(count) => count,
+            Batch::Percent(percent) => (servers * percent).div_ceil(100).max(1),
+        }
+    }
+}
+
+impl Scalar for Batch {
+    type Form = Text;
+
+    fn parse(Text(text): Text, _: &mut Context) -> Result<Self, Message> {
+        let (number, is_percent) = match text.trim().strip_suffix('%') {
+            Some(number) => (number.trim_end(), true),
+            None => (text.trim(), false),
+        };
+        match (number.parse(), is_percent) {
+            (Ok(percent @ 1..=100), true) => Ok(Batch::Percent(percent)),
+            (Ok(count @ 1..=100_000), false) => Ok(Batch::Servers(count)),
+            _ => refuse(
+                format!("{} is no number of servers", quoted(&text)),
+                "write a number from 1, or a percentage such as `25%`",
+            ),
+        }
     }
 }
 
