@@ -97,6 +97,9 @@ pub enum Command {
     /// Restart the app on every server, verified, without a new release
     #[command(after_help = RESTART_EXAMPLE)]
     Restart(Restart),
+    /// Show the last runs of every server: who deployed what, when, with which result
+    #[command(after_help = HISTORY_EXAMPLE)]
+    History(Servers),
     /// Print the JSON Schema of a config, for editors
     #[command(after_help = SCHEMA_EXAMPLE)]
     Schema,
@@ -158,6 +161,9 @@ Examples:
 const RESTART_EXAMPLE: &str = "\
 Example:
   pystrano restart production shop --host shop.example.com";
+const HISTORY_EXAMPLE: &str = "\
+Example:
+  pystrano history production shop --json";
 const SCHEMA_EXAMPLE: &str = "\
 Example:
   pystrano schema >deploy/deployment.schema.json";

@@ -368,6 +368,9 @@
 		tell_packages
 {%- endif %}
 		failed "$1"
+{%- if server.run_migrations %}
+		report_migrations
+{%- endif %}
 		case $stage in
 		refusing) conclude 2 refused '' ;;
 		looking) conclude 3 stopped '' ;;

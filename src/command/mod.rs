@@ -34,6 +34,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Logs(arguments) => servers::logs(cli, arguments),
         Command::Run(arguments) => run::run(cli, arguments),
         Command::Restart(arguments) => servers::restart(cli, arguments),
+        Command::History(arguments) => servers::history(cli, arguments),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(*shell),
         Command::Man { list: true, .. } => Ok(man::list()),

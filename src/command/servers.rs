@@ -1,4 +1,4 @@
-//! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status` and `logs`.
+//! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status`, `history` and `logs`.
 
 use super::reviewed::Reviewed;
 use crate::cli::{self, Cli, FleetOptions, Lock, Selection, Servers};
@@ -101,6 +101,12 @@ pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
         .options
         .extend(cli.verbose.then(|| "facts=yes".to_owned()));
     run.go(Report::status)
+}
+
+/// Runs `deploy.sh status` on every server, and shows the runs in their logs as one table.
+pub fn history(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
+    let run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::History)?;
+    run.go(Report::history)
 }
 
 /// Shows the last lines that the units of all servers logged, by their time, or follows them.

@@ -3,13 +3,10 @@
 use super::files::{EnvFile, PrivateKey, Secret};
 use super::reader::{Found, Reader};
 use super::types::{
-    AppDir, Branch, Command, DependencyFile, DependencySet, Depth, Framework, HealthUrl, Hooks,
-    Host, HttpHost, KnownHost, Package, PackageManager, Port, Python, Releases, RemotePath,
+    AppDir, Batch, Branch, Command, DependencyFile, DependencySet, Depth, Framework, HealthUrl,
+    Hooks, Host, HttpHost, KnownHost, Package, PackageManager, Port, Python, Releases, RemotePath,
     RepositoryUrl, Revision, Seconds, SharedPath, Statuses, UnixUser, Value, VenvDir, VenvMode,
     is_ssh,
-    Batch, Branch, Command, DependencyFile, Depth, Framework, HealthUrl, Host, HttpHost, KnownHost,
-    Package, PackageManager, Port, Releases, RemotePath, RepositoryUrl, Revision, Seconds,
-    Statuses, UnixUser, Value, VenvDir, VenvMode, is_ssh,
 };
 use super::unit::Unit;
 use serde_json::Value as Json;

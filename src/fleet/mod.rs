@@ -74,7 +74,9 @@ impl Job {
         match self.action {
             Action::Deploy => servers > 1,
             Action::Rollback => true,
-            Action::Setup | Action::Restart | Action::Status | Action::Logs => false,
+            Action::Setup | Action::Restart | Action::Status | Action::Logs | Action::History => {
+                false
+            }
         }
     }
 }
@@ -267,7 +269,10 @@ impl<'a> Fleet<'a> {
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose || action == Action::Logs,
             login_timeout: LOGIN_TIMEOUT,
-            silence_timeout: SILENCE_TIMEOUT,
+            silence_timeout: match action {
+                Action::Logs => Duration::MAX, // followed for as long as somebody wants
+                _ => SILENCE_TIMEOUT,
+            },
         };
         let inputs = self.inputs.clone();
         let send = move |message| {
@@ -385,7 +390,9 @@ impl<'a> Fleet<'a> {
         match self.job.action {
             Action::Deploy => host.facts.commit.as_ref(),
             Action::Rollback => host.facts.release.as_ref(),
-            Action::Setup | Action::Restart | Action::Status | Action::Logs => None,
+            Action::Setup | Action::Restart | Action::Status | Action::Logs | Action::History => {
+                None
+            }
         }
     }
 
@@ -491,11 +498,18 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Whether the answers to `status` name more than one release.
+    /// Whether the answers to `status` name more than one release, or commit.
     fn servers_differ(&self) -> bool {
-        self.hosts
-            .windows(2)
-            .any(|two| two[0].facts.current != two[1].facts.current)
+        let mut commits = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.facts.commit.as_ref());
+        let commit = commits.next();
+        let releases = self.hosts.windows(2);
+        commits.any(|other| Some(other) != commit)
+            || releases
+                .into_iter()
+                .any(|two| two[0].facts.current != two[1].facts.current)
     }
 
     fn finish(self) -> (u8, Vec<Facts>) {
@@ -509,9 +523,7 @@ impl<'a> Fleet<'a> {
             .map(|(host, outcome)| HostResult {
                 outcome: *outcome,
                 release: match outcome {
-                    Outcome::Done if self.job.action == Action::Status => {
-                        host.facts.current.clone()
-                    }
+                    Outcome::Done if self.job.action.is_query() => host.facts.current.clone(),
                     Outcome::Done => self.job.release.clone().or(host.facts.release.clone()),
                     Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
                     _ => None,
@@ -523,6 +535,8 @@ impl<'a> Fleet<'a> {
                     .clone()
                     .filter(|_| *outcome == Outcome::Done),
                 packages: host.facts.packages.clone(),
+                migrations: host.facts.migrations.clone(),
+                undo: host.facts.undo.clone(),
                 problem: host.problem.clone(),
             });
         self.report.end(&Summary {

@@ -12,6 +12,8 @@ pub enum Action {
     Status,
     /// Of a script of its own, too.
     Logs,
+    /// Asks for the status, too, and shows the last runs.
+    History,
 }
 
 impl Action {
@@ -23,16 +25,32 @@ impl Action {
             Action::Restart => "restart",
             Action::Status => "status",
             Action::Logs => "logs",
+            Action::History => "history",
         }
+    }
+
+    /// The first word of the script's arguments.
+    pub fn word(self) -> &'static str {
+        match self {
+            Action::History => "status",
+            other => other.name(),
+        }
+    }
+
+    /// Whether it only looks.
+    pub fn is_query(self) -> bool {
+        matches!(self, Action::Status | Action::History | Action::Logs)
     }
 
     /// The script that it needs.
     pub fn script(self) -> ScriptKind {
         match self {
             Action::Setup => ScriptKind::Setup,
-            Action::Deploy | Action::Rollback | Action::Restart | Action::Status => {
-                ScriptKind::Deploy
-            }
+            Action::Deploy
+            | Action::Rollback
+            | Action::Restart
+            | Action::Status
+            | Action::History => ScriptKind::Deploy,
             Action::Logs => ScriptKind::Logs,
         }
     }

@@ -1,23 +1,27 @@
 //! What a host says about itself.
 
 use super::outcome::Outcome;
+use serde::Serialize;
 
-/// The facts of one session; `None` is what was not said, or is a `-`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The facts of one session; `None` is what was not said, or is a `-`. What is serialized is the answer to
+/// `status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The release of this deploy or rollback.
+    #[serde(skip)]
     pub release: Option<String>,
     pub commit: Option<String>,
     /// The release that was current before.
+    #[serde(skip)]
     pub previous: Option<String>,
     pub current: Option<String>,
     /// Whether it was said what is current, also that nothing is.
+    #[serde(skip)]
     pub has_current: bool,
     /// UTC.
     pub since: Option<String>,
     pub by: Option<String>,
-    /// The units' names, each with its active state.
-    pub units: Vec<(String, String)>,
+    pub units: Vec<UnitState>,
     /// Other good releases, the oldest first.
     pub releases: Vec<String>,
     /// Who holds the lock, with what, since when.
@@ -25,14 +29,67 @@ pub struct Facts {
     /// A release that is not whole.
     pub unfinished: Option<String>,
     /// What the run left changed in the virtualenv that releases share.
+    #[serde(skip)]
     pub packages: Vec<String>,
+    /// The migrations that it applied without keeping its release.
+    #[serde(skip)]
+    pub migrations: Vec<String>,
+    /// The command that undoes them.
+    #[serde(skip)]
+    pub undo: Option<String>,
+    /// The last runs, the oldest first.
+    #[serde(skip)]
+    pub runs: Vec<Run>,
     /// The last line of the log.
     pub last: Option<String>,
     /// What runs there, by what it is of: `systemd`, `sudo` and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     pub system: Vec<(String, String)>,
 }
 
-/// So many releases and units of one host are kept in mind, and so many characters of one fact: a host may print
+fn as_map<S: serde::Serializer>(
+    pairs: &[(String, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, text)| (name, text)))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnitState {
+    pub name: String,
+    pub state: String,
+    /// Since when it is in this state, where that is not `active`.
+    pub since: Option<String>,
+}
+
+/// A deploy, rollback or revert, as the log on the host has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// UTC.
+    pub time: String,
+    pub release: String,
+    pub commit: Option<String>,
+    pub by: String,
+    /// `deployed`, `rolled-back`, `reverted` or `doubt`.
+    pub result: String,
+}
+
+impl Run {
+    fn parse(line: &str) -> Option<Run> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let [time, release, commit, by, result] = words.try_into().ok()?;
+        let commit = Some(commit).filter(|commit| commit != "-");
+        Some(Run {
+            time,
+            release,
+            commit,
+            by,
+            result,
+        })
+    }
+}
+
+/// So many releases, units and runs of one host are kept, and so many characters of one fact: a host may print
 /// what it likes, for as long as it likes.
 const MOST_RELEASES: usize = 1000;
 const MOST_UNITS: usize = 100;
@@ -44,6 +101,7 @@ impl Facts {
         let end = value.char_indices().nth(LONGEST);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         let known = || (!matches!(value, "" | "-")).then(|| value.to_owned());
+        let words = || value.split_whitespace().map(str::to_owned).collect();
         match key {
             "release" => {
                 if self.releases.len() < MOST_RELEASES {
@@ -60,13 +118,21 @@ impl Facts {
             "since" => self.since = known(),
             "by" => self.by = known(),
             "unit" if self.units.len() < MOST_UNITS => {
-                let unit = value.split_once(' ');
-                let unit = unit.map(|(name, state)| (name.to_owned(), state.to_owned()));
-                self.units.extend(unit);
+                if let Some((name, state)) = value.split_once(' ') {
+                    let (state, since) = state.split_once(" since ").unwrap_or((state, ""));
+                    self.units.push(UnitState {
+                        name: name.to_owned(),
+                        state: state.to_owned(),
+                        since: (!since.is_empty()).then(|| since.to_owned()),
+                    });
+                }
             }
+            "run" if self.runs.len() < MOST_UNITS => self.runs.extend(Run::parse(value)),
+            "migrations" => self.migrations = words(),
+            "undo" => self.undo = known(),
             "lock" => self.lock = Some(value.to_owned()),
             "unfinished" => self.unfinished = known(),
-            "packages" => self.packages = value.split_whitespace().map(str::to_owned).collect(),
+            "packages" => self.packages = words(),
             "last" => self.last = known(),
             "system" if self.system.len() < MOST_SYSTEM => {
                 let system = value.split_once(' ');

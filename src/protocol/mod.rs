@@ -8,5 +8,5 @@ mod outcome;
 
 pub use action::Action;
 pub use event::{CLOSED, Event, Order, Phase, State, primary_reason};
-pub use facts::Facts;
+pub use facts::{Facts, Run};
 pub use outcome::{HostResult, Outcome, Summary};

@@ -49,6 +49,10 @@ pub struct HostResult {
     pub commit: Option<String>,
     /// What the run left changed in the virtualenv that releases share: names with versions.
     pub packages: Vec<String>,
+    /// The migrations that the run applied and its end did not take back.
+    pub migrations: Vec<String>,
+    /// The command that undoes them.
+    pub undo: Option<String>,
     /// What went wrong, in one line.
     pub problem: Option<String>,
 }

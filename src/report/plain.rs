@@ -28,7 +28,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         let _ = writeln!(text, "{prefix}{content}");
     };
     match event {
-        Event::Done { .. } if action == Action::Status && !verbose => {}
+        Event::Done { .. } if action.is_query() && !verbose => {}
         Event::Done {
             state: State::Warning,
             text,

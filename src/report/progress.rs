@@ -69,7 +69,7 @@ impl Report {
         verbose: bool,
         json: bool,
     ) -> Self {
-        let several = labels.len() > 1 && !matches!(action, Action::Status | Action::Logs);
+        let several = labels.len() > 1 && !action.is_query();
         let terminal = std::io::stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let view = if json {

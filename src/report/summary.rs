@@ -11,8 +11,7 @@ const NAMED: usize = 8;
 
 /// What is where now, how long it took, and what to do next. Nothing for a command that only reads and went well.
 pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) -> String {
-    let reads = matches!(action, Action::Status | Action::Logs);
-    if reads && (ended.code == 0 || ended.code == exit::INTERRUPTED) {
+    if action.is_query() && (ended.code == 0 || ended.code == exit::INTERRUPTED) {
         return String::new();
     }
     let mut text = String::new();
@@ -50,30 +49,43 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
 }
 
 fn heading(action: Action, ended: &Summary) -> String {
-    let same = match ended.hosts.iter().all(|host| host.packages.is_empty()) {
+    let left =
+        |what: fn(&HostResult) -> &[String]| ended.hosts.iter().any(|host| !what(host).is_empty());
+    let changed: Vec<&str> = [
+        (
+            left(|host| &host.packages),
+            "packages in a shared virtualenv",
+        ),
+        (left(|host| &host.migrations), "the database"),
+    ]
+    .into_iter()
+    .filter_map(|(is_left, what)| is_left.then_some(what))
+    .collect();
+    let but = match changed.is_empty() {
+        true => String::new(),
+        false => format!(", but {} changed", changed.join(" and ")),
+    };
+    let before = format!("every server runs what it ran before{but}");
+    let same = match changed.is_empty() {
         true => "every server is as it was",
-        false => {
-            "every server runs what it ran before, but packages in a shared virtualenv changed"
-        }
+        false => &before,
     };
     let reverted = ended
         .hosts
         .iter()
         .any(|host| host.outcome == Outcome::Reverted);
     let heading = match (ended.code, action.promotes()) {
-        (exit::FAILED, true) => "Failed after promotion: every server runs what it ran before",
+        (exit::FAILED, true) => return format!("Failed after promotion: {before}"),
         (exit::FAILED, false) => "Not done on every server",
         (exit::STOPPED, _) => return format!("Stopped before promotion: {same}"),
         (exit::UNREACHABLE, true) => {
             return format!("Stopped before promotion, for a server could not be reached: {same}");
         }
         (exit::UNREACHABLE, false) => "A server could not be reached",
-        (exit::INTERRUPTED, true) if reverted => {
-            "Interrupted: every server runs what it ran before"
-        }
+        (exit::INTERRUPTED, true) if reverted => return format!("Interrupted: {before}"),
         (exit::INTERRUPTED, true) => return format!("Interrupted before promotion: {same}"),
         (exit::INTERRUPTED, false) => "Interrupted",
-        (exit::IN_DOUBT, false) => "Servers run different releases",
+        (exit::IN_DOUBT, false) => "Servers run different releases, or different commits",
         _ => "Servers differ, or the state of one is not known",
     };
     heading.to_owned()
@@ -82,7 +94,7 @@ fn heading(action: Action, ended: &Summary) -> String {
 fn next(action: Action, code: u8, target: &str) -> String {
     let name = action.name();
     match code {
-        exit::IN_DOUBT if action == Action::Status => format!(
+        exit::IN_DOUBT if action.is_query() => format!(
             "Next: `pystrano deploy {target}`, or `pystrano rollback {target} RELEASE`, makes them alike"
         ),
         exit::IN_DOUBT => {
@@ -134,6 +146,18 @@ fn state(action: Action, host: &HostResult, is_known: bool) -> String {
             "{now}, but for packages in the shared virtualenv: {}",
             changed.join(" ")
         ),
+    };
+    let now = match (host.migrations.as_slice(), &host.undo) {
+        ([], _) => now,
+        (applied, undo) => {
+            let undo = undo.as_ref().map_or_else(String::new, |undo| {
+                format!(" ({undo} with its code undoes that)")
+            });
+            format!(
+                "{now}, but for migrations that stay applied: {}{undo}",
+                applied.join(" ")
+            )
+        }
     };
     match &host.problem {
         Some(problem) if !is_known => format!("{now}; {problem}"),

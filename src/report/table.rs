@@ -1,49 +1,66 @@
-//! The result of `status`.
+//! The results of `status` and `history`.
 
 use super::{Report, spaces};
-use crate::protocol::Facts;
+use crate::protocol::{Facts, Run};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
 /// Of a commit, so many characters are enough for a person.
 const SHORT: usize = 12;
 
+/// An answer as `--json` writes it.
 #[derive(Serialize)]
-struct Status<'a> {
+struct Answer<Content> {
     event: &'static str,
-    current: Option<&'a str>,
-    commit: Option<&'a str>,
-    since: Option<&'a str>,
-    by: Option<&'a str>,
-    units: Vec<UnitStatus<'a>>,
-    releases: &'a [String],
-    lock: Option<&'a str>,
-    unfinished: Option<&'a str>,
-    last: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    system: BTreeMap<&'a str, &'a str>,
-}
-
-#[derive(Serialize)]
-struct UnitStatus<'a> {
-    name: &'a str,
-    state: &'a str,
+    #[serde(flatten)]
+    content: Content,
 }
 
 impl Report {
     /// What each host said, to stdout: a table, or one object for each.
     pub fn status(&self, answers: &[Facts]) {
         if self.is_json() {
-            for (host, facts) in answers.iter().enumerate() {
-                self.json(Some(host), Status::of(facts));
+            for (host, content) in answers.iter().enumerate() {
+                let event = "status";
+                self.json(Some(host), Answer { event, content });
             }
             return;
         }
-        for line in table(self.labels(), answers) {
+        for line in status(self.labels(), answers) {
             super::result(line);
         }
         for line in systems(self.labels(), answers) {
+            super::result(line);
+        }
+    }
+
+    /// The last runs of all hosts, the oldest first: a table, or one object for each.
+    pub fn history(&self, answers: &[Facts]) {
+        let runs = answers.iter().enumerate();
+        let mut runs: Vec<(usize, &Run)> = runs
+            .flat_map(|(host, facts)| facts.runs.iter().map(move |run| (host, run)))
+            .collect();
+        runs.sort_by(|(_, one), (_, other)| one.time.cmp(&other.time));
+        if self.is_json() {
+            for (host, content) in runs {
+                let event = "run";
+                self.json(Some(host), Answer { event, content });
+            }
+            return;
+        }
+        let mut rows =
+            vec![["TIME", "SERVER", "RELEASE", "COMMIT", "BY", "RESULT"].map(str::to_owned)];
+        rows.extend(runs.into_iter().map(|(host, run)| {
+            [
+                run.time.clone(),
+                self.labels()[host].clone(),
+                run.release.clone(),
+                short(run.commit.as_ref()),
+                run.by.clone(),
+                run.result.clone(),
+            ]
+        }));
+        for line in columns(&rows) {
             super::result(line);
         }
     }
@@ -66,33 +83,7 @@ fn systems(labels: &[String], answers: &[Facts]) -> Vec<String> {
     lines
 }
 
-impl<'a> Status<'a> {
-    fn of(facts: &'a Facts) -> Self {
-        Status {
-            event: "status",
-            current: facts.current.as_deref(),
-            commit: facts.commit.as_deref(),
-            since: facts.since.as_deref(),
-            by: facts.by.as_deref(),
-            units: facts
-                .units
-                .iter()
-                .map(|(name, state)| UnitStatus { name, state })
-                .collect(),
-            releases: &facts.releases,
-            lock: facts.lock.as_deref(),
-            unfinished: facts.unfinished.as_deref(),
-            last: facts.last.as_deref(),
-            system: facts
-                .system
-                .iter()
-                .map(|(name, text)| (&**name, &**text))
-                .collect(),
-        }
-    }
-}
-
-fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
+fn status(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let head = [
         "SERVER",
         "RELEASE",
@@ -105,48 +96,32 @@ fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(labels.iter().zip(answers).map(|(label, facts)| {
         let text = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "-".to_owned());
+        let list = |items: Vec<String>, separator| match items.is_empty() {
+            true => "-".to_owned(),
+            false => items.join(separator),
+        };
         let units = facts.units.iter();
-        let units: Vec<String> = units
-            .map(|(name, state)| format!("{name} {state}"))
-            .collect();
+        let units = units.map(|unit| format!("{} {}", unit.name, unit.state));
         [
             label.clone(),
             text(&facts.current),
-            text(&facts.commit).chars().take(SHORT).collect(),
+            short(facts.commit.as_ref()),
             text(&facts.since),
             text(&facts.by),
-            match units.as_slice() {
-                [] => "-".to_owned(),
-                units => units.join(", "),
-            },
-            match facts.releases.as_slice() {
-                [] => "-".to_owned(),
-                releases => releases.join(" "),
-            },
+            list(units.collect(), ", "),
+            list(facts.releases.clone(), " "),
         ]
     }));
-    // Nothing stands behind the last column, which can be very wide.
-    let last = head.len() - 1;
-    let widths: Vec<usize> = (0..last)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].width())
-                .max()
-                .unwrap_or(0)
-        })
-        .chain([0])
-        .collect();
-    let mut lines: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell}{}", spaces(*width, cell.width())));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        })
-        .collect();
+    let mut lines = columns(&rows);
     for (label, facts) in labels.iter().zip(answers) {
+        for unit in &facts.units {
+            if let Some(since) = &unit.since {
+                lines.push(format!(
+                    "{label}: {} is {} since {since}",
+                    unit.name, unit.state
+                ));
+            }
+        }
         if let Some(lock) = &facts.lock {
             lines.push(format!("{label} is locked: {lock}"));
         }
@@ -155,6 +130,34 @@ fn table(labels: &[String], answers: &[Facts]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The first characters of a commit.
+fn short(commit: Option<&String>) -> String {
+    commit.map_or_else(
+        || "-".to_owned(),
+        |commit| commit.chars().take(SHORT).collect(),
+    )
+}
+
+/// Rows as lines with aligned columns.
+fn columns<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
+    // Nothing stands behind the last column, which can be very wide.
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].width())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS - 1).map(width).chain([0]).collect();
+    let line = |row: &[String; COLUMNS]| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{}", spaces(*width, cell.width())));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -170,6 +173,10 @@ mod tests {
             ("since", "2026-01-02T03:04:05Z"),
             ("by", "me@here"),
             ("unit", "web.service active"),
+            (
+                "unit",
+                "worker.service failed since Thu 2026-01-02 03:04:05 UTC",
+            ),
             ("release", "20260101000000"),
             ("lock", "you@there deploy 3"),
         ] {
@@ -177,11 +184,12 @@ mod tests {
         }
         let labels = ["höst".to_owned(), "a.example.com".to_owned()];
         assert_eq!(
-            table(&labels, &[facts, Facts::default()]),
+            status(&labels, &[facts, Facts::default()]),
             [
-                "SERVER         RELEASE         COMMIT        SINCE                 BY       UNITS               OTHER RELEASES",
-                "höst           20260102030405  0123456789ab  2026-01-02T03:04:05Z  me@here  web.service active  20260101000000",
-                "a.example.com  -               -             -                     -        -                   -",
+                "SERVER         RELEASE         COMMIT        SINCE                 BY       UNITS                                      OTHER RELEASES",
+                "höst           20260102030405  0123456789ab  2026-01-02T03:04:05Z  me@here  web.service active, worker.service failed  20260101000000",
+                "a.example.com  -               -             -                     -        -                                          -",
+                "höst: worker.service is failed since Thu 2026-01-02 03:04:05 UTC",
                 "höst is locked: you@there deploy 3",
             ]
         );
@@ -195,7 +203,7 @@ mod tests {
         }
         facts.learn("by", &"x".repeat(70_000));
         let labels = ["a".to_owned(), "b".to_owned()];
-        let lines = table(&labels, &[facts, Facts::default()]);
+        let lines = status(&labels, &[facts, Facts::default()]);
         assert!(lines[2].starts_with("b "), "{}", lines[2]);
     }
 }

@@ -22,6 +22,7 @@ struct Deploy<'a> {
     login: Option<Login>,
     deploy_key_name: String,
     release_venv: bool,
+    migrates: bool,
     django: bool,
     pip: bool,
     /// What runs Python outside of the virtualenv, as a word of the shell.
@@ -193,6 +194,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         login,
         deploy_key_name: deploy_key_name(server),
         release_venv,
+        migrates: server.run_migrations,
         django,
         pip,
         python: match &server.python {

@@ -18,6 +18,8 @@ struct Setup<'a> {
     records: &'static str,
     redacted: bool,
     release_venv: bool,
+    /// It never does; the scripts share how they run commands.
+    migrates: bool,
     uv: bool,
     /// What makes virtualenvs, as a word of the shell.
     python: &'static str,
@@ -83,6 +85,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         redacted: secrets == Secrets::Redact
             && (!server.secrets.is_empty() || server.deploy_key.is_some()),
         release_venv: server.venv_mode == VenvMode::Release,
+        migrates: false,
         uv: server.package_manager == PackageManager::Uv,
         python: match python {
             Some(_) => "\"$python\"",

@@ -151,9 +151,9 @@ impl SessionOutput {
         send(Message::Event(event));
     }
 
-    /// Whether a step runs; otherwise the script waits for an order, or has ended.
+    /// Whether a step runs; otherwise the script waits for an order or the lock, or has ended.
     pub fn runs_a_step(&self) -> bool {
-        self.end.is_none() && self.step.is_some()
+        self.end.is_none() && self.step.as_deref().is_some_and(|step| step != "lock")
     }
 
     /// Whether the step that nothing cuts short is running.

@@ -14,8 +14,10 @@
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
+			name_holder "waits for the other servers ($1)"
 			event "phase $1"
 			read_order || :
+			name_holder
 			[ "$order" = "$2" ] || die 3 'cancelled'
 		fi
 	}
@@ -40,6 +42,7 @@
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
+		name_holder 'has promoted and waits for the other servers'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'

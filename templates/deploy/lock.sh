@@ -11,8 +11,8 @@
 		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
 		stage=locked
-		# On a full disk it goes without a name: what clean_up removes makes room.
-		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		name_holder
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
 		watch_controller 0
 		clean_up
@@ -45,6 +45,12 @@
 			find_holder
 		fi
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
+	# what clean_up removes makes room.
+	name_holder() {
+		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
 	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.

@@ -22,6 +22,9 @@
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
+{%- if server.run_migrations %}
+		report_migrations
+{%- endif %}
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"

@@ -12,10 +12,10 @@ EOF
 		fact since "${since:--}"
 		fact by "${by:--}"
 {%- for unit in services %}
-		fact unit {{ unit.name }}" $(systemctl is-active {{ unit.name }})"
+		fact_unit {{ unit.name }}
 {%- endfor %}
 {%- for unit in triggers %}
-		fact unit {{ unit.name }}" $(systemctl is-active {{ unit.name }})"
+		fact_unit {{ unit.name }}
 {%- endfor %}
 		for name in $(good_releases); do
 			[ "$name" = "$current" ] || fact release "$name"
@@ -28,6 +28,7 @@ EOF
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$history" ] || fact last "${history##*
 }"
+		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
 		[ -z "$facts" ] || tell_system
 		conclude 0 'done' ''
 	}
@@ -50,3 +51,11 @@ EOF
 
 	# fact NAME VALUE: a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
+{%- if !services.is_empty() || !triggers.is_empty() %}
+
+	# fact_unit UNIT: its state; since when, where it is not active.
+	fact_unit() {
+		active=$(systemctl is-active "$1") || active="$active since $(systemctl show --value --property=StateChangeTimestamp --timestamp=utc "$1")"
+		fact unit "$1 $active"
+	}
+{%- endif %}

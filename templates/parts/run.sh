@@ -29,9 +29,16 @@
 			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
 			esac
 			emit "out $line" "$line" 2>/dev/null
+{%- if migrates %}
+			[ -z "$copy" ] || printf '%s\n' "$line" >>"$copy"
+{%- endif %}
 		done
 		exit 137 # the command and the shell around it were killed
 	}
+{%- if migrates %}
+
+	copy='' # the file that gets what relay shows, too
+{%- endif %}
 
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
 		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'

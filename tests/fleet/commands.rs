@@ -69,6 +69,91 @@ fn status_tells_when_hosts_differ() {
     assert_eq!(ran.summary()["code"], 5);
 }
 
+/// The releases have one name, as when two controllers deployed in one second.
+#[test]
+fn status_tells_when_commits_differ_which_units_are_down_and_what_a_lock_waits_for() {
+    let fleet = Fleet::new(2);
+    fleet.write("h2/commit", "fedcba9876543210fedcba9876543210fedcba98\n");
+    fleet.write("h2/down", "");
+    let ran = fleet.run(&["status"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    let told = "✗ Servers run different releases, or different commits";
+    assert!(ran.stderr.starts_with(told), "{ran:?}");
+    let told = "\nh2: app.service is failed since Thu 2026-01-01 01:02:03 UTC\n";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    let ran = fleet.run(&["status", "--json", "--host", "h2"]);
+    let units = r#""units":[{"name":"app.service","state":"failed","since":"Thu 2026-01-01 01:02:03 UTC"}]"#;
+    assert!(ran.stdout.contains(units), "{ran:?}");
+
+    let fleet = Fleet::new(2);
+    fleet.write(
+        "h2/before/pip",
+        "until [ -e \"$SANDBOX/go\" ]; do sleep 0.05; done",
+    );
+    let child = fleet.start(&["deploy"]);
+    let lock = "h1/root/.pystrano/lock";
+    fleet.wait_for(lock, "waits");
+    let status = fleet.run(&["status"]);
+    fleet.write("h2/go", "");
+    assert_eq!(ran_of(child), 0);
+    let told = " waits for the other servers (ready), pid ";
+    let line = status
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("h1 is locked: ada@"));
+    assert!(line.is_some_and(|line| line.contains(told)), "{status:?}");
+}
+
+fn ran_of(child: std::process::Child) -> i32 {
+    ran(child).code()
+}
+
+#[test]
+fn history_is_the_last_runs_of_all_hosts() {
+    let fleet = Fleet::new(2);
+    assert_eq!(fleet.run(&["deploy"]).code(), 0);
+    fleet.write("h2/fail/curl", "");
+    assert_eq!(fleet.run(&["rollback", "--host", "h1"]).code(), 0);
+    let ran = fleet.run(&["history"]);
+    assert_eq!(ran.code(), 0, "hosts may differ: {ran:?}");
+    assert_eq!(ran.stderr, "", "{ran:?}");
+    let lines: Vec<Vec<&str>> = ran
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        lines[0],
+        ["TIME", "SERVER", "RELEASE", "COMMIT", "BY", "RESULT"]
+    );
+    let first = [
+        "2026-01-01T00:00:00Z",
+        "h1",
+        OLD,
+        "-",
+        "ada@laptop",
+        "deployed",
+    ];
+    assert_eq!(lines[1], first);
+    assert_eq!(lines.len(), 6, "{ran:?}");
+    let last = lines.iter().rfind(|line| line[1] == "h1").expect("a line");
+    assert_eq!((last[2], last[5]), (OLD, "rolled-back"), "{ran:?}");
+    let ran = fleet.run(&["history", "--json", "--host", "h1"]);
+    let runs: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let runs: Vec<&Value> = runs.iter().filter(|run| run["event"] == "run").collect();
+    assert_eq!(runs.len(), 3, "{ran:?}");
+    assert_eq!(runs[1]["result"], "deployed", "{ran:?}");
+    assert_eq!(
+        runs[1]["commit"], "0123456789abcdef0123456789abcdef01234567",
+        "{ran:?}"
+    );
+    assert_eq!(runs[2]["result"], "rolled-back", "{ran:?}");
+}
+
 #[test]
 fn rollback_takes_all_hosts_or_none() {
     let fleet = Fleet::new(3);

@@ -225,3 +225,56 @@ fn the_summary_tells_that_packages_changed() {
         "{ran:?}"
     );
 }
+
+/// Nothing takes the schema back: neither a revert nor a stop.
+#[test]
+fn the_summary_tells_which_migrations_stay_applied() {
+    for (failing, code, heading, state) in [
+        (
+            "h3/fail/curl",
+            1,
+            "✗ Failed after promotion: every server runs what it ran before, but the database changed (",
+            format!("back to {OLD}"),
+        ),
+        (
+            "h2/fail/migrate",
+            3,
+            "✗ Stopped before promotion: every server runs what it ran before, but the database changed (",
+            "as it was".to_owned(),
+        ),
+    ] {
+        let fleet = Fleet::new(3);
+        fleet.write("h1/talk/migrate", "Running migrations:\n  Applying shop.0002_price... OK\n  Applying shop.0003_tax... OK\n  Applying auth.0001_initial... OK\n");
+        fleet.write(
+            "h1/talk/python",
+            "shop\n [X] 0001_initial\n [X] 0002_price\n [X] 0003_tax\n",
+        );
+        fleet.write(failing, "");
+        let ran = fleet.run(&["deploy"]);
+        assert_eq!(ran.code(), code, "{ran:?}");
+        assert!(ran.stderr.contains(heading), "{ran:?}");
+        let undo = "python manage.py migrate auth zero; python manage.py migrate shop 0001_initial";
+        let told = format!(
+            "  h1: {state}, but for migrations that stay applied: shop.0002_price shop.0003_tax auth.0001_initial ({undo} with its code undoes that)\n"
+        );
+        assert!(ran.stderr.contains(&told), "{told} {ran:?}");
+        let ran = fleet.run(&["deploy", "--json"]);
+        let host = &ran.summary()["hosts"][0];
+        assert_eq!(
+            host["migrations"].as_array().map(Vec::len),
+            Some(3),
+            "{ran:?}"
+        );
+        assert_eq!(host["undo"], undo, "{ran:?}");
+    }
+    // A rollback applies none, whatever its release once did.
+    let fleet = Fleet::new(1);
+    fleet.write("h1/talk/migrate", "  Applying shop.0002_price... OK\n");
+    assert_eq!(fleet.run(&["deploy"]).code(), 0);
+    let release = fleet.current("h1");
+    assert_eq!(fleet.run(&["rollback"]).code(), 0);
+    fleet.write("h1/fail/curl", "");
+    let ran = fleet.run(&["rollback", &release]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("migrations"), "{ran:?}");
+}

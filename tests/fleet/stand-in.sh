@@ -53,9 +53,15 @@ sudo)
 	esac
 	;;
 systemctl)
+	case $* in
+	*StateChangeTimestamp*) echo 'Thu 2026-01-01 01:02:03 UTC'; exit ;;
+	esac
 	case $1 in
 	show) printf '%s\n' Id=app.service LoadState=loaded ActiveState=active InvocationID=1 MainPID=0 Result=success ;;
-	is-active) echo active ;;
+	is-active)
+		[ ! -e "$SANDBOX/down" ] || { echo failed; exit 3; }
+		echo active
+		;;
 	esac
 	;;
 journalctl)
