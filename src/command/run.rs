@@ -1,5 +1,10 @@
 //! `run`: a command in the release that runs on one server.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it asks whether there is a terminal"
+)]
+
 use crate::cli::{Cli, Run, Selection, Target};
 use crate::error::Error;
 use crate::report;

@@ -1,5 +1,7 @@
 //! Signatures by the keys of ssh: the system's `ssh-keygen -Y`.
 
+#![expect(clippy::disallowed_methods, reason = "it starts ssh-keygen")]
+
 use crate::error::Error;
 use std::ffi::OsStr;
 use std::io::Write;
