@@ -177,6 +177,7 @@ const REFUSED: [&str; 51] = [
     "port-negative",
     "port-twice",
     "port-zero",
+    "promote-batch",
     "root-empty",
     "server-null",
     "server-text",
