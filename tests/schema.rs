@@ -149,7 +149,7 @@ fn mistakes_are_refused() {
 }
 
 /// Those of the wrong configs whose names, types and numbers are wrong.
-const REFUSED: [&str; 51] = [
+const REFUSED: [&str; 52] = [
     "common-list",
     "deep",
     "empty",

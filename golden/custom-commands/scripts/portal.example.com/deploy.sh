@@ -127,6 +127,7 @@ EOF
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$history" ] || fact last "${history##*
 }"
+		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
 		[ -z "$facts" ] || tell_system
 		conclude 0 'done' ''
 	}
@@ -163,8 +164,8 @@ EOF
 		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
 		stage=locked
-		# On a full disk it goes without a name: what clean_up removes makes room.
-		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		name_holder
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
 		watch_controller 0
 		clean_up
@@ -197,6 +198,12 @@ EOF
 			find_holder
 		fi
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
+	# what clean_up removes makes room.
+	name_holder() {
+		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
 	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
@@ -555,12 +562,29 @@ EOF
 	# key at a terminal reaches it.
 	migrate() {
 		begin migrate
+		name_holder 'migrates'
 		watch_controller "$$"
 		echo migrating >"$releases/$release/.pystrano/unfinished"
+		copy=$releases/$release/.pystrano/migrated
 		run setsid "$releases/$release/.pystrano/run" bash -c "$migration_command"
+		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
 		unwatch_controller
 		report changed 'Applied database migrations'
+	}
+
+	# report_migrations: what a run that ends without its release has applied, and how to undo it:
+	# nothing takes the schema back.
+	report_migrations() {
+		applied=$(sed -n 's/^ *Applying \([A-Za-z0-9_]*\.[A-Za-z0-9_]*\)\.\.\. OK$/\1/p; s/.*Running upgrade .* -> \([A-Za-z0-9_]*\).*/\1/p' \
+			"$releases/$release/.pystrano/migrated" 2>/dev/null | tr '\n' ' ')
+		if [ -z "$applied" ] || [ "$action" = rollback ]; then
+			return
+		fi
+		undo=''
+		event "fact migrations $applied"
+		event "fact undo $undo"
+		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
 	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
@@ -683,6 +707,7 @@ EOF
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
+		report_migrations
 		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
 		log reverted
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
@@ -814,9 +839,12 @@ EOF
 			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
 			esac
 			emit "out $line" "$line" 2>/dev/null
+			[ -z "$copy" ] || printf '%s\n' "$line" >>"$copy"
 		done
 		exit 137 # the command and the shell around it were killed
 	}
+
+	copy='' # the file that gets what relay shows, too
 
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
 		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
@@ -897,6 +925,7 @@ EOF
 	# end_run STATUS: a run that did not conclude ends here.
 	end_run() {
 		failed "$1"
+		report_migrations
 		case $stage in
 		refusing) conclude 2 refused '' ;;
 		looking) conclude 3 stopped '' ;;
@@ -927,8 +956,10 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
+			name_holder "waits for the other servers ($1)"
 			event "phase $1"
 			read_order || :
+			name_holder
 			[ "$order" = "$2" ] || die 3 'cancelled'
 		fi
 	}
@@ -953,6 +984,7 @@ EOF
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
+		name_holder 'has promoted and waits for the other servers'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'

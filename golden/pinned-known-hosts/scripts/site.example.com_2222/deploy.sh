@@ -114,6 +114,7 @@ EOF
 		[ -z "$holder" ] || fact lock "$holder"
 		[ -z "$history" ] || fact last "${history##*
 }"
+		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
 		[ -z "$facts" ] || tell_system
 		conclude 0 'done' ''
 	}
@@ -150,8 +151,8 @@ EOF
 		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
 		stage=locked
-		# On a full disk it goes without a name: what clean_up removes makes room.
-		printf '%s\n' "$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ) pid $$" 2>/dev/null >"$state/lock" || :
+		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		name_holder
 		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
 		watch_controller 0
 		clean_up
@@ -184,6 +185,12 @@ EOF
 			find_holder
 		fi
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
+	# what clean_up removes makes room.
+	name_holder() {
+		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
 	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
@@ -880,8 +887,10 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
+			name_holder "waits for the other servers ($1)"
 			event "phase $1"
 			read_order || :
+			name_holder
 			[ "$order" = "$2" ] || die 3 'cancelled'
 		fi
 	}
@@ -906,6 +915,7 @@ EOF
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
+		name_holder 'has promoted and waits for the other servers'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'
