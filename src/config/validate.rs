@@ -254,7 +254,7 @@ fn dependency_file(server: &Server, reader: &mut Reader) {
     let help = match name {
         "uv.lock" => "write `package_manager: uv`",
         "poetry.lock" | "pdm.lock" => {
-            "export it to a requirements.txt, or write a `dependency_install_command`, such as those in the README"
+            "export it to a requirements.txt, or write a `dependency_install_command`"
         }
         "Pipfile" | "Pipfile.lock" => {
             "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`"
