@@ -1,5 +1,9 @@
 //! Runs a command under ptrace, with all it starts, counts the changes they make to a tree of
 //! files, and does something to them just before the Nth.
+#![expect(
+    unsafe_code,
+    reason = "ptrace takes hold of a child between fork and exec"
+)]
 
 use nix::errno::Errno;
 use nix::libc;
