@@ -4,6 +4,7 @@ mod atomic;
 mod check;
 mod completions;
 mod handoff;
+mod hooks;
 pub mod init;
 mod man;
 mod names;

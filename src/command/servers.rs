@@ -1,5 +1,6 @@
 //! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status`, `history` and `logs`.
 
+use super::hooks::ControllerHooks;
 use super::reviewed::Reviewed;
 use crate::cli::{self, Cli, FleetOptions, Lock, Selection, Servers};
 use crate::config::{Config, Server};
@@ -221,7 +222,11 @@ impl<'a> Run<'a> {
             return dry_run(&self.job, self.config, self.is_reviewed, &report);
         }
         ssh::find_program()?;
+        let hooks = ControllerHooks::of(&self.config.servers);
         let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
+        if self.job.action.promotes() {
+            hooks.run(code, report.summary());
+        }
         if code == exit::INTERRUPTED {
             fleet::die();
         }

@@ -176,7 +176,7 @@ fields! {
     migration_command: Option<Command> = [shown "`manage.py migrate`; with FastAPI `alembic upgrade head`"];
     /// What collects or builds static files; FastAPI has no default
     static_files_command: Option<Command> = [shown "`manage.py collectstatic`"];
-    /// Commands, by the point of a deploy at which they run: `after_dependencies`, `before_static`, `after_static`, `before_migrate`, `before_promote`, `after_promote`
+    /// Commands, by the point of a deploy at which they run: `after_dependencies`, `before_static`, `after_static`, `before_migrate`, `before_promote`, `after_promote`; `on_success`, `on_failure` on the controller
     hooks: Hooks;
     /// Releases to keep; 0 or less for all
     keep_releases: Releases = "5";

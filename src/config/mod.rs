@@ -25,7 +25,7 @@ pub use schema::schema;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-pub use types::{Framework, KnownHost, PackageManager, VenvMode, absolute, is_ssh};
+pub use types::{Framework, Hooks, KnownHost, PackageManager, VenvMode, absolute, is_ssh};
 
 /// A config file, read and checked.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::fields::Server;
 use super::reader::Reader;
-use super::types::{Framework, PackageManager, VenvMode, is_ssh};
+use super::types::{Framework, Hooks, PackageManager, VenvMode, is_ssh};
 use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
@@ -40,9 +40,19 @@ pub fn same(first: &Server, server: &Server, reader: &mut Reader) {
     for (field, is_same) in [
         ("promote_batch", server.promote_batch == first.promote_batch),
         ("promote_pause", server.promote_pause == first.promote_pause),
+        (
+            "hooks",
+            [Hooks::ON_SUCCESS, Hooks::ON_FAILURE]
+                .iter()
+                .all(|point| server.hooks.at(point) == first.hooks.at(point)),
+        ),
     ] {
         if !is_same {
-            let what = format!("`{field}` is another one than the first server's");
+            let field_name = match field {
+                "hooks" => "what `hooks` runs on the controller".to_owned(),
+                field => format!("`{field}`"),
+            };
+            let what = format!("{field_name} is another one than the first server's");
             reader.error(field, Message::new(what, "set it once, under `common:`"));
         }
     }

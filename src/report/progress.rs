@@ -18,6 +18,8 @@ pub struct Report {
     view: View,
     /// The result of `logs`.
     log: Option<Log>,
+    /// The `summary` event.
+    summary: String,
     began: Instant,
 }
 
@@ -43,6 +45,9 @@ enum General<'a> {
         text: &'a str,
     },
     Summary {
+        action: &'static str,
+        /// `<environment> <app>`
+        target: &'a str,
         code: u8,
         interrupted: bool,
         hosts: Vec<Line<'a, &'a HostResult>>,
@@ -86,6 +91,7 @@ impl Report {
             verbose,
             view,
             log: None,
+            summary: String::new(),
             began: Instant::now(),
         }
     }
@@ -172,39 +178,47 @@ impl Report {
             self.show_log();
         }
         let text = summary::text(self.action, &self.target, &self.labels, ended);
+        let hosts = self.labels.iter().zip(&ended.hosts);
+        self.summary = self.object(
+            None,
+            General::Summary {
+                action: self.action.name(),
+                target: &self.target,
+                code: ended.code,
+                interrupted: ended.interrupted,
+                hosts: hosts
+                    .map(|(label, host)| Line {
+                        elapsed: None,
+                        host: Some(label),
+                        content: host,
+                    })
+                    .collect(),
+            },
+        );
         match &mut self.view {
-            View::Json => {
-                let hosts = self.labels.iter().zip(&ended.hosts);
-                self.json(
-                    None,
-                    General::Summary {
-                        code: ended.code,
-                        interrupted: ended.interrupted,
-                        hosts: hosts
-                            .map(|(label, host)| Line {
-                                elapsed: None,
-                                host: Some(label),
-                                content: host,
-                            })
-                            .collect(),
-                    },
-                );
-            }
+            View::Json => super::result(&self.summary),
             View::Live(live) => live.above(&text),
             View::Plain => write_talk(&text),
         }
     }
 
+    /// How all ended, as the JSON object that is the last event; nothing before the end.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
     /// Writes one object to stdout.
     pub(super) fn json(&self, host: Option<usize>, content: impl Serialize) {
+        super::result(self.object(host, content));
+    }
+
+    fn object(&self, host: Option<usize>, content: impl Serialize) -> String {
         let line = Line {
             elapsed: Some((self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0),
             host: host.map(|host| self.labels[host].as_str()),
             content,
         };
-        if let Ok(text) = serde_json::to_string(&line) {
-            super::result(text);
-        }
+        serde_json::to_string(&line).expect("an event is JSON")
     }
 
     pub(super) fn is_json(&self) -> bool {

@@ -3,6 +3,7 @@
 mod commands;
 mod everyday;
 mod faults;
+mod hooks;
 mod interrupts;
 mod links;
 mod output;

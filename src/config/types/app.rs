@@ -187,25 +187,36 @@ fn dependency_set(value: &str) -> Validation {
 #[derive(Debug, Clone, Default)]
 pub struct Hooks(Vec<(&'static str, Vec<Command>)>);
 
-/// The points, in the order in which a deploy comes to them.
-const POINTS: [&str; 6] = [
+/// The points, in the order in which a deploy comes to them. At the last two, commands run on the controller.
+const POINTS: [&str; 8] = [
     "after_dependencies",
     "before_static",
     "after_static",
     "before_migrate",
     "before_promote",
     "after_promote",
+    Hooks::ON_SUCCESS,
+    Hooks::ON_FAILURE,
 ];
 
 impl Hooks {
+    /// A deploy or rollback is done on all servers.
+    pub const ON_SUCCESS: &str = "on_success";
+    /// It ended otherwise.
+    pub const ON_FAILURE: &str = "on_failure";
+
     /// The commands of a point, in order.
     pub fn at(&self, point: &str) -> &[Command] {
         let hooks = self.0.iter().find(|(name, _)| *name == point);
         hooks.map_or(&[], |(_, commands)| commands)
     }
 
+    /// Whether a deploy comes to no point on the host.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let on_controller = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE];
+        self.0
+            .iter()
+            .all(|(point, _)| on_controller.contains(point))
     }
 }
 
