@@ -1101,7 +1101,9 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
     }
     // A directory on the way that leads elsewhere.
     fs::remove_dir_all(host.path("repo/backend/config")).expect("removed");
-    std::os::unix::fs::symlink("/tmp", host.path("repo/backend/config")).expect("a link");
+    host.write("elsewhere/local.toml", "of somebody else");
+    std::os::unix::fs::symlink(host.path("elsewhere"), host.path("repo/backend/config"))
+        .expect("a link");
     host.commit("leads elsewhere");
     configure("");
     let ran = host.deploy();
@@ -1111,6 +1113,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
         "{ran:?}"
     );
     assert_eq!(host.snapshot(), before);
+    assert_eq!(host.read("elsewhere/local.toml"), "of somebody else");
 }
 
 /// Commands of the config run in place of Django's own.

@@ -38,7 +38,6 @@
 
 	# link_shared PATH: in place of what the repository may hold there.
 	link_shared() {
-		rm -rf {{ app_root|safe }}/"${1:?}"
 		case $1 in
 		*/*)
 			parent={{ app_root|safe }}/${1%/*}
@@ -49,6 +48,7 @@
 			;;
 		*) upwards='' ;;
 		esac
+		rm -rf {{ app_root|safe }}/"${1:?}"
 		ln -s "{{ upwards|safe }}${upwards}shared/$1" {{ app_root|safe }}/"$1"
 	}
 {%- else %}

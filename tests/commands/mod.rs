@@ -1,6 +1,6 @@
 //! The commands by their first names, in the order of the help.
 
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 14] = [
     "init",
     "check",
     "render",
@@ -11,6 +11,7 @@ pub const COMMANDS: [&str; 13] = [
     "logs",
     "run",
     "restart",
+    "history",
     "schema",
     "completions",
     "man",

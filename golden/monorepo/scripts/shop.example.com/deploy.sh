@@ -553,7 +553,6 @@ EOF
 
 	# link_shared PATH: in place of what the repository may hold there.
 	link_shared() {
-		rm -rf "$releases/$release/$app_dir"/"${1:?}"
 		case $1 in
 		*/*)
 			parent="$releases/$release/$app_dir"/${1%/*}
@@ -564,6 +563,7 @@ EOF
 			;;
 		*) upwards='' ;;
 		esac
+		rm -rf "$releases/$release/$app_dir"/"${1:?}"
 		ln -s "../../../${upwards}shared/$1" "$releases/$release/$app_dir"/"$1"
 	}
 
