@@ -106,8 +106,12 @@ struct Release {
     dependency_file: String,
     install: Option<String>,
     statics: String,
+    hook: String,
     migration: String,
     health: String,
+    app_dir: Option<String>,
+    shared_dir: String,
+    shared_file: String,
     values: Vec<String>,
 }
 
@@ -120,24 +124,31 @@ fn release() -> impl Strategy<Value = Release> {
             name(),
             prop::option::of(text(true)),
         ),
-        (text(true), text(true)),
+        (text(true), text(true), text(true)),
+        (prop::option::of(name()), (name(), name()), name()),
         // In a dotenv file this means a value of an earlier line, however it is quoted.
         prop::collection::vec(any_text().prop_map(|text| text.replace("${", "$ {")), 1..6),
     )
-        .prop_map(|(places, refs, dependencies, commands, values)| Release {
-            own_venv: places.0,
-            paths: places.1,
-            repository: places.2,
-            health: places.3,
-            branch: refs.0,
-            revision: refs.1,
-            installer: dependencies.0,
-            dependency_file: dependencies.1,
-            install: dependencies.2,
-            statics: commands.0,
-            migration: commands.1,
-            values,
-        })
+        .prop_map(
+            |(places, refs, dependencies, commands, app, values)| Release {
+                own_venv: places.0,
+                paths: places.1,
+                repository: places.2,
+                health: places.3,
+                branch: refs.0,
+                revision: refs.1,
+                installer: dependencies.0,
+                dependency_file: dependencies.1,
+                install: dependencies.2,
+                statics: commands.0,
+                hook: commands.1,
+                migration: commands.2,
+                app_dir: app.0,
+                shared_dir: format!("d{}/{}", app.1.0, app.1.1),
+                shared_file: format!("f{}", app.2),
+                values,
+            },
+        )
 }
 
 /// A git that makes the smallest repository there can be.
@@ -147,9 +158,9 @@ for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/git"
 case $1 in
 clone)
 	for to; do :; done
-	mkdir -p "$to"
-	: >"$to/$DEPENDENCIES"
-	: >"$to/pyproject.toml"
+	mkdir -p "$to/$APP_DIR"
+	: >"$to/$APP_DIR/$DEPENDENCIES"
+	: >"$to/$APP_DIR/pyproject.toml"
 	;;
 -C) echo 0123456789abcdef0123456789abcdef01234567 ;;
 esac
@@ -187,7 +198,9 @@ fn deploys(template: &Sandbox, case: &Release) {
     for directory in ["releases", "shared"] {
         fs::create_dir_all(format!("{root}/{directory}")).expect("a directory");
     }
-    fs::write(format!("{root}/shared/{}", case.paths.secret), "").expect("a secret");
+    for name in [&case.paths.secret, &case.shared_file] {
+        fs::write(format!("{root}/shared/{name}"), "").expect("a file");
+    }
     host.makes_venvs();
     let (place, programs) = if case.own_venv {
         let place = format!("{}/.pystrano/uv/bin", case.paths.root);
@@ -214,6 +227,7 @@ fn deploys(template: &Sandbox, case: &Release) {
         .command(&["sh", "deploy.sh", "deploy", "r1"])
         .env("PWNED", host.path("pwned"))
         .env("DEPENDENCIES", dependencies(case))
+        .env("APP_DIR", case.app_dir.as_deref().unwrap_or("."))
         .output()
         .expect("sh");
     assert!(
@@ -252,7 +266,8 @@ fn venv(host: &Sandbox, case: &Release, root: &str) -> String {
 fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
     let mut config = format!(
         "framework: fastapi\nproject_root: {}\nvenv_dir: {}\nsecrets: [{}]\nhealth_check_url: {}\n\
-         source_code_url: {}\nstatic_files_command: {}\nmigration_command: {}\nbranch: -",
+         source_code_url: {}\nstatic_files_command: {}\nmigration_command: {}\nbranch: -\n\
+         hooks: {{before_migrate: {}}}\nshared_dirs: [{}]\nshared_files: [{}]",
         json(root),
         json(venv),
         json(&format!("{at}/files/{}", case.paths.secret)),
@@ -260,6 +275,9 @@ fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
         json(&format!("https://git.example.com/{}", case.repository)),
         json(&case.statics),
         json(&case.migration),
+        json(&case.hook),
+        json(&case.shared_dir),
+        json(&case.shared_file),
     );
     if case.own_venv {
         config += "\nvenv_mode: release";
@@ -274,6 +292,7 @@ fn config(case: &Release, at: &str, root: &str, venv: &str) -> String {
         ("branch", &case.branch),
         ("revision", &case.revision),
         ("dependency_install_command", &case.install),
+        ("app_dir", &case.app_dir),
     ] {
         if let Some(value) = value {
             config += &format!("\n{field}: {}", json(value));
@@ -301,17 +320,21 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
             ["rev-parse", "--verify", "--quiet", &tag]
         );
     }
-    let mut commands = vec!["-c", &case.statics, "-c", &case.migration];
+    let mut commands = vec!["-c", &case.statics, "-c", &case.hook, "-c", &case.migration];
     if let Some(install) = &case.install {
         commands.splice(0..0, ["-c", install]);
     }
     let venv = venv(host, case, root);
+    let file = match &case.app_dir {
+        Some(app_dir) => format!("{root}/releases/r1/{app_dir}/{}", case.dependency_file),
+        None => case.dependency_file.clone(),
+    };
     match case.installer {
         _ if case.install.is_some() => {}
-        Installer::Pip => assert_eq!(calls(host, "pip").last(), Some(&case.dependency_file)),
+        Installer::Pip => assert_eq!(calls(host, "pip").last(), Some(&file)),
         Installer::UvPip => {
             let python = format!("{venv}/bin/python");
-            let words = ["--python", &python, "-r", &case.dependency_file];
+            let words = ["--python", &python, "-r", &file];
             let calls = calls(host, "uv");
             assert_eq!(calls[calls.len() - 4..], words);
         }
@@ -331,11 +354,19 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
     for (index, value) in case.values.iter().enumerate() {
         let variable = format!("VALUE_{index}={value}");
         let seen = environments.split('\0').filter(|line| *line == variable);
-        assert_eq!(seen.count(), 2, "{variable:?}"); // static files and migration
+        assert_eq!(seen.count(), 3, "{variable:?}"); // static files, the hook and the migration
     }
-    let secret = &case.paths.secret;
-    let link = fs::read_link(format!("{root}/releases/r1/{secret}")).expect("a link");
-    assert_eq!(link, Path::new("../../shared").join(secret));
+    let app = Path::new(root)
+        .join("releases/r1")
+        .join(case.app_dir.as_deref().unwrap_or("."));
+    for shared in [&case.paths.secret, &case.shared_dir, &case.shared_file] {
+        assert!(app.join(shared).is_symlink(), "{shared:?}");
+        let leads_to = fs::canonicalize(app.join(shared)).expect(shared);
+        let path = fs::canonicalize(format!("{root}/shared"))
+            .expect("a directory")
+            .join(shared);
+        assert_eq!(leads_to, path);
+    }
 }
 
 #[derive(Debug, Clone)]
