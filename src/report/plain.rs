@@ -28,7 +28,6 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         let _ = writeln!(text, "{prefix}{content}");
     };
     match event {
-        Event::Done { .. } if action.is_query() && !verbose => {}
         Event::Done {
             state: State::Warning,
             text,
@@ -36,6 +35,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         } => {
             line(&format!("{} {text}", paint(Paint::Warning, "!")));
         }
+        Event::Done { .. } if action.is_query() && !verbose => {}
         Event::Done { state, text, .. } => {
             let note = match (action, state) {
                 (Action::Setup, State::Ok) => paint(Paint::Dim, " (ok)"),
