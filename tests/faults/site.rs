@@ -75,9 +75,18 @@ show)
 		esac
 	done
 	;;
+restart)
+	shift
+	for unit; do
+		printf '%s\n' "${release##*/}" >"$SANDBOX/units/$unit"
+	done
+	;;
 is-active) echo active ;;
 esac
 "#;
+
+/// The units that a deploy restarts.
+const UNITS: [&str; 2] = ["app.service", "worker.service"];
 
 const CURL: &str = r#"#!/bin/sh
 release=$(readlink "$SANDBOX/root/current")
@@ -101,6 +110,9 @@ impl Site {
         host.program("stand-ins/pip", PIP);
         host.program("stand-ins/python", PYTHON);
         fs::remove_dir_all(host.path("venv")).expect("the sandbox's venv");
+        fs::create_dir(host.path("units")).expect("a directory");
+        let unit = host.read(&format!("files/{}", UNITS[0]));
+        host.write(&format!("files/{}", UNITS[1]), unit);
         let site = Site { host, venv_mode };
         if venv_mode == "shared" {
             site.make_venv();
@@ -191,9 +203,14 @@ impl Site {
         if !self.host.path(&script).exists() {
             self.host
                 .write("files/.env", format!("RELEASE={release}\n"));
+            let files = self.host.path("files");
+            let units = UNITS.map(|unit| files.join(unit).display().to_string());
             self.host.configure(&format!(
-                "secrets: -\ncollect_static_files: true\nvenv_mode: {}",
-                self.venv_mode
+                "secrets: -\ncollect_static_files: true\nvenv_mode: {}\nservice_file: {}\n\
+                 hooks: {{after_dependencies: cp version hooked, before_promote: cp hooked checked}}\n\
+                 shared_dirs: exports/out",
+                self.venv_mode,
+                units.join("; ")
             ));
             self.host.write(&script, self.host.script());
         }
@@ -268,6 +285,18 @@ impl Site {
         if let Ok(env) = fs::symlink_metadata(own) {
             let mode = env.mode();
             must!(mode == 0o100_600, "the env of {current} has mode {mode:o}");
+            for hook in ["hooked", "checked"] {
+                let left = read(&format!("root/current/{hook}"));
+                must!(
+                    left == version,
+                    "current is {current}, a hook left {left:?}"
+                );
+            }
+            let shared = self.host.path("root/current/exports/out");
+            must!(
+                shared.is_dir(),
+                "current is {current}, without its shared directory"
+            );
         }
         let package = read("venv/package");
         // The Python tool's releases are those of 2025 here; they share what was installed then.
@@ -341,6 +370,10 @@ impl Site {
         );
         let package = self.host.read("venv/package");
         must!(package == format!("{next}\n"), "installed: {package:?}");
+        for unit in UNITS {
+            let runs = self.host.read(&format!("units/{unit}"));
+            must!(runs == package, "{unit} runs {runs:?}");
+        }
         self.is_sound(&before, next)?;
         self.is_tidy()
     }
