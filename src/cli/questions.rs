@@ -200,8 +200,8 @@ questions! {
         "Server host", "as ssh knows it",
         Required(Host::check), [];
     port "PORT",
-        "SSH port", "",
-        Required(|text| number(text, 1, 65535)), ["22"];
+        "SSH port (optional)", "that of your ssh_config, or 22",
+        Optional(|text| number(text, 1, 65535)), [];
 }
 
 impl Question {

@@ -47,7 +47,7 @@ fn answer(terminal: &mut Terminal, unit: &str) {
     }
     terminal
         .send("www.example.com\r")
-        .expect("? SSH port")
+        .expect("? SSH port (optional)")
         .send("\r");
 }
 

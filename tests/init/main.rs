@@ -161,7 +161,7 @@ fn a_missing_answer_names_its_option() {
     pystrano(&directory, &["init", "production", "shop"])
         .code(2)
         .stdout("")
-        .stderr(contains("--framework, --user, --venv-dir").and(contains("--host, --port")));
+        .stderr(contains("--framework, --user, --venv-dir").and(contains("--host;")));
     let words = [
         "init",
         "production",
