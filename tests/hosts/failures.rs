@@ -4,12 +4,12 @@ use crate::support::{App, Deployed, Output, deployed, free_port};
 use std::process::Command;
 
 /// What a failed deploy must not change: files, links, modes, contents, and which process of the
-/// application runs. The lock's text, caches of Python and the database are not looked at.
+/// application runs. The lock's text, times of starts, caches of Python and the database are not looked at.
 fn state(fixture: &Deployed) -> String {
     fixture.host.root(
         "cd /home/deploy/demo && find . ../.ssh \\( -name __pycache__ -o -name 'db.sqlite3*' -o -path ./.pystrano/lock \
-             -o -path ./.pystrano/revisions.log \\) -prune -o -printf '%p %y %m %u %l\\n' | sort
-         find current/ shared .pystrano -type f ! -name '*.pyc' ! -name 'db.sqlite3*' ! -name lock ! -name revisions.log \
+             -o -path ./.pystrano/revisions.log -o -path ./.pystrano/starts \\) -prune -o -printf '%p %y %m %u %l\\n' | sort
+         find current/ shared .pystrano -type f ! -name '*.pyc' ! -name 'db.sqlite3*' ! -name lock ! -name revisions.log ! -name starts \
              -exec sha256sum {} + | sort
          systemctl show demo ssh -P ActiveState",
     )

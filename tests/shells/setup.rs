@@ -208,9 +208,10 @@ fn the_controller_gets_events() {
             .filter_map(|line| line.strip_prefix("@abc "))
             .collect();
         assert_eq!(
-            events[..7],
+            events[..8],
             [
                 "start setup -",
+                "step host",
                 "step lock",
                 "step ownership",
                 "done ownership changed Recorded what app/test has on this host",
