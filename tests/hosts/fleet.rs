@@ -124,7 +124,9 @@ fn whatever_fails_anywhere_all_serve_the_same_release() {
         ("unreachable", 4),
         ("client killed", 3),
     ] {
-        for index in 0..HOSTS {
+        // The hosts between them only in an exhaustive run; the stand-ins' tests take each.
+        let all = std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some();
+        for index in (0..HOSTS).filter(|index| all || [0, HOSTS - 1].contains(index)) {
             let case = format!("{fault} on {index}");
             let before = fleet.migrations();
             let output: Output = match fault {
