@@ -285,6 +285,15 @@ impl Site {
         if let Ok(env) = fs::symlink_metadata(own) {
             let mode = env.mode();
             must!(mode == 0o100_600, "the env of {current} has mode {mode:o}");
+        }
+        let package = read("venv/package");
+        // The Python tool's releases are those of 2025 here; they share what was installed then.
+        let is_legacy = current.starts_with("2025");
+        let wanted = match is_legacy {
+            true => "earlier",
+            false => &current,
+        };
+        if !is_legacy {
             for hook in ["hooked", "checked"] {
                 let left = read(&format!("root/current/{hook}"));
                 must!(
@@ -298,12 +307,6 @@ impl Site {
                 "current is {current}, without its shared directory"
             );
         }
-        let package = read("venv/package");
-        // The Python tool's releases are those of 2025 here; they share what was installed then.
-        let wanted = match current.starts_with("2025") {
-            true => "earlier",
-            false => &current,
-        };
         must!(
             self.venv_mode == "shared" || package == format!("{wanted}\n"),
             "current is {current}, the virtualenv has {package:?}"
