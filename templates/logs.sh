@@ -67,18 +67,16 @@
 		followers="$followers $!"
 	}
 
-	# finish: journalctl ends when those who read from it do.
-	finish() {
-		status=$?
-		trap - EXIT
-		trap '' HUP INT PIPE TERM
+	# end_run STATUS: journalctl ends when those who read from it do.
+	end_run() {
 		for follower in $followers; do
 			kill -KILL "$follower" 2>/dev/null || :
 		done
-		[ "$status" -eq 0 ] || event "fail $step $status $reason"
-		event "end $status logs"
-		exit "$status"
+		[ "$1" -eq 0 ] || failed "$1"
+		conclude "$1" logs ''
 	}
+
+{% include "parts/skeleton.sh" %}
 
 	main() {
 		set -eu
@@ -93,15 +91,7 @@
 			since=*) since=${word#*=} ;;
 			esac
 		done
-		[ -z "$nonce" ] || exec 2>&1
-		event 'start logs -'
-		read_clock
-		step_began=$now
-		trap finish EXIT
-		trap 'exit 129' HUP
-		trap 'exit 130' INT
-		trap 'exit 141' PIPE
-		trap 'exit 143' TERM
+		start_run logs -
 		begin logs
 		for unit in $units; do
 			[ -z "$only" ] || [ "$unit" = "$only" ] || continue

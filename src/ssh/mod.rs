@@ -43,6 +43,37 @@ pub struct Call {
     pub barrier: Option<u32>,
 }
 
+/// No terminal, and nothing is asked on one.
+const NO_TERMINAL: &[&str] = &["-T", "-o", "BatchMode=yes"];
+
+/// The arguments of an `ssh` that runs `remote` on the server as `user`; `terminal` and `agent` are options.
+fn connection(
+    server: &Server,
+    user: &str,
+    terminal: &[&str],
+    agent: &[&str],
+    remote: &str,
+) -> Vec<String> {
+    let options = [
+        "-o",
+        "ConnectTimeout=15",
+        "-o",
+        "ServerAliveInterval=15",
+        "-o",
+        "ServerAliveCountMax=3",
+    ];
+    let mut arguments: Vec<String> = [terminal, agent, &options]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if let Some(port) = server.port {
+        arguments.extend(["-p".to_owned(), port.to_string()]);
+    }
+    arguments.extend(["-l", user, "--", &server.host, remote].map(str::to_owned));
+    arguments
+}
+
 impl Call {
     /// Who logs in.
     pub fn user<'a>(&self, server: &'a Server) -> &'a str {
@@ -57,30 +88,13 @@ impl Call {
         let user = self.user(server);
         let is_root = self.action != Action::Setup || user == "root";
         let forward = self.action == Action::Deploy && server.forward_agent;
-        let mut arguments: Vec<String> = [
-            "-T",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "ConnectTimeout=15",
-            "-o",
-            "ServerAliveInterval=15",
-            "-o",
-            "ServerAliveCountMax=3",
-            if forward { "-A" } else { "-a" },
-        ]
-        .map(str::to_owned)
-        .into();
-        if forward {
-            // A connection of its own: the agent's socket is removed when it is no longer needed, and
-            // a later run through the same connection would get no other.
-            arguments.extend(["-o", "ControlPath=none"].map(str::to_owned));
-        }
-        if let Some(port) = server.port {
-            arguments.extend(["-p".to_owned(), port.to_string()]);
-        }
-        arguments.extend(["-l", user, "--", &server.host, &remote(is_root)].map(str::to_owned));
-        arguments
+        // A connection of its own: the agent's socket is removed when it is no longer needed, and a later run
+        // through the same connection would get no other.
+        let agent: &[&str] = match forward {
+            true => &["-A", "-o", "ControlPath=none"],
+            false => &["-a"],
+        };
+        connection(server, user, NO_TERMINAL, agent, &remote(is_root))
     }
 
     /// What the host reads before the script's bytes: that nothing was lost on the way, and the

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh")]
 
-use super::{ASKS_NOBODY, program};
+use super::{ASKS_NOBODY, NO_TERMINAL, connection, program};
 use crate::config::Server;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,25 +27,17 @@ pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<S
     if remote.len() > LONGEST {
         return None;
     }
-    let mut arguments: Vec<String> = match terminal {
-        true => vec!["-t".to_owned()],
-        false => ["-T", "-o", "BatchMode=yes"].map(str::to_owned).into(),
+    let terminal: &[&str] = match terminal {
+        true => &["-t"],
+        false => NO_TERMINAL,
     };
-    let options = [
-        "-a",
-        "-o",
-        "ConnectTimeout=15",
-        "-o",
-        "ServerAliveInterval=15",
-        "-o",
-        "ServerAliveCountMax=3",
-    ];
-    arguments.extend(options.map(str::to_owned));
-    if let Some(port) = server.port {
-        arguments.extend(["-p".to_owned(), port.to_string()]);
-    }
-    arguments.extend(["-l", &server.project_user, "--", &server.host, &remote].map(str::to_owned));
-    Some(arguments)
+    Some(connection(
+        server,
+        &server.project_user,
+        terminal,
+        &["-a"],
+        &remote,
+    ))
 }
 
 /// Text for `sh` that starts the command by the release's launcher. The shell stays, so that a command that a signal
