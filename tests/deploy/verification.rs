@@ -1,0 +1,413 @@
+//! What is looked at around a promotion: units, programs, answers, limits.
+
+use crate::sandbox::Sandbox;
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+/// The app answers with this, once its release is the second.
+fn answers(host: &Sandbox, code: &str) {
+    host.program(
+        "bin/curl",
+        &format!(
+            "#!/bin/sh\ncase $(readlink \"$SANDBOX/root/current\") in *2) printf {code} ;; *) printf 200 ;; esac\n"
+        ),
+    );
+}
+
+/// Half a minute is for an app that does not answer yet.
+#[test]
+fn an_app_that_answers_that_it_is_broken_is_not_asked_for_long() {
+    let host = Sandbox::new();
+    host.configure("health_check_timeout: 60");
+    host.deployed("release1");
+    answers(&host, "500");
+    let begun = Instant::now();
+    let ran = host.run(&["sh"], &["deploy", "release2"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("http://127.0.0.1:8000/ answered with 500 for 5 s"),
+        "{ran:?}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(45));
+}
+
+/// A proxy before the app answers so while it waits for it.
+#[test]
+fn answers_of_a_proxy_are_waited_for() {
+    let host = Sandbox::new();
+    host.configure("health_check_timeout: 7");
+    host.deployed("release1");
+    answers(&host, "502");
+    let ran = host.run(&["sh"], &["deploy", "release2"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("within 7 s; its last answer was 502"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_unit_that_is_not_as_the_config_has_it_is_told() {
+    let host = Sandbox::new();
+    host.configure("");
+    let at = host.path("etc/systemd/system").display().to_string();
+    let script = host.script().replace("/etc/systemd/system", &at);
+    host.write("deploy.sh", script);
+    let warning = "warning app.service on this host differs from service_file; run pystrano setup";
+    for (text, told) in [
+        ("[Service]\nExecStart=/bin/true\n", false),
+        ("[Service]\nExecStart=/bin/false\n", true),
+    ] {
+        host.write("etc/systemd/system/app.service", text);
+        let ran = host.command(&["sh", "deploy.sh"]).output().expect("sh");
+        let ran = crate::sandbox::Ran::from(ran);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(ran.stdout.contains(warning), told, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_server_of_the_app_that_the_dependencies_lack_stops_before_promotion() {
+    for (start, extra, source) in [
+        (
+            "{root}/root/current/.pystrano/run hypercorn-x app:app",
+            "",
+            "requirements.txt",
+        ),
+        (
+            "-{root}/venv/bin/hypercorn-x app:app",
+            "",
+            "requirements.txt",
+        ),
+        (
+            "{root}/root/current/.pystrano/run hypercorn-x",
+            "dependency_install_command: 'true'",
+            "what dependency_install_command installs",
+        ),
+    ] {
+        let host = Sandbox::new();
+        let root = host.dir.path().display().to_string();
+        let start = start.replace("{root}", &root);
+        host.write(
+            "files/app.service",
+            format!("[Service]\nExecStart={start}\n"),
+        );
+        host.configure(extra);
+        let ran = host.deploy();
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(
+            ran.stderr.contains(&format!(
+                "dependencies, exit status 3: there is no bin/hypercorn-x in the virtualenv; add hypercorn-x to {source}\n"
+            )),
+            "{ran:?}"
+        );
+        host.program("venv/bin/hypercorn-x", "#!/bin/sh\n");
+        host.deployed("release1");
+    }
+}
+
+/// The agent is for git and the dependencies.
+#[test]
+fn trial_1_what_runs_later_does_not_reach_the_agent() {
+    let host = Sandbox::new();
+    host.configure("");
+    let socket = host.path("agent");
+    let _agent = UnixListener::bind(&socket).expect("a socket");
+    let has_agent = |name: &str| {
+        let environment = host.read(&format!("environments/{name}"));
+        environment.contains("\0SSH_AUTH_SOCK=")
+    };
+    host.write("deploy.sh", host.script());
+    let by_hand = host
+        .command(&["sh", "deploy.sh"])
+        .env("SSH_AUTH_SOCK", &socket)
+        .status();
+    assert!(by_hand.expect("sh").success());
+    assert!(has_agent("pip") && !has_agent("python"));
+    assert!(socket.exists(), "it belongs to who runs this by hand");
+
+    let mut command = host.command(&["env"]);
+    command.arg(format!("SSH_AUTH_SOCK={}", socket.display()));
+    let script = host.script();
+    let session = crate::sandbox::Session::of(command, &["sh", "-s"], &script, &["deploy"]);
+    assert_eq!(session.end().1, 0);
+    assert!(!has_agent("python"));
+    assert!(!socket.exists(), "the connection was for this deploy");
+}
+
+/// systemd would stop the unit, and then refuse to start it.
+#[test]
+fn trial_24_a_start_that_systemd_would_refuse_is_waited_for() {
+    let host = Sandbox::new();
+    host.configure("");
+    let systemctl = host.read("bin/systemctl");
+    host.program(
+        "bin/systemctl",
+        &systemctl.replace(
+            "MainPID=0",
+            "MainPID=0 StartLimitBurst=2 'StartLimitIntervalUSec=1min 5s 500ms' NRestarts=0 ActiveEnterTimestampMonotonic=0",
+        ),
+    );
+    let waits = "warning Waiting until systemd takes another start of app.service";
+    let uptime = || {
+        let uptime = fs::read_to_string("/proc/uptime").expect("a clock");
+        let seconds = uptime.split_whitespace().next().expect("seconds");
+        seconds.parse::<f64>().expect("a number")
+    };
+    for (release, before, told) in [
+        // Long ago, and in a life of the host that is over.
+        ("release1", "99999999999.5 1 2 3", false),
+        ("release2", "66 67 68", false),
+        ("release3", "64 99", false),
+        ("release4", "64 10", true),
+    ] {
+        let now = uptime();
+        let starts: Vec<String> = before
+            .split(' ')
+            .map(|ago| match ago.parse::<f64>().expect("a number") {
+                later if later > 1e6 => ago.to_owned(),
+                ago if ago < 4.0 => ago.to_string(),
+                ago => format!("{:.2}", now - ago),
+            })
+            .collect();
+        host.write("root/.pystrano/starts", starts.join("\n") + "\n");
+        let ran = host.run(&["sh"], &["deploy", release]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(
+            ran.stdout.matches(waits).count(),
+            usize::from(told),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(host.read("root/.pystrano/starts").lines().count(), 3);
+}
+
+#[test]
+fn a_health_check_says_for_whom_it_asks_and_what_counts() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/curl",
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$SANDBOX/calls/curl\"\nprintf '%s' \"$(cat \"$SANDBOX/answer\")\"\n",
+    );
+    let deploy = |extra: &str, answer: &str| {
+        host.write("answer", answer);
+        host.configure(extra);
+        host.deploy()
+    };
+    let ran = deploy(
+        "health_check_host: shop.example.com\nhealth_check_statuses: 200-299,404\nhealth_check_url: \"unix:/run/shop.sock:/up\"",
+        "404 ",
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let called = host.read("calls/curl");
+    for words in [
+        "--unix-socket\n/run/shop.sock\n",
+        "--header\nX-Forwarded-Proto: https\n",
+        "--header\nHost: shop.example.com\n",
+        "--\nhttp://localhost/up\n",
+    ] {
+        assert!(called.contains(words), "{called}");
+    }
+    let ran = deploy("health_check_statuses: 200-299,404", "302 https://x/");
+    // The old release answers so, too.
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("did not answer with 200-299,404 within 1 s; its last answer was 302"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn silentsuite_326_a_redirect_to_https_is_told() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/curl",
+        "#!/bin/sh\nprintf '%s' \"$(cat \"$SANDBOX/answer\")\"\n",
+    );
+    for (url, answer, told) in [
+        ("http://127.0.0.1:8000/", "301 https://127.0.0.1/", true),
+        (
+            "http://127.0.0.1:8000",
+            "301 https://shop.example.com/",
+            true,
+        ),
+        (
+            "http://127.0.0.1:8000/up?a=b",
+            "308 https://h:8443/up?a=b",
+            true,
+        ),
+        (
+            "http://127.0.0.1:8000/",
+            "302 https://127.0.0.1/login",
+            false,
+        ),
+        ("http://127.0.0.1:8000/", "302 http://127.0.0.1/", false),
+        ("http://127.0.0.1:8000/", "200 ", false),
+    ] {
+        host.configure(&format!("health_check_url: {url}"));
+        host.write("answer", answer);
+        let ran = host.deploy();
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let warned = ran.stdout.contains("warning") && ran.stdout.contains("only leads to https");
+        assert_eq!(warned, told, "{url} {answer}: {ran:?}");
+    }
+}
+
+/// systemd stays silent about a process that works elsewhere.
+#[test]
+fn a_unit_that_works_in_an_earlier_release_is_no_success() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let old = host.path("root/releases/20260101000000");
+    let mut sleep = std::process::Command::new("sleep")
+        .arg("60")
+        .current_dir(&old)
+        .spawn()
+        .expect("sleep");
+    let systemctl = host.read("bin/systemctl");
+    let told = format!("MainPID={}", sleep.id());
+    host.program("bin/systemctl", &systemctl.replace("MainPID=0", &told));
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    sleep.kill().expect("sleep ended");
+    sleep.wait().expect("an end");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("its WorkingDirectory must lead through "),
+        "{ran:?}"
+    );
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+}
+
+/// Three seconds is what a unit must survive, not what it takes to see that it died.
+#[test]
+fn a_unit_that_dies_is_noticed_at_once() {
+    let host = Sandbox::new();
+    host.configure("health_check_url: -\nhealth_check_timeout: -");
+    host.deployed("20260101000000");
+    let dies = "\"InvocationID=$(case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac)\"";
+    let systemctl = host.read("bin/systemctl");
+    host.program("bin/systemctl", &systemctl.replace("InvocationID=1", dies));
+    let begun = std::time::Instant::now();
+    let ran = host.run(&["sh"], &["deploy", "release2"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    // The old release is watched for its three seconds.
+    let took = ran.stdout.lines().find(|line| line.contains("Restarted"));
+    assert!(took.is_some(), "{ran:?}");
+    assert!(
+        ran.stderr.contains("app.service did not stay up"),
+        "{ran:?}"
+    );
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    let calls = ran.stdout.matches("Promoted").count();
+    assert_eq!(calls, 2, "{ran:?}");
+}
+
+#[test]
+fn a_masked_unit_stops_before_promotion() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    let systemctl = host.read("bin/systemctl");
+    let masked = systemctl.replace("LoadState=loaded", "LoadState=masked");
+    host.program("bin/systemctl", &masked);
+    for words in [&["deploy"][..], &["rollback", "20260101000000"]] {
+        let ran = host.run(&["sh"], words);
+        assert_eq!(ran.status, 3, "{ran:?}");
+    }
+    assert!(
+        host.deploy()
+            .stderr
+            .contains("systemd has no usable app.service")
+    );
+}
+
+/// Services restart in one call, in the order of the config; what a timer starts, and what ends by
+/// itself, does not.
+#[test]
+fn several_units_restart_at_once_and_go_back_together() {
+    let host = Sandbox::new();
+    for (name, text) in [
+        ("web.socket", "[Socket]\nListenStream=127.0.0.1:8000\n"),
+        ("web.service", "[Service]\nExecStart=/bin/true\n"),
+        ("worker.service", "[Service]\nExecStart=/bin/true\n"),
+        ("clean.service", "[Service]\nExecStart=/bin/true\n"),
+        ("clean.timer", "[Timer]\nOnCalendar=daily\n"),
+        (
+            "once.service",
+            "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+        ),
+        ("shop.target", "[Unit]\nDescription=Shop\n"),
+    ] {
+        host.write(&format!("files/{name}"), text);
+    }
+    let names =
+        "worker.service;web.service;web.socket;clean.timer;clean.service;once.service;shop.target";
+    let files: Vec<String> = names
+        .split(';')
+        .map(|name| host.path("files").join(name).display().to_string())
+        .collect();
+    host.configure(&format!(
+        "service_file: {}\nhealth_check_url: -\nhealth_check_timeout: -",
+        files.join(";")
+    ));
+    host.deployed("20260101000000");
+    assert_eq!(
+        host.read("calls/systemctl"),
+        "restart worker.service web.service releases/20260101000000\n"
+    );
+    let status = host.run(&["sh"], &["status"]);
+    for unit in ["worker.service", "web.service", "web.socket", "clean.timer"] {
+        let line = format!("unit      {unit} active\n");
+        assert!(status.stdout.contains(&line), "{status:?}");
+    }
+    assert_eq!(status.stdout.matches("unit ").count(), 4, "{status:?}");
+    for (broken, told) in [
+        ("worker.service", "worker.service did not stay up"),
+        ("web.service", "web.service did not stay up"),
+        ("clean.timer", "clean.timer is not active; run setup.sh"),
+    ] {
+        host.fail(broken);
+        // The release before does not hold either.
+        let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+        assert_eq!(ran.status, 5, "{ran:?}");
+        assert!(ran.stderr.contains(told), "{ran:?}");
+        assert_eq!(host.current().as_deref(), Some("20260101000000"));
+        host.mend(broken);
+    }
+    assert_eq!(
+        host.read("calls/systemctl").lines().last(),
+        Some("restart worker.service web.service releases/20260101000000")
+    );
+}
+
+/// A clock that somebody sets back an hour again and again.
+#[test]
+fn trial_22_waits_go_by_a_clock_that_nobody_sets() {
+    let host = Sandbox::new();
+    host.program(
+        "bin/date",
+        "#!/bin/sh\nback=$(cat \"$SANDBOX/back\" 2>/dev/null || echo 0)\necho $((back + 3600)) >\"$SANDBOX/back\"\n\
+         exec /usr/bin/date -d \"-$back seconds\" \"$@\"\n",
+    );
+    host.configure("");
+    host.fail("health-20260102000000");
+    let begun = std::time::Instant::now();
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    assert!(
+        ran.stderr
+            .contains("did not answer with 200-399 within 1 s"),
+        "{ran:?}"
+    );
+    assert!(!host.read("back").is_empty());
+    // A wait for the hour to come round takes longer by far.
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(600),
+        "{:?}",
+        begun.elapsed()
+    );
+}
