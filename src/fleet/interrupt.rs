@@ -1,6 +1,10 @@
 //! Ctrl-C, a terminal that closes, a service manager that stops: the first signal is passed on to the
 //! fleet, another one ends the program at once.
 
+use super::barrier::Stage;
+use super::host::Host;
+use super::{Fleet, MIGRATE};
+use crate::protocol::Action;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
@@ -64,6 +68,52 @@ impl Drop for SignalListener {
     fn drop(&mut self) {
         self.exit_on_next.store(true, Ordering::Relaxed);
         self.handle.close();
+    }
+}
+
+impl Fleet<'_> {
+    pub(super) fn interrupt(&mut self) {
+        let promotes = self.job.action.promotes();
+        let can_stop = self.barrier.can_stop();
+        let can_abort = self.barrier.can_abort();
+        let what = if !promotes {
+            "Interrupted: no more servers are begun, and those at work are waited for"
+        } else if can_stop || self.barrier.stage() == Stage::Stopping {
+            "Interrupted: stopping before promotion"
+        } else if can_abort {
+            "Interrupted: the servers that have promoted go back"
+        } else {
+            "Interrupted, but promotion has begun: waiting for its end"
+        };
+        let migrating =
+            |host: &Host| !host.has_reported_end && host.step.as_deref() == Some(MIGRATE);
+        let hosts = 0..self.hosts.len();
+        let migrating: Vec<_> = hosts.filter(|host| migrating(&self.hosts[*host])).collect();
+        let labels: Vec<_> = migrating
+            .iter()
+            .map(|host| self.report.label(*host))
+            .collect();
+        let first = match labels.join(", ") {
+            names if names.is_empty() => String::new(),
+            names => format!(", once the migration on {names} has come to its end"),
+        };
+        // Whoever reads a log may stop at any time.
+        let reads = self.job.action == Action::Logs;
+        if !reads {
+            self.report.notice(&format!(
+                "{what}{first}; press Ctrl-C again to leave at once"
+            ));
+        }
+        if can_stop {
+            self.interrupted = true;
+            let mut orders = self.barrier.stop();
+            orders.retain(|(host, _)| promotes || reads || self.hosts[*host].session.is_none());
+            self.dispatch_orders(orders);
+        } else if can_abort {
+            self.interrupted = true;
+            let orders = self.barrier.abort();
+            self.dispatch_orders(orders);
+        }
     }
 }
 

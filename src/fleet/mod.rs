@@ -3,6 +3,7 @@
 
 mod barrier;
 mod closing;
+mod connect;
 mod host;
 mod interrupt;
 mod probe;
@@ -15,7 +16,7 @@ use crate::exit;
 use crate::protocol::{Action, Event, Facts, HostResult, Order, Outcome, Phase, Summary};
 use crate::report::Report;
 use crate::script::ScriptKind;
-use crate::ssh::{self, Call, Closing, Message, Script, Session, SessionOptions};
+use crate::ssh::{self, Call, Message};
 use barrier::{Barrier, Stage};
 use host::{Host, Purpose};
 use std::sync::Arc;
@@ -26,10 +27,6 @@ use std::time::{Duration, Instant};
 const ORDER_TIMEOUT: u32 = 60;
 /// How often hosts that wait for an order are told that the controller is still there.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
-/// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a script may print nothing: one that was stopped by a signal would hold the others for good.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The step of `deploy.sh` after which the release may be another one.
 const PROMOTE: &str = "promote";
 /// The step that nothing cuts short.
@@ -191,22 +188,6 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Tells hosts that wait for a word that there is still somebody to say it. A shell that has not
-    /// started the script yet would run the word.
-    fn send_heartbeats(&mut self) {
-        if Instant::now() < self.heartbeat_due || !self.job.waits(self.hosts.len()) {
-            return;
-        }
-        self.heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
-        for host in &self.hosts {
-            if host.purpose == Purpose::Run && !host.opening {
-                host.session
-                    .iter()
-                    .for_each(|it| it.order(Order::KeepAlive));
-            }
-        }
-    }
-
     /// Lets the next batch promote, some time after the one before it is verified.
     fn promote_next_batch(&mut self) {
         if !self.barrier.is_between_batches() {
@@ -231,75 +212,6 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Opens the connections whose time has come, as many at a time as may be.
-    fn open_due(&mut self) {
-        let now = Instant::now();
-        while self.opening < self.job.jobs {
-            let Some(at) = self.queue.iter().position(|(due, _)| *due <= now) else {
-                return;
-            };
-            let (_, host) = self.queue.remove(at);
-            self.open(host);
-        }
-    }
-
-    fn open(&mut self, index: usize) {
-        let host = &mut self.hosts[index];
-        let nonce = ssh::nonce();
-        let mut call = self.job.call(self.barrier.len(), nonce.clone());
-        if host.purpose != Purpose::Run {
-            host.answer = Facts::default();
-            call.barrier = None;
-            call.options = Vec::new();
-            (call.action, call.release) = match host.purpose {
-                Purpose::Revert => (Action::Rollback, host.facts.previous.clone()),
-                _ => (Action::Status, None),
-            };
-        }
-        let server = Arc::clone(&host.server);
-        let action = call.action;
-        let scripts = Arc::clone(&self.job.scripts);
-        let options = SessionOptions {
-            program: ssh::program(),
-            arguments: call.arguments(&server),
-            user: call.user(&server).to_owned(),
-            preamble: call.preamble(),
-            nonce,
-            script: Box::new(move || scripts(action.script(), &server)) as Script,
-            redactor: Arc::clone(&host.redactor),
-            verbose: self.job.verbose || action == Action::Logs,
-            login_timeout: LOGIN_TIMEOUT,
-            silence_timeout: match action {
-                Action::Logs => Duration::MAX, // followed for as long as somebody wants
-                _ => SILENCE_TIMEOUT,
-            },
-        };
-        let inputs = self.inputs.clone();
-        let send = move |message| {
-            let _ = inputs.send(Input::Host(index, message));
-        };
-        host.tries += 1;
-        if host.purpose == Purpose::Run {
-            let again = host.tries > 1;
-            self.report.on(index, &Event::Opening { again });
-        }
-        match Session::open(options, send) {
-            Ok(session) => {
-                host.session = Some(session);
-                host.opening = true;
-                self.opening += 1;
-            }
-            Err(error) => self.closed(
-                index,
-                Closing::Unstarted {
-                    reason: format!("cannot start a session: {error}"),
-                    logged_in: false,
-                    transient: false,
-                },
-            ),
-        }
-    }
-
     fn on_message(&mut self, index: usize, message: Message) {
         match message {
             Message::Event(event) => self.on_event(index, event),
@@ -308,12 +220,6 @@ impl<'a> Fleet<'a> {
                 self.hosts[index].session = None;
                 self.closed(index, closing);
             }
-        }
-    }
-
-    fn opened(&mut self, index: usize) {
-        if std::mem::take(&mut self.hosts[index].opening) {
-            self.opening -= 1;
         }
     }
 
@@ -452,50 +358,6 @@ impl<'a> Fleet<'a> {
         self.report.on(index, &Event::Finished { outcome });
         let orders = self.barrier.ended(index, outcome);
         self.dispatch_orders(orders);
-    }
-
-    fn interrupt(&mut self) {
-        let promotes = self.job.action.promotes();
-        let can_stop = self.barrier.can_stop();
-        let can_abort = self.barrier.can_abort();
-        let what = if !promotes {
-            "Interrupted: no more servers are begun, and those at work are waited for"
-        } else if can_stop || self.barrier.stage() == Stage::Stopping {
-            "Interrupted: stopping before promotion"
-        } else if can_abort {
-            "Interrupted: the servers that have promoted go back"
-        } else {
-            "Interrupted, but promotion has begun: waiting for its end"
-        };
-        let migrating =
-            |host: &Host| !host.has_reported_end && host.step.as_deref() == Some(MIGRATE);
-        let hosts = 0..self.hosts.len();
-        let migrating: Vec<_> = hosts.filter(|host| migrating(&self.hosts[*host])).collect();
-        let labels: Vec<_> = migrating
-            .iter()
-            .map(|host| self.report.label(*host))
-            .collect();
-        let first = match labels.join(", ") {
-            names if names.is_empty() => String::new(),
-            names => format!(", once the migration on {names} has come to its end"),
-        };
-        // Whoever reads a log may stop at any time.
-        let reads = self.job.action == Action::Logs;
-        if !reads {
-            self.report.notice(&format!(
-                "{what}{first}; press Ctrl-C again to leave at once"
-            ));
-        }
-        if can_stop {
-            self.interrupted = true;
-            let mut orders = self.barrier.stop();
-            orders.retain(|(host, _)| promotes || reads || self.hosts[*host].session.is_none());
-            self.dispatch_orders(orders);
-        } else if can_abort {
-            self.interrupted = true;
-            let orders = self.barrier.abort();
-            self.dispatch_orders(orders);
-        }
     }
 
     /// Whether the answers to `status` name more than one release, or commit.

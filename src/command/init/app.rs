@@ -1,6 +1,8 @@
 //! What a checkout shows of the app: defaults for the questions, each with what it was found in.
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, file_name, normal};
+use super::python_source::{assigned, assigns, module_name, string_in};
+use super::requirements::names_package;
 use crate::cli::questions::Answers;
 use crate::config::is_ssh;
 use crate::config::types::{Branch, Python, Rule};
@@ -413,53 +415,6 @@ impl<'a> App<'a> {
     }
 }
 
-/// The name to which a line assigns what begins with a text.
-fn assigned(text: &str, value: &str) -> Option<String> {
-    text.lines().find_map(|line| {
-        let (name, _) = line.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
-        (!name.is_empty() && assigns(line, name, value)).then(|| name.to_owned())
-    })
-}
-
-/// Whether a line assigns to a name what begins with a text, perhaps in a module.
-fn assigns(text: &str, name: &str, value: &str) -> bool {
-    text.lines().any(|line| {
-        let Some((target, assigned)) = line.split_once('=') else {
-            return false;
-        };
-        let target = target.split(':').next().unwrap_or_default();
-        let call = assigned.trim_start();
-        let call = ["fastapi.", "celery."]
-            .iter()
-            .find_map(|module| call.strip_prefix(module))
-            .unwrap_or(call);
-        target.trim_end() == name && call.starts_with(value)
-    })
-}
-
-/// The first quoted string of a text.
-fn string_in(text: &str) -> Option<&str> {
-    let start = text.find(['"', '\''])?;
-    let quote = text[start..].chars().next()?;
-    text[start + 1..]
-        .split_once(quote)
-        .map(|(string, _)| string)
-}
-
-/// `module:object` of a Python file, imported from a directory.
-fn module_name(file: &Path, directory: &Path, object: &str) -> String {
-    let path = file
-        .strip_prefix(directory)
-        .unwrap_or(file)
-        .with_extension("");
-    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    let parts = match parts.split_last() {
-        Some((last, package)) if last == "__init__" => package,
-        _ => &parts,
-    };
-    format!("{}:{object}", parts.join("."))
-}
-
 /// The URL of the remote `origin`, if a host can clone it; without its password.
 fn origin(config: &str) -> Option<String> {
     let mut lines = config.lines().map(str::trim);
@@ -478,80 +433,6 @@ fn origin(config: &str) -> Option<String> {
         }
         _ => (is_ssh(url) && credentials::find(url).is_empty()).then(|| url.to_owned()),
     }
-}
-
-/// Whether a dependency file brings a package; `None` where it does not show that.
-fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
-    let text = checkout.read(file)?;
-    match file_name(file).as_str() {
-        "uv.lock" => {
-            let line = format!("name = \"{package}\"");
-            Some(text.lines().any(|found| found == line))
-        }
-        "pyproject.toml" => Some(
-            text.split(['"', '\''])
-                .any(|text| is_requirement(text, package)),
-        ),
-        _ => requirements_name(checkout, file, package, 0),
-    }
-}
-
-fn requirements_name(
-    checkout: &Checkout,
-    file: &Path,
-    package: &str,
-    depth: usize,
-) -> Option<bool> {
-    const MOST_DEPTH: usize = 5;
-    let text = checkout.read(file).filter(|_| depth < MOST_DEPTH)?;
-    let mut is_clear = true;
-    for line in text.lines().map(str::trim) {
-        if is_requirement(line, package) {
-            return Some(true);
-        }
-        let included = line
-            .strip_prefix("-r")
-            .or_else(|| line.strip_prefix("--requirement"));
-        if let Some(included) = included {
-            let included = included.trim_start_matches(['=', ' ']).trim();
-            let included = normal(&file.with_file_name(included));
-            match requirements_name(checkout, &included, package, depth + 1) {
-                Some(true) => return Some(true),
-                Some(false) => {}
-                None => is_clear = false,
-            }
-        } else if line.starts_with(['.', '/']) || line.starts_with("-e") || line.contains("://") {
-            is_clear = false;
-        }
-    }
-    is_clear.then_some(false)
-}
-
-/// Whether a requirement is of a package, or is known to bring it.
-fn is_requirement(requirement: &str, package: &str) -> bool {
-    let is_part = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
-    let name: String = requirement.trim().chars().take_while(is_part).collect();
-    let name = name.to_lowercase().replace(['_', '.'], "-");
-    name == package || package == "uvicorn" && requirement.trim().starts_with("fastapi[")
-}
-
-/// A path without `.`, and without the directories that `..` leaves.
-fn normal(path: &Path) -> PathBuf {
-    path.iter().fold(PathBuf::new(), |mut normal, part| {
-        match part.to_str() {
-            Some(".") => {}
-            Some("..") => drop(normal.pop()),
-            _ => normal.push(part),
-        }
-        normal
-    })
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// A path for people, and for a config.

@@ -136,3 +136,23 @@ fn is_skipped(directory: &Path) -> bool {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.') || SKIPPED.contains(&&*name)
 }
+
+/// A path without `.`, and without the directories that `..` leaves.
+pub fn normal(path: &Path) -> PathBuf {
+    path.iter().fold(PathBuf::new(), |mut normal, part| {
+        match part.to_str() {
+            Some(".") => {}
+            Some("..") => drop(normal.pop()),
+            _ => normal.push(part),
+        }
+        normal
+    })
+}
+
+/// The last part of a path.
+pub fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

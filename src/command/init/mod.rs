@@ -11,6 +11,8 @@ pub mod escape;
 mod files;
 mod interview;
 mod ports;
+mod python_source;
+mod requirements;
 
 use super::atomic;
 use crate::cli::questions::Basis;

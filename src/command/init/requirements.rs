@@ -1,0 +1,59 @@
+//! What dependency files bring.
+
+use super::checkout::{Checkout, file_name, normal};
+use std::path::Path;
+
+/// Whether a dependency file brings a package; `None` where it does not show that.
+pub fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
+    let text = checkout.read(file)?;
+    match file_name(file).as_str() {
+        "uv.lock" => {
+            let line = format!("name = \"{package}\"");
+            Some(text.lines().any(|found| found == line))
+        }
+        "pyproject.toml" => Some(
+            text.split(['"', '\''])
+                .any(|text| is_requirement(text, package)),
+        ),
+        _ => requirements_name(checkout, file, package, 0),
+    }
+}
+
+fn requirements_name(
+    checkout: &Checkout,
+    file: &Path,
+    package: &str,
+    depth: usize,
+) -> Option<bool> {
+    const MOST_DEPTH: usize = 5;
+    let text = checkout.read(file).filter(|_| depth < MOST_DEPTH)?;
+    let mut is_clear = true;
+    for line in text.lines().map(str::trim) {
+        if is_requirement(line, package) {
+            return Some(true);
+        }
+        let included = line
+            .strip_prefix("-r")
+            .or_else(|| line.strip_prefix("--requirement"));
+        if let Some(included) = included {
+            let included = included.trim_start_matches(['=', ' ']).trim();
+            let included = normal(&file.with_file_name(included));
+            match requirements_name(checkout, &included, package, depth + 1) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => is_clear = false,
+            }
+        } else if line.starts_with(['.', '/']) || line.starts_with("-e") || line.contains("://") {
+            is_clear = false;
+        }
+    }
+    is_clear.then_some(false)
+}
+
+/// Whether a requirement is of a package, or is known to bring it.
+fn is_requirement(requirement: &str, package: &str) -> bool {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = requirement.trim().chars().take_while(is_part).collect();
+    let name = name.to_lowercase().replace(['_', '.'], "-");
+    name == package || package == "uvicorn" && requirement.trim().starts_with("fastapi[")
+}
