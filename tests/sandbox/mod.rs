@@ -6,12 +6,16 @@
 
 #![allow(dead_code)] // each test target uses its part
 
+mod session;
 pub mod setup;
+mod stand_ins;
 
+pub use session::Session;
+use stand_ins::{CURL, JOURNALCTL, PYTHON3, SUDO, SYSTEMCTL, UV, stand_in};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub const NONCE: &str = "0123456789abcdef0123456789abcdef";
@@ -37,78 +41,6 @@ impl From<Output> for Ran {
         }
     }
 }
-
-/// A stand-in that records how it was called; `extra` is what else it does.
-fn stand_in(name: &str, extra: &str) -> String {
-    format!(
-        r#"#!/bin/sh
-cat >/dev/null
-for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/{name}"
-env -0 >>"$SANDBOX/environments/{name}"
-{extra}
-[ ! -e "$SANDBOX/fail/{name}" ]
-"#
-    )
-}
-
-const SUDO: &str = r#"#!/bin/sh
-[ "$1" = -n ] && shift
-if [ "$1" = -l ]; then [ ! -e "$SANDBOX/fail/sudo" ] && [ ! -e "$SANDBOX/fail/sudo-$2" ]; exit; fi
-exec "$@"
-"#;
-
-const SYSTEMCTL: &str = r#"#!/bin/sh
-case $1 in
-restart)
-	printf '%s %s\n' "$*" "$(readlink "$SANDBOX/root/current")" >>"$SANDBOX/calls/systemctl"
-	[ ! -e "$SANDBOX/fail/restart" ]
-	;;
-show)
-	shift
-	for unit; do
-		state=active
-		[ ! -e "$SANDBOX/fail/unit" ] && [ ! -e "$SANDBOX/fail/$unit" ] || state=failed
-		case $unit in
-		-*) ;;
-		*) printf '%s\n' "Id=$unit" LoadState=loaded "ActiveState=$state" InvocationID=1 MainPID=0 Result=success '' ;;
-		esac
-	done
-	;;
-is-active)
-	for unit; do :; done
-	[ ! -e "$SANDBOX/fail/unit" ] && [ ! -e "$SANDBOX/fail/$unit" ] || { echo failed; exit 3; }
-	echo active
-	;;
-esac
-"#;
-
-/// Prints the unit's log, `files/journal`.
-const JOURNALCTL: &str = r#"#!/bin/sh
-printf '%s\n' "$*" >>"$SANDBOX/calls/journalctl"
-[ ! -e "$SANDBOX/files/journal" ] || cat "$SANDBOX/files/journal"
-"#;
-
-/// Answers as the fault files say; `fail/health-<release>` makes only that release sick.
-const CURL: &str = r#"#!/bin/sh
-release=$(basename "$(readlink "$SANDBOX/root/current")")
-if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then printf 500; else printf 200; fi
-"#;
-
-/// Makes virtualenvs that hold the stand-ins of `venv`.
-const PYTHON3: &str = r#"#!/bin/sh
-PATH=${PATH#*:}
-case $1 in
--m) # venv [--clear] DIR
-	for to; do :; done
-	mkdir -p "$to/bin"
-	for name in pip python alembic gunicorn uvicorn; do cp "$SANDBOX/venv/bin/$name" "$to/bin/"; done
-	;;
-*) exec python3 "$@" ;;
-esac
-"#;
-
-/// What uv does besides what every stand-in does.
-const UV: &str = "[ \"$1\" != venv ] || \"$SANDBOX/bin/python3\" -m venv \"$3\"; [ \"$1\" != --version ] || echo uv 0";
 
 impl Sandbox {
     pub fn empty() -> Self {
@@ -414,104 +346,5 @@ fn walk(path: &Path, lines: &mut Vec<String>) {
     } else if !path.ends_with(".pystrano/lock") {
         let text = fs::read(path).expect("a file");
         lines.push(format!("{shown} {:o} {text:?}", meta.permissions().mode()));
-    }
-}
-
-/// A script that runs under a controller.
-pub struct Session {
-    pub child: Child,
-    /// The commit that it is ordered to deploy; at first, what it reports.
-    pub commit: String,
-    output: std::io::BufReader<std::process::ChildStdout>,
-}
-
-impl Session {
-    /// What `command` starts: this shell, with the script from its input.
-    pub fn of(mut command: Command, shell: &[&str], script: &str, words: &[&str]) -> Self {
-        command.args(shell);
-        Session::start(command, script, words)
-    }
-
-    fn start(mut command: Command, script: &str, words: &[&str]) -> Self {
-        use std::io::Write;
-        use std::os::unix::process::CommandExt;
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .expect("a shell");
-        child
-            .stdin
-            .as_mut()
-            .expect("stdin")
-            .write_all(
-                format!(
-                    "set -- {} nonce={NONCE} who=ada@laptop\n{script}",
-                    words.join(" ")
-                )
-                .as_bytes(),
-            )
-            .expect("a script sent");
-        let output = std::io::BufReader::new(child.stdout.take().expect("stdout"));
-        Session {
-            child,
-            output,
-            commit: String::new(),
-        }
-    }
-
-    /// Reads events up to the one that starts so; gives it without its mark. The order for a commit
-    /// that it waits for on the way is sent.
-    pub fn wait_for(&mut self, event: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let line = self
-                .line()
-                .unwrap_or_else(|| panic!("no {event:?} in:\n{seen}"));
-            if let Some((_, found)) = line.split_once(&format!("@{NONCE} ")) {
-                if let Some(commit) = found.strip_prefix("fact commit ")
-                    && self.commit.is_empty()
-                {
-                    self.commit = commit.to_owned();
-                }
-                if found.starts_with(event) {
-                    return found.to_owned();
-                }
-                if found == "phase cloned" {
-                    self.say(&format!("commit {}", self.commit));
-                }
-            }
-            seen += &line;
-            seen.push('\n');
-        }
-    }
-
-    pub fn line(&mut self) -> Option<String> {
-        use std::io::BufRead;
-        let mut line = String::new();
-        let read = self.output.read_line(&mut line).expect("UTF-8");
-        (read > 0).then(|| line.trim_end_matches('\n').to_owned())
-    }
-
-    pub fn say(&mut self, word: &str) {
-        use std::io::Write;
-        let stdin = self.child.stdin.as_mut().expect("stdin");
-        writeln!(stdin, "{NONCE} {word}").expect("a word sent");
-    }
-
-    /// The controller goes away.
-    pub fn hang_up(&mut self) {
-        self.child.stdin = None;
-    }
-
-    /// Reads the rest; gives the last event and the exit status.
-    pub fn end(mut self) -> (String, i32) {
-        let last = self.wait_for("end ");
-        while self.line().is_some() {}
-        self.child.stdin = None;
-        let status = self.child.wait().expect("an end");
-        (last, status.code().unwrap_or(-1))
     }
 }
