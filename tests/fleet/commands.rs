@@ -1,4 +1,4 @@
-//! `status`, `rollback`, `--dry-run`, `--json` and `--host` over many hosts.
+//! `status`, `rollback`, `restart`, `--revision`, `--branch`, `--dry-run`, `--json` and `--host` over many hosts.
 
 use crate::support::{Fleet, OLD, OLDER, ran};
 use serde_json::Value;
@@ -345,4 +345,106 @@ fn one_host_alone_gets_no_barrier() {
         "one host needs no prefix: {ran:?}"
     );
     assert!(ran.stderr.contains("✓ Pulled branch main"), "{ran:?}");
+}
+
+#[test]
+fn a_restart_is_of_all_hosts_and_makes_no_release() {
+    let fleet = Fleet::new(3);
+    let restarted = fleet.run(&["restart", "--lock-wait", "5"]);
+    assert_eq!(restarted.code(), 0, "{restarted:?}");
+    assert!(
+        restarted
+            .stderr
+            .contains(&format!("✓ Restarted {OLD} on 3 servers in ")),
+        "{restarted:?}"
+    );
+    let mut order = fleet.order("restart");
+    order.sort();
+    assert_eq!(order, ["h1", "h2", "h3"]);
+    assert!(fleet.read("h1/calls").contains("restart lock-wait=5 "));
+    fleet.write("h2/fail/old", "");
+    fleet.write("h2/fail/curl", "");
+    fleet.write(
+        "h2/journal",
+        "9999999999.000000 app2 gunicorn[8]: it is correct horse\n",
+    );
+    let failed = fleet.run(&["restart"]);
+    assert_eq!(failed.code(), 1, "{failed:?}");
+    assert!(
+        failed
+            .stderr
+            .contains("h2 | ✗ verify failed with exit status 1"),
+        "{failed:?}"
+    );
+    assert!(
+        failed
+            .stderr
+            .contains("h2 |     gunicorn[8]: it is [redacted]\n"),
+        "{failed:?}"
+    );
+    assert_eq!(fleet.all_current(), [OLD; 3].map(str::to_owned));
+    fleet.configure("");
+    let text = fleet.read("deploy/app/test/deployment.yml");
+    let unit = text
+        .lines()
+        .find(|line| line.contains("service_file"))
+        .expect("a unit");
+    fleet.write(
+        "deploy/app/test/deployment.yml",
+        text.replace(&format!("{unit}\n"), ""),
+    );
+    for command in ["restart", "logs"] {
+        let none = fleet.run(&[command]);
+        assert!(
+            none.code() == 2
+                && none
+                    .stderr
+                    .contains("h1 has no unit; name its `service_file`"),
+            "{none:?}"
+        );
+    }
+}
+
+#[test]
+fn a_revision_or_branch_is_for_one_time() {
+    let fleet = Fleet::new(1);
+    fleet.configure("  revision: v1\n");
+    let script = |words: &[&str]| {
+        let ran = fleet.run(&[&["deploy", "--dry-run", "--verbose"], words].concat());
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        ran.stdout
+    };
+    let other = script(&["--revision", "v2"]);
+    assert!(
+        other.contains("\trevision=v2\n") && other.contains("\tbranch=main\n"),
+        "{other}"
+    );
+    let branch = script(&["--branch", "topic/x"]);
+    assert!(
+        branch.contains("\tbranch=topic/x\n") && !branch.contains("\trevision="),
+        "{branch}"
+    );
+    fleet.configure("");
+    let pinned = script(&["--revision", "v2"]);
+    assert!(
+        pinned.contains("\trevision=v2\n") && !pinned.contains("--depth"),
+        "{pinned}"
+    );
+    assert!(!script(&[]).contains("\trevision="));
+    for (words, told) in [
+        (["--revision", "-x"], "starts with `-`"),
+        (["--revision", "a b"], "revision"),
+        (["--branch", "a..b"], "it has `..`"),
+        (
+            ["--branch", "0123456789abcdef0123456789abcdef01234567"],
+            "is a commit, not a branch",
+        ),
+    ] {
+        let wrong = fleet.run(&["deploy", &format!("{}={}", words[0], words[1])]);
+        assert!(
+            wrong.code() == 2 && wrong.stderr.contains(told),
+            "{wrong:?}"
+        );
+    }
+    assert!(!fleet.path("h1/ssh").exists(), "nothing is contacted");
 }

@@ -1,10 +1,13 @@
 //! The controller over many hosts, each played by a directory of this machine.
 
 mod commands;
-mod everyday;
+mod env_command;
 mod faults;
 mod hooks;
 mod interrupts;
 mod links;
+mod logs;
 mod output;
+mod reviewed;
+mod run;
 mod support;

@@ -1,92 +1,11 @@
-//! Any string, in any field that takes free text, in any value of the env file and in any secret,
-//! arrives as that string: in the arguments, the environment and the files that commands get.
-//! `PYSTRANO_CASES=10000` tries that many; the quick part tries fewer.
+//! The fields of `deploy.sh`, and the values of its env.
 
-mod sandbox;
-
+use crate::sandbox::Sandbox;
+use crate::strings::{Paths, address, any_text, name, paths, reference, text};
+use crate::{hold, json};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use sandbox::Sandbox;
-use sandbox::setup::SetupHost;
 use std::fs;
 use std::path::Path;
-
-/// What a shell would act on, if it saw it bare.
-const TRAPS: [&str; 18] = [
-    "$(touch $PWNED)",
-    "`touch $PWNED`",
-    "'; touch $PWNED; '",
-    "\"; touch $PWNED; \"",
-    "&& touch $PWNED",
-    "| touch $PWNED",
-    "> $PWNED",
-    "'",
-    "\"",
-    "\\",
-    "$HOME",
-    "${IFS}",
-    "*",
-    "~",
-    "#",
-    "-rf",
-    "!!",
-    "%s\\n",
-];
-
-fn text(lines: bool) -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        3 => prop::sample::select(&TRAPS[..]).prop_map(str::to_owned),
-        2 => "[^\\p{Cc}]{1,6}",
-        1 => Just(if lines { "\n".to_owned() } else { " ".to_owned() }),
-        1 => Just(if lines { "\t".to_owned() } else { "é🦀".to_owned() }),
-    ];
-    // A field of blanks alone counts as not set.
-    prop::collection::vec(piece, 1..5).prop_map(|pieces| format!("x{}", pieces.concat()))
-}
-
-/// What a dotenv file and a unit may hold besides; NUL is refused, and a dotenv file is read with
-/// its line ends made one.
-fn any_text() -> impl Strategy<Value = String> {
-    let control = "[\\p{Cc}&&[^\\x00\r]]{0,3}";
-    (text(true), control, text(true))
-        .prop_map(|(before, control, after)| before + &control + &after)
-}
-
-/// A name in a path: no slash, nothing that stands for a directory, no space at an end.
-fn name() -> impl Strategy<Value = String> {
-    text(false).prop_map(|text| {
-        format!(
-            "n{}n",
-            text.replace(['/', ':'], "_")
-                .replace(';', ",")
-                .replace("..", "_")
-        )
-    })
-}
-
-/// What git takes for the name of a branch.
-fn reference() -> impl Strategy<Value = String> {
-    text(false).prop_map(|text| {
-        let text = text.replace(|c: char| c.is_whitespace() || "~^:?*[\\/".contains(c), "_");
-        format!("r{}r", text.replace("@{", "_").replace("..", "_"))
-    })
-}
-
-/// A part of an address, which has no blanks.
-fn address() -> impl Strategy<Value = String> {
-    text(false).prop_map(|text| text.replace(char::is_whitespace, "_"))
-}
-
-#[derive(Debug, Clone)]
-struct Paths {
-    root: String,
-    venv: String,
-    secret: String,
-}
-
-fn paths() -> impl Strategy<Value = Paths> {
-    (name(), name(), name()).prop_map(|(root, venv, secret)| Paths { root, venv, secret })
-}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Installer {
@@ -180,10 +99,6 @@ printf 200
 fn calls(host: &Sandbox, name: &str) -> Vec<String> {
     let text = host.read(&format!("calls/{name}"));
     text.split_terminator('\0').map(str::to_owned).collect()
-}
-
-fn json(text: &str) -> String {
-    serde_json::to_string(text).expect("JSON")
 }
 
 fn deploys(template: &Sandbox, case: &Release) {
@@ -369,136 +284,8 @@ fn arrived(host: &Sandbox, case: &Release, root: &str) {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Server {
-    paths: Paths,
-    secret: Vec<u8>,
-    unit: String,
-    comment: String,
-    uv: bool,
-}
-
-fn server() -> impl Strategy<Value = Server> {
-    (
-        paths(),
-        prop::collection::vec(any::<u8>(), 0..300),
-        any_text(),
-        text(false),
-        any::<bool>(),
-    )
-        .prop_map(|(paths, secret, unit, comment, uv)| Server {
-            paths,
-            secret,
-            unit,
-            comment,
-            uv,
-        })
-}
-
-const HOST_KEY: &str = "pinned.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHfR2ZFwhrJ1vNNRJ1NQjXNkRwXW4W7yCtcAoCz8G++W";
-
-fn sets_up(shell: &str, case: &Server) {
-    let host = SetupHost::new(shell);
-    let home = host.path("home");
-    let secret = format!("files/{}", case.paths.secret);
-    host.write(&secret, &case.secret);
-    let unit = format!("[Service]\nExecStart=/bin/true\n# {}", case.unit);
-    host.write("files/app.service", &unit);
-    let root = home.join(&case.paths.root).join("app");
-    let venv = home.join(format!("v{}", case.paths.venv));
-    let line = format!("{HOST_KEY} {}", case.comment.trim_end());
-    host.write(
-        "deploy/app/test/deployment.yml",
-        format!(
-            "config_version: 2\ncommon:\n  source_code_url: https://git.example.com/app\n  project_user: root\n  \
-             project_root: {}\n  venv_dir: {}\n  secrets: [{}]\n  service_file: files/app.service\n  \
-             package_manager: {}\n  ssh_known_hosts: [{}]\nservers:\n  - host: host.example.com\n",
-            json(root.to_str().expect("UTF-8")),
-            json(venv.to_str().expect("UTF-8")),
-            json(&secret),
-            if case.uv { "uv" } else { "pip" },
-            json(&line),
-        ),
-    );
-    let script = host.rendered();
-    let script = format!(
-        "PWNED={} export PWNED\n{script}",
-        host.path("pwned").display()
-    );
-    host.set_up(&script);
-    // A second run finds nothing to fix.
-    let again = host.run(&script, &[]);
-    let last = again.stdout.lines().last();
-    assert_eq!(last, Some("setup: 0 changed, 10 ok"), "{case:?}: {again:?}");
-
-    let put = fs::read(root.join("shared").join(&case.paths.secret)).expect("a secret");
-    assert_eq!(put, case.secret, "{case:?}");
-    assert_eq!(host.read("etc/systemd/system/app.service"), unit);
-    assert_eq!(host.read("home/.ssh/known_hosts"), line + "\n");
-    assert!(venv.join("bin/python").exists(), "{case:?}");
-    assert!(!host.path("pwned").exists(), "{case:?} was executed");
-}
-
-/// Tries that many cases, and fails with the smallest that does not pass.
-fn hold<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, test: impl Fn(T)) {
-    let cases =
-        std::env::var("PYSTRANO_CASES").map_or(40, |cases| cases.parse().expect("a number"));
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let result = TestRunner::new(config).run(&strategy, |case| {
-        test(case);
-        Ok(())
-    });
-    result.expect("all strings arrive");
-}
-
 #[test]
 fn any_string_arrives_in_a_deploy() {
     let template = Sandbox::new();
     hold(release(), |case| deploys(&template, &case));
-}
-
-#[test]
-fn any_string_arrives_in_a_setup() {
-    hold(server(), |case| sets_up("/bin/sh", &case));
-}
-
-/// A value of the env file and a secret show up nowhere but in the files meant for them.
-#[test]
-fn secrets_stay_where_they_belong() {
-    let host = Sandbox::new();
-    host.write("files/.env", "TOKEN=canary-token\n");
-    host.configure("");
-    // Every command writes down what all processes were started with.
-    host.program(
-        "venv/bin/python",
-        "#!/bin/sh\nfor p in /proc/[0-9]*; do cat $p/cmdline; echo; done >>\"$SANDBOX/argv\" 2>/dev/null\nexit 0\n",
-    );
-    for release in ["20260101000000", "20260102000000"] {
-        let ran = host.run(&["sh"], &["deploy", release]);
-        assert_eq!(ran.status, 0, "{ran:?}");
-        assert!(!format!("{ran:?}").contains("canary"), "{ran:?}");
-    }
-    host.fail("pip");
-    let ran = host.deploy();
-    assert_eq!(ran.status, 3);
-    assert!(!format!("{ran:?}").contains("canary"), "{ran:?}");
-    let argv = String::from_utf8_lossy(&fs::read(host.path("argv")).expect("argv")).into_owned();
-    assert!(
-        argv.contains("deploy.sh") && !argv.contains("canary"),
-        "a secret in ps"
-    );
-    let snapshot = host.snapshot();
-    let token = format!("{:?}", b"canary-token");
-    let token = token.trim_matches(&['[', ']'][..]).to_owned();
-    for line in snapshot.lines().filter(|line| line.contains(&token)) {
-        assert!(
-            line.contains("/.pystrano/env 100600 ") || line.contains("/.pystrano/run 100700 "),
-            "{line}"
-        );
-    }
-    assert!(snapshot.contains(&token));
 }
