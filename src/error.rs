@@ -81,6 +81,8 @@ pub enum Error {
         path.display()
     )]
     WithoutSecrets { path: PathBuf },
+    #[error("{} is not of {app}; name the directory that was rendered for it", path.display())]
+    OtherApp { path: PathBuf, app: String },
     #[error("{} is not signed; render with --sign, or leave --allowed-signers out", path.display())]
     NotSigned { path: PathBuf },
     #[error("{} is there to be checked; name who may have signed with --allowed-signers FILE", path.display())]

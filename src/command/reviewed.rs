@@ -4,8 +4,9 @@
 
 use super::handoff::{SIGNATURE, SUMS};
 use crate::cli;
+use crate::config::Server;
 use crate::error::Error;
-use crate::script::{self, ScriptKind, is_redacted};
+use crate::script::{self, ScriptKind, is_of, is_redacted};
 use crate::{report, ssh};
 use std::collections::HashMap;
 use std::fs;
@@ -53,14 +54,18 @@ impl Reviewed {
     /// A script of a server.
     ///
     /// # Errors
-    /// It is not there, not as it was written, or has no secrets.
-    pub fn script(&self, server: &str, kind: ScriptKind) -> Result<String, Error> {
-        let name = format!("{server}/{}", kind.file_name());
+    /// It is not there, not as it was written, of another app, or has no secrets.
+    pub fn script(&self, kind: ScriptKind, server: &Server) -> Result<String, Error> {
+        let name = format!("{}/{}", server.name, kind.file_name());
         let path = self.directory.join(&name);
         let sum = self.sums.get(&name).ok_or_else(|| self.unlisted(&name))?;
         let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
         if script::sha256(&text) != *sum {
             return Err(Error::Changed { path });
+        }
+        if !is_of(&text, server) {
+            let app = server.app.clone();
+            return Err(Error::OtherApp { path, app });
         }
         match is_redacted(&text) {
             true => Err(Error::WithoutSecrets { path }),

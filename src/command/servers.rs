@@ -197,9 +197,9 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         for server in &self.config.servers {
-            reviewed.script(&server.name, self.job.action.script())?;
+            reviewed.script(self.job.action.script(), server)?;
         }
-        let scripts: Scripts = Arc::new(move |kind, server| reviewed.script(&server.name, kind));
+        let scripts: Scripts = Arc::new(move |kind, server| reviewed.script(kind, server));
         self.job.scripts = scripts;
         self.is_reviewed = true;
         Ok(())

@@ -60,6 +60,12 @@ pub fn is_redacted(script: &str) -> bool {
     script.contains(REFUSES.trim_end())
 }
 
+/// Whether a script is of the app and environment of a server.
+pub fn is_of(script: &str, server: &Server) -> bool {
+    let app = format!("app={}", shell_escape::unix::escape((&*server.app).into()));
+    script.lines().any(|line| line.trim_start() == app)
+}
+
 /// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
 /// since a dash could be of either. ssh expands `%` in names of keys.
 fn deploy_key_name(server: &Server) -> String {

@@ -144,3 +144,20 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         "{unsigned:?}"
     );
 }
+
+/// Another app of the same servers has scripts under the same names.
+#[test]
+fn scripts_of_another_app_are_not_sent() {
+    let fleet = Fleet::new(2);
+    assert_eq!(fleet.run(&["render", "--output", "ops"]).code(), 0);
+    let others = std::process::Command::new("sh")
+        .args(["-c", "sed -i 's|app=app/test$|app=other/test|' ops/h*/*.sh && cd ops && sha256sum h*/*.sh >SHA256SUMS"])
+        .current_dir(fleet.path(""))
+        .status();
+    assert!(others.expect("sh").success());
+    let ran = fleet.run(&["deploy", "--from", "ops"]);
+    assert_eq!(ran.code(), 2, "{ran:?}");
+    let told = "ops/h1/deploy.sh is not of app/test; name the directory that was rendered for it";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2]);
+}
