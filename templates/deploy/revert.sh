@@ -15,7 +15,11 @@
 {%- if !services.is_empty() %}
 			restart_services || : # it ran $release, and there is nothing else to run
 {%- endif %}
+{%- if start.is_empty() %}
+		elif ! switch_to back "$current"; then
+{%- else %}
 		elif ! { switch_to back "$current"{{ start|safe }}; }; then
+{%- endif %}
 {%- if !services.is_empty() %}
 			show_log
 {%- endif %}

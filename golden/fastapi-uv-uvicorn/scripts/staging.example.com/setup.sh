@@ -1195,9 +1195,13 @@ $left"
 		[ -e "$2" ] || [ -e "$3" ] || return 0
 		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
 			removed="$removed $2"
-		else
-			left="$left$1
+			return
+		fi
+		left="$left$1
 "
+		if [ -n "$prune" ]; then
+			warn "could not remove $2: $(user_output | tail -n 1)"
+		else
 			warn "the config no longer names $2, which an earlier setup installed; --prune removes it"
 		fi
 	}

@@ -652,7 +652,7 @@ EOF
 		begin revert
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
-		elif ! { switch_to back "$current"; }; then
+		elif ! switch_to back "$current"; then
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

@@ -885,7 +885,7 @@ EOF
 	# files with content with --prune.
 	clear_leftovers() {
 		begin leftovers
-		left='' removed='' stopped=''
+		left='' removed=''
 		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
 		while read -r kind value; do
 			case $kind in
@@ -910,7 +910,6 @@ $left"
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
-			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
 			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
 			rm -f -- "$file"
 			run systemctl daemon-reload
@@ -937,9 +936,13 @@ $left"
 		[ -e "$2" ] || [ -e "$3" ] || return 0
 		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
 			removed="$removed $2"
-		else
-			left="$left$1
+			return
+		fi
+		left="$left$1
 "
+		if [ -n "$prune" ]; then
+			warn "could not remove $2: $(user_output | tail -n 1)"
+		else
 			warn "the config no longer names $2, which an earlier setup installed; --prune removes it"
 		fi
 	}
