@@ -1,7 +1,6 @@
 	# start_run ACTION RELEASE: from here on every way out leads through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
 		event "start $1 $2"
 		read_clock
 		step_began=$now

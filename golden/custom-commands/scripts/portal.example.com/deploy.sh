@@ -814,10 +814,13 @@ EOF
 	# outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
+	mark='' # what no command prints
+
 	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
 	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
 	# none that stays in the background is waited for.
 	run() {
+		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
 			trap : HUP INT TERM # the command may die of them; this reports it
@@ -891,7 +894,6 @@ EOF
 	# start_run ACTION RELEASE: from here on every way out leads through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
-		mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)} # what no command prints
 		event "start $1 $2"
 		read_clock
 		step_began=$now
