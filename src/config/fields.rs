@@ -9,6 +9,7 @@ use super::types::{
     is_ssh,
 };
 use super::unit::Unit;
+use crate::payload::Payload;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ macro_rules! fields {
             pub name: String,
             /// What the config deploys, as `<app>/<environment>`.
             pub app: String,
+            /// What a deploy takes in place of a clone and of a package index, once that was made.
+            #[allow(dead_code, reason = "scripts and pushes take it from here")]
+            pub payload: Option<Arc<Payload>>,
             $($(#[doc = $description])+ pub $name: $type,)+
         }
 
@@ -51,6 +55,7 @@ macro_rules! fields {
                 let mut server = Server {
                     name: String::new(),
                     app: app.to_owned(),
+                    payload: None,
                     $($name,)+
                 };
                 server.name = server.host.to_string();
