@@ -2,6 +2,8 @@
 
 mod commands;
 mod env_command;
+#[path = "../sandbox/executable.rs"]
+mod executable;
 mod faults;
 mod hooks;
 mod interrupts;

@@ -6,17 +6,14 @@ use std::fs;
 #[test]
 fn a_command_runs_in_the_current_release_of_one_host() {
     use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
     use std::process::Stdio;
     let fleet = Fleet::new(2);
     for host in ["h1", "h2"] {
         let launcher = format!("{host}/root/releases/{OLD}/.pystrano/run");
-        fleet.write(
+        fleet.program(
             &launcher,
-            format!("#!/bin/sh\nHOST_OF_RUN={host} exec \"$@\"\n"),
+            &format!("#!/bin/sh\nHOST_OF_RUN={host} exec \"$@\"\n"),
         );
-        fs::set_permissions(fleet.path(&launcher), fs::Permissions::from_mode(0o700))
-            .expect("a mode");
     }
     let odd = [
         "",

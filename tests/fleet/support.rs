@@ -1,6 +1,7 @@
 //! Directories that play hosts, behind a program that plays `ssh`: the real controller and the real
 //! `deploy.sh` run whole on this machine, with stand-ins for the commands of a deploy.
 
+use super::executable;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
@@ -170,9 +171,10 @@ impl Fleet {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn program(&self, name: &str, text: &str) {
-        self.write(name, text);
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).expect("a mode");
+    pub fn program(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        executable::write(&path, text);
     }
 
     /// `pystrano` with a subcommand and its options, for the app of all tests.

@@ -4,11 +4,10 @@
 #[path = "../faults/tally.rs"]
 mod tally;
 
+use crate::executable;
 use crate::fleet::client;
 use crate::support::{App, Deployed, Output, Release, deployed, deployed_on, get, ssh_program};
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,8 +73,7 @@ impl Site {
             "#!/bin/sh\nexec '{}' -o ServerAliveInterval=1 \"$@\"\n",
             ssh_program().display()
         );
-        fs::write(&ssh, text).expect("a program");
-        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).expect("a mode");
+        executable::write(&ssh, &text);
         let mut site = Site {
             fixture,
             release_mode: mode == "release",

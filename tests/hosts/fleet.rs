@@ -1,9 +1,9 @@
 //! Many hosts as one, on four real ones: whatever fails where, all serve the same release.
 
+use crate::executable;
 use crate::support::{App, Fleet, Output, fleet, free_port, ssh_program};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -242,8 +242,7 @@ fn one_sshd_takes_sixty_connections() {
     let mut status = fleet.project.command(&["status"]);
     let ssh = ssh_program().display();
     let text = format!("#!/bin/sh\nexec '{ssh}' -o HostName=127.0.0.1 \"$@\"\n");
-    fs::write(&program, text).expect("a program");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    executable::write(&program, &text);
     let output = status.env("PYSTRANO_SSH", &program).output();
     let output = Output::from(output.expect("pystrano")).expect(0);
     for number in 1..60 {

@@ -2,6 +2,8 @@
 
 mod apps;
 mod everyday;
+#[path = "../sandbox/executable.rs"]
+mod executable;
 mod failures;
 mod faults;
 mod first_deploy;

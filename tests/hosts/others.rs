@@ -3,10 +3,10 @@
 #[path = "../readme/block.rs"]
 mod readme;
 
+use crate::executable;
 use crate::support::{App, Fleet, Output, fleet, program, ssh_program};
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -32,12 +32,10 @@ fn handed_off() -> Fleet {
     fs::write(directory.join("ssh_config"), config).expect("a file");
     fs::create_dir(directory.join("bin")).expect("a directory");
     let ssh = directory.join("bin/ssh");
-    fs::write(
+    executable::write(
         &ssh,
         "#!/bin/sh\nPATH=${PATH#*:}\nexec ssh -F ssh_config \"$@\"\n",
-    )
-    .expect("a file");
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).expect("a mode");
+    );
     fleet
 }
 

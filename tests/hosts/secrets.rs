@@ -1,10 +1,10 @@
 //! Secrets and env values: in no argument of any process, in no file that others can read, at no
 //! instant, and in nothing that is printed.
 
+use crate::executable;
 use crate::support::{App, Deployed, Host, deployed};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 const CANARY: &str = "canary-7f3a91c2";
 
@@ -196,15 +196,11 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
     let arguments = project.directory().join("arguments");
     let recorder = project.directory().join("ssh");
     let ssh = crate::support::ssh_program().display();
-    fs::write(
-        &recorder,
-        format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\nexec {ssh} \"$@\"\n",
-            arguments.display()
-        ),
-    )
-    .unwrap();
-    fs::set_permissions(&recorder, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\nexec {ssh} \"$@\"\n",
+        arguments.display()
+    );
+    executable::write(&recorder, &text);
 
     repo.release("v2");
     let trace = traced(&host, || {

@@ -6,6 +6,7 @@
 
 #![allow(dead_code)] // each test target uses its part
 
+mod executable;
 mod session;
 pub mod setup;
 mod stand_ins;
@@ -130,8 +131,9 @@ impl Sandbox {
     }
 
     pub fn program(&self, name: &str, text: &str) {
-        self.write(name, text);
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).expect("a mode");
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        executable::write(&path, text);
     }
 
     pub fn fail(&self, what: &str) {

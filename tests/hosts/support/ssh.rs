@@ -1,8 +1,8 @@
 //! The controller's side of ssh: a throw-away key and an ssh_config of the test process's own.
 
 use super::host::workspace;
+use crate::executable;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -49,8 +49,7 @@ pub fn client() -> &'static Client {
 
         let program = directory.join("ssh");
         let text = format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", config.display());
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&program, &text);
 
         let public_key = fs::read_to_string(key.with_extension("pub")).unwrap();
         Client {
