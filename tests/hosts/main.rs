@@ -1,7 +1,7 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
 mod apps;
-mod everyday;
+mod commands;
 #[path = "../sandbox/executable.rs"]
 mod executable;
 mod failures;
@@ -31,4 +31,5 @@ mod takeover;
 #[allow(dead_code)] // `start` is for the tests of `init`
 mod terminal;
 mod trial_setup;
+mod unit_log;
 mod units;

@@ -1,6 +1,6 @@
 //! What `setup` finds on hosts that others look after too.
 
-use crate::support::{App, Host, Image, Project, Repo};
+use crate::support::{App, Deployed, Host, Image, Project, Repo, deployed};
 use std::fs;
 
 #[test]
@@ -114,4 +114,55 @@ fn setup_after_a_deploy_changes_nothing() {
         project.run(&["setup"]).expect(0).hides("(changed)");
         assert!(project.page(0).contains("v1"), "{app:?} {mode}");
     }
+}
+
+/// What setup needs is looked for before anything is changed; what a report of a fault needs is told.
+#[test]
+fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
+    let Deployed { host, project, .. } = deployed(App::Django);
+    let before = host.root("cd /etc && find . -type f -newer /etc/hostname | sort; cat /var/lib/pystrano/apps/demo/production");
+    for (breaks, mends, told) in [
+        (
+            "mount --bind /home /home && mount -o remount,bind,noexec /home",
+            "umount -l /home",
+            "host failed with exit status 2: /home/deploy/demo is on a file system that is mounted noexec (/home/deploy/demo), where no program starts; name another project_root",
+        ),
+        (
+            "printf '#!/bin/sh\\necho \"systemd 245 (245.4)\"\\n' >/usr/local/bin/systemctl && chmod 755 /usr/local/bin/systemctl",
+            "rm /usr/local/bin/systemctl",
+            "systemd 245 is too old: servers run Debian 12 or later, or Ubuntu 22.04 or later",
+        ),
+        (
+            "mv /usr/bin/apt-get /usr/bin/away",
+            "mv /usr/bin/away /usr/bin/apt-get",
+            "there is no apt-get: servers run Debian 12 or later",
+        ),
+    ] {
+        host.root(breaks);
+        let output = project.run(&["setup"]);
+        host.root(mends);
+        output.expect(1).says(told);
+    }
+    assert_eq!(host.root("cd /etc && find . -type f -newer /etc/hostname | sort; cat /var/lib/pystrano/apps/demo/production"), before);
+    project.run(&["setup"]).expect(0).hides("(changed)");
+
+    let status = project.run(&["status", "--verbose"]).expect(0);
+    for told in [
+        "\n127.0.0.1\n  os         Debian GNU/Linux 13 (trixie), Linux ",
+        "\n  systemctl  systemd 257 ",
+        "\n  sudo       Sudo version 1.9",
+        "\n  python3    Python 3.13.",
+        "\n  git        git version 2.",
+        "\n  project    / ",
+        "\n  virtualenv / ",
+        "\n  space      ",
+        concat!("\n\npystrano ", env!("CARGO_PKG_VERSION"), "\n"),
+    ] {
+        assert!(status.stdout.contains(told), "{told:?}: {status}");
+    }
+    project
+        .run(&["status", "--verbose", "--json"])
+        .expect(0)
+        .says("\"git\":\"git version 2.");
+    project.run(&["status"]).expect(0).hides("Debian");
 }
