@@ -13,7 +13,11 @@
 # A deploy takes these steps, each a function below. Until promote the app goes on as it was.
 #   lock          one run at a time; what a killed run left behind is removed
 #   release       whatever would stop the release later stops it now
+{%- if let Some(payload) = payload %}
+#   code          {{ payload.pulled }}, from payload/{{ payload.sha256 }}.tar
+{%- else %}
 #   clone         {{ source_code_url }}
+{%- endif %}
 {%- if server.env_file.is_some() %}
 #   env           the env file, and the launcher, which starts commands and the app with it
 {%- else %}
@@ -60,6 +64,20 @@
 	app={{ app }}
 	user={{ server.project_user }}
 	root={{ server.project_root }}
+{%- if let Some(payload) = payload %}
+	payload_sha256={{ payload.sha256 }}
+	payload_size={{ payload.size }}
+	payload_commit={{ payload.commit }}
+	payload_source={{ payload.pulled }}
+{%- if let Some(part) = payload.part(crate::payload::SOURCE) %}
+	source_sha256={{ part.sha256 }}
+	source_size={{ part.size }}
+{%- endif %}
+{%- if let Some(part) = payload.part(crate::payload::DEPENDENCIES) %}
+	dependencies_sha256={{ part.sha256 }}
+	dependencies_size={{ part.size }}
+{%- endif %}
+{%- else %}
 	source_code_url={{ source_code_url }}
 {%- if let Some(login) = login %}
 	repository_server={{ login.server }}
@@ -75,12 +93,13 @@
 {%- if let Some(revision) = server.revision %}
 	revision={{ revision }}
 {%- endif %}
+{%- endif %}
 {%- if !server.app_dir.is_top() %}
 	app_dir={{ server.app_dir }}
 {%- endif %}
 {%- if let Some(command) = server.dependency_install_command %}
 	dependency_install_command={{ command }}
-{%- else %}
+{%- else if !payload_packages %}
 	dependency_file={{ server.dependency_file }}
 {%- endif %}
 {%- if pip %}
@@ -123,6 +142,9 @@
 	# ---- commands
 
 	deploy() {
+{%- if payload.is_some() %}
+		find_payload
+{%- endif %}
 		take_lock
 		check_host
 		stage=building
@@ -232,7 +254,7 @@
 
 {% include "deploy/checks.sh" %}
 
-{% include "deploy/code.sh" %}
+{% if payload.is_some() %}{% include "deploy/payload.sh" %}{% else %}{% include "deploy/code.sh" %}{% endif %}
 
 {% include "deploy/env.sh" %}
 
@@ -320,6 +342,13 @@
 		export UV_PYTHON={{ python }}
 {%- endif %}
 {%- endif %}
+{%- if payload.is_some() %}
+		case $0 in
+		/*) here=${0%/*} ;;
+		*) here=$PWD/$0 here=${here%/*} ;;
+		esac
+		from=$PWD payload=''
+{%- endif %}
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
@@ -328,6 +357,10 @@
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
 			lock-wait=*) lock_wait=${word#*=} ;;
+{%- if payload.is_some() %}
+			payload=/*) payload=${word#*=} ;;
+			payload=*) payload=$from/${word#*=} ;;
+{%- endif %}
 			facts=*) facts=${word#*=} ;; # what runs here, with status
 			*)
 				[ -z "$release" ] || usage
@@ -356,7 +389,7 @@
 	}
 
 	usage() {
-		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback{% if !services.is_empty() %}|restart{% endif %}|status] [RELEASE] [lock-wait=SECONDS]' >&2
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback{% if !services.is_empty() %}|restart{% endif %}|status] [RELEASE] [lock-wait=SECONDS]{% if payload.is_some() %} [payload=FILE]{% endif %}' >&2
 		exit 2
 	}
 
@@ -381,7 +414,7 @@
 		building) discard "$release" ;;
 		esac
 		# Only with the lock: they are the way back of the run that has it.
-		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"{% if payload.is_some() %} "$state/part"{% endif %}
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 

@@ -6,6 +6,7 @@ use crate::config::unit::{self, Unit};
 use crate::config::{Framework, PackageManager, Server, VenvMode};
 use crate::credentials;
 use crate::error::Error;
+use crate::payload::{DEPENDENCIES, Payload};
 use askama::Template;
 
 #[derive(Template)]
@@ -21,6 +22,9 @@ struct Deploy<'a> {
     source_code_url: String,
     login: Option<Login>,
     deploy_key_name: String,
+    payload: Option<&'a Payload>,
+    /// It has packages.
+    payload_packages: bool,
     release_venv: bool,
     migrates: bool,
     django: bool,
@@ -70,6 +74,8 @@ struct Deploy<'a> {
 enum Dependencies {
     /// By the config's own command.
     Command,
+    /// From the payload, by pip or uv.
+    Payload,
     /// By pip, from a list of requirements.
     Pip,
     /// By pip, the project that a `pyproject.toml` describes.
@@ -84,6 +90,9 @@ impl Dependencies {
     fn of(server: &Server) -> Self {
         if server.dependency_install_command.is_some() {
             return Dependencies::Command;
+        }
+        if has_packages(server) {
+            return Dependencies::Payload;
         }
         match server.package_manager {
             PackageManager::Pip if server.dependency_file.project_directory().is_some() => {
@@ -193,6 +202,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         source_code_url,
         login,
         deploy_key_name: deploy_key_name(server),
+        payload: server.payload.as_deref(),
+        payload_packages: has_packages(server),
         release_venv,
         migrates: server.run_migrations,
         django,
@@ -256,6 +267,12 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     Ok(script + "\n")
 }
 
+/// Whether the packages of the app, or uv for its command, come with its payload.
+fn has_packages(server: &Server) -> bool {
+    let payload = server.payload.as_deref();
+    payload.is_some_and(|payload| payload.part(DEPENDENCIES).is_some())
+}
+
 /// The programs of the virtualenv that these units start: what a launcher runs, or a path names.
 fn programs<'a>(services: &[&'a Unit], venv_dir: &str) -> Vec<&'a str> {
     let bin = format!("{venv_dir}/bin/");
@@ -288,9 +305,13 @@ fn dependency_source(server: &Server) -> String {
     match Dependencies::of(server) {
         Dependencies::Command => "what dependency_install_command installs".to_owned(),
         Dependencies::UvLock => "pyproject.toml, and run uv lock".to_owned(),
-        Dependencies::Pip | Dependencies::PipProject | Dependencies::UvFile => {
-            server.dependency_file.to_string()
+        Dependencies::Payload if server.dependency_file.uv_lock_directory().is_some() => {
+            "pyproject.toml, and run uv lock".to_owned()
         }
+        Dependencies::Payload
+        | Dependencies::Pip
+        | Dependencies::PipProject
+        | Dependencies::UvFile => server.dependency_file.to_string(),
     }
 }
 

@@ -23,7 +23,7 @@
 			die 3 "$venv has $("$venv/bin/python" -V 2>&1), not that of $python; name another venv_dir and run setup.sh, or set venv_mode: release"
 {%- endif %}
 {%- endif %}
-{%- if server.deploy_key.is_some() %}
+{%- if server.deploy_key.is_some() && payload.is_none() %}
 		[ -r "$deploy_key" ] || die 3 "there is no $deploy_key, the deploy_key; run setup.sh first"
 {%- endif %}
 {%- if !server.secrets.is_empty() %}

@@ -18,26 +18,12 @@
 		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
-		: >"$new/.pystrano/unfinished"
-		printf '%s\n' "$commit" >"$new/.pystrano/commit"
-		printf '%s\n' "$current" >"$new/.pystrano/previous"
-{%- if !server.app_dir.is_top() %}
-		need_app_dir
-{%- endif %}
-		mv "$new" "$releases/$release"
-{%- if !server.secrets.is_empty() %}
-		each_secret need_no_directory
-{%- endif %}
+{% include "deploy/place_release.sh" %}
 		report changed "Pulled $pulled at $(printf %.12s "$commit")"
 	}
 {%- if !server.app_dir.is_top() %}
 
-	# need_app_dir: the repository has it, and it leads nowhere else.
-	need_app_dir() {
-		found=$(cd -P -- "$new/$app_dir" 2>/dev/null && pwd) || found=''
-		[ "$found" = "$(cd -P -- "$new" && pwd)/$app_dir" ] ||
-			die 3 "the repository has no directory $app_dir; correct app_dir"
-	}
+{% include "deploy/need_app_dir.sh" %}
 {%- endif %}
 
 	# repository_git COMMAND: git with the access to the repository that it alone gets, and without

@@ -5,7 +5,7 @@
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do
-			line=$(timeout "$barrier" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			line=$(timeout "{% if payload.is_some() %}${barrier:-60}{% else %}$barrier{% endif %}" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
 			case $line in "$nonce "*) order=${line#* } ;; esac
 		done
 	}
@@ -21,6 +21,7 @@
 			[ "$order" = "$2" ] || die 3 'cancelled'
 		fi
 	}
+{%- if payload.is_none() %}
 
 	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
 	# that all deploy.
@@ -38,6 +39,7 @@
 			event "fact commit $commit"
 		fi
 	}
+{%- endif %}
 
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {

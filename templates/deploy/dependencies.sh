@@ -1,4 +1,18 @@
 {%- match dependencies %}
+{%- when Dependencies::Payload %}
+{%- if release_venv %}
+{% include "deploy/dependencies/release.sh" %}
+
+{% include "deploy/dependencies/payload_release.sh" %}
+{%- else %}
+{% include "deploy/dependencies/payload_shared.sh" %}
+{%- endif %}
+
+{% include "deploy/dependencies/payload_packages.sh" %}
+{%- if pip %}
+
+{% include "deploy/dependencies/pip_install.sh" %}
+{%- endif %}
 {%- when Dependencies::Command %}
 {%- if release_venv %}
 {% include "deploy/dependencies/command_release.sh" %}
@@ -78,7 +92,7 @@
 
 {% include "deploy/dependencies/in_release.sh" %}
 {%- else %}
-{%- if release_venv %}
+{%- if release_venv || payload_packages %}
 
 {% include "deploy/dependencies/find_uv_release.sh" %}
 {%- else %}
@@ -91,4 +105,8 @@
 {% include "deploy/dependencies/pip_install.sh" %}
 
 {% include "deploy/dependencies/in_release.sh" %}
+{%- endif %}
+{%- if payload_packages %}
+
+{% include "deploy/dependencies/payload.sh" %}
 {%- endif %}

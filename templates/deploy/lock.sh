@@ -72,6 +72,9 @@
 	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
+{%- if payload.is_some() %}
+		rm -f "$state/part"
+{%- endif %}
 		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
 			left=${left%/.pystrano/unfinished}
 			case $left in "$releases/*") continue ;; esac

@@ -2,8 +2,13 @@
 	# prints; a complete one is never changed.
 	install_dependencies() {
 		begin dependencies
+{%- if !payload_packages %}
 		need_dependency_file
+{%- endif %}
 		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
+{%- if payload_packages && !pip %}
+		find_uv
+{%- endif %}
 		if [ -e "$venv/.complete" ]; then
 			result=ok text='Python dependencies are installed already'
 		else
@@ -15,7 +20,9 @@
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'
 		fi
-{%- if let Dependencies::UvLock = dependencies %}
+{%- if payload_packages %}
+		install_project
+{%- else if let Dependencies::UvLock = dependencies %}
 		! is_packaged || install_project
 {%- endif %}
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"

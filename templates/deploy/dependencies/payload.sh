@@ -1,0 +1,9 @@
+	# get_dependencies: those of the payload, into $dependencies, where something has to be installed.
+	get_dependencies() {
+		dependencies=$releases/$release/.pystrano/dependencies
+		[ ! -d "$dependencies" ] || return 0
+		mkdir "$dependencies"
+		get_part dependencies.tar "$dependencies_sha256" "$dependencies_size"
+		isolated tar -xf "$state/part" -C "$dependencies"
+		rm -f "$state/part"
+	}

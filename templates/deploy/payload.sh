@@ -1,0 +1,76 @@
+	# ---- payload: the code, and what it depends on, in one file
+
+	# find_payload: the one that this script was made with, beside it or where payload=PATH says. A
+	# controller sends the parts of it that are wanted.
+	find_payload() {
+		[ -z "$nonce" ] || return 0
+		begin payload
+		find_current
+		if [ -z "$payload" ]; then
+			for payload in "$here/../payload" "$here/payload" "$here"; do
+				payload=$payload/$payload_sha256.tar
+				[ ! -f "$payload" ] || break
+			done
+		fi
+		[ -f "$payload" ] || die 3 "there is no payload/$payload_sha256.tar beside this script; bring it along, or say where it is: payload=PATH"
+		[ -r "$payload" ] || die 3 "$user may not read $payload"
+		is_whole "$payload" "$payload_sha256" "$payload_size" || die 3 "$payload is damaged, or not the payload of this script"
+		report ok "Checked $payload"
+	}
+
+	# is_whole FILE SHA256 SIZE
+	is_whole() {
+		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
+	}
+
+	get_code() {
+		begin code
+		commit=$payload_commit
+		event "fact commit $commit"
+		new=$releases/.new-$release
+		mkdir "$new"
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		get_part source.tar.gz "$source_sha256" "$source_size"
+		isolated tar -xzf "$state/part" -C "$new"
+		rm -f "$state/part"
+{%- if release_venv %}
+		# With the wheels of the project itself, where it is a package.
+		[ -d "$new/.pystrano" ] || mkdir "$new/.pystrano"
+{%- else %}
+		mkdir "$new/.pystrano"
+{%- endif %}
+{% include "deploy/place_release.sh" %}
+		report changed "Unpacked $payload_source at $(printf %.12s "$commit")"
+	}
+{%- if !server.app_dir.is_top() %}
+
+{% include "deploy/need_app_dir.sh" %}
+{%- endif %}
+
+	# get_part NAME SHA256 SIZE: a part of the payload becomes $state/part.
+	get_part() {
+		if [ -n "$nonce" ]; then
+			receive_part "$1" "$3"
+		else
+			isolated tar -xOf "$payload" "$1" >"$state/part"
+		fi
+		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
+	}
+
+	# receive_part NAME SIZE: the controller sends it, and nothing else until the next event.
+	receive_part() {
+		unwatch_controller
+		event "need $1"
+		read_order || :
+		[ "$order" = "part $1" ] || die 3 'cancelled'
+		: >"$state/part"
+		left=$2
+		while [ "$left" -gt 0 ]; do
+			chunk=$((left < 1048576 ? left : 1048576))
+			# The link may be frozen.
+			timeout 60 head -c "$chunk" <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
+			left=$((left - chunk))
+			[ "$(($(wc -c <"$state/part") + left))" -eq "$2" ] || die 3 'cancelled'
+		done
+		watch_controller 0
+	}
