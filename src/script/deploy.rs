@@ -178,7 +178,8 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     if let Some(login) = login.as_mut().filter(|_| redact) {
         login.redact();
     }
-    let hides_password = redact && !credentials::find(&server.source_code_url).is_empty();
+    let clones = server.payload.is_none();
+    let hides_password = clones && !credentials::find(&server.source_code_url).is_empty();
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
     let env = server.env_file.as_deref();
@@ -369,7 +370,74 @@ fn launcher(server: &Server, redact: bool) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::split_login;
+    use super::{render, split_login};
+    use crate::config::{Server, review};
+    use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE};
+    use crate::script::{ScriptKind, Secrets};
+    use std::collections::HashMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn with_payload(fields: &str) -> Server {
+        let text = format!(
+            "config_version: 2\ncommon:\n  source_code_url: https://ada:canary@git.example.com/shop.git\n  \
+             project_user: deploy\n  project_root: shop\n  venv_dir: .venv\n  branch: main\n{fields}\
+             servers:\n  - host: app1.example.com\n"
+        );
+        let path = Path::new("deployment.yml");
+        let config = review(path, "shop/production", &text, HashMap::new());
+        let mut server = config.expect("a config").servers.remove(0);
+        let part = |name, letter: &str| Part {
+            name,
+            sha256: letter.repeat(64),
+            size: 512,
+            offset: 512,
+        };
+        server.payload = Some(Arc::new(Payload {
+            commit: "c".repeat(40),
+            pulled: "branch main".to_owned(),
+            sha256: "a".repeat(64),
+            size: 2048,
+            parts: vec![part(DEPENDENCIES, "d"), part(SOURCE, "5")],
+            path: "payload.tar".into(),
+        }));
+        server
+    }
+
+    /// Neither script has what a repository or an index is asked with.
+    #[test]
+    fn with_a_payload_nothing_is_fetched() {
+        for fields in [
+            "",
+            "  venv_mode: release\n",
+            "  package_manager: uv\n",
+            "  package_manager: uv\n  venv_mode: release\n",
+        ] {
+            let server = with_payload(fields);
+            let deploy = render(&server, Secrets::Reveal).expect("a script");
+            for word in ["repository_git", "canary", "git.example.com", "ls-remote"] {
+                assert!(!deploy.contains(word), "{fields}{word}");
+            }
+            assert!(deploy.contains(&format!("payload_sha256={}\n", "a".repeat(64))));
+            // What installs, does so from files alone.
+            let installs = deploy.lines().filter(|line| {
+                line.contains("pip_install \"") || line.contains("\"$uv\" --no-config pip")
+            });
+            let installs: Vec<&str> = installs.collect();
+            assert!(!installs.is_empty());
+            assert!(
+                installs.iter().all(|line| line.contains("--no-index")),
+                "{installs:#?}"
+            );
+            let setup = crate::script::render(ScriptKind::Setup, &server, Secrets::Reveal);
+            let setup = setup.expect("a script");
+            assert!(
+                setup.contains("base_packages='python3 python3-venv'\n"),
+                "{setup}"
+            );
+            assert!(!setup.contains("install --quiet"), "{setup}");
+        }
+    }
 
     #[test]
     fn a_login_is_taken_out_of_the_url() {

@@ -63,7 +63,12 @@ struct SecretText<'a> {
 }
 
 pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
-    let known_hosts = &server.ssh_known_hosts;
+    // Where the code comes in a payload, nothing is fetched from its repository or an index.
+    let fetches = server.payload.is_none();
+    let known_hosts = match fetches {
+        true => &server.ssh_known_hosts[..],
+        false => &[],
+    };
     let is_scan = |host: &KnownHost| matches!(host, KnownHost::Scan { .. });
     let pinned: Vec<&str> = known_hosts
         .iter()
@@ -83,10 +88,10 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         app: record_name(&server.app),
         records: RECORDS,
         redacted: secrets == Secrets::Redact
-            && (!server.secrets.is_empty() || server.deploy_key.is_some()),
+            && (!server.secrets.is_empty() || fetches && server.deploy_key.is_some()),
         release_venv: server.venv_mode == VenvMode::Release,
         migrates: false,
-        uv: server.package_manager == PackageManager::Uv,
+        uv: fetches && server.package_manager == PackageManager::Uv,
         python: match python {
             Some(_) => "\"$python\"",
             None => "python3",
@@ -102,6 +107,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         deploy_key: server
             .deploy_key
             .as_deref()
+            .filter(|_| fetches)
             .map(|key| encode(&key.bytes, secrets)),
         units: &server.service_file,
         unit_list: unit::names(&server.service_file),
@@ -135,17 +141,21 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
 
 /// What the steps and the deploys need.
 fn base_packages(server: &Server) -> Vec<&'static str> {
-    let mut packages = vec!["python3", "python3-venv", "python3-pip", "git"];
+    let mut packages = vec!["python3", "python3-venv"];
+    let fetches = server.payload.is_none();
+    if fetches {
+        packages.extend(["python3-pip", "git"]);
+    }
     if server.health_check_url.is_some() {
         packages.extend(["curl", "ca-certificates"]);
     }
     if !unit::services(&server.service_file).is_empty() {
         packages.push("sudo");
     }
-    if !server.ssh_known_hosts.is_empty()
+    let uses_ssh = !server.ssh_known_hosts.is_empty()
         || server.deploy_key.is_some()
-        || is_ssh(&server.source_code_url)
-    {
+        || is_ssh(&server.source_code_url);
+    if fetches && uses_ssh {
         packages.push("openssh-client");
     }
     packages

@@ -87,7 +87,8 @@ impl Call {
     pub fn arguments(&self, server: &Server) -> Vec<String> {
         let user = self.user(server);
         let is_root = self.action != Action::Setup || user == "root";
-        let forward = self.action == Action::Deploy && server.forward_agent;
+        let forward =
+            self.action == Action::Deploy && server.forward_agent && server.payload.is_none();
         // A connection of its own: the agent's socket is removed when it is no longer needed, and a later run
         // through the same connection would get no other.
         let agent: &[&str] = match forward {

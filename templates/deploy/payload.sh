@@ -7,7 +7,7 @@
 		begin payload
 		find_current
 		if [ -z "$payload" ]; then
-			for payload in "$here/../payload" "$here/payload" "$here"; do
+			for payload in "${here%/*}/payload" "$here/payload" "$here"; do
 				payload=$payload/$payload_sha256.tar
 				[ ! -f "$payload" ] || break
 			done
@@ -31,7 +31,7 @@
 		mkdir "$new"
 		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
 		get_part source.tar.gz "$source_sha256" "$source_size"
-		isolated tar -xzf "$state/part" -C "$new"
+		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
 		rm -f "$state/part"
 {%- if release_venv %}
 		# With the wheels of the project itself, where it is a package.
