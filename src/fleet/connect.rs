@@ -47,6 +47,7 @@ impl Fleet<'_> {
             user: call.user(&server).to_owned(),
             preamble: call.preamble(),
             nonce,
+            payload: server.payload.clone().filter(|_| action == Action::Deploy),
             script: Box::new(move || scripts(action.script(), &server)) as Script,
             redactor: Arc::clone(&host.redactor),
             verbose: self.job.verbose || action == Action::Logs,

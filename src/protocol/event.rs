@@ -34,6 +34,16 @@ pub enum Event {
         key: String,
         value: String,
     },
+    /// The script waits for a part of the payload.
+    Need {
+        part: String,
+    },
+    /// So much of a part of the payload is on its way.
+    Sent {
+        part: String,
+        bytes: u64,
+        size: u64,
+    },
     /// A waiting point is reached.
     Phase {
         phase: Phase,
@@ -162,6 +172,9 @@ impl Event {
             "fact" => Event::Fact {
                 key: named(first)?,
                 value: more.to_owned(),
+            },
+            "need" => Event::Need {
+                part: named(first)?,
             },
             "phase" => Event::Phase {
                 phase: one_of(first)?,

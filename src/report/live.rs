@@ -1,6 +1,7 @@
 //! The live view: one line for each host, redrawn in place.
 
 use super::paint::{Paint, paint};
+use super::plain::sent;
 use super::progress::write_talk;
 use super::spaces;
 use crate::protocol::{Event, Outcome, Phase, primary_reason};
@@ -78,7 +79,9 @@ impl Live {
             ),
             Event::Start => (RowState::Running, String::new()),
             Event::Step { step } => (RowState::Running, step.clone()),
-            Event::Phase {
+            Event::Sent { part, bytes, size } => (RowState::Running, sent(part, *bytes, *size)),
+            Event::Need { .. }
+            | Event::Phase {
                 phase: Phase::Cloned,
             } => return,
             Event::Phase { phase } => (
@@ -121,10 +124,11 @@ impl Live {
         if row.state == RowState::Failed && state == RowState::Running {
             return; // it goes back; what failed stays in view
         }
+        let goes_on = matches!(event, Event::Sent { bytes: 1.., .. });
         *row = Row {
             state,
             text,
-            since: Instant::now(),
+            since: if goes_on { row.since } else { Instant::now() },
         };
     }
 

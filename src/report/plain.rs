@@ -4,6 +4,13 @@ use super::paint::{Paint, paint};
 use crate::protocol::{Action, Event, Order, State, primary_reason};
 use std::fmt::Write;
 
+/// How much of a part of a payload is on its way.
+pub fn sent(part: &str, bytes: u64, size: u64) -> String {
+    let megabytes = |bytes: u64| (bytes as f64 / 1e5).round() / 10.0;
+    let (sent, all) = (megabytes(bytes), megabytes(size));
+    format!("sent {sent} of {all} MB of {part}")
+}
+
 /// Whether an event is bad: it stays on the screen in every view.
 pub fn is_trouble(event: &Event) -> bool {
     matches!(
@@ -95,6 +102,10 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         Event::Order {
             order: Order::Revert,
         } => line("… going back with the others"),
+        // Small ones are gone before anybody has read it.
+        Event::Sent { part, bytes, size } if *bytes > 0 && *size >= 1 << 20 => {
+            line(&format!("… {}", sent(part, *bytes, *size)));
+        }
         Event::Retry { reason, seconds } if verbose => {
             let reason = primary_reason(reason);
             line(&format!("… {reason}; trying again in {seconds:.1} s"));

@@ -1,5 +1,7 @@
 //! What a host prints, cut into the events of its script and the lines of everything else.
 
+use std::io::{ErrorKind, Read};
+
 /// A line longer than this many bytes is cut; what follows its cut is looked at for events only.
 const LONGEST: usize = 8192;
 
@@ -104,6 +106,25 @@ impl Lines {
         }
         line.windows(self.marker.len())
             .position(|window| window == self.marker)
+    }
+}
+
+/// Reads what is there, one buffer at a time; true at the end of the stream.
+pub fn drain(
+    source: Option<&mut impl Read>,
+    buffer: &mut [u8],
+    mut take: impl FnMut(&[u8]),
+) -> bool {
+    let Some(source) = source else {
+        return true;
+    };
+    match source.read(buffer) {
+        Ok(0) => true,
+        Ok(count) => {
+            take(&buffer[..count]);
+            false
+        }
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }
 

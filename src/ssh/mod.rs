@@ -2,6 +2,7 @@
 
 mod lines;
 mod output;
+mod parts;
 mod redact;
 mod run;
 mod sanitize;
@@ -19,6 +20,7 @@ pub use signature::{sign, verify};
 
 use crate::config::Server;
 use crate::error::Error;
+use crate::payload::Payload;
 use crate::protocol::Action;
 use crate::script::ScriptKind;
 use std::ffi::OsString;
@@ -215,6 +217,8 @@ pub struct SessionOptions {
     pub preamble: String,
     pub nonce: String,
     pub script: Script,
+    /// What the script may ask for parts of.
+    pub payload: Option<Arc<Payload>>,
     pub redactor: Arc<Redactor>,
     /// Whether lines of output are wanted as they come.
     pub verbose: bool,

@@ -54,6 +54,8 @@ pub struct SessionOutput {
     tail: VecDeque<String>,
     /// The last lines that ssh itself printed.
     pub ssh: VecDeque<String>,
+    /// A part of the payload that the script asks for.
+    pub need: Option<String>,
 }
 
 impl SessionOutput {
@@ -70,6 +72,7 @@ impl SessionOutput {
             step: None,
             tail: VecDeque::new(),
             ssh: VecDeque::new(),
+            need: None,
         }
     }
 
@@ -143,6 +146,10 @@ impl SessionOutput {
                         tail: self.tail.drain(..).collect(),
                     }));
                 }
+            }
+            Event::Need { part } => {
+                self.need = Some(std::mem::take(part));
+                return;
             }
             // It waits within the step.
             Event::Phase { phase } if *phase != Phase::Cloned => self.step = None,

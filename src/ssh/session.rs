@@ -2,8 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh")]
 
-use super::lines::Lines;
+use super::lines::{Lines, drain};
 use super::output::{Closing, Message, SessionOutput};
+use super::parts::Parts;
 use super::{ASKS_NOBODY, SessionOptions};
 use crate::protocol::Order;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -97,6 +98,7 @@ fn serve(
         bell: Some(bell),
         pending,
         sent: 0,
+        parts: Parts::of(options.payload),
         login: Some(options.login_timeout),
         silence_timeout: options.silence_timeout,
         last_output: Instant::now(),
@@ -125,6 +127,7 @@ struct Connection {
     /// Bytes for the host, of which `sent` are on their way.
     pending: Vec<u8>,
     sent: usize,
+    parts: Parts,
     /// How long the script may take to start when its last byte is sent, until it has.
     login: Option<Duration>,
     silence_timeout: Duration,
@@ -159,6 +162,7 @@ impl Connection {
                 self.handle_orders();
             }
             if ready.stdin {
+                self.send_part(send);
                 self.write();
             }
             if ready.stderr {
@@ -176,6 +180,9 @@ impl Connection {
                 });
                 if ended {
                     self.stdout = None;
+                }
+                if let Some(name) = self.output.need.take() {
+                    self.begin_part(&name, send);
                 }
             }
             if self.output.started && self.login.take().is_some() {
@@ -254,7 +261,7 @@ impl Connection {
             }
             pause = pause.min(deadline.saturating_duration_since(now));
         }
-        let unsent = self.sent < self.pending.len();
+        let unsent = self.sent < self.pending.len() || self.parts.is_sending();
         let mut ready = Ready::default();
         let mut polled = Vec::with_capacity(4);
         let mut slots = Vec::with_capacity(4);
@@ -291,6 +298,9 @@ impl Connection {
             self.bell = None;
         }
         while let Ok(order) = self.orders.try_recv() {
+            if order == Order::KeepAlive && self.parts.is_sending() {
+                continue; // its bytes follow each other
+            }
             if order != Order::Stop {
                 let line = format!("{} {order}\n", self.output.nonce);
                 self.pending.extend_from_slice(line.as_bytes());
@@ -306,6 +316,40 @@ impl Connection {
                 self.kill(Signal::TERM);
             }
         }
+    }
+
+    /// Announces a part that the script asked for.
+    fn begin_part(&mut self, name: &str, send: &dyn Fn(Message)) {
+        match self.parts.begin(name) {
+            Ok(event) => {
+                let line = format!("{} part {name}\n", self.output.nonce);
+                self.pending.extend_from_slice(line.as_bytes());
+                send(Message::Event(event));
+            }
+            Err(reason) => self.give_up(reason),
+        }
+    }
+
+    /// Takes more of the part that is being sent, once all before it is gone.
+    fn send_part(&mut self, send: &dyn Fn(Message)) {
+        if !self.pending.is_empty() || !self.parts.is_sending() {
+            return;
+        }
+        match self.parts.next() {
+            Ok((bytes, event)) => {
+                self.pending = bytes;
+                self.last_output = Instant::now(); // the script prints nothing meanwhile
+                event.map(Message::Event).map(send);
+            }
+            Err(reason) => self.give_up(reason),
+        }
+    }
+
+    /// Ends what can only go wrong: at the end of its input the script cleans up.
+    fn give_up(&mut self, reason: String) {
+        self.output.ssh.push_back(reason);
+        self.stdin = None;
+        self.deadline = Some(Instant::now() + CLEANUP_TIMEOUT);
     }
 
     fn write(&mut self) {
@@ -358,21 +402,6 @@ struct Ready {
     orders: bool,
 }
 
-/// Reads what is there, one buffer at a time; true at the end of the stream.
-fn drain(source: Option<&mut impl Read>, buffer: &mut [u8], mut take: impl FnMut(&[u8])) -> bool {
-    let Some(source) = source else {
-        return true;
-    };
-    match source.read(buffer) {
-        Ok(0) => true,
-        Ok(count) => {
-            take(&buffer[..count]);
-            false
-        }
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Call, remote};
@@ -398,6 +427,7 @@ mod tests {
             preamble: call.preamble(),
             nonce: String::new(),
             script: Box::new(|| Ok("# nothing\n".repeat(100_000))),
+            payload: None,
             redactor: std::sync::Arc::default(),
             verbose: false,
             login_timeout: Duration::from_millis(300),

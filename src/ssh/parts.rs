@@ -1,0 +1,116 @@
+//! The parts of a payload on their way to one host.
+
+#![expect(clippy::disallowed_methods, reason = "it reads the payload")]
+
+use crate::payload::Payload;
+use crate::protocol::Event;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+/// So many bytes of a part are in memory at a time.
+const CHUNK: usize = 256 * 1024;
+/// It is reported so many times how much of a part was sent.
+const REPORTS: u64 = 20;
+
+/// What a host may ask for: each part once.
+#[derive(Default)]
+pub struct Parts {
+    payload: Option<Arc<Payload>>,
+    asked: Vec<&'static str>,
+    sending: Option<Sending>,
+}
+
+struct Sending {
+    part: &'static str,
+    file: File,
+    size: u64,
+    sent: u64,
+    reported: u64,
+}
+
+impl Parts {
+    pub fn of(payload: Option<Arc<Payload>>) -> Self {
+        Parts {
+            payload,
+            ..Parts::default()
+        }
+    }
+
+    /// Opens a part that the host asks for.
+    ///
+    /// # Errors
+    /// It may not have that part, or the part cannot be read here.
+    pub fn begin(&mut self, name: &str) -> Result<Event, String> {
+        let payload = self.payload.as_ref();
+        let part = payload.and_then(|payload| payload.part(name).map(|part| (payload, part)));
+        let Some((payload, part)) = part.filter(|(_, part)| !self.asked.contains(&part.name))
+        else {
+            return Err(
+                "the script asked for what is in no payload, or for the same again".to_owned(),
+            );
+        };
+        let open = || -> io::Result<File> {
+            let mut file = File::open(&payload.path)?;
+            file.seek(SeekFrom::Start(part.offset))?;
+            Ok(file)
+        };
+        let file =
+            open().map_err(|error| format!("cannot read {}: {error}", payload.path.display()))?;
+        self.asked.push(part.name);
+        let sending = self.sending.insert(Sending {
+            part: part.name,
+            file,
+            size: part.size,
+            sent: 0,
+            reported: 0,
+        });
+        Ok(sending.event())
+    }
+
+    /// Whether bytes of a part are to be sent.
+    pub fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// The next bytes of the part, and, now and then, how much was sent. At its end nothing is to be sent any more.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has become shorter.
+    pub fn next(&mut self) -> Result<(Vec<u8>, Option<Event>), String> {
+        let Some(sending) = &mut self.sending else {
+            return Ok((Vec::new(), None));
+        };
+        let left = sending.size - sending.sent;
+        let mut bytes = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
+        let read = match sending.file.read(&mut bytes) {
+            Ok(0) if left > 0 => Err("it ends too early".to_owned()),
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error.to_string()),
+        };
+        let count = read.map_err(|error| format!("cannot read {}: {error}", sending.part))?;
+        bytes.truncate(count);
+        sending.sent += count as u64;
+        let is_over = sending.sent == sending.size;
+        let event =
+            (is_over || sending.sent - sending.reported >= sending.size / REPORTS).then(|| {
+                sending.reported = sending.sent;
+                sending.event()
+            });
+        if is_over {
+            self.sending = None;
+        }
+        Ok((bytes, event))
+    }
+}
+
+impl Sending {
+    fn event(&self) -> Event {
+        Event::Sent {
+            part: self.part.to_owned(),
+            bytes: self.sent,
+            size: self.size,
+        }
+    }
+}
