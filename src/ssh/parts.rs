@@ -114,3 +114,92 @@ impl Sending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Closing;
+    use super::super::session::tests::{options, played};
+    use super::*;
+    use crate::payload::{DEPENDENCIES, Part, SOURCE};
+    use std::time::Duration;
+
+    /// Plays a script that asks for parts as it likes, with a payload whose two parts are 3 MB of numbers. Gives the
+    /// events, the end and what it wrote to its `$got`.
+    fn play(asks: &str) -> (Vec<Event>, Closing, Vec<u8>, Vec<u8>) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let tar = directory.path().join("payload.tar");
+        let got = directory.path().join("got");
+        let numbers: Vec<u8> = (0..500_000_u32)
+            .flat_map(|it| format!("{it}\n").into_bytes())
+            .collect();
+        std::fs::write(&tar, &numbers).expect("a file");
+        let part = |name, offset, size| Part {
+            name,
+            sha256: String::new(),
+            size,
+            offset,
+        };
+        let payload = Payload {
+            commit: String::new(),
+            pulled: String::new(),
+            sha256: String::new(),
+            size: numbers.len() as u64,
+            parts: vec![
+                part(DEPENDENCIES, 100, 3_000_000),
+                part(SOURCE, 3_000_100, 300_000),
+            ],
+            path: tar,
+        };
+        let ask = "ask() { echo \"@ need $1\"; until IFS= read -r line && [ \"$line\" = \" part $1\" ]; do \
+                   [ -n \"$line\" ] || exit; done; head -c \"$2\" >>\"$got\"; }";
+        let command = format!(
+            "got={}; {ask}; echo '@ start deploy -'; echo '@ step code'; {asks}; echo '@ end 0 done'",
+            got.display()
+        );
+        let mut options = options(command);
+        options.payload = Some(Arc::new(payload));
+        options.silence_timeout = Duration::from_secs(20);
+        let (events, closing) = played(options);
+        let got = std::fs::read(got).unwrap_or_default();
+        (events, closing, numbers, got)
+    }
+
+    #[test]
+    fn what_is_asked_for_arrives_whole_and_in_order() {
+        let asks = "ask source.tar.gz 300000; ask dependencies.tar 3000000";
+        let (events, closing, numbers, got) = play(asks);
+        assert_eq!(closing, Closing::Ended { status: 0 });
+        assert_eq!(got.len(), 3_300_000);
+        assert!(got[..300_000] == numbers[3_000_100..3_300_100]);
+        assert!(got[300_000..] == numbers[100..3_000_100]);
+        let is_sent = |event: &&Event| matches!(event, Event::Sent { .. });
+        let sent: Vec<_> = events.iter().filter(is_sent).collect();
+        assert!((4..50).contains(&sent.len()), "{sent:?}");
+        let last = Event::Sent {
+            part: DEPENDENCIES.to_owned(),
+            bytes: 3_000_000,
+            size: 3_000_000,
+        };
+        assert_eq!(sent.last(), Some(&&last));
+    }
+
+    /// A host that lies gets what its payload has, once.
+    #[test]
+    fn nothing_else_is_sent_and_nothing_twice() {
+        for asks in [
+            "ask source.tar.gz 300000; ask source.tar.gz 300000",
+            "ask source.tar.gz 300000; ask system.tar 1",
+            "ask source.tar.gz 300000; ask ../../etc/passwd 1",
+        ] {
+            let (_, closing, _, got) = play(asks);
+            let Closing::Lost { reason, .. } = closing else {
+                panic!("{asks}: {closing:?}");
+            };
+            assert_eq!(
+                reason,
+                "the script asked for what is in no payload, or for the same again"
+            );
+            assert_eq!(got.len(), 300_000, "{asks}");
+        }
+    }
+}

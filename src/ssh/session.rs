@@ -261,7 +261,7 @@ impl Connection {
             }
             pause = pause.min(deadline.saturating_duration_since(now));
         }
-        let unsent = self.sent < self.pending.len() || self.parts.is_sending();
+        let unsent = !self.pending.is_empty() || self.parts.is_sending();
         let mut ready = Ready::default();
         let mut polled = Vec::with_capacity(4);
         let mut slots = Vec::with_capacity(4);
@@ -335,10 +335,11 @@ impl Connection {
         if !self.pending.is_empty() || !self.parts.is_sending() {
             return;
         }
+        // The script prints nothing meanwhile.
+        self.last_output = Instant::now();
         match self.parts.next() {
             Ok((bytes, event)) => {
                 self.pending = bytes;
-                self.last_output = Instant::now(); // the script prints nothing meanwhile
                 event.map(Message::Event).map(send);
             }
             Err(reason) => self.give_up(reason),
@@ -403,14 +404,14 @@ struct Ready {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::{Call, remote};
     use super::*;
-    use crate::protocol::Action;
+    use crate::protocol::{Action, Event};
     use std::sync::mpsc::channel;
 
-    /// How a session ends whose `ssh` is this shell command.
-    fn closing_of(command: String) -> Closing {
+    /// Those of a session whose `ssh` is this shell command.
+    pub fn options(command: String) -> SessionOptions {
         let call = Call {
             action: Action::Status,
             release: None,
@@ -420,7 +421,7 @@ mod tests {
             who: "ada@laptop".to_owned(),
             barrier: None,
         };
-        let options = SessionOptions {
+        SessionOptions {
             program: "sh".into(),
             arguments: vec!["-c".to_owned(), command],
             user: "deploy".to_owned(),
@@ -432,16 +433,27 @@ mod tests {
             verbose: false,
             login_timeout: Duration::from_millis(300),
             silence_timeout: Duration::from_millis(300),
-        };
+        }
+    }
+
+    /// The events of a session, and how it ends.
+    pub fn played(options: SessionOptions) -> (Vec<Event>, Closing) {
         let (sender, messages) = channel();
         let _session = Session::open(options, move |message| {
             let _ = sender.send(message);
         });
-        let closed = messages.iter().find_map(|message| match message {
-            Message::Closed(closing) => Some(closing),
-            Message::Event(_) => None,
-        });
-        closed.expect("the last message")
+        let mut events = Vec::new();
+        for message in messages {
+            match message {
+                Message::Event(event) => events.push(event),
+                Message::Closed(closing) => return (events, closing),
+            }
+        }
+        panic!("no last message");
+    }
+
+    fn closing_of(command: String) -> Closing {
+        played(options(command)).1
     }
 
     #[test]
