@@ -154,7 +154,8 @@ questions! {
         Required(|text| number(text, -MOST, MOST)), ["5"];
     dependency_install_command "COMMAND",
         "Custom dependency install command (optional)", "instead of the built-in one",
-        Optional(Command::check), [];
+        Optional(Command::check),
+        [|_, answers| answers.lock_command().unwrap_or_default(), shown "what reads the dependency file, where that is a poetry.lock or pdm.lock"];
     system_packages "NAMES",
         "System packages", "of Debian, with spaces between",
         Optional(|text| packages(text).try_for_each(Package::check)),
@@ -268,6 +269,32 @@ impl Answers {
 
     pub fn secret_files(&self) -> impl Iterator<Item = &str> {
         items(&self.secrets)
+    }
+
+    /// What installs from the lock of another package manager, which writes it out for uv.
+    fn lock_command(&self) -> Option<String> {
+        let (directory, name) = self
+            .dependency_file
+            .rsplit_once('/')
+            .unwrap_or((".", &self.dependency_file));
+        let place = match directory {
+            "." => String::new(),
+            directory => format!(" --project {}", shell_escape::escape(directory.into())),
+        };
+        let export = match name {
+            "poetry.lock" => {
+                format!("--from poetry --with poetry-plugin-export poetry export{place}")
+            }
+            // Its later versions are not what pdm imports.
+            "pdm.lock" => format!("--with 'hishel<2' pdm export --prod{place}"),
+            _ => return None,
+        };
+        (self.package_manager == "uv").then(|| {
+            format!(
+                "uv tool run {export} --output \"$PWD/.requirements.txt\" && \
+                 uv pip install --compile-bytecode --requirement .requirements.txt"
+            )
+        })
     }
 
     fn usual_dependency_file(&self) -> String {

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// Runs `init` beside the checkout, changes the config, sets up and deploys.
-fn bring_up<'a>(
+pub fn bring_up<'a>(
     newcomer: &'a Newcomer,
     name: &'static str,
     repo: &Repo,

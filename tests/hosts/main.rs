@@ -2,6 +2,7 @@
 
 mod apps;
 mod commands;
+mod dependencies;
 #[path = "../sandbox/executable.rs"]
 mod executable;
 mod failures;

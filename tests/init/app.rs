@@ -114,6 +114,40 @@ fn a_django_project_is_found() {
     assert!(!lines.iter().any(|line| line.starts_with("forward_agent")));
 }
 
+/// What has another package manager's lock is installed by uv from it.
+#[test]
+fn the_locks_of_poetry_and_pdm_come_with_a_command() {
+    let project = ("backend/pyproject.toml", "[project]\nname = \"shop\"\n");
+    for (lock, command) in [
+        (
+            "backend/poetry.lock",
+            "uv tool run --from poetry --with poetry-plugin-export poetry export --output \\\"$PWD/.requirements.txt\\\" \
+             && uv pip install --compile-bytecode --requirement .requirements.txt",
+        ),
+        (
+            "pdm.lock",
+            "uv tool run --with 'hishel<2' pdm export --prod --project .. --output \\\"$PWD/.requirements.txt\\\" \
+             && uv pip install --compile-bytecode --requirement .requirements.txt",
+        ),
+    ] {
+        let text = "[[package]]\nname = \"gunicorn\"\n";
+        let directory = checkout(&[("backend/manage.py", MANAGE), project, (lock, text)]);
+        let (lines, said) = init(&directory, &[]);
+        has(&lines, "package_manager: \"uv\"");
+        has(
+            &lines,
+            &format!("dependency_install_command: \"{command}\""),
+        );
+        assert!(!lines.iter().any(|line| line.starts_with("dependency_file")));
+        assert!(!said.contains("warning"), "{said}");
+    }
+    let directory = checkout(&[("manage.py", MANAGE), ("poetry.lock", "")]);
+    let (_, said) = init(&directory, &[]);
+    let says =
+        "warning: poetry.lock has no gunicorn, which the unit starts; run `poetry add gunicorn`\n";
+    assert!(said.contains(says), "{said}");
+}
+
 #[test]
 fn a_server_that_is_not_among_the_dependencies_is_named() {
     let fastapi = ("app/main.py", FASTAPI);

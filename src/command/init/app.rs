@@ -7,6 +7,7 @@ use crate::cli::questions::Answers;
 use crate::config::is_ssh;
 use crate::config::types::{Branch, Python, Rule};
 use crate::credentials;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Directories above `manage.py`.
@@ -25,7 +26,7 @@ pub struct App<'a> {
     /// Django's module is that of an asynchronous server.
     is_asgi: bool,
     requirements: Option<PathBuf>,
-    /// `uv.lock`, or a `pyproject.toml` that describes a project.
+    /// `uv.lock`, or one that uv installs from by a command, or a `pyproject.toml` that describes a project.
     uv_file: Option<PathBuf>,
     alembic: Option<PathBuf>,
     /// `module:name`, from the app's directory.
@@ -156,7 +157,15 @@ impl App<'_> {
         if names_package(self.checkout, &file, server) == Some(false) {
             let add = match file.extension().is_some_and(|kind| kind == "txt") {
                 true => format!("add the line `{server}`"),
-                false => format!("run `uv add {server}`"),
+                false => {
+                    let manager = file
+                        .file_stem()
+                        .filter(|_| file.extension() == Some("lock".as_ref()));
+                    format!(
+                        "run `{} add {server}`",
+                        manager.map_or("uv".into(), OsStr::to_string_lossy)
+                    )
+                }
             };
             notes.push(format!(
                 "warning: {} has no {server}, which the unit starts; {add}",
@@ -216,7 +225,11 @@ impl App<'_> {
             }
         }
         if self.requirements.is_none() && self.uv_file.is_none() {
-            self.uv_file = project;
+            let locks = ["poetry.lock", "pdm.lock"].into_iter();
+            self.uv_file = locks
+                .filter_map(|lock| self.nearest(lock))
+                .next()
+                .or(project);
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 pub fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
     let text = checkout.read(file)?;
     match file_name(file).as_str() {
-        "uv.lock" => {
+        "uv.lock" | "poetry.lock" | "pdm.lock" => {
             let line = format!("name = \"{package}\"");
             Some(text.lines().any(|found| found == line))
         }
