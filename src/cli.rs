@@ -132,7 +132,8 @@ const RENDER_EXAMPLE: &str = "\
 Examples:
   pystrano render production shop deploy          read what a deploy runs
   pystrano render production shop --output ops    files to carry to the hosts
-  pystrano render production shop --output ops --sign ~/.ssh/id_ed25519";
+  pystrano render production shop --output ops --sign ~/.ssh/id_ed25519
+  pystrano render production shop --output ops --payload    for hosts without network";
 const SETUP_EXAMPLE: &str = "\
 Example:
   pystrano setup production shop --host shop.example.com";
@@ -220,6 +221,9 @@ pub struct Render {
     /// Sign SHA256SUMS with this key of ssh, or with its half in your agent
     #[arg(long, value_name = "KEY", requires = "output")]
     pub sign: Option<PathBuf>,
+    /// Also write the code and wheels of one commit to DIR/payload/, for hosts without network
+    #[arg(long, requires = "output")]
+    pub payload: bool,
 }
 
 /// Which servers of which config.

@@ -111,6 +111,55 @@ impl Url<'_> {
     }
 }
 
+/// What git answers when the repository's server asks who it is.
+pub struct Login {
+    /// Scheme, host and port.
+    pub server: String,
+    pub username: String,
+    pub password: String,
+}
+
+/// The URL without its login, and the login where there is one with a password or token.
+pub fn split_login(url: &str) -> (String, Option<Login>) {
+    let secrets = find(url);
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| url.starts_with(scheme));
+    let (Some(scheme), Some(secret)) = (scheme, secrets.first()) else {
+        return (url.to_owned(), None);
+    };
+    let host = &url[secret.end + 1..];
+    let user = &url[scheme.len()..secret.end];
+    let (username, password) = user.split_once(':').unwrap_or((user, ""));
+    let authority = host.split('/').next().unwrap_or(host);
+    let login = Login {
+        server: format!("{scheme}{authority}"),
+        username: decode(username),
+        password: decode(password),
+    };
+    (format!("{scheme}{host}"), Some(login))
+}
+
+/// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, more)) = rest.split_first() {
+        let digits = more
+            .get(..2)
+            .filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let decoded = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &more[2..] } else { more };
+    }
+    match String::from_utf8(bytes) {
+        Ok(decoded) if !decoded.contains(char::is_control) => decoded,
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +195,55 @@ mod tests {
             ("://", "://"),
         ] {
             assert_eq!(mask(text), masked);
+        }
+    }
+
+    #[test]
+    fn a_login_is_taken_out_of_the_url() {
+        let parts = |url: &str| {
+            let (url, login) = split_login(url);
+            let login = login.map(|login| [login.server, login.username, login.password]);
+            (url, login)
+        };
+        let login = |server: &str, username: &str, password: &str| {
+            Some([server, username, password].map(str::to_owned))
+        };
+        for (url, plain, found) in [
+            (
+                "https://ada:s%40c%2Fret@git.example.com:8443/shop.git",
+                "https://git.example.com:8443/shop.git",
+                login("https://git.example.com:8443", "ada", "s@c/ret"),
+            ),
+            (
+                "https://ghp_0123456789abcdef0123456789@git.example.com/shop.git",
+                "https://git.example.com/shop.git",
+                login(
+                    "https://git.example.com",
+                    "ghp_0123456789abcdef0123456789",
+                    "",
+                ),
+            ),
+            (
+                "http://ada:100%@[::1]:80/shop.git",
+                "http://[::1]:80/shop.git",
+                login("http://[::1]:80", "ada", "100%"),
+            ),
+            (
+                "https://ada:a%0Ab%+1@git.example.com/shop.git",
+                "https://git.example.com/shop.git",
+                login("https://git.example.com", "ada", "a%0Ab%+1"),
+            ),
+        ] {
+            assert_eq!(parts(url), (plain.to_owned(), found));
+        }
+        for url in [
+            "https://git.example.com/shop.git",
+            "https://ada@git.example.com/shop.git",
+            "git@git.example.com:shop.git",
+            "ssh://ada:x@git.example.com/shop.git",
+            "/srv/shop.git",
+        ] {
+            assert_eq!(parts(url), (url.to_owned(), None));
         }
     }
 }

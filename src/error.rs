@@ -72,6 +72,12 @@ pub enum Error {
     },
     #[error("{0}")]
     EnvCommand(Message),
+    #[error("{0}")]
+    Payload(Message),
+    #[error(
+        "{label} has `delivery: push`, whose script comes with a payload; add --payload and --output DIR"
+    )]
+    NeedsPayload { label: String },
     #[error("{} has no {name}; render it into the same directory", sums.display())]
     NotReviewed { name: String, sums: PathBuf },
     #[error("{} is not as it was rendered; render it again, and have it reviewed", path.display())]

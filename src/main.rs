@@ -13,7 +13,6 @@ mod fleet;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod manual;
-#[allow(dead_code, reason = "scripts and pushes take it from here")]
 mod payload;
 mod protocol;
 mod report;

@@ -7,6 +7,7 @@
 
 use super::atomic;
 use crate::error::Error;
+use crate::payload::Payload;
 use crate::script;
 use crate::script::ScriptKind;
 use crate::ssh;
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 pub const SUMS: &str = "SHA256SUMS";
 /// What `ssh-keygen -Y sign` calls the signature of that file.
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
+/// The directory of payloads; the scripts of a host of that name can lie beside them.
+pub const PAYLOADS: &str = "payload";
 const PRIVATE: u32 = 0o700;
 
 /// The directory while scripts are written into it.
@@ -28,6 +31,8 @@ pub struct Handoff {
     /// Without a name: nothing stays behind when this is interrupted.
     sums: BufWriter<File>,
     earlier: Option<Earlier>,
+    /// Those that were written, by their path in the directory.
+    payloads: Vec<String>,
 }
 
 /// The checksums that an earlier render left.
@@ -50,6 +55,7 @@ impl Handoff {
             directory: directory.to_owned(),
             sums: BufWriter::new(sums),
             earlier: Earlier::open(&directory.join(SUMS))?,
+            payloads: Vec::new(),
         })
     }
 
@@ -70,6 +76,33 @@ impl Handoff {
         if let Some(earlier) = &mut self.earlier {
             earlier.replace(path);
         }
+        Ok(())
+    }
+
+    /// Writes the payload that servers share, once.
+    pub fn add_payload(&mut self, payload: &Payload) -> Result<(), Error> {
+        let path = format!("{PAYLOADS}/{}.tar", payload.sha256);
+        if self.payloads.contains(&path) {
+            return Ok(());
+        }
+        make_host(&self.directory.join(PAYLOADS))?;
+        // Its name says what is in it, unless somebody has changed it.
+        atomic::write(
+            &self.directory.join(&path),
+            &self.directory,
+            0o600,
+            |file| {
+                let mut out = BufWriter::new(file);
+                payload.write(&mut out)?;
+                out.flush()
+            },
+        )?;
+        writeln!(self.sums, "{}  {path}", payload.sha256)
+            .map_err(Error::file("write in", &self.directory))?;
+        if let Some(earlier) = &mut self.earlier {
+            earlier.replace(path.clone());
+        }
+        self.payloads.push(path);
         Ok(())
     }
 
@@ -188,7 +221,7 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Whether this user has rendered into the directory: it holds checksums of scripts, and nothing but them.
+/// Whether this user has rendered into the directory: it holds checksums of scripts and payloads, and nothing but them.
 fn is_rendered(directory: &Path) -> bool {
     let path = directory.join(SUMS);
     let is_own =
@@ -200,17 +233,18 @@ fn is_rendered(directory: &Path) -> bool {
         return false;
     };
     let mut lines = BufReader::new(sums).lines().peekable();
-    lines.peek().is_some() && lines.all(|line| line.is_ok_and(|line| is_of_script(&line)))
+    lines.peek().is_some() && lines.all(|line| line.is_ok_and(|line| is_rendered_line(&line)))
 }
 
-/// Whether a line of checksums is of a script.
-fn is_of_script(line: &str) -> bool {
+/// Whether a line of checksums is of a script or a payload.
+fn is_rendered_line(line: &str) -> bool {
     line.split_once("  ").is_some_and(|(sum, path)| {
         sum.len() == 64
             && sum.bytes().all(|digit| digit.is_ascii_hexdigit())
             && ScriptKind::ALL
                 .iter()
                 .any(|kind| path.ends_with(&format!("/{}", kind.file_name())))
+            || path == format!("{PAYLOADS}/{sum}.tar")
     })
 }
 

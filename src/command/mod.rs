@@ -15,8 +15,10 @@ mod schema;
 mod servers;
 
 use crate::cli::{Cli, Command, Selection, Target};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Server};
+use crate::diagnostics::Message;
 use crate::error::Error;
+use crate::payload::{self, Fault};
 use crate::report;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -63,6 +65,34 @@ fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let mut config = load(cli, selection)?;
     report::warnings(&config.fetch_env().map_err(Error::EnvCommand)?);
     Ok(config)
+}
+
+/// Gives the servers that are `wanted` their payloads. Nothing is contacted but the repository and the package index.
+///
+/// # Errors
+/// One that cannot be made: at the field that leads to it.
+fn make_payloads(
+    cli: &Cli,
+    selection: &Selection,
+    config: &mut Config,
+    wanted: impl Fn(&Server) -> bool,
+) -> Result<(), Error> {
+    let Err(failure) = payload::make(&mut config.servers, wanted) else {
+        return Ok(());
+    };
+    Err(match failure.fault {
+        Fault::Other(message) => Error::Payload(message),
+        Fault::Misfit(reason) => Error::Payload(Message::new(reason, "leave it out")),
+        Fault::Field { name, message } => {
+            let path = config_path(cli, &selection.target)?;
+            let server = &config.servers[failure.server];
+            let mistake = config::mistake(&path, server, name, message);
+            Error::Config {
+                mistakes: vec![mistake],
+                warnings: Vec::new(),
+            }
+        }
+    })
 }
 
 /// The error of a config that could not be read, with what to do about it.

@@ -2,7 +2,7 @@
 
 use super::handoff::Handoff;
 use crate::cli::{Cli, Render};
-use crate::config::Config;
+use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::report;
 use crate::script::{self, ScriptKind, Secrets};
@@ -11,7 +11,15 @@ use std::process::ExitCode;
 
 /// Prints the scripts of the selected servers, or writes them below `--output`.
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
-    let config = super::load_with_env(cli, &args.selection)?;
+    let mut config = super::load_with_env(cli, &args.selection)?;
+    if args.payload {
+        super::make_payloads(cli, &args.selection, &mut config, |_| true)?;
+    }
+    let lacks = |server: &&Server| server.delivery == Delivery::Push && server.payload.is_none();
+    if let Some(server) = config.servers.iter().find(lacks) {
+        let label = server.label();
+        return Err(Error::NeedsPayload { label });
+    }
     let secrets = match (args.redact, args.reveal, &args.output) {
         (true, _, _) | (false, false, None) => Secrets::Redact,
         _ => Secrets::Reveal,
@@ -54,6 +62,9 @@ fn write(
     for server in &config.servers {
         for &kind in kinds {
             handoff.add(&server.name, kind, &script::render(kind, server, secrets)?)?;
+        }
+        if let Some(payload) = &server.payload {
+            handoff.add_payload(payload)?;
         }
     }
     handoff.finish(key)?;

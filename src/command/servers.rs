@@ -3,7 +3,7 @@
 use super::hooks::ControllerHooks;
 use super::reviewed::Reviewed;
 use crate::cli::{self, Cli, FleetOptions, Lock, Selection, Servers};
-use crate::config::{Config, Server};
+use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
 use crate::fleet::{self, Job, Scripts};
@@ -49,6 +49,10 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     let began = Instant::now();
     run.job.release = Some(report::utc(RELEASE));
     run.wait_for(&arguments.lock);
+    if arguments.reviewed.from.is_none() {
+        let is_pushed = |server: &Server| server.delivery == Delivery::Push;
+        super::make_payloads(cli, &arguments.selection, &mut run.config, is_pushed)?;
+    }
     run.send_reviewed(&arguments.reviewed)?;
     let code = run.go(|_, _| {})?;
     // The next deploy has to find another name.

@@ -3,10 +3,10 @@
 use super::files::{EnvFile, PrivateKey, Secret};
 use super::reader::{Found, Reader};
 use super::types::{
-    AppDir, Batch, Branch, Command, DependencyFile, DependencySet, Depth, Framework, HealthUrl,
-    Hooks, Host, HttpHost, KnownHost, Package, PackageManager, Port, Python, Releases, RemotePath,
-    RepositoryUrl, Revision, Seconds, SharedPath, Statuses, UnixUser, Value, VenvDir, VenvMode,
-    is_ssh,
+    AppDir, Batch, Branch, Command, Delivery, DependencyFile, DependencySet, Depth, Framework,
+    HealthUrl, Hooks, Host, HttpHost, KnownHost, Package, PackageManager, Platform, Port, Python,
+    Releases, RemotePath, RepositoryUrl, Revision, Seconds, SharedPath, Statuses, UnixUser, Value,
+    VenvDir, VenvMode, is_ssh,
 };
 use super::unit::Unit;
 use crate::payload::Payload;
@@ -38,8 +38,9 @@ macro_rules! fields {
             pub name: String,
             /// What the config deploys, as `<app>/<environment>`.
             pub app: String,
+            /// Its place in the config's list of servers.
+            pub index: usize,
             /// What a deploy takes in place of a clone and of a package index, once that was made.
-            #[allow(dead_code, reason = "scripts and pushes take it from here")]
             pub payload: Option<Arc<Payload>>,
             $($(#[doc = $description])+ pub $name: $type,)+
         }
@@ -55,6 +56,7 @@ macro_rules! fields {
                 let mut server = Server {
                     name: String::new(),
                     app: app.to_owned(),
+                    index: 0,
                     payload: None,
                     $($name,)+
                 };
@@ -153,6 +155,10 @@ fields! {
     venv_mode: VenvMode = "shared";
     /// Python of the virtualenv: `3.13`, `python3.13` or a path; uv fetches one that is missing
     python: Option<Python> = [shown "`python3` of the host; with uv, what the project asks for"];
+    /// What a payload's wheels run on, such as `x86_64-manylinux_2_36`: machine and glibc of the hosts
+    platform: Option<Platform> = [shown "that of the machine that makes the payload"];
+    /// `pull`: each host clones and asks the package index; `push`: deploy sends a payload of code and wheels, and hosts need neither git nor an index
+    delivery: Delivery = "pull";
     /// Git branch to clone
     branch: Option<Branch> = [shown "that of the repository"];
     /// Tag, SHA or ref to check out after a full clone
@@ -195,8 +201,8 @@ fields! {
     deploy_key: Option<Arc<PrivateKey>>;
     /// Whether deploy lets git on the host use your ssh agent
     forward_agent: bool = [
-        is_ssh(&source_code_url) && deploy_key.is_none(),
-        shown "`true` for an ssh `source_code_url` without `deploy_key`"
+        is_ssh(&source_code_url) && deploy_key.is_none() && delivery == Delivery::Pull,
+        shown "`true` for an ssh `source_code_url` without `deploy_key` and `delivery: push`"
     ];
     /// URL that must answer on the host after a deploy, `http://…` or `unix:/run/shop.sock:/path`
     health_check_url: Option<HealthUrl>;

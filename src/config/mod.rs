@@ -25,7 +25,9 @@ pub use schema::schema;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-pub use types::{Framework, Hooks, KnownHost, PackageManager, VenvMode, absolute, is_ssh};
+pub use types::{
+    Delivery, Framework, Hooks, KnownHost, PackageManager, VenvMode, absolute, is_ssh,
+};
 
 /// A config file, read and checked.
 #[derive(Debug)]
@@ -154,6 +156,18 @@ pub fn review(
     let drafts = drafts.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     let files = Files::with(drafts.collect());
     parse(path, app, text.as_bytes().to_vec(), files)
+}
+
+/// A mistake in the value of a server's field that shows only when the value is used, at its position.
+pub fn mistake(path: &Path, server: &Server, field: &str, message: Message) -> Diagnostic {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let source = Source::new(path, text.trim_start_matches('\u{feff}').to_owned());
+    let root = yaml::read(&mut Diagnostics::new(&source));
+    let position = root.map_or_else(
+        || source.position_of(0),
+        |root| reader::field_position(&root, server.index, field),
+    );
+    source.diagnostic(position, message)
 }
 
 /// The field of a config that is written on a line, or goes on there.

@@ -74,6 +74,7 @@ pub fn servers(
         }
         let mut reader = Reader::new(item.start, &own, &common, files, diagnostics);
         let mut server = Server::read(app, &mut reader);
+        server.index = servers.len();
         for field in &reader.missing {
             missing.entry(field).or_default().push(item.start);
         }
@@ -108,6 +109,19 @@ pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
         Kind::Map(entries) => &entries[..],
         _ => &[],
     })
+}
+
+/// Where a field of the server at a place of the list is written, or the server itself.
+pub fn field_position(root: &Node, server: usize, field: &str) -> Position {
+    let section = |name| root.entry(name).map(|entry| &*entry.value);
+    let own = match section(SERVERS).map(|list| &list.kind) {
+        Some(Kind::List(items)) => items.get(server).map(|item| &**item),
+        _ => None,
+    };
+    let layers = own.into_iter().chain(section("common"));
+    let mut entries = layers.filter_map(|layer| layer.entry(field));
+    let start = own.map_or(root.start, |own| own.start);
+    entries.next().map_or(start, Entry::position)
 }
 
 fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {

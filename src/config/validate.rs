@@ -2,7 +2,7 @@
 
 use super::fields::Server;
 use super::reader::Reader;
-use super::types::{Framework, Hooks, PackageManager, VenvMode, is_ssh};
+use super::types::{Delivery, Framework, Hooks, PackageManager, VenvMode, is_ssh};
 use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
@@ -32,6 +32,7 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     env_command(server, reader);
     users(server, reader);
     deploy_key(server, reader);
+    delivery(server, reader);
     health_check(server, reader);
 }
 
@@ -388,6 +389,41 @@ fn deploy_key(server: &Server, reader: &mut Reader) {
         let what = "`deploy_key` has no effect: `source_code_url` is no ssh address";
         let help = "write the address like git@github.com:you/app.git, or remove the key";
         reader.warn("deploy_key", Message::new(what, help));
+    }
+}
+
+/// What has no effect where a deploy sends the code, or is for that alone.
+fn delivery(server: &Server, reader: &mut Reader) {
+    if server.delivery == Delivery::Pull {
+        return;
+    }
+    for (field, is_set) in [
+        ("deploy_key", server.deploy_key.is_some()),
+        ("forward_agent", server.forward_agent),
+    ] {
+        if is_set {
+            let what = format!(
+                "`{field}` has no effect with `delivery: push`: git runs on this machine, with your access"
+            );
+            reader.warn(field, Message::new(what, "leave it out"));
+        }
+    }
+    if server.dependency_install_command.is_some() {
+        let what = "`dependency_install_command` runs on the host with `delivery: push`, too, which brings no wheels for it";
+        let help = "leave it out, or see that it finds what it installs there";
+        reader.warn("dependency_install_command", Message::new(what, help));
+    }
+    if let Some(python) = server
+        .python
+        .as_ref()
+        .filter(|python| python.version().is_none())
+    {
+        let what = format!(
+            "{} does not say its version, which a payload's wheels are for",
+            quoted(python)
+        );
+        let help = "write it like 3.13, or name the file that ends with the version, like /opt/python/bin/python3.13";
+        reader.error("python", Message::new(what, help));
     }
 }
 

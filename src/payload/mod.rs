@@ -1,7 +1,33 @@
 //! Code and dependencies of one commit, made on the controller: one file that a deploy takes in place of a clone and
 //! of a package index.
 
-use std::path::PathBuf;
+#![expect(clippy::disallowed_methods, reason = "it reads the parts that it made")]
+
+mod archive;
+mod cache;
+mod dependencies;
+mod git;
+mod marker;
+mod program;
+mod resolve;
+mod target;
+mod tools;
+mod wheels;
+
+use crate::config::Server;
+use crate::diagnostics::Message;
+use crate::report;
+use cache::{Cache, Work};
+use dependencies::{Resolver, wanted_python};
+use git::{Commit, Repository};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use target::Target;
 
 /// A payload that was made: an uncompressed tar of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,13 +36,14 @@ pub struct Payload {
     pub commit: String,
     /// What it is of, for people: `branch main`, say.
     pub pulled: String,
+    /// The Python that its wheels are for, as `3.13`, and their platform, as `x86_64-manylinux_2_36`.
+    pub python: String,
+    pub platform: String,
     /// The SHA-256 of the tar in hexadecimal, which names the file, and its size in bytes.
     pub sha256: String,
     pub size: u64,
     /// In the order of the tar.
     pub parts: Vec<Part>,
-    /// Where the tar lies on the controller.
-    pub path: PathBuf,
 }
 
 /// A member of the tar.
@@ -26,7 +53,8 @@ pub struct Part {
     pub name: &'static str,
     pub sha256: String,
     pub size: u64,
-    /// Where its bytes begin in the tar.
+    /// Where its bytes are on this machine, and where in that file they begin.
+    pub file: PathBuf,
     pub offset: u64,
 }
 
@@ -41,5 +69,334 @@ impl Payload {
     /// The part of a name, if the payload has it.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// Writes the tar.
+    ///
+    /// # Errors
+    /// It cannot be written, or a part is not as it was made.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        archive::pack_parts(&self.parts, out).map(drop)
+    }
+}
+
+impl Part {
+    /// Its bytes, from the first on; what follows them in the file is none of it.
+    pub fn open(&self) -> io::Result<io::Take<File>> {
+        let mut file = File::open(&self.file)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(io::Read::take(file, self.size))
+    }
+}
+
+/// Why a payload cannot be made.
+#[derive(Debug)]
+pub enum Fault {
+    /// The value of a field leads to it.
+    Field {
+        name: &'static str,
+        message: Message,
+    },
+    Other(Message),
+    /// Of one package, without what to do about it.
+    Misfit(String),
+}
+
+impl Fault {
+    fn new(what: impl std::fmt::Display, help: impl std::fmt::Display) -> Self {
+        Fault::Other(Message::new(what, help))
+    }
+
+    fn of_field(
+        name: &'static str,
+        what: impl std::fmt::Display,
+        help: impl std::fmt::Display,
+    ) -> Self {
+        Fault::Field {
+            name,
+            message: Message::new(what, help),
+        }
+    }
+
+    /// For `map_err`: the error of doing `action` to a file.
+    fn file(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let what = format!("cannot {action} {}", path.display());
+        move |error| {
+            Fault::new(
+                format!("{what}: {error}"),
+                "see that there is room and that you may",
+            )
+        }
+    }
+}
+
+/// The fault, and the server whose payload has it.
+#[derive(Debug)]
+pub struct Failure {
+    pub server: usize,
+    pub fault: Fault,
+}
+
+/// A part in the cache.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Made {
+    name: String,
+    sha256: String,
+    size: u64,
+}
+
+impl Made {
+    fn is_there(&self, cache: &Cache) -> bool {
+        let path = cache.find("parts", &self.sha256);
+        path.is_some_and(|path| std::fs::metadata(path).is_ok_and(|file| file.len() == self.size))
+    }
+
+    fn part(&self, cache: &Cache) -> Option<Part> {
+        Some(Part {
+            name: [SOURCE, DEPENDENCIES, SYSTEM]
+                .into_iter()
+                .find(|name| *name == self.name)?,
+            sha256: self.sha256.clone(),
+            size: self.size,
+            file: cache.path("parts", &self.sha256),
+            offset: 0,
+        })
+    }
+}
+
+/// What a run has made so far, for servers that want the same.
+struct Maker {
+    cache: Cache,
+    /// By what they were asked for.
+    commits: Vec<(String, Commit)>,
+    trees: Vec<(String, Work)>,
+    payloads: Vec<(String, Arc<Payload>)>,
+    /// What is this machine's own was said.
+    is_told: bool,
+}
+
+/// Gives each of the servers that are `wanted` its payload: one for all that deploy the same for the same target. What is
+/// known from earlier runs is not made again. It says what it does on stderr.
+///
+/// # Errors
+/// The first server whose payload cannot be made.
+pub fn make(servers: &mut [Server], wanted: impl Fn(&Server) -> bool) -> Result<(), Failure> {
+    let mut maker = None;
+    for (index, server) in servers.iter_mut().enumerate() {
+        if wanted(server) {
+            let payload = match &mut maker {
+                Some(maker) => Ok(maker),
+                none => Maker::new().map(|made| none.insert(made)),
+            }
+            .and_then(|maker| maker.payload(server));
+            server.payload = Some(payload.map_err(|fault| Failure {
+                server: index,
+                fault,
+            })?);
+        }
+    }
+    Ok(())
+}
+
+impl Maker {
+    fn new() -> Result<Self, Fault> {
+        Ok(Maker {
+            cache: Cache::open()?,
+            commits: Vec::new(),
+            trees: Vec::new(),
+            payloads: Vec::new(),
+            is_told: false,
+        })
+    }
+
+    fn payload(&mut self, server: &Server) -> Result<Arc<Payload>, Fault> {
+        let source = key(&[
+            &server.source_code_url,
+            &format!(
+                "{:?} {:?} {:?}",
+                server.branch, server.revision, server.clone_depth
+            ),
+            if server.submodules { "submodules" } else { "" },
+        ]);
+        let wanted = key(&[
+            &source,
+            &format!(
+                "{:?} {:?} {:?}",
+                server.package_manager, server.python, server.platform
+            ),
+            &format!(
+                "{:?} {:?}",
+                server.venv_mode, server.dependency_install_command
+            ),
+            &format!(
+                "{:?} {:?}",
+                server.dependency_extras, server.dependency_groups
+            ),
+            &server.app_dir.to_string(),
+            &server.dependency_file,
+        ]);
+        if let Some((_, payload)) = self.payloads.iter().find(|(key, _)| *key == wanted) {
+            return Ok(Arc::clone(payload));
+        }
+        let repository = Repository::of(server)?;
+        let commit = self.commit(&source, &repository)?;
+        let (target, parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
+        let mut summing = archive::Summing::new(io::sink());
+        archive::pack_parts(&parts, &mut summing).map_err(|error| {
+            for part in &parts {
+                let _ = std::fs::remove_file(&part.file);
+            }
+            Fault::new(
+                format!("a part of the payload cannot be read: {error}"),
+                "try again: it is made anew",
+            )
+        })?;
+        let payload = Arc::new(Payload {
+            commit: commit.sha,
+            pulled: commit.pulled,
+            python: target.version(),
+            platform: target.platform(),
+            size: summing.size,
+            sha256: summing.sum(),
+            parts,
+        });
+        self.payloads.push((wanted, Arc::clone(&payload)));
+        Ok(payload)
+    }
+
+    /// The commit of all servers that name the same.
+    fn commit(&mut self, source: &str, repository: &Repository) -> Result<Commit, Fault> {
+        if let Some((_, commit)) = self.commits.iter().find(|(key, _)| key == source) {
+            return Ok(commit.clone());
+        }
+        let commit = match repository.ask()? {
+            Some(commit) => commit,
+            None => self.clone(source, repository)?,
+        };
+        self.commits.push((source.to_owned(), commit.clone()));
+        Ok(commit)
+    }
+
+    fn clone(&mut self, source: &str, repository: &Repository) -> Result<Commit, Fault> {
+        let work = self.cache.work()?;
+        let commit = repository.check_out(&work.path().join(TREE))?;
+        report::note(format_args!(
+            "Cloned {} at {:.12}",
+            commit.pulled, commit.sha
+        ));
+        self.trees.push((source.to_owned(), work));
+        Ok(commit)
+    }
+
+    /// The parts of a payload, from an earlier run where it made the same.
+    fn parts(
+        &mut self,
+        source: &str,
+        wanted: &str,
+        server: &Server,
+        repository: &Repository,
+        commit: &Commit,
+    ) -> Result<(Target, Vec<Part>), Fault> {
+        let own = match (&server.python, &server.platform) {
+            (Some(_), Some(_)) => None,
+            _ => Some(Target::of(None, None, None)),
+        };
+        let own = own.map(|own| own.map_or_else(|_| String::new(), |(own, _)| own.to_string()));
+        let note = key(&[
+            "payload 1",
+            wanted,
+            &commit.sha,
+            &own.unwrap_or_default(),
+            tools::UV,
+        ]);
+        if let Some((target, made)) = self.cache.noted::<(Target, Vec<Made>)>(&note)
+            && made.iter().all(|made| made.is_there(&self.cache))
+        {
+            let parts = made.iter().filter_map(|made| made.part(&self.cache));
+            return Ok((target, parts.collect()));
+        }
+        if !self.trees.iter().any(|(key, _)| key == source) {
+            let cloned = self.clone(source, repository)?;
+            if cloned.sha != commit.sha {
+                return Err(Fault::new(
+                    format!(
+                        "{} went on from {:.12} to {:.12} meanwhile",
+                        commit.pulled, commit.sha, cloned.sha
+                    ),
+                    "try again",
+                ));
+            }
+        }
+        let tree = self.trees.iter().find(|(key, _)| key == source);
+        let tree = tree
+            .map(|(_, work)| work.path().join(TREE))
+            .unwrap_or_default();
+        if !tree.join(server.app_dir.to_string()).is_dir() {
+            return Err(Fault::of_field(
+                "app_dir",
+                format!("the repository has no directory {}", server.app_dir),
+                "correct it",
+            ));
+        }
+        let asked = wanted_python(server, &tree);
+        let (target, is_own) = Target::of(server.python.as_ref(), server.platform.as_ref(), asked)?;
+        if is_own && !self.is_told {
+            self.is_told = true;
+            report::note(format_args!(
+                "The payload is for {target}, as this machine is; set python and platform where the hosts differ"
+            ));
+        }
+        let work = self.cache.work()?;
+        let dependencies = Resolver {
+            server,
+            target: &target,
+            tree: &tree,
+            commit: &commit.sha,
+            cache: &self.cache,
+            work: &work,
+        }
+        .make()?;
+        let (sha256, size, _) = self.cache.add("parts", |out| {
+            archive::pack_source(&tree, &dependencies.own, out)
+        })?;
+        let source = Made {
+            name: SOURCE.to_owned(),
+            sha256,
+            size,
+        };
+        let made: Vec<Made> = std::iter::once(source).chain(dependencies.part).collect();
+        self.cache.note(&note, &(&target, &made));
+        let parts = made.iter().filter_map(|made| made.part(&self.cache));
+        Ok((target, parts.collect()))
+    }
+}
+
+/// The checkout's name in the directory where it is worked on.
+const TREE: &str = "tree";
+
+/// A name for what follows from these texts.
+fn key(texts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    sum(digest)
+}
+
+/// The sum in hexadecimal.
+fn sum(digest: Sha256) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// A package, for people.
+fn named(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, 
 use crate::config::types::Command;
 use crate::config::unit::{self, Unit};
 use crate::config::{Framework, PackageManager, Server, VenvMode};
-use crate::credentials;
+use crate::credentials::{self, Login, split_login};
 use crate::error::Error;
 use crate::payload::{DEPENDENCIES, Payload};
 use askama::Template;
@@ -107,65 +107,14 @@ impl Dependencies {
     }
 }
 
-/// What git answers when the repository's server asks who it is.
-struct Login {
-    /// Scheme, host and port.
-    server: String,
-    username: String,
-    password: String,
-}
-
-impl Login {
-    fn redact(&mut self) {
-        let token = self.password.is_empty();
-        let secret = if token {
-            &mut self.username
-        } else {
-            &mut self.password
-        };
-        REDACTED.clone_into(secret);
-    }
-}
-
-/// The URL without its login, and the login where there is one with a password or token.
-fn split_login(url: &str) -> (String, Option<Login>) {
-    let secrets = credentials::find(url);
-    let scheme = ["https://", "http://"]
-        .into_iter()
-        .find(|scheme| url.starts_with(scheme));
-    let (Some(scheme), Some(secret)) = (scheme, secrets.first()) else {
-        return (url.to_owned(), None);
+fn redact_login(login: &mut Login) {
+    let token = login.password.is_empty();
+    let secret = if token {
+        &mut login.username
+    } else {
+        &mut login.password
     };
-    let host = &url[secret.end + 1..];
-    let user = &url[scheme.len()..secret.end];
-    let (username, password) = user.split_once(':').unwrap_or((user, ""));
-    let authority = host.split('/').next().unwrap_or(host);
-    let login = Login {
-        server: format!("{scheme}{authority}"),
-        username: decode(username),
-        password: decode(password),
-    };
-    (format!("{scheme}{host}"), Some(login))
-}
-
-/// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, more)) = rest.split_first() {
-        let digits = more
-            .get(..2)
-            .filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let decoded = digits
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { &more[2..] } else { more };
-    }
-    match String::from_utf8(bytes) {
-        Ok(decoded) if !decoded.contains(char::is_control) => decoded,
-        _ => text.to_owned(),
-    }
+    REDACTED.clone_into(secret);
 }
 
 pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
@@ -176,7 +125,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         false => source_code_url,
     };
     if let Some(login) = login.as_mut().filter(|_| redact) {
-        login.redact();
+        redact_login(login);
     }
     let clones = server.payload.is_none();
     let hides_password = clones && !credentials::find(&server.source_code_url).is_empty();
@@ -370,7 +319,7 @@ fn launcher(server: &Server, redact: bool) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{render, split_login};
+    use super::render;
     use crate::config::{Server, review};
     use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE};
     use crate::script::{ScriptKind, Secrets};
@@ -391,15 +340,17 @@ mod tests {
             name,
             sha256: letter.repeat(64),
             size: 512,
+            file: "payload.tar".into(),
             offset: 512,
         };
         server.payload = Some(Arc::new(Payload {
             commit: "c".repeat(40),
             pulled: "branch main".to_owned(),
+            python: "3.13".to_owned(),
+            platform: "x86_64-manylinux_2_36".to_owned(),
             sha256: "a".repeat(64),
             size: 2048,
             parts: vec![part(DEPENDENCIES, "d"), part(SOURCE, "5")],
-            path: "payload.tar".into(),
         }));
         server
     }
@@ -436,55 +387,6 @@ mod tests {
                 "{setup}"
             );
             assert!(!setup.contains("install --quiet"), "{setup}");
-        }
-    }
-
-    #[test]
-    fn a_login_is_taken_out_of_the_url() {
-        let parts = |url: &str| {
-            let (url, login) = split_login(url);
-            let login = login.map(|login| [login.server, login.username, login.password]);
-            (url, login)
-        };
-        let login = |server: &str, username: &str, password: &str| {
-            Some([server, username, password].map(str::to_owned))
-        };
-        for (url, plain, found) in [
-            (
-                "https://ada:s%40c%2Fret@git.example.com:8443/shop.git",
-                "https://git.example.com:8443/shop.git",
-                login("https://git.example.com:8443", "ada", "s@c/ret"),
-            ),
-            (
-                "https://ghp_0123456789abcdef0123456789@git.example.com/shop.git",
-                "https://git.example.com/shop.git",
-                login(
-                    "https://git.example.com",
-                    "ghp_0123456789abcdef0123456789",
-                    "",
-                ),
-            ),
-            (
-                "http://ada:100%@[::1]:80/shop.git",
-                "http://[::1]:80/shop.git",
-                login("http://[::1]:80", "ada", "100%"),
-            ),
-            (
-                "https://ada:a%0Ab%+1@git.example.com/shop.git",
-                "https://git.example.com/shop.git",
-                login("https://git.example.com", "ada", "a%0Ab%+1"),
-            ),
-        ] {
-            assert_eq!(parts(url), (plain.to_owned(), found));
-        }
-        for url in [
-            "https://git.example.com/shop.git",
-            "https://ada@git.example.com/shop.git",
-            "git@git.example.com:shop.git",
-            "ssh://ada:x@git.example.com/shop.git",
-            "/srv/shop.git",
-        ] {
-            assert_eq!(parts(url), (url.to_owned(), None));
         }
     }
 }

@@ -1,11 +1,9 @@
 //! The parts of a payload on their way to one host.
 
-#![expect(clippy::disallowed_methods, reason = "it reads the payload")]
-
 use crate::payload::Payload;
 use crate::protocol::Event;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Take};
 use std::sync::Arc;
 
 /// So many bytes of a part are in memory at a time.
@@ -23,7 +21,7 @@ pub struct Parts {
 
 struct Sending {
     part: &'static str,
-    file: File,
+    file: Take<File>,
     size: u64,
     sent: u64,
     reported: u64,
@@ -43,20 +41,15 @@ impl Parts {
     /// It may not have that part, or the part cannot be read here.
     pub fn begin(&mut self, name: &str) -> Result<Event, String> {
         let payload = self.payload.as_ref();
-        let part = payload.and_then(|payload| payload.part(name).map(|part| (payload, part)));
-        let Some((payload, part)) = part.filter(|(_, part)| !self.asked.contains(&part.name))
-        else {
+        let part = payload.and_then(|payload| payload.part(name));
+        let Some(part) = part.filter(|part| !self.asked.contains(&part.name)) else {
             return Err(
                 "the script asked for what is in no payload, or for the same again".to_owned(),
             );
         };
-        let open = || -> io::Result<File> {
-            let mut file = File::open(&payload.path)?;
-            file.seek(SeekFrom::Start(part.offset))?;
-            Ok(file)
-        };
+        let opened = part.open();
         let file =
-            open().map_err(|error| format!("cannot read {}: {error}", payload.path.display()))?;
+            opened.map_err(|error| format!("cannot read {}: {error}", part.file.display()))?;
         self.asked.push(part.name);
         let sending = self.sending.insert(Sending {
             part: part.name,
@@ -117,6 +110,8 @@ impl Sending {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "it reads what was sent")]
+
     use super::super::Closing;
     use super::super::session::tests::{options, played};
     use super::*;
@@ -137,18 +132,20 @@ mod tests {
             name,
             sha256: String::new(),
             size,
+            file: tar.clone(),
             offset,
         };
         let payload = Payload {
             commit: String::new(),
             pulled: String::new(),
+            python: String::new(),
+            platform: String::new(),
             sha256: String::new(),
             size: numbers.len() as u64,
             parts: vec![
                 part(DEPENDENCIES, 100, 3_000_000),
                 part(SOURCE, 3_000_100, 300_000),
             ],
-            path: tar,
         };
         let ask = "ask() { echo \"@ need $1\"; until IFS= read -r line && [ \"$line\" = \" part $1\" ]; do \
                    [ -n \"$line\" ] || exit; done; head -c \"$2\" >>\"$got\"; }";

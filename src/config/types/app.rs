@@ -123,43 +123,6 @@ fn relative(text: &str) -> Result<String, Message> {
 }
 
 text_type! {
-    /// A Python interpreter: `3.13`, `python3.13`, or an absolute path.
-    Python, python
-}
-
-impl Python {
-    /// What runs it.
-    pub fn interpreter(&self) -> String {
-        match self.starts_with(|c: char| c.is_ascii_digit()) {
-            true => format!("python{}", &**self),
-            false => self.to_string(),
-        }
-    }
-
-    /// Whether it is one of Debian's names, of which a package may be.
-    pub fn is_named(&self) -> bool {
-        !self.starts_with('/')
-    }
-}
-
-fn python(value: &str) -> Validation {
-    line(value)?;
-    no_parent(value)?;
-    let version = value.strip_prefix("python").unwrap_or(value);
-    let is_version = version
-        .strip_prefix("3.")
-        .is_some_and(|minor| minor.len() < 4 && minor.bytes().all(|digit| digit.is_ascii_digit()))
-        && !version.ends_with('.');
-    match is_version || value.starts_with('/') && !value.contains(':') {
-        true => Ok(()),
-        false => refuse(
-            format!("{} names no Python", quoted(value)),
-            "write it like 3.13, python3.13 or /opt/python/bin/python3",
-        ),
-    }
-}
-
-text_type! {
     /// An extra or a group of dependencies of a project.
     DependencySet, dependency_set
 }

@@ -6,6 +6,7 @@ mod git;
 mod host;
 mod known_host;
 mod path;
+mod python;
 mod system;
 mod web;
 
@@ -13,15 +14,18 @@ use super::files::Files;
 pub use super::unit::unit_name;
 use crate::diagnostics::{Diagnostics, Message, Position};
 use crate::yaml::{Entry, Kind, Node};
-pub use app::{AppDir, DependencySet, Hooks, Python, SharedPath};
+pub use app::{AppDir, DependencySet, Hooks, SharedPath};
 pub use form::{Form, Integer, Named, Text, integer};
 pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
 pub use host::{Host, Port, UnixUser};
 pub use known_host::KnownHost;
 pub use path::{DependencyFile, RemotePath, VenvDir, absolute};
+pub use python::{Platform, Python};
 use serde_json::{Value as Json, json};
 pub use system::secret_name;
-pub use system::{Batch, Command, Framework, Package, PackageManager, Releases, VenvMode};
+pub use system::{
+    Batch, Command, Delivery, Framework, Package, PackageManager, Releases, VenvMode,
+};
 pub use web::{HealthUrl, HttpHost, Seconds, Statuses};
 
 /// What a rule finds wrong.

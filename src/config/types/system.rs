@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 text_type! {
-    /// Shell text: line breaks and tabs are fine, other control characters are not.
+/// Shell text: line breaks and tabs are fine, other control characters are not.
     Command, command
 }
 
@@ -131,6 +131,17 @@ choice! {
         #[default]
         Shared = "shared",
         Release = "release"
+    }
+}
+
+choice! {
+    /// How code and dependencies get to a host.
+    Delivery {
+        /// The host clones, and asks the package index.
+        #[default]
+        Pull = "pull",
+        /// A deploy sends a payload.
+        Push = "push"
     }
 }
 

@@ -1,0 +1,206 @@
+//! Archives whose bytes follow from what is in them: sorted, without owners, times and umask.
+
+#![expect(clippy::disallowed_methods, reason = "it reads what it packs")]
+
+use super::{Part, sum};
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tar::{Builder, EntryType, Header};
+
+/// Passes bytes on, counted and summed.
+pub struct Summing<W> {
+    inner: W,
+    digest: Sha256,
+    pub size: u64,
+}
+
+impl<W> Summing<W> {
+    pub fn new(inner: W) -> Self {
+        Summing {
+            inner,
+            digest: Sha256::new(),
+            size: 0,
+        }
+    }
+
+    /// The SHA-256 of all that went through, in hexadecimal.
+    pub fn sum(self) -> String {
+        sum(self.digest)
+    }
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// The SHA-256 and the size of a file.
+pub fn sum_file(path: &Path) -> io::Result<(String, u64)> {
+    let mut summing = Summing::new(io::sink());
+    io::copy(&mut File::open(path)?, &mut summing)?;
+    let size = summing.size;
+    Ok((summing.sum(), size))
+}
+
+/// Packs the files of a release: what lies in `tree`, without git's own, and `wheels` in `.pystrano/wheels/`.
+pub fn pack_source(tree: &Path, wheels: &[PathBuf], out: impl Write) -> io::Result<()> {
+    // Neither the name nor the time of a file, and no system.
+    let gzip = GzBuilder::new()
+        .operating_system(255)
+        .write(out, Compression::default());
+    let mut archive = Builder::new(gzip);
+    add_directory(&mut archive, tree, Path::new(""))?;
+    if !wheels.is_empty() {
+        let directory = Path::new(".pystrano/wheels");
+        for parent in [Path::new(".pystrano"), directory] {
+            let mut header = header(EntryType::Directory, 0o755, 0);
+            archive.append_data(&mut header, parent, io::empty())?;
+        }
+        for wheel in wheels {
+            let name = wheel.file_name().unwrap_or_default();
+            add_file(&mut archive, &directory.join(name), wheel, 0o644)?;
+        }
+    }
+    archive.into_inner()?.finish()?.flush()
+}
+
+/// Adds what lies in a directory, whose path in the archive is `name`.
+fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+    let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name();
+        let is_top = name.as_os_str().is_empty();
+        if file_name == ".git" || is_top && file_name == ".pystrano" {
+            continue;
+        }
+        let (path, name) = (entry.path(), name.join(&file_name));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            let mut header = header(EntryType::Directory, 0o755, 0);
+            archive.append_data(&mut header, &name, io::empty())?;
+            add_directory(archive, &path, &name)?;
+        } else if kind.is_symlink() {
+            add_link(archive, &name, fs::read_link(&path)?.as_os_str())?;
+        } else {
+            let runs = entry.metadata()?.permissions().mode() & 0o100 != 0;
+            add_file(archive, &name, &path, if runs { 0o755 } else { 0o644 })?;
+        }
+    }
+    Ok(())
+}
+
+fn add_file(
+    archive: &mut Builder<impl Write>,
+    name: &Path,
+    path: &Path,
+    mode: u32,
+) -> io::Result<()> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut header = header(EntryType::Regular, mode, size);
+    archive.append_data(&mut header, name, file.take(size))
+}
+
+/// Adds a link as it is, whatever its target.
+fn add_link(archive: &mut Builder<impl Write>, name: &Path, target: &OsStr) -> io::Result<()> {
+    let mut link = header(EntryType::Symlink, 0o777, 0);
+    let target = target.as_bytes();
+    if link.set_link_name_literal(target).is_err() {
+        // As GNU tar writes what its header has no room for.
+        let mut long = header(EntryType::GNULongLink, 0o644, target.len() as u64 + 1);
+        let data = [target, b"\0"].concat();
+        archive.append_data(&mut long, "././@LongLink", &data[..])?;
+    }
+    archive.append_data(&mut link, name, io::empty())
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
+}
+
+/// Packs a text, and files by their names in the archive.
+pub fn pack_files(
+    text: Option<(&str, &str)>,
+    files: &[(String, PathBuf)],
+    out: impl Write,
+) -> io::Result<()> {
+    let mut archive = Builder::new(out);
+    if let Some((name, text)) = text {
+        let mut header = header(EntryType::Regular, 0o644, text.len() as u64);
+        archive.append_data(&mut header, name, text.as_bytes())?;
+    }
+    for (name, path) in files {
+        add_file(&mut archive, Path::new(name), path, 0o644)?;
+    }
+    archive.into_inner()?.flush()
+}
+
+/// A file is not what it was made as.
+pub const DAMAGED: &str = "it has been changed since it was made";
+
+/// Packs parts: what they are in the file that is written.
+///
+/// # Errors
+/// A part cannot be read or written, or has other bytes than it should.
+pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<Vec<Part>> {
+    let mut archive = Builder::new(out);
+    let mut packed = Vec::new();
+    let mut end = 0;
+    for part in parts {
+        let mut header = header(EntryType::Regular, 0o644, part.size);
+        let mut reader = SummedReader {
+            inner: part.open()?,
+            digest: Sha256::new(),
+        };
+        archive.append_data(&mut header, part.name, &mut reader)?;
+        if sum(reader.digest) != part.sha256 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, DAMAGED));
+        }
+        let offset = end + BLOCK;
+        packed.push(Part {
+            offset,
+            ..part.clone()
+        });
+        end = offset + part.size.next_multiple_of(BLOCK);
+    }
+    archive.into_inner()?.flush()?;
+    Ok(packed)
+}
+
+/// A tar is made of these.
+const BLOCK: u64 = 512;
+
+struct SummedReader<R> {
+    inner: R,
+    digest: Sha256,
+}
+
+impl<R: Read> Read for SummedReader<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(bytes)?;
+        self.digest.update(&bytes[..count]);
+        Ok(count)
+    }
+}

@@ -1,0 +1,245 @@
+//! Environment markers: whether a package is for a target.
+
+use super::target::Target;
+use std::cmp::Ordering;
+
+/// The first and the last patch release that a Python may be. What either needs comes along.
+const PATCHES: [u32; 2] = [0, 99];
+
+/// Whether a marker holds for a target; `None` where it cannot be told.
+pub fn holds(marker: &str, target: &Target) -> Option<bool> {
+    let tokens = tokens(marker)?;
+    let mut holds = false;
+    for patch in PATCHES {
+        let mut parser = Parser {
+            tokens: &tokens,
+            target,
+            patch,
+        };
+        holds |= parser.any()?;
+        if !parser.tokens.is_empty() {
+            return None;
+        }
+    }
+    Some(holds)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token<'a> {
+    Text(&'a str),
+    Name(&'a str),
+    Operator(&'a str),
+}
+
+fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let end = |fits: fn(char) -> bool| rest.find(|c| !fits(c)).unwrap_or(rest.len());
+        let length = match first {
+            '\'' | '"' => {
+                let length = rest[1..].find(first)?;
+                tokens.push(Token::Text(&rest[1..=length]));
+                length + 2
+            }
+            '(' | ')' => {
+                tokens.push(Token::Operator(&rest[..1]));
+                1
+            }
+            '<' | '>' | '=' | '!' | '~' => {
+                let length = end(|c| "<>=!~".contains(c));
+                tokens.push(Token::Operator(&rest[..length]));
+                length
+            }
+            c if c.is_ascii_alphabetic() => {
+                let length = end(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
+                tokens.push(match &rest[..length] {
+                    word @ ("and" | "or" | "in" | "not") => Token::Operator(word),
+                    name => Token::Name(name),
+                });
+                length
+            }
+            _ => return None,
+        };
+        rest = rest[length..].trim_start();
+    }
+    Some(tokens)
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token<'a>],
+    target: &'a Target,
+    patch: u32,
+}
+
+/// A side of a comparison.
+struct Value {
+    text: String,
+    is_version: bool,
+}
+
+impl Parser<'_> {
+    fn takes(&mut self, operator: &str) -> bool {
+        let is_next = self.tokens.first() == Some(&Token::Operator(operator));
+        if is_next {
+            self.tokens = &self.tokens[1..];
+        }
+        is_next
+    }
+
+    fn any(&mut self) -> Option<bool> {
+        let mut holds = self.all()?;
+        while self.takes("or") {
+            holds |= self.all()?;
+        }
+        Some(holds)
+    }
+
+    fn all(&mut self) -> Option<bool> {
+        let mut holds = self.one()?;
+        while self.takes("and") {
+            holds &= self.one()?;
+        }
+        Some(holds)
+    }
+
+    fn one(&mut self) -> Option<bool> {
+        if self.takes("(") {
+            let holds = self.any()?;
+            return self.takes(")").then_some(holds);
+        }
+        let left = self.value()?;
+        let operator = match self.tokens.split_first()? {
+            (Token::Operator("not"), rest) => {
+                self.tokens = rest;
+                self.takes("in").then_some("not in")?
+            }
+            (Token::Operator(operator), rest) => {
+                self.tokens = rest;
+                operator
+            }
+            _ => return None,
+        };
+        let right = self.value()?;
+        match operator {
+            "in" => Some(right.text.contains(&left.text)),
+            "not in" => Some(!right.text.contains(&left.text)),
+            operator if left.is_version || right.is_version => {
+                versions(&left.text, operator, &right.text)
+            }
+            operator => compare(operator, left.text.cmp(&right.text)),
+        }
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        match first {
+            Token::Text(text) => Some(Value {
+                text: (*text).to_owned(),
+                is_version: false,
+            }),
+            Token::Name(name) => Some(Value {
+                text: self.target.variable(name, self.patch)?,
+                is_version: matches!(
+                    *name,
+                    "python_version" | "python_full_version" | "implementation_version"
+                ),
+            }),
+            Token::Operator(_) => None,
+        }
+    }
+}
+
+fn compare(operator: &str, order: Ordering) -> Option<bool> {
+    Some(match operator {
+        "==" | "===" => order.is_eq(),
+        "!=" => order.is_ne(),
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        ">=" => order.is_ge(),
+        _ => return None,
+    })
+}
+
+/// Compares two versions: numbers between dots. `==` and `!=` take `.*` for any that begin so.
+fn versions(left: &str, operator: &str, right: &str) -> Option<bool> {
+    let numbers = |text: &str| -> Option<Vec<u32>> {
+        let numbers = text.split('.').map(|part| {
+            let digits = part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len());
+            part[..digits].parse().ok()
+        });
+        numbers.collect()
+    };
+    let (prefix, is_prefix) = match right.strip_suffix(".*") {
+        Some(prefix) => (prefix, true),
+        None => (right, operator == "~="),
+    };
+    let (mut left, mut right) = (numbers(left)?, numbers(prefix)?);
+    let length = left.len().max(right.len());
+    let given = right.len();
+    left.resize(length, 0);
+    right.resize(length, 0);
+    match operator {
+        "~=" => {
+            let same = given.checked_sub(1)?;
+            Some(left >= right && left[..same] == right[..same])
+        }
+        "==" if is_prefix => Some(left[..given] == right[..given]),
+        "!=" if is_prefix => Some(left[..given] != right[..given]),
+        operator => compare(operator, left.cmp(&right)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_those_of_the_target() {
+        let target = Target {
+            python: 11,
+            machine: "aarch64".to_owned(),
+            glibc: 36,
+        };
+        for (marker, expected) in [
+            ("python_version < '3.9'", false),
+            ("python_version >= \"3.9\"", true),
+            ("python_version == '3.11'", true),
+            ("python_full_version == '3.11.*'", true),
+            ("python_full_version < '3.11.3'", true),
+            ("python_full_version >= '3.11.3'", true),
+            ("python_full_version >= '3.12'", false),
+            ("python_version ~= '3.9'", true),
+            ("python_full_version ~= '3.10.2'", false),
+            ("'3.12' > python_version", true),
+            (
+                "sys_platform == 'win32' or platform_system == 'Windows'",
+                false,
+            ),
+            ("os_name != 'nt' and sys_platform == 'linux'", true),
+            (
+                "(platform_machine == 'x86_64' or platform_machine == 'aarch64') and implementation_name == 'cpython'",
+                true,
+            ),
+            ("platform_machine in 'x86_64 amd64'", false),
+            ("platform_machine not in 'x86_64 amd64'", true),
+            ("platform_python_implementation == 'PyPy'", false),
+            ("extra == 'dev'", false),
+        ] {
+            assert_eq!(holds(marker, &target), Some(expected), "{marker}");
+        }
+        for unclear in [
+            "",
+            "color == 'red'",
+            "python_version",
+            "os_name == 'posix' or",
+            "os_name <> 'nt'",
+        ] {
+            assert_eq!(holds(unclear, &target), None, "{unclear}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What is to be installed: from the dependency file to packages, each with the file that fits the target.
+
+use super::marker;
+use super::target::Target;
+use super::{Fault, named};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// A `pylock.toml`, as uv writes it.
+#[derive(Debug, Deserialize)]
+struct Lock {
+    #[serde(default)]
+    packages: Vec<Locked>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Locked {
+    name: String,
+    version: Option<String>,
+    marker: Option<String>,
+    #[serde(default)]
+    wheels: Vec<LockedFile>,
+    sdist: Option<LockedFile>,
+    archive: Option<LockedFile>,
+    vcs: Option<Vcs>,
+    directory: Option<Directory>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct LockedFile {
+    name: Option<String>,
+    url: Option<String>,
+    path: Option<String>,
+    upload_time: Option<toml::value::Datetime>,
+    #[serde(default)]
+    hashes: HashMap<String, String>,
+    subdirectory: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub struct Vcs {
+    pub url: Option<String>,
+    pub path: Option<String>,
+    pub commit_id: String,
+    pub subdirectory: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Directory {
+    path: String,
+}
+
+/// What a target installs.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    pub packages: Vec<Package>,
+    /// Directories of the repository, from its top, that are installed themselves.
+    pub local: Vec<PathBuf>,
+    /// Packages that nothing can be had of, with the reason.
+    pub misfits: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Package {
+    pub name: String,
+    /// `None` where its file says it.
+    pub version: Option<String>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Origin {
+    Wheel(Source),
+    /// A wheel is built of it.
+    Archive(Source),
+    Vcs(Vcs),
+}
+
+/// A file of a package.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    pub file_name: String,
+    pub place: Place,
+    pub sha256: Option<String>,
+    /// When it was published, as `2026-11-26T12:00:00Z`.
+    pub published: Option<String>,
+    pub subdirectory: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    Url(String),
+    Path(PathBuf),
+}
+
+impl Source {
+    /// `directory` is what its path starts from.
+    fn of(file: &LockedFile, directory: &Path) -> Option<Self> {
+        let (place, last) = match (&file.url, &file.path) {
+            (Some(url), _) if !url.starts_with("file://") => {
+                let plain = url.split(['#', '?']).next().unwrap_or(url);
+                (
+                    Place::Url(url.clone()),
+                    plain.rsplit('/').next()?.to_owned(),
+                )
+            }
+            (Some(path), _) | (None, Some(path)) => {
+                let path = directory.join(path.trim_start_matches("file://"));
+                let last = path.file_name()?.to_string_lossy().into_owned();
+                (Place::Path(path), last)
+            }
+            (None, None) => return None,
+        };
+        Some(Source {
+            file_name: file
+                .name
+                .clone()
+                .unwrap_or(last)
+                .replace("%2B", "+")
+                .replace("%2b", "+"),
+            place,
+            sha256: file.hashes.get("sha256").cloned(),
+            published: file.upload_time.as_ref().map(ToString::to_string),
+            subdirectory: file.subdirectory.clone(),
+        })
+    }
+}
+
+/// Reads a `pylock.toml`, whose paths start from `directory` in `tree`.
+///
+/// # Errors
+/// It is none, or has a marker that cannot be told.
+pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Result<Resolved, Fault> {
+    let lock: Lock = toml::from_str(text).map_err(|error| {
+        Fault::new(
+            format!("what uv printed cannot be read: {}", error.message()),
+            "install a uv of this year",
+        )
+    })?;
+    let mut resolved = Resolved::default();
+    for package in lock.packages {
+        if let Some(marker) = &package.marker {
+            match marker::holds(marker, target) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => {
+                    return Err(Fault::new(
+                        format!(
+                            "{} is for {marker}, which is not known of the hosts",
+                            package.name
+                        ),
+                        "take that condition out of the project's dependencies",
+                    ));
+                }
+            }
+        }
+        if let Some(local) = &package.directory {
+            let path = directory.join(&local.path);
+            let path = path.canonicalize().unwrap_or(path);
+            match path.strip_prefix(tree.canonicalize().unwrap_or_else(|_| tree.to_owned())) {
+                Ok(path) => resolved.local.push(path.to_owned()),
+                Err(_) => resolved.misfits.push(format!(
+                    "{} lies outside of the repository, in {}",
+                    package.name, local.path
+                )),
+            }
+            continue;
+        }
+        match choose(&package, target, directory) {
+            Ok(origin) => resolved.packages.push(Package {
+                name: package.name,
+                version: package.version,
+                origin,
+            }),
+            Err(reason) => {
+                let version = package.version.as_deref();
+                resolved
+                    .misfits
+                    .push(format!("{} {reason}", named(&package.name, version)));
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// The file of a package that fits a target, or why none does.
+fn choose(package: &Locked, target: &Target, directory: &Path) -> Result<Origin, String> {
+    let source = |file: &LockedFile| Source::of(file, directory);
+    let best = package
+        .wheels
+        .iter()
+        .filter_map(source)
+        .filter_map(|wheel| Some((target.rank(&wheel.file_name)?, wheel)))
+        .min_by(|(a, one), (b, other)| a.cmp(b).then_with(|| other.file_name.cmp(&one.file_name)));
+    if let Some((_, wheel)) = best {
+        return Ok(Origin::Wheel(wheel));
+    }
+    if let Some(vcs) = &package.vcs {
+        return Ok(Origin::Vcs(vcs.clone()));
+    }
+    match package
+        .archive
+        .as_ref()
+        .or(package.sdist.as_ref())
+        .and_then(source)
+    {
+        Some(file) if !file.file_name.ends_with(".whl") => Ok(Origin::Archive(file)),
+        Some(wheel) => match target.rank(&wheel.file_name) {
+            Some(_) => Ok(Origin::Wheel(wheel)),
+            None => Err(format!("is the wheel {}", wheel.file_name)),
+        },
+        None => Err("has wheels for others only".to_owned()),
+    }
+}
+
+/// Packages of which two versions remain, for one patch release of Python and for another, are there once: the later one.
+pub fn without_doubles(packages: &mut Vec<Package>) {
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    packages.dedup_by(|later, earlier| {
+        let is_same = later.name == earlier.name;
+        if is_same {
+            std::mem::swap(later, earlier);
+        }
+        is_same
+    });
+}

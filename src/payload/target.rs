@@ -1,0 +1,254 @@
+//! What a payload's wheels run on: a Python, a machine and its glibc.
+
+use super::Fault;
+use super::program::Program;
+use crate::config::types::{Platform, Python};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A CPython of Linux with glibc.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The minor version of Python 3.
+    pub python: u32,
+    pub machine: String,
+    /// The minor version of glibc 2.
+    pub glibc: u32,
+}
+
+/// What this machine would be as a target.
+pub struct Controller {
+    python: u32,
+    machine: String,
+    /// `None` where it has another libc, or is no Linux.
+    glibc: Option<u32>,
+}
+
+const ASK: &str = "import platform, sys
+libc, version = platform.libc_ver()
+print(sys.version_info[1], platform.machine() or '-', version if libc == 'glibc' else '-')";
+
+impl Controller {
+    /// Asks its `python3`.
+    pub fn ask() -> Result<Self, Fault> {
+        let answer = Program::new("python3").args(["-c", ASK]).output()?;
+        let mut words = answer.split_whitespace();
+        let python = words.next().and_then(|minor| minor.parse().ok());
+        let machine = words.next().map(str::to_owned);
+        let glibc = words.next().and_then(|version| {
+            let minor = version.strip_prefix("2.")?.split('.').next()?;
+            minor.parse().ok()
+        });
+        match (python, machine) {
+            (Some(python), Some(machine)) => Ok(Controller {
+                python,
+                machine,
+                glibc,
+            }),
+            _ => Err(Fault::new(
+                format!("python3 does not say its version, but {answer:?}"),
+                "make it one that runs",
+            )),
+        }
+    }
+}
+
+impl Target {
+    /// The target of a server; whether a part of it is this machine's own. `wanted` is the Python that the app asks for.
+    ///
+    /// # Errors
+    /// The Python does not say its version, or this machine is nothing that a host could be.
+    pub fn of(
+        python: Option<&Python>,
+        platform: Option<&Platform>,
+        wanted: Option<u32>,
+    ) -> Result<(Self, bool), Fault> {
+        let python = match python {
+            None => wanted,
+            Some(python) => Some(
+                python
+                    .version()
+                    .and_then(|version| version.strip_prefix("3."))
+                    .and_then(|minor| minor.parse().ok())
+                    .ok_or_else(|| {
+                        Fault::of_field(
+                            "python",
+                            "it does not say its version, which a payload's wheels are for",
+                            "write it like 3.13",
+                        )
+                    })?,
+            ),
+        };
+        let target = |python, (machine, glibc): (&str, u32)| Target {
+            python,
+            machine: machine.to_owned(),
+            glibc,
+        };
+        if let (Some(python), Some(platform)) = (python, platform) {
+            return Ok((target(python, platform.parts()), false));
+        }
+        let controller = Controller::ask()?;
+        let python = python.unwrap_or(controller.python);
+        if let Some(platform) = platform {
+            return Ok((target(python, platform.parts()), true));
+        }
+        match (controller.machine.as_str(), controller.glibc) {
+            (machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => {
+                Ok((target(python, (machine, glibc)), true))
+            }
+            _ => Err(Fault::of_field(
+                "platform",
+                "this machine is none that the hosts could be like",
+                "write `platform: x86_64-manylinux_2_36`, for machine and glibc of the hosts",
+            )),
+        }
+    }
+
+    /// The Python, as `3.13`.
+    pub fn version(&self) -> String {
+        format!("3.{}", self.python)
+    }
+
+    /// As the config names it.
+    pub fn platform(&self) -> String {
+        format!("{}-manylinux_2_{}", self.machine, self.glibc)
+    }
+
+    /// The name that uv has for it, or for the nearest one before it.
+    pub fn uv_platform(&self) -> String {
+        let glibc = match self.glibc {
+            40.. => 40,
+            glibc @ 31.. => glibc,
+            28.. => 28,
+            _ => 17,
+        };
+        format!("{}-manylinux_2_{glibc}", self.machine)
+    }
+
+    /// How well a wheel fits, by its file name: less is better, `None` not at all. The order is that of pip.
+    pub fn rank(&self, wheel: &str) -> Option<usize> {
+        let name = wheel.strip_suffix(".whl")?;
+        let mut parts = name.rsplit('-');
+        let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
+        let all =
+            |tags: &str, f: &dyn Fn(&str) -> Option<usize>| tags.split('.').filter_map(f).min();
+        all(pythons, &|python| {
+            all(abis, &|abi| {
+                all(platforms, &|platform| self.rank_tag(python, abi, platform))
+            })
+        })
+    }
+
+    fn rank_tag(&self, python: &str, abi: &str, platform: &str) -> Option<usize> {
+        let platform = self.rank_platform(platform)?;
+        let own = format!("cp3{}", self.python);
+        let minor = |tag: &str, prefix: &str| -> Option<u32> {
+            let minor = tag.strip_prefix(prefix)?.parse().ok()?;
+            (minor <= self.python).then_some(minor)
+        };
+        let older = |minor: u32| (self.python - minor) as usize;
+        let kind = match (python, abi) {
+            (python, abi) if python == own && abi == own => 0,
+            (python, "abi3") => 1 + older(minor(python, "cp3").filter(|minor| *minor >= 2)?),
+            (python, "none") if python == own => 100,
+            ("py3", "none") => 200,
+            (python, "none") => 101 + older(minor(python, "py3")?),
+            _ => return None,
+        };
+        // A wheel for any platform is the last choice.
+        Some(match platform {
+            Some(platform) => kind * 200 + platform,
+            None => 1_000_000 + kind,
+        })
+    }
+
+    /// The place of a platform among those that the target runs, `Some(None)` for any.
+    fn rank_platform(&self, tag: &str) -> Option<Option<usize>> {
+        if tag == "any" {
+            return Some(None);
+        }
+        let rest = tag.strip_suffix(&self.machine)?.strip_suffix('_')?;
+        let minor = match rest {
+            "linux" => return Some(Some(199)),
+            "manylinux2014" => 17,
+            "manylinux2010" => 12,
+            "manylinux1" => 5,
+            _ => rest.strip_prefix("manylinux_2_")?.parse().ok()?,
+        };
+        (minor <= self.glibc).then(|| Some((self.glibc - minor) as usize))
+    }
+
+    /// What a marker's variable stands for, where it has the same value on all hosts. Of Python's patch releases the first
+    /// or the last is meant.
+    pub fn variable(&self, name: &str, patch: u32) -> Option<String> {
+        let full = format!("3.{}.{patch}", self.python);
+        Some(match name {
+            "python_version" => self.version(),
+            "python_full_version" | "implementation_version" => full,
+            "os_name" => "posix".to_owned(),
+            "sys_platform" => "linux".to_owned(),
+            "platform_system" => "Linux".to_owned(),
+            "platform_machine" => self.machine.clone(),
+            "platform_python_implementation" => "CPython".to_owned(),
+            "implementation_name" => "cpython".to_owned(),
+            "platform_release" | "platform_version" | "extra" => String::new(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Python {} on {}", self.version(), self.platform())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            python: 12,
+            machine: "x86_64".to_owned(),
+            glibc: 36,
+        }
+    }
+
+    #[test]
+    fn the_wheel_that_pip_would_take_fits_best() {
+        let best_first = [
+            "a-1-cp312-cp312-manylinux_2_34_x86_64.whl",
+            "a-1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+            "a-1-cp312-cp312-manylinux1_x86_64.whl",
+            "a-1-cp312-cp312-linux_x86_64.whl",
+            "a-1-cp312-abi3-manylinux_2_17_x86_64.whl",
+            "a-1-cp37-abi3-manylinux_2_28_x86_64.whl",
+            "a-1-cp312-none-manylinux2014_x86_64.whl",
+            "uv-1-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+            "a-1-py312-none-any.whl",
+            "a-1-2-py2.py3-none-any.whl",
+        ];
+        let ranks: Vec<_> = best_first.iter().map(|name| target().rank(name)).collect();
+        assert!(ranks.iter().all(Option::is_some), "{ranks:?}");
+        assert!(ranks.is_sorted(), "{ranks:?}");
+    }
+
+    #[test]
+    fn wheels_for_others_do_not_fit() {
+        for name in [
+            "a-1-cp311-cp311-manylinux_2_17_x86_64.whl",
+            "a-1-cp313-abi3-manylinux_2_17_x86_64.whl",
+            "a-1-cp312-cp312t-manylinux_2_17_x86_64.whl",
+            "a-1-cp312-cp312-manylinux_2_37_x86_64.whl",
+            "a-1-cp312-cp312-manylinux_2_17_aarch64.whl",
+            "a-1-cp312-cp312-musllinux_1_2_x86_64.whl",
+            "a-1-cp312-cp312-win_amd64.whl",
+            "a-1-pp310-pypy310_pp73-manylinux_2_17_x86_64.whl",
+            "a-1-py2-none-any.whl",
+            "a-1.tar.gz",
+        ] {
+            assert_eq!(target().rank(name), None, "{name}");
+        }
+    }
+}
