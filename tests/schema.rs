@@ -173,6 +173,7 @@ const REFUSED: [&str; 52] = [
     "number-boolean",
     "only-comments",
     "package-manager",
+    "payload",
     "port-big",
     "port-negative",
     "port-twice",
