@@ -149,7 +149,7 @@ fn mistakes_are_refused() {
 }
 
 /// Those of the wrong configs whose names, types and numbers are wrong.
-const REFUSED: [&str; 52] = [
+const REFUSED: [&str; 53] = [
     "common-list",
     "deep",
     "empty",
