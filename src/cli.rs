@@ -10,9 +10,8 @@ pub use init::{Given, Init};
 pub use since::Since;
 
 use crate::config::types::{Branch, Revision};
-use crate::report::Color;
 use crate::script::ScriptKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -44,11 +43,11 @@ pub struct Cli {
 
     /// When to use color; NO_COLOR and CLICOLOR_FORCE decide for `auto`
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    pub color: ColorChoice,
 }
 
 /// What `--color` says in words that clap does not take, or that ask it for help.
-pub fn color(words: impl Iterator<Item = OsString>) -> Color {
+pub fn color(words: impl Iterator<Item = OsString>) -> ColorChoice {
     let mut words = words
         .map(|word| word.to_string_lossy().into_owned())
         .take_while(|word| word != "--");
@@ -59,10 +58,10 @@ pub fn color(words: impl Iterator<Item = OsString>) -> Color {
             None => None,
         };
         if let Some(value) = value {
-            return Color::from_str(&value, false).unwrap_or(Color::Auto);
+            return ColorChoice::from_str(&value, false).unwrap_or_default();
         }
     }
-    Color::Auto
+    ColorChoice::Auto
 }
 
 #[derive(Debug, Subcommand)]

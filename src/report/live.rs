@@ -1,6 +1,6 @@
 //! The live view: one line for each host, redrawn in place.
 
-use super::paint::{Paint, paint};
+use super::paint::{BAD, DIM, GOOD, WARNING, paint};
 use super::plain::sent;
 use super::progress::write_talk;
 use super::spaces;
@@ -227,12 +227,12 @@ impl Live {
     ) -> (String, usize) {
         let row = &self.rows[host];
         let (symbol, color) = match row.state {
-            RowState::Failed => ("✗", Paint::Bad),
-            RowState::Running | RowState::Connecting => ("•", Paint::Warning),
-            RowState::Held => ("=", Paint::Dim),
-            RowState::Queued => (" ", Paint::Dim),
-            RowState::Undone => ("-", Paint::Dim),
-            RowState::Done => ("✓", Paint::Good),
+            RowState::Failed => ("✗", BAD),
+            RowState::Running | RowState::Connecting => ("•", WARNING),
+            RowState::Held => ("=", DIM),
+            RowState::Queued => (" ", DIM),
+            RowState::Undone => ("-", DIM),
+            RowState::Done => ("✓", GOOD),
         };
         let state = match (row.state, row.text.as_str()) {
             (RowState::Running, "") => "started",

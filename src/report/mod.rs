@@ -19,53 +19,31 @@ use crate::diagnostics::Diagnostic;
 use crate::error::Error;
 use crate::exit;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-static COLOR: OnceLock<(bool, bool)> = OnceLock::new();
 /// Why the first result that is missing on stdout could not be written.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
-/// Decides once whether stdout and stderr, each for itself, are colored.
-pub fn set_color(when: Color) {
-    let decide = |terminal: bool| match when {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto if set("NO_COLOR", "") => false,
-        Color::Auto => set("CLICOLOR_FORCE", "0") || terminal,
-    };
-    let _ = COLOR.set((
-        decide(io::stdout().is_terminal()),
-        decide(io::stderr().is_terminal()),
-    ));
-}
-
-/// Whether results are colored.
-fn result_is_colored() -> bool {
-    COLOR.get().is_some_and(|(stdout, _)| *stdout)
+/// Decides whether stdout and stderr are colored; for `Auto` the environment and each stream do.
+pub fn set_color(when: clap::ColorChoice) {
+    match when {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
 }
 
 /// Whether talk is colored.
 pub fn talk_is_colored() -> bool {
-    COLOR.get().is_some_and(|(_, stderr)| *stderr)
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// The time now, in UTC, formatted by `strftime`.
 pub fn utc(format: &str) -> String {
     jiff::Timestamp::now().strftime(format).to_string()
-}
-
-/// Whether a switch of the environment is set: not empty, and not the value that turns it off.
-fn set(name: &str, off: &str) -> bool {
-    std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != off)
 }
 
 /// What fills up `width` columns of which so many are used. Widths in a format string end at 65,535.
@@ -96,14 +74,9 @@ pub fn error(error: &Error) {
 
 /// Why clap gives no command line: help and the version are results, a mistake is talk.
 pub fn usage(stop: &clap::Error) -> ExitCode {
-    let (colored, show): (bool, fn(&str)) = match stop.use_stderr() {
-        true => (talk_is_colored(), progress::write_talk),
-        false => (result_is_colored(), text),
-    };
-    let said = stop.render();
-    match colored {
-        true => show(&said.ansi().to_string()),
-        false => show(&said.to_string()),
+    let printed = stop.print();
+    if !stop.use_stderr() {
+        keep(printed);
     }
     match stop.exit_code() {
         0 => ExitCode::SUCCESS,

@@ -1,25 +1,18 @@
 //! The few colors of talk on stderr.
 
+use anstyle::{AnsiColor, Style};
 use std::borrow::Cow;
 
-#[derive(Debug, Clone, Copy)]
-pub enum Paint {
-    Good,
-    Bad,
-    Warning,
-    Dim,
-}
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default();
+pub const WARNING: Style = AnsiColor::Yellow.on_default();
+pub const DIM: Style = Style::new().dimmed();
 
 /// The text, in color where stderr has colors.
-pub fn paint(paint: Paint, text: &str) -> Cow<'_, str> {
-    if !super::talk_is_colored() {
-        return Cow::Borrowed(text);
+pub fn paint(style: Style, text: &str) -> Cow<'_, str> {
+    if super::talk_is_colored() {
+        Cow::Owned(format!("{style}{text}{style:#}"))
+    } else {
+        Cow::Borrowed(text)
     }
-    let code = match paint {
-        Paint::Good => 32,
-        Paint::Bad => 31,
-        Paint::Warning => 33,
-        Paint::Dim => 2,
-    };
-    Cow::Owned(format!("\x1b[{code}m{text}\x1b[0m"))
 }

@@ -1,6 +1,6 @@
 //! Events as lines of text.
 
-use super::paint::{Paint, paint};
+use super::paint::{BAD, DIM, GOOD, WARNING, paint};
 use crate::protocol::{Action, Event, Order, State, primary_reason};
 use std::fmt::Write;
 
@@ -40,31 +40,28 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
             text,
             ..
         } => {
-            line(&format!("{} {text}", paint(Paint::Warning, "!")));
+            line(&format!("{} {text}", paint(WARNING, "!")));
         }
         Event::Done { .. } if action.is_query() && !verbose => {}
         Event::Done { state, text, .. } => {
             let note = match (action, state) {
-                (Action::Setup, State::Ok) => paint(Paint::Dim, " (ok)"),
+                (Action::Setup, State::Ok) => paint(DIM, " (ok)"),
                 (Action::Setup, _) => " (changed)".into(),
                 _ => "".into(),
             };
-            line(&format!("{} {text}{note}", paint(Paint::Good, "✓")));
+            line(&format!("{} {text}{note}", paint(GOOD, "✓")));
         }
-        Event::Fact { key, value } if action == Action::Setup && key == "changed" => {
-            line(&format!(
-                "{} The server is set up: {value} changed",
-                paint(Paint::Good, "✓")
-            ))
-        }
-        Event::Output { line: output } => line(&paint(Paint::Dim, output)),
+        Event::Fact { key, value } if action == Action::Setup && key == "changed" => line(
+            &format!("{} The server is set up: {value} changed", paint(GOOD, "✓")),
+        ),
+        Event::Output { line: output } => line(&paint(DIM, output)),
         Event::Failed {
             step,
             status,
             text,
             tail,
         } => {
-            let cross = paint(Paint::Bad, "✗");
+            let cross = paint(BAD, "✗");
             let why = if text.is_empty() { "" } else { ": " };
             line(&format!(
                 "{cross} {step} failed with exit status {status}{why}{text}"
@@ -82,7 +79,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
             };
             let mut reason = reason.lines();
             let first = reason.next().unwrap_or_default();
-            line(&format!("{} {what}: {first}", paint(Paint::Bad, "✗")));
+            line(&format!("{} {what}: {first}", paint(BAD, "✗")));
             for more in reason {
                 line(&format!("    {more}"));
             }
@@ -93,7 +90,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
                 .map_or_else(String::new, |step| format!(" in step {step}"));
             line(&format!(
                 "{} the connection was lost{step}: {reason}",
-                paint(Paint::Bad, "✗")
+                paint(BAD, "✗")
             ));
             for output in tail.iter().filter(|_| !verbose) {
                 line(&format!("    {output}"));

@@ -1,6 +1,6 @@
 //! The last words of a command.
 
-use super::paint::{Paint, paint};
+use super::paint::{BAD, GOOD, paint};
 use crate::exit;
 use crate::protocol::{Action, HostResult, Outcome, Summary};
 use std::fmt::Write;
@@ -30,13 +30,13 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
             (Action::Rollback, _) => format!("Rolled {who} back"),
             _ => format!("Deployed to {who}"),
         };
-        let _ = writeln!(text, "{} {done} in {took}", paint(Paint::Good, "✓"));
+        let _ = writeln!(text, "{} {done} in {took}", paint(GOOD, "✓"));
         return text;
     }
     let _ = writeln!(
         text,
         "{} {} ({took})",
-        paint(Paint::Bad, "✗"),
+        paint(BAD, "✗"),
         heading(action, ended)
     );
     // With one server the reason was printed above.

@@ -216,7 +216,7 @@ fn colors_are_decided_once() {
         (&[][..], "auto", false),
         (&[], "always", true),
         (&[("CLICOLOR_FORCE", "1")], "auto", true),
-        (&[("CLICOLOR_FORCE", "0")], "auto", false),
+        (&[("CLICOLOR_FORCE", "")], "auto", false),
         (&[("CLICOLOR_FORCE", "1")], "never", false),
     ] {
         for words in [&["--help"][..], &["init", "--nonsense"]] {
