@@ -44,7 +44,7 @@
 {%- if !services.is_empty() %}
 #   restart       {{ service_list }}
 {%- endif %}
-{%- if !start.is_empty() %}
+{%- if verifies %}
 #   verify        {% if let Some(check) = server.health_check_url %}{{ check.url }} answers{% else %}the units stay up{% endif %}
 {%- endif %}
 {%- if let Some(keep) = server.keep_releases.0 %}
@@ -302,7 +302,7 @@
 
 {% include "deploy/triggers.sh" %}
 {%- endif %}
-{%- if !start.is_empty() %}
+{%- if verifies %}
 
 {% include "deploy/verify.sh" %}
 {%- endif %}

@@ -36,6 +36,8 @@ macro_rules! fields {
         pub struct Server {
             /// The host, or `<host>_<port>` where two servers of the config share a host.
             pub name: String,
+            /// The only server of the config: nobody has to be waited for.
+            pub alone: bool,
             /// What the config deploys, as `<app>/<environment>`.
             pub app: String,
             /// Its place in the config's list of servers.
@@ -55,6 +57,7 @@ macro_rules! fields {
                 };)+
                 let mut server = Server {
                     name: String::new(),
+                    alone: false,
                     app: app.to_owned(),
                     index: 0,
                     payload: None,

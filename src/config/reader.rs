@@ -78,6 +78,7 @@ pub fn servers(
         for field in &reader.missing {
             missing.entry(field).or_default().push(item.start);
         }
+        server.alone = items.len() == 1;
         validate::server(&mut server, &mut reader);
         if let Some(first) = servers.first() {
             validate::same(first, &server, &mut reader);

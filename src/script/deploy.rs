@@ -66,8 +66,8 @@ struct Deploy<'a> {
     accepts: String,
     /// Show the last lines of the unit's log, as words of the shell.
     log_arguments: String,
-    /// What follows the switch to a release, as the rest of a list of commands.
-    start: &'static str,
+    /// What a release does once it was switched to can be seen.
+    verifies: bool,
 }
 
 /// How what a release depends on is installed.
@@ -204,11 +204,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
             }
         }),
         log_arguments: log_arguments("\"$unit\"", false).join(" "),
-        start: match (&services[..], &triggers[..], &server.health_check_url) {
-            ([], [], None) => "",
-            ([], _, _) => " && verify",
-            _ => " && restart && verify",
-        },
+        verifies: !services.is_empty() || !triggers.is_empty() || server.health_check_url.is_some(),
         services,
         triggers,
     }

@@ -14,7 +14,11 @@
 		clone || stop_clone "$?"
 {%- endif %}
 		find_commit
+{%- if server.alone %}
+		event "fact commit $commit"
+{%- else %}
 		agree_on_commit
+{%- endif %}
 		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -93,6 +97,7 @@
 		pulled={% if server.branch.is_some() %}"branch $branch"{% else %}'the default branch'{% endif %}
 	}
 {%- endif %}
+{%- if !server.alone %}
 
 	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
 	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
@@ -107,6 +112,7 @@
 			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
 		commit=$1
 	}
+{%- endif %}
 
 	# check_out writes the files of $commit.
 	check_out() {

@@ -21,7 +21,7 @@
 			[ "$order" = "$2" ] || die 3 'cancelled'
 		fi
 	}
-{%- if payload.is_none() %}
+{%- if payload.is_none() && !server.alone %}
 
 	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
 	# that all deploy.
@@ -40,6 +40,7 @@
 		fi
 	}
 {%- endif %}
+{%- if !server.alone %}
 
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
@@ -51,6 +52,9 @@
 			return 1
 		fi
 	}
+{%- endif %}
+
+	watcher='' # the process that watches the controller
 
 	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 	watch_controller() {
@@ -66,7 +70,8 @@
 	}
 
 	unwatch_controller() {
-		[ -n "$nonce" ] || return 0
+		[ -n "$watcher" ] || return 0
 		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 		wait "$watcher" 2>/dev/null || :
+		watcher=''
 	}

@@ -12,7 +12,10 @@
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
-		if switch_to next "$release"{{ start|safe }} && await_verdict; then
+		if switch_to next "$release"
+{%- if !services.is_empty() %} && restart{% endif %}
+{%- if verifies %} && verify{% endif %}
+{%- if !server.alone %} && await_verdict{% endif %}; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else

@@ -15,10 +15,10 @@
 {%- if !services.is_empty() %}
 			restart_services || : # it ran $release, and there is nothing else to run
 {%- endif %}
-{%- if start.is_empty() %}
-		elif ! switch_to back "$current"; then
+{%- if verifies %}
+		elif ! { switch_to back "$current"{% if !services.is_empty() %} && restart{% endif %} && verify; }; then
 {%- else %}
-		elif ! { switch_to back "$current"{{ start|safe }}; }; then
+		elif ! switch_to back "$current"; then
 {%- endif %}
 {%- if !services.is_empty() %}
 			show_log

@@ -201,10 +201,10 @@ impl Sandbox {
                 text += &format!("  {key}:{value}\n");
             }
         }
-        self.write(
-            "deploy/app/test/deployment.yml",
-            text + "servers:\n  - host: host.example.com\n",
-        );
+        text += "servers:\n  - host: host.example.com\n";
+        self.write("deploy/app/test/deployment.yml", &text);
+        text += "  - host: other.example.com\n";
+        self.write("deploy/app/test/fleet.yml", text);
     }
 
     /// The bytes of `deploy.sh`.
@@ -217,8 +217,25 @@ impl Sandbox {
     }
 
     pub fn render_app(&self, environment: &str, app: &str, kind: &str) -> String {
+        self.rendered(&[environment, app, kind])
+    }
+
+    /// The bytes of `deploy.sh` for one of several servers.
+    pub fn fleet_script(&self) -> String {
+        let config = ["--config-file-name", "fleet.yml"];
+        self.rendered(
+            &[
+                &["test", "app", "deploy", "--host", "host.example.com"],
+                &config[..],
+            ]
+            .concat(),
+        )
+    }
+
+    fn rendered(&self, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
-            .args(["render", environment, app, kind, "--reveal"])
+            .args(["render", "--reveal"])
+            .args(arguments)
             .current_dir(self.dir.path())
             .output()
             .expect("pystrano");
@@ -288,9 +305,14 @@ impl Sandbox {
         child.wait_with_output().expect("an end").into()
     }
 
-    /// Starts the script as the controller does: through `sh -s`, its input kept open.
+    /// Starts the script as the controller does: through `sh -s`, its input kept open. With a barrier
+    /// it is that of one of several servers.
     pub fn controlled(&self, words: &[&str]) -> Session {
-        self.session(&["sh", "-s"], &self.script(), words)
+        let script = match words.iter().any(|word| word.starts_with("barrier=")) {
+            true => self.fleet_script(),
+            false => self.script(),
+        };
+        self.session(&["sh", "-s"], &script, words)
     }
 
     pub fn session(&self, shell: &[&str], script: &str, words: &[&str]) -> Session {

@@ -70,6 +70,13 @@ fn secrets(script: &str) -> Vec<String> {
         .collect()
 }
 
+/// An `mv` that does not switch to the next release.
+const BROKEN_SWITCH: &str = "#!/bin/sh
+[ ! -e \"$SANDBOX/fail/mv\" ] || case $* in *'/.next '*) exit 1 ;; esac
+PATH=${PATH#*:}
+exec mv \"$@\"
+";
+
 const NOISE: &str = "#!/bin/sh\nprintf 'a\\033[31mb\\n' >&2\n";
 
 /// The env file that the script carries, if any.
@@ -267,25 +274,30 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy"], 5);
         host.mend("restart");
     }
+    // The switch itself fails.
+    host.program("bin/mv", BROKEN_SWITCH);
+    host.fail("mv");
+    run(&["deploy"], 1);
+    host.mend("mv");
     let script = host.read("deploy.sh");
-    for (words, end) in [
-        (&["go", "revert"][..], "end 1 reverted"),
-        (&["go", "keep"], "end 0 deployed"),
-    ] {
-        let mut session = host.session(
-            &[shell, &["-s"]].concat(),
-            &script,
-            &["deploy", "barrier=60"],
-        );
+    let has_verdict = script.contains("\n\tawait_verdict() {");
+    for (verdict, end) in [("revert", "end 1 reverted"), ("keep", "end 0 deployed")] {
+        if verdict == "revert" && !has_verdict {
+            continue;
+        }
+        let shell = [shell, &["-s"]].concat();
+        let mut session = host.session(&shell, &script, &["deploy", "barrier=60"]);
         session.commit = host.repo(&["rev-parse", "HEAD~1"]);
         session.wait_for("phase ready");
         if script.contains("\n\tmigrate() {") {
             session.say("migrate");
             session.wait_for("phase migrated");
         }
-        session.say(words[0]);
-        session.wait_for("phase promoted");
-        session.say(words[1]);
+        session.say("go");
+        if has_verdict {
+            session.wait_for("phase promoted");
+            session.say(verdict);
+        }
         assert_eq!(session.end().0, end, "{shell:?} {}", case.display());
     }
     let called = host.read("called");

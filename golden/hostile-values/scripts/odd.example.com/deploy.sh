@@ -375,7 +375,7 @@ EOF
 		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
 		clone || stop_clone "$?"
 		find_commit
-		agree_on_commit
+		event "fact commit $commit"
 		check_out
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
@@ -411,15 +411,6 @@ EOF
 			die 3 "the repository's HEAD names a branch that is not there; set branch to one of: $branches"
 		fi
 		pulled="branch $branch"
-	}
-
-	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
-	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
-	take_commit() {
-		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc --deepen 100 origin "$branch" 2>&1) || stop_clone "$?"
-		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
-			die 3 "this server has commit $commit, another has $1, which is not among the last 100 of $pulled"
-		commit=$1
 	}
 
 	# check_out writes the files of $commit.
@@ -792,7 +783,7 @@ EOF
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
-		if switch_to next "$release" && restart && verify && await_verdict; then
+		if switch_to next "$release" && restart && verify; then
 			rm -f "$root/.back" || :
 			log "$1"
 		else
@@ -1366,33 +1357,7 @@ EOF
 		fi
 	}
 
-	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
-	# that all deploy.
-	agree_on_commit() {
-		event "fact commit $commit"
-		[ -n "$barrier" ] || return 0
-		unwatch_controller
-		event 'phase cloned'
-		read_order || :
-		chosen=${order#commit }
-		case $chosen in '' | *[!0-9a-f]*) die 3 'cancelled' ;; esac
-		watch_controller 0
-		if [ "$chosen" != "$commit" ]; then
-			take_commit "$chosen"
-			event "fact commit $commit"
-		fi
-	}
-
-	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
-	await_verdict() {
-		[ -n "$barrier" ] || return 0
-		name_holder 'has promoted and waits for the other servers'
-		event 'phase promoted'
-		if read_order && [ "$order" = revert ]; then
-			reason='another host failed'
-			return 1
-		fi
-	}
+	watcher='' # the process that watches the controller
 
 	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 	watch_controller() {
@@ -1408,9 +1373,10 @@ EOF
 	}
 
 	unwatch_controller() {
-		[ -n "$nonce" ] || return 0
+		[ -n "$watcher" ] || return 0
 		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 		wait "$watcher" 2>/dev/null || :
+		watcher=''
 	}
 
 	exec 3<&0 </dev/null

@@ -925,6 +925,8 @@ EOF
 		fi
 	}
 
+	watcher='' # the process that watches the controller
+
 	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
 	watch_controller() {
 		[ -n "$nonce" ] || return 0
@@ -939,9 +941,10 @@ EOF
 	}
 
 	unwatch_controller() {
-		[ -n "$nonce" ] || return 0
+		[ -n "$watcher" ] || return 0
 		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
 		wait "$watcher" 2>/dev/null || :
+		watcher=''
 	}
 
 	exec 3<&0 </dev/null
