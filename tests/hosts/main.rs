@@ -13,6 +13,7 @@ mod harness;
 mod init;
 mod launcher;
 mod load;
+mod migrations;
 mod options;
 mod others;
 mod ownership;
@@ -26,6 +27,7 @@ mod secrets;
 mod setup;
 mod setup_directories;
 mod setup_system;
+mod status_and_history;
 mod support;
 mod takeover;
 #[path = "../init/terminal.rs"]
