@@ -1,7 +1,7 @@
 //! Many hosts as one, on four real ones: whatever fails where, all serve the same release.
 
 use crate::executable;
-use crate::support::{App, Fleet, Output, fleet, free_port, ssh_program};
+use crate::support::{App, Fleet, Host, Output, fleet, free_port, ssh_program};
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Command};
@@ -22,9 +22,9 @@ case $* in */.next*) [ ! -e /home/deploy/fail/promote ] || exit 1 ;; esac
 exec /usr/bin/mv \"$@\"
 ";
 
-/// Four hosts on which each step can be made to fail; migrations run on all of them.
-fn fragile() -> Fleet {
-    let mut fleet = fleet(App::FastApi, HOSTS);
+/// Hosts on which each step can be made to fail; migrations run on all of them.
+fn fragile(size: usize) -> Fleet {
+    let mut fleet = fleet(App::FastApi, size);
     fleet.project.set("static_files_command", STATIC);
     fleet.project.set("migration_command", MIGRATE);
     for (index, host) in fleet.hosts.iter().enumerate() {
@@ -75,6 +75,12 @@ impl Fleet {
             .collect()
     }
 
+    /// What tells one start of each host's app from another.
+    fn starts(&self) -> Vec<String> {
+        let start = "systemctl show --property=InvocationID --value demo";
+        self.hosts.iter().map(|host| host.root(start)).collect()
+    }
+
     fn fail(&self, index: usize, what: &str) {
         self.hosts[index].root(&format!(
             "runuser -u deploy -- touch /home/deploy/fail/{what}"
@@ -110,87 +116,160 @@ pub fn client(controller: &Child, port: u16) -> Option<String> {
     found.and_then(|name| name.into_string().ok())
 }
 
+/// The faults, the exit code of each, and whether hosts have promoted by then.
+const FAULTS: [(&str, i32, bool); 7] = [
+    ("build", 3, false),
+    ("migrate", 3, false),
+    ("promote", 1, true),
+    ("restart", 1, true),
+    ("verify", 1, true),
+    ("unreachable", 4, false),
+    ("client killed", 3, false),
+];
+
+/// Whether each fault is tried on each host: the stand-ins' tests do that always.
+fn is_exhaustive() -> bool {
+    std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some()
+}
+
+/// A deploy that a fault on one of the hosts stops; all of them serve what they served.
+fn try_fault(fleet: &mut Fleet, fault: &str, code: i32, index: usize, version: &str) {
+    let case = format!("{fault} on {index}");
+    let hosts = fleet.hosts.len();
+    let before = fleet.migrations();
+    let output: Output = match fault {
+        "unreachable" => {
+            let port = fleet.hosts[index].port().to_string();
+            fleet
+                .project
+                .set_server(index, "port", &free_port().to_string());
+            let output = fleet.project.run(&["deploy"]);
+            fleet.project.set_server(index, "port", &port);
+            output
+        }
+        "client killed" => {
+            fleet.fail(index, "hang");
+            let controller = fleet.project.start(&["deploy"]);
+            fleet.wait_at(index);
+            let client = client(&controller, fleet.hosts[index].port());
+            let client = client.expect("an ssh client");
+            let killed = Command::new("kill").args(["-KILL", &client]).status();
+            assert!(killed.expect("kill").success());
+            controller.wait_with_output().expect("an end").into()
+        }
+        _ => {
+            fleet.fail(index, fault);
+            fleet.project.run(&["deploy"])
+        }
+    };
+    assert_eq!(output.code, code, "{case}: {output}");
+    fleet.hosts[index].root("rm -f /home/deploy/fail/*");
+    // The host ends by itself when its controller is gone.
+    fleet.hosts[index].root("flock -w 30 /home/deploy/demo/.pystrano/lock true");
+    fleet.serves(version, &case);
+    // Only after all builds, in the order of the config, and none after one that failed.
+    let migrated = match fault {
+        "build" | "unreachable" | "client killed" => 0,
+        "migrate" => index + 1,
+        _ => hosts,
+    };
+    let expected: Vec<usize> = (0..hosts)
+        .map(|at| before[at] + usize::from(at < migrated))
+        .collect();
+    assert_eq!(fleet.migrations(), expected, "{case}");
+}
+
 #[test]
 fn whatever_fails_anywhere_all_serve_the_same_release() {
-    let mut fleet = fragile();
+    let mut fleet = fragile(HOSTS);
     fleet.repo.release("v2");
     let mut tried = 0;
-    for (fault, code) in [
-        ("build", 3),
-        ("migrate", 3),
-        ("promote", 1),
-        ("restart", 1),
-        ("verify", 1),
-        ("unreachable", 4),
-        ("client killed", 3),
-    ] {
-        // The hosts between them only in an exhaustive run; the stand-ins' tests take each.
-        let all = std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some();
-        for index in (0..HOSTS).filter(|index| all || [0, HOSTS - 1].contains(index)) {
-            let case = format!("{fault} on {index}");
-            let before = fleet.migrations();
-            let output: Output = match fault {
-                "unreachable" => {
-                    let port = fleet.hosts[index].port().to_string();
-                    fleet
-                        .project
-                        .set_server(index, "port", &free_port().to_string());
-                    let output = fleet.project.run(&["deploy"]);
-                    fleet.project.set_server(index, "port", &port);
-                    output
-                }
-                "client killed" => {
-                    fleet.fail(index, "hang");
-                    let controller = fleet.project.start(&["deploy"]);
-                    fleet.wait_at(index);
-                    let client = client(&controller, fleet.hosts[index].port());
-                    let client = client.expect("an ssh client");
-                    let killed = Command::new("kill").args(["-KILL", &client]).status();
-                    assert!(killed.expect("kill").success());
-                    controller.wait_with_output().expect("an end").into()
-                }
-                _ => {
-                    fleet.fail(index, fault);
-                    fleet.project.run(&["deploy"])
-                }
-            };
-            assert_eq!(output.code, code, "{case}: {output}");
-            fleet.hosts[index].root("rm -f /home/deploy/fail/*");
-            // The host ends by itself when its controller is gone.
-            fleet.hosts[index].root("flock -w 30 /home/deploy/demo/.pystrano/lock true");
-            fleet.serves("v1", &case);
-            // Only after all builds, in the order of the config, and none after one that failed.
-            let migrated = match fault {
-                "build" | "unreachable" | "client killed" => 0,
-                "migrate" => index + 1,
-                _ => HOSTS,
-            };
-            let expected: Vec<usize> = (0..HOSTS)
-                .map(|at| before[at] + usize::from(at < migrated))
-                .collect();
-            assert_eq!(fleet.migrations(), expected, "{case}");
+    for (fault, code, _) in FAULTS {
+        for index in (0..HOSTS).filter(|index| is_exhaustive() || [0, HOSTS - 1].contains(index)) {
+            try_fault(&mut fleet, fault, code, index, "v1");
             tried += 1;
         }
     }
     fleet.project.run(&["deploy"]).expect(0);
     fleet.serves("v2", "at last");
-    // One server at a time: that of the second takes the first back.
+    let line =
+        format!("{HOSTS} hosts: {tried} failures tried, {tried} times all served the same release");
+    writeln!(std::io::stderr(), "{line}").expect("stderr");
+}
+
+/// A canary first: those that promoted before the failure go back with it, and those whose turn never came have not
+/// been restarted.
+#[test]
+fn whatever_fails_after_a_canary_all_serve_the_same_release() {
+    const HOSTS: usize = 3;
+    let mut fleet = fragile(HOSTS);
     fleet.project.set("promote_batch", "1");
-    fleet.repo.release("v3");
-    fleet.fail(1, "verify");
-    fleet.project.run(&["deploy"]).expect(1);
-    fleet.serves("v2", "the second of four batches fails");
+    fleet.repo.release("v2");
+    let mut tried = 0;
+    for (fault, code, promotes) in FAULTS {
+        let is_chosen = |index: &usize| {
+            is_exhaustive() || promotes && (*index == HOSTS - 1 || fault == "verify" && *index == 0)
+        };
+        for index in (0..HOSTS).filter(is_chosen) {
+            let before = fleet.starts();
+            try_fault(&mut fleet, fault, code, index, "v1");
+            let after = fleet.starts();
+            for at in (0..HOSTS).filter(|at| *at != index) {
+                let is_restarted = promotes && at < index;
+                assert_eq!(
+                    before[at] != after[at],
+                    is_restarted,
+                    "{fault} on {index}: {at}"
+                );
+            }
+            tried += 1;
+        }
+    }
+    // Between two batches the canary waits for the verdict; its link is cut, and nobody may stay behind with it.
+    fleet.project.set("promote_pause", "600");
+    let link = "readlink /home/deploy/demo/current";
+    let old = fleet.hosts[0].root(link);
+    let controller = fleet.project.start(&["deploy"]);
+    let begin = Instant::now();
+    let waits = |host: &Host| {
+        host.root(link) != old
+            && host
+                .read("/home/deploy/demo/.pystrano/lock")
+                .contains("has promoted and waits")
+    };
+    while !waits(&fleet.hosts[0]) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "it never promoted"
+        );
+    }
+    let promoted = fleet.hosts[0].root(link);
+    let canary = client(&controller, fleet.hosts[0].port()).expect("an ssh client");
+    let killed = Command::new("kill").args(["-KILL", &canary]).status();
+    assert!(killed.expect("kill").success());
+    fleet.hosts[0].root("flock -w 30 /home/deploy/demo/.pystrano/lock true");
+    assert_eq!(
+        fleet.hosts[0].root("readlink /home/deploy/demo/current"),
+        promoted
+    );
+    let id = rustix::process::Pid::from_child(&controller);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a signal");
+    let output: Output = controller.wait_with_output().expect("an end").into();
+    output.expect(130);
+    fleet.serves("v1", "the canary's link is cut, then Ctrl-C");
+    fleet.project.unset("promote_pause");
     fleet.project.set("promote_batch", "50%");
     fleet.project.run(&["deploy"]).expect(0);
-    fleet.serves("v3", "in two batches");
-    let line =
-        format!("4 hosts: {tried} failures tried, {tried} times all served the same release");
+    fleet.serves("v2", "in two batches");
+    let line = format!(
+        "{HOSTS} hosts, one at a time: {tried} failures tried, {tried} times all served the same release"
+    );
     writeln!(std::io::stderr(), "{line}").expect("stderr");
 }
 
 #[test]
 fn a_host_without_power_is_named() {
-    let mut fleet = fragile();
+    let mut fleet = fragile(HOSTS);
     fleet.repo.release("v2");
     fleet.fail(2, "power");
     let controller = fleet.project.start(&["deploy"]);
@@ -205,7 +284,7 @@ fn a_host_without_power_is_named() {
 
 #[test]
 fn nobody_promotes_before_the_slowest_is_ready() {
-    let fleet = fragile();
+    let fleet = fragile(HOSTS);
     fleet.fail(1, "slow");
     let mut skews = Vec::new();
     for round in 2..9 {
