@@ -1,6 +1,5 @@
 	install_packages() {
 		begin packages
-		installed=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n')
 		updated=''
 		install_missing --no-install-recommends "$base_packages"
 {%- if !system_packages.is_empty() %}
@@ -14,7 +13,7 @@
 
 	# install_missing OPTION PACKAGES: those of the packages that are not there.
 	install_missing() {
-		missing=$(printf '%s\n' "$installed" | awk -v wanted="$2" "$not_installed")
+		missing=$(missing "$2")
 		if [ -n "$missing" ]; then
 			set -- "$1" --
 			for package in $missing; do
@@ -27,6 +26,12 @@
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
+	}
+
+	# missing PACKAGES prints those of them that are not there.
+	missing() {
+		dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
+			awk -v wanted="$1" "$not_installed"
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -64,6 +69,6 @@
 				;;
 			esac
 			run printf '%s\n' "$message"
-			die 1 "apt-get $1 failed"
+			die 1 "apt-get $1 failed; what this host lacks: apt-get install $(missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}" | paste -s -d ' ' -)"
 		done
 	}

@@ -158,7 +158,12 @@ fn a_failure_names_its_step_and_leaves_nothing_half_made() {
     for shell in SHELLS {
         for (fault, step, status, code) in [
             ("useradd", "user", "9", 1),
-            ("apt-get", "packages", "1: apt-get update failed", 1),
+            (
+                "apt-get",
+                "packages",
+                "1: apt-get update failed; what this host lacks: apt-get install python3-venv python3-pip sudo openssh-client libpq-dev",
+                1,
+            ),
             ("visudo", "sudo", "9", 1),
             ("python3", "virtualenv", "9", 1),
             (

@@ -773,7 +773,6 @@ EOF
 
 	install_packages() {
 		begin packages
-		installed=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n')
 		updated=''
 		install_missing --no-install-recommends "$base_packages"
 		finish_step 'Installed system packages'
@@ -781,7 +780,7 @@ EOF
 
 	# install_missing OPTION PACKAGES: those of the packages that are not there.
 	install_missing() {
-		missing=$(printf '%s\n' "$installed" | awk -v wanted="$2" "$not_installed")
+		missing=$(missing "$2")
 		if [ -n "$missing" ]; then
 			set -- "$1" --
 			for package in $missing; do
@@ -794,6 +793,12 @@ EOF
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
+	}
+
+	# missing PACKAGES prints those of them that are not there.
+	missing() {
+		dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
+			awk -v wanted="$1" "$not_installed"
 	}
 
 	# Prints those of the wanted packages that are neither installed nor provided by one that is.
@@ -831,7 +836,7 @@ EOF
 				;;
 			esac
 			run printf '%s\n' "$message"
-			die 1 "apt-get $1 failed"
+			die 1 "apt-get $1 failed; what this host lacks: apt-get install $(missing "$base_packages" | paste -s -d ' ' -)"
 		done
 	}
 
