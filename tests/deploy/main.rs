@@ -6,6 +6,7 @@ mod sandbox;
 mod app;
 mod environment;
 mod lock;
+mod payload;
 mod promotion;
 mod releases;
 mod restart;
