@@ -52,6 +52,11 @@
 		}
 	'
 
+	# lacking prints all that is missing, as apt wants it.
+	lacking() {
+		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}" | paste -s -d ' ' -)"
+	}
+
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
@@ -69,6 +74,6 @@
 				;;
 			esac
 			run printf '%s\n' "$message"
-			die 1 "apt-get $1 failed; what this host lacks: apt-get install $(missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}" | paste -s -d ' ' -)"
+			die 1 "apt-get $1 failed; $(lacking)"
 		done
 	}

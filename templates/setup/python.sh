@@ -14,5 +14,5 @@
 		done
 {%- endif %}
 		others=$(find /usr/bin /usr/local/bin -name 'python3.[0-9]*' ! -name '*-*' 2>/dev/null | sed 's|.*/||' | sort -u | tr '\n' ' ')
-		die 2 "this host has no $python that makes virtualenvs{% if python_is_named %}, and neither has apt{% endif %}; there are: ${others:-none}"
+		die 2 "this host has no $python that makes virtualenvs{% if python_is_named %}, and neither has apt{% endif %}; there are: ${others:-none}{% if python_is_named %}; $(lacking){% endif %}"
 	}

@@ -30,7 +30,7 @@ fn render(host: &Sandbox, to: &str) -> PathBuf {
     let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
         .args(["render", "test", "app", "--payload", "--output", to])
         .current_dir(host.dir.path())
-        .env("XDG_CACHE_HOME", host.path("cache"))
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .expect("pystrano");
     let ran = Ran::from(output);
@@ -46,7 +46,9 @@ fn payload(host: &Sandbox, of: &str) -> PathBuf {
 }
 
 fn setting(script: &str, name: &str) -> String {
-    let line = script.lines().find_map(|line| line.trim().strip_prefix(&format!("{name}=")));
+    let line = script
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(&format!("{name}=")));
     line.expect(name).to_owned()
 }
 
@@ -76,14 +78,20 @@ fn tree(release: &Path) -> Vec<String> {
             let meta = fs::symlink_metadata(&path).expect("a path");
             let shown = path.strip_prefix(top).expect("below").display().to_string();
             if meta.is_symlink() {
-                lines.push(format!("{shown} -> {}", fs::read_link(&path).expect("a link").display()));
+                lines.push(format!(
+                    "{shown} -> {}",
+                    fs::read_link(&path).expect("a link").display()
+                ));
             } else {
                 let mode = meta.permissions().mode();
                 if meta.is_dir() {
                     lines.push(format!("{shown}/ {mode:o}"));
                     walk(top, &path, lines);
                 } else {
-                    lines.push(format!("{shown} {mode:o} {:?}", fs::read(&path).expect("a file")));
+                    lines.push(format!(
+                        "{shown} {mode:o} {:?}",
+                        fs::read(&path).expect("a file")
+                    ));
                 }
             }
         }
@@ -100,7 +108,11 @@ fn a_release_from_a_payload_is_that_of_a_clone() {
     host.deployed("20260102000000"); // a clone, by the config alone
     let release = |name: &str| tree(&host.path(&format!("root/releases/{name}")));
     assert_eq!(release("20260101000000"), release("20260102000000"));
-    assert!(release("20260101000000").iter().any(|line| line.starts_with("tool.sh 100755")));
+    assert!(
+        release("20260101000000")
+            .iter()
+            .any(|line| line.starts_with("tool.sh 100755"))
+    );
     let commit = |name: &str| host.read(&format!("root/releases/{name}/.pystrano/commit"));
     assert_eq!(commit("20260101000000"), commit("20260102000000"));
 
@@ -109,7 +121,10 @@ fn a_release_from_a_payload_is_that_of_a_clone() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(host.current().as_deref(), Some("20260101000000"));
     let status = run(&host, SCRIPT, &["status"]);
-    assert!(status.stdout.starts_with("current   20260101000000\n"), "{status:?}");
+    assert!(
+        status.stdout.starts_with("current   20260101000000\n"),
+        "{status:?}"
+    );
     assert!(!host.path("root/.pystrano/part").exists());
 }
 
@@ -121,7 +136,10 @@ fn packages_come_from_the_payload_alone() {
         host.makes_venvs();
         if mode == "release" {
             fs::remove_dir_all(host.path("venv-of-release")).unwrap_or_default();
-            host.configure(&format!("venv_mode: {mode}\nvenv_dir: {}", host.path("venv-of-release").display()));
+            host.configure(&format!(
+                "venv_mode: {mode}\nvenv_dir: {}",
+                host.path("venv-of-release").display()
+            ));
             render(&host, "out");
         }
         deployed(&host, "20260101000000");
@@ -141,7 +159,11 @@ fn packages_come_from_the_payload_alone() {
 fn a_payload_is_found_where_it_was_carried_to() {
     let host = host("");
     let payload = payload(&host, "out");
-    let name = payload.file_name().expect("a name").to_string_lossy().into_owned();
+    let name = payload
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     let moved = host.path(&format!("stick/{name}"));
     host.write("stick/deploy.sh", host.read(SCRIPT));
     let ran = run(&host, "stick/deploy.sh", &["deploy", "a"]);
@@ -150,7 +172,11 @@ fn a_payload_is_found_where_it_was_carried_to() {
         ran.stderr.contains(&format!("there is no payload/{name} beside this script; bring it along, or say where it is: payload=PATH")),
         "{ran:?}"
     );
-    assert!(ran.stdout.contains("Stopped before promotion; current is still nothing"), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("Stopped before promotion; current is still nothing"),
+        "{ran:?}"
+    );
     fs::rename(&payload, &moved).expect("a move");
     assert_eq!(run(&host, "stick/deploy.sh", &["deploy", "a"]).status, 0);
     fs::rename(&moved, host.path("elsewhere.tar")).expect("a move");
@@ -184,7 +210,11 @@ fn a_damaged_payload_changes_nothing() {
         fs::write(&path, bytes).expect("a payload");
         let ran = run(&host, SCRIPT, &["deploy", "20260102000000"]);
         assert_eq!(ran.status, 3, "{ran:?}");
-        assert!(ran.stderr.contains(" is damaged, or not the payload of this script"), "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains(" is damaged, or not the payload of this script"),
+            "{ran:?}"
+        );
         assert_eq!(host.snapshot(), before);
         count += 1;
     }
@@ -213,11 +243,18 @@ fn a_part_that_does_not_arrive_whole_changes_nothing() {
     flipped[source.len() / 2] ^= 1;
     let half = &source[..source.len() / 2];
     for (bytes, reason) in [
-        (&flipped[..], "source.tar.gz of the payload did not arrive whole"),
+        (
+            &flipped[..],
+            "source.tar.gz of the payload did not arrive whole",
+        ),
         (half, "cancelled"),
         (&[], "cancelled"),
     ] {
-        let mut session = host.session(&["sh", "-s"], &script, &["deploy", "20260102000000", "barrier=60"]);
+        let mut session = host.session(
+            &["sh", "-s"],
+            &script,
+            &["deploy", "20260102000000", "barrier=60"],
+        );
         session.wait_for("need source.tar.gz");
         session.say("wait"); // a heartbeat that was on its way
         session.say("part source.tar.gz");

@@ -14,6 +14,7 @@ mod init;
 mod launcher;
 mod load;
 mod migrations;
+mod offline;
 mod options;
 mod others;
 mod ownership;

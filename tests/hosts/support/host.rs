@@ -105,6 +105,7 @@ pub struct Host {
     layers: String,
     disk: PathBuf,
     port: u16,
+    offline: bool,
     power: Option<Power>,
 }
 
@@ -149,6 +150,7 @@ impl Host {
         let host = Host {
             disk: workspace().join(&name),
             port: free_port(),
+            offline: false,
             power: None,
             name,
             release,
@@ -183,6 +185,23 @@ impl Host {
             Release::Ubuntu => "ubuntu",
             _ => "root",
         }
+    }
+
+    /// Boots a new host that has no network but its own loopback: [`Host::exec`] alone reaches it.
+    pub fn boot_offline(image: Image) -> Host {
+        let mut host = Host::off(Release::DEFAULT, image);
+        host.offline = true;
+        host.power_on();
+        host
+    }
+
+    /// Copies a directory of the machine to the host, as root's.
+    pub fn copy_in(&self, from: &Path, to: &str) {
+        let copied = Command::new("cp")
+            .arg("-R")
+            .args([from, &self.path(to)])
+            .status();
+        assert!(copied.unwrap().success());
     }
 
     /// Writes a file as root while the host is off.
@@ -240,6 +259,7 @@ impl Host {
             .arg(&self.layers)
             .arg(&self.disk)
             .arg(&self.name)
+            .args(self.offline.then_some("offline"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -288,7 +308,7 @@ impl Host {
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let process = Command::new("nsenter")
             .args(["--target", &self.init().to_string()])
-            .args(["--mount", "--uts", "--ipc", "--pid", "--"])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--"])
             .args([
                 "env",
                 "-i",
