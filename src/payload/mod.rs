@@ -66,6 +66,11 @@ pub const DEPENDENCIES: &str = "dependencies.tar";
 pub const SYSTEM: &str = "system.tar";
 
 impl Payload {
+    /// What its wheels are for, for people.
+    pub fn target(&self) -> String {
+        format!("Python {} on {}", self.python, self.platform)
+    }
+
     /// The part of a name, if the payload has it.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)

@@ -11,5 +11,8 @@
 	}
 
 	misfit() {
-		die "$1" "if its packages are for another Python than $("$venv/bin/python" -V 2>&1), $(uname -m): set python and platform to those of this host"
+{%- if let Some(payload) = payload %}
+		made_for={{ payload.target() }}
+		die "$1" "the packages of the payload are for $made_for, and this host has $("$venv/bin/python" -V 2>&1) on $(uname -m); where they do not fit, set python and platform"
+{%- endif %}
 	}

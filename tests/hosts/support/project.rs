@@ -146,6 +146,10 @@ impl Project {
             .args(&words[1..])
             .current_dir(&self.directory)
             .env("PYSTRANO_SSH", &client().program)
+            .env(
+                "XDG_CACHE_HOME",
+                workspace().ancestors().nth(2).unwrap().join("payloads"),
+            )
             .env_remove("SSH_AUTH_SOCK")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
