@@ -820,6 +820,11 @@ EOF
 		}
 	'
 
+	# lacking prints all that is missing, as apt wants it.
+	lacking() {
+		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages $system_packages" | paste -s -d ' ' -)"
+	}
+
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
@@ -837,7 +842,7 @@ EOF
 				;;
 			esac
 			run printf '%s\n' "$message"
-			die 1 "apt-get $1 failed; what this host lacks: apt-get install $(missing "$base_packages $system_packages" | paste -s -d ' ' -)"
+			die 1 "apt-get $1 failed; $(lacking)"
 		done
 	}
 

@@ -790,6 +790,11 @@ EOF
 		}
 	'
 
+	# lacking prints all that is missing, as apt wants it.
+	lacking() {
+		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages $python $python-venv" | paste -s -d ' ' -)"
+	}
+
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
 	# prints is kept until it ends: a write to a lost connection would kill it half done.
 	apt() {
@@ -807,7 +812,7 @@ EOF
 				;;
 			esac
 			run printf '%s\n' "$message"
-			die 1 "apt-get $1 failed; what this host lacks: apt-get install $(missing "$base_packages $python $python-venv" | paste -s -d ' ' -)"
+			die 1 "apt-get $1 failed; $(lacking)"
 		done
 	}
 
@@ -825,7 +830,7 @@ EOF
 			updated=yes
 		done
 		others=$(find /usr/bin /usr/local/bin -name 'python3.[0-9]*' ! -name '*-*' 2>/dev/null | sed 's|.*/||' | sort -u | tr '\n' ' ')
-		die 2 "this host has no $python that makes virtualenvs, and neither has apt; there are: ${others:-none}"
+		die 2 "this host has no $python that makes virtualenvs, and neither has apt; there are: ${others:-none}; $(lacking)"
 	}
 
 	limit_sudo() {
