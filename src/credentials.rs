@@ -141,7 +141,7 @@ pub fn split_login(url: &str) -> (String, Option<Login>) {
 }
 
 /// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, more)) = rest.split_first() {

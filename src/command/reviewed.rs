@@ -2,10 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads the reviewed scripts")]
 
-use super::handoff::{SIGNATURE, SUMS};
+use super::handoff::{PAYLOADS, SIGNATURE, SUMS};
 use crate::cli;
 use crate::config::Server;
 use crate::error::Error;
+use crate::payload::Payload;
 use crate::script::{self, ScriptKind, is_of, is_redacted};
 use crate::{report, ssh};
 use std::collections::HashMap;
@@ -70,6 +71,30 @@ impl Reviewed {
         match is_redacted(&text) {
             true => Err(Error::WithoutSecrets { path }),
             false => Ok(text),
+        }
+    }
+
+    /// The payload that a script was made with, if it was made with one.
+    ///
+    /// # Errors
+    /// It is not there, or not as it was written.
+    pub fn payload(&self, script: &str) -> Result<Option<Payload>, Error> {
+        let name = script
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix("payload_sha256="));
+        let Some(sum) = name.filter(|sum| sum.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        else {
+            return Ok(None);
+        };
+        let name = format!("{PAYLOADS}/{sum}.tar");
+        let path = self.directory.join(&name);
+        if self.sums.get(&name).is_none_or(|listed| listed != sum) {
+            return Err(self.unlisted(&name));
+        }
+        let payload = Payload::open(&path).map_err(Error::file("read", &path))?;
+        match payload.sha256 == sum {
+            true => Ok(Some(payload)),
+            false => Err(Error::Changed { path }),
         }
     }
 

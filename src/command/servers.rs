@@ -7,6 +7,7 @@ use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
 use crate::fleet::{self, Job, Scripts};
+use crate::payload::Payload;
 use crate::protocol::{Action, Facts};
 use crate::report::{self, Log, Plan, Report};
 use crate::script::{self, Secrets, logged_units};
@@ -200,8 +201,15 @@ impl<'a> Run<'a> {
         let Some(reviewed) = Reviewed::open(arguments)? else {
             return Ok(());
         };
-        for server in &self.config.servers {
-            reviewed.script(self.job.action.script(), server)?;
+        let mut payloads: Vec<Arc<Payload>> = Vec::new();
+        for server in &mut self.config.servers {
+            let script = reviewed.script(self.job.action.script(), server)?;
+            let is_named = |payload: &&Arc<Payload>| script.contains(&payload.sha256);
+            server.payload = match payloads.iter().find(is_named) {
+                Some(payload) => Some(Arc::clone(payload)),
+                None => reviewed.payload(&script)?.map(Arc::new),
+            };
+            payloads.extend(server.payload.clone());
         }
         let scripts: Scripts = Arc::new(move |kind, server| reviewed.script(kind, server));
         self.job.scripts = scripts;

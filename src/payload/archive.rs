@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it packs")]
 
-use super::{Part, sum};
+use super::{Part, known_name, sum};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
@@ -160,14 +160,12 @@ pub fn pack_files(
 /// A file is not what it was made as.
 pub const DAMAGED: &str = "it has been changed since it was made";
 
-/// Packs parts: what they are in the file that is written.
+/// Packs parts.
 ///
 /// # Errors
 /// A part cannot be read or written, or has other bytes than it should.
-pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<Vec<Part>> {
+pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(out);
-    let mut packed = Vec::new();
-    let mut end = 0;
     for part in parts {
         let mut header = header(EntryType::Regular, 0o644, part.size);
         let mut reader = SummedReader {
@@ -178,19 +176,34 @@ pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<Vec<Part>> {
         if sum(reader.digest) != part.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, DAMAGED));
         }
-        let offset = end + BLOCK;
-        packed.push(Part {
-            offset,
-            ..part.clone()
-        });
-        end = offset + part.size.next_multiple_of(BLOCK);
     }
-    archive.into_inner()?.flush()?;
-    Ok(packed)
+    archive.into_inner()?.flush()
 }
 
-/// A tar is made of these.
-const BLOCK: u64 = 512;
+/// The parts of a tar that was packed before.
+pub fn find_parts(path: &Path) -> io::Result<Vec<Part>> {
+    let mut archive = tar::Archive::new(File::open(path)?);
+    let mut parts = Vec::new();
+    for entry in archive.entries_with_seek()? {
+        let mut entry = entry?;
+        let Some(name) = known_name(&String::from_utf8_lossy(&entry.path_bytes())) else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is no payload",
+            ));
+        };
+        let mut summing = Summing::new(io::sink());
+        io::copy(&mut entry, &mut summing)?;
+        parts.push(Part {
+            name,
+            size: summing.size,
+            sha256: summing.sum(),
+            file: path.to_owned(),
+            offset: entry.raw_file_position(),
+        });
+    }
+    Ok(parts)
+}
 
 struct SummedReader<R> {
     inner: R,

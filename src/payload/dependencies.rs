@@ -304,6 +304,9 @@ impl Resolver<'_> {
                         false => input.is_whole = false,
                     }
                 }
+                None if line.starts_with("-f") || line.starts_with("--find-links") => {
+                    input.is_whole = false;
+                }
                 None if line.starts_with(['#', '-'])
                     && !line.starts_with("-e")
                     && !line.starts_with("--e") => {}
@@ -328,6 +331,7 @@ impl Resolver<'_> {
         }
         let (is_well, output, said) = self.with_sets(uv).run()?;
         if !is_well {
+            self.name_misfits(tools, &directory)?;
             return Err(Fault::of_field(
                 "dependency_file",
                 format!(
@@ -343,6 +347,34 @@ impl Resolver<'_> {
         let resolved = resolve::read(&text, self.target, &directory, self.tree)?;
         self.check_hashes(&resolved)?;
         Ok(resolved)
+    }
+
+    /// uv stops at the first package that is not for the target: all of them, where that is what it stopped at.
+    fn name_misfits(&self, tools: &Tools, directory: &Path) -> Result<(), Fault> {
+        let uv = tools
+            .uv(directory)
+            .args([
+                "pip",
+                "compile",
+                "--quiet",
+                "--universal",
+                "--format",
+                "pylock.toml",
+            ])
+            .arg("--python-version")
+            .arg(self.target.version())
+            .arg(self.tree.join(&*self.server.dependency_file));
+        let (_, output, _) = self.with_sets(uv).run()?;
+        let text = String::from_utf8_lossy(&output);
+        let mut resolved = resolve::read(&text, self.target, directory, self.tree)?;
+        if !resolved.misfits.is_empty() {
+            let wheels = self.wheels(tools);
+            wheels.get(&resolved.packages, &mut resolved.misfits)?;
+        }
+        match resolved.misfits.is_empty() {
+            true => Ok(()),
+            false => Err(self.misfits(&resolved.misfits)),
+        }
     }
 
     /// A list of requirements that has hashes has them for what is installed.

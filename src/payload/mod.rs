@@ -65,6 +65,11 @@ pub const DEPENDENCIES: &str = "dependencies.tar";
 /// The .deb files that `setup.sh` installs.
 pub const SYSTEM: &str = "system.tar";
 
+fn known_name(name: &str) -> Option<&'static str> {
+    let names = [SOURCE, DEPENDENCIES, SYSTEM];
+    names.into_iter().find(|known| *known == name)
+}
+
 impl Payload {
     /// What its wheels are for, for people.
     pub fn target(&self) -> String {
@@ -76,12 +81,29 @@ impl Payload {
         self.parts.iter().find(|part| part.name == name)
     }
 
+    /// A payload that was written before: its parts and what it is itself. The rest of it is known to the scripts alone.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no payload.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let (sha256, size) = archive::sum_file(path)?;
+        Ok(Payload {
+            commit: String::new(),
+            pulled: String::new(),
+            python: String::new(),
+            platform: String::new(),
+            sha256,
+            size,
+            parts: archive::find_parts(path)?,
+        })
+    }
+
     /// Writes the tar.
     ///
     /// # Errors
     /// It cannot be written, or a part is not as it was made.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
-        archive::pack_parts(&self.parts, out).map(drop)
+        archive::pack_parts(&self.parts, out)
     }
 }
 
@@ -158,9 +180,7 @@ impl Made {
 
     fn part(&self, cache: &Cache) -> Option<Part> {
         Some(Part {
-            name: [SOURCE, DEPENDENCIES, SYSTEM]
-                .into_iter()
-                .find(|name| *name == self.name)?,
+            name: known_name(&self.name)?,
             sha256: self.sha256.clone(),
             size: self.size,
             file: cache.path("parts", &self.sha256),

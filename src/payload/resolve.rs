@@ -3,6 +3,7 @@
 use super::marker;
 use super::target::Target;
 use super::{Fault, named};
+use crate::credentials::decode;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -107,20 +108,20 @@ impl Source {
                     plain.rsplit('/').next()?.to_owned(),
                 )
             }
-            (Some(path), _) | (None, Some(path)) => {
-                let path = directory.join(path.trim_start_matches("file://"));
+            (Some(url), _) => {
+                let path = PathBuf::from(decode(url.trim_start_matches("file://")));
+                let last = path.file_name()?.to_string_lossy().into_owned();
+                (Place::Path(path), last)
+            }
+            (None, Some(path)) => {
+                let path = directory.join(path);
                 let last = path.file_name()?.to_string_lossy().into_owned();
                 (Place::Path(path), last)
             }
             (None, None) => return None,
         };
         Some(Source {
-            file_name: file
-                .name
-                .clone()
-                .unwrap_or(last)
-                .replace("%2B", "+")
-                .replace("%2b", "+"),
+            file_name: file.name.clone().unwrap_or_else(|| decode(&last)),
             place,
             sha256: file.hashes.get("sha256").cloned(),
             published: file.upload_time.as_ref().map(ToString::to_string),

@@ -1,0 +1,266 @@
+//! An app in a repository, its config, and a package index of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// The uv that payloads carry.
+pub const UV: &str = "0.13.9";
+
+pub struct Project {
+    directory: TempDir,
+    index: Child,
+    port: String,
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.stop_index();
+    }
+}
+
+/// Where this program has installed uv for itself, once for all tests.
+fn tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
+        fs::create_dir_all(&directory).expect("a directory");
+        directory
+    })
+}
+
+/// uv, by the way in which this program gets it where it is missing.
+pub fn uv() -> PathBuf {
+    static MADE: OnceLock<()> = OnceLock::new();
+    let uv = tools().join(format!("uv-{UV}/bin/uv"));
+    MADE.get_or_init(|| {
+        let runs = Command::new(&uv).arg("--version").output();
+        if runs.is_ok_and(|output| output.status.success()) {
+            return;
+        }
+        let directory = tools().join(format!("uv-{UV}"));
+        let venv = Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&directory)
+            .status();
+        assert!(venv.expect("python3").success());
+        let pip = Command::new(directory.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", &format!("uv=={UV}")])
+            .status();
+        assert!(pip.expect("pip").success());
+    });
+    uv
+}
+
+pub fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args([
+            "-c",
+            "user.name=Ada",
+            "-c",
+            "user.email=ada@example.com",
+            "-c",
+            "protocol.file.allow=always",
+            "-C",
+        ])
+        .arg(directory)
+        .args(arguments)
+        .output()
+        .expect("git");
+    assert!(output.status.success(), "git {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+impl Project {
+    /// A repository with a `requirements.txt` of these lines.
+    pub fn new(requirements: &str) -> Self {
+        uv();
+        let directory = TempDir::new().expect("a directory");
+        let mut index = Command::new("python3")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/payload/index.py"
+            ))
+            .arg(directory.path().join("index"))
+            .arg(UV)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("an index");
+        let mut port = String::new();
+        let stdout = index.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut port).expect("a port");
+        let project = Project {
+            directory,
+            index,
+            port: port.trim().to_owned(),
+        };
+        project.write("repo/requirements.txt", requirements);
+        git(
+            &project.repo(),
+            &["init", "--quiet", "--initial-branch=main"],
+        );
+        project.commit();
+        project.configure("");
+        project
+    }
+
+    /// The URL of the index.
+    pub fn index(&self) -> String {
+        format!("http://127.0.0.1:{}/simple/", self.port)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn repo(&self) -> PathBuf {
+        self.path("repo")
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    }
+
+    /// A project that is built without anything else, in a directory of the repository.
+    pub fn write_project(&self, directory: &str, name: &str, requires: &str, more: &str) {
+        let index = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payload/index.py");
+        let text = fs::read_to_string(index).expect("the index");
+        let template = |variable: &str| {
+            let (_, rest) = text
+                .split_once(&format!("{variable} = '''"))
+                .expect("a template");
+            let (text, _) = rest.split_once("'''").expect("its end");
+            text.replace("%(name)s", name)
+                .replace("%(version)s", "1.0")
+                .replace("%(tag)s", "py3-none-any")
+                .replace("%(requires)s", requires)
+                .replace("%%", "%")
+                .replace("\\\\n", "\\n")
+        };
+        self.write(&format!("{directory}/backend.py"), &template("BACKEND"));
+        self.write(
+            &format!("{directory}/pyproject.toml"),
+            &(template("PROJECT") + more),
+        );
+    }
+
+    pub fn commit(&self) -> String {
+        git(&self.repo(), &["add", "--all"]);
+        git(
+            &self.repo(),
+            &["commit", "--quiet", "--allow-empty", "--message=Change"],
+        );
+        git(&self.repo(), &["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Servers `a` and `b`, with more lines of `common`.
+    pub fn configure(&self, common: &str) {
+        let repository = self.repo();
+        self.write(
+            "deploy/shop/production/deployment.yml",
+            &format!(
+                "config_version: 2\ncommon:\n  source_code_url: {}\n  project_user: deploy\n  project_root: shop\n  \
+                 venv_dir: .venv\n  branch: main\n  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n{common}\
+                 servers:\n  - host: a\n  - host: b\n",
+                repository.display()
+            ),
+        );
+    }
+
+    /// This program, with a cache of its own.
+    pub fn pystrano(&self, cache: &str) -> Command {
+        let cache = self.path(cache);
+        fs::create_dir_all(cache.join("pystrano")).expect("a directory");
+        let _ = symlink(tools(), cache.join("pystrano/tools"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pystrano"));
+        command
+            .current_dir(self.directory.path())
+            .env("XDG_CACHE_HOME", cache)
+            .env("PIP_INDEX_URL", self.index())
+            .env("NO_PROXY", "127.0.0.1")
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "protocol.file.allow")
+            .env("GIT_CONFIG_VALUE_0", "always")
+            .env_remove("PIP_FIND_LINKS");
+        command
+    }
+
+    pub fn render(&self, output: &str) -> Output {
+        let mut command = self.pystrano("cache");
+        command.args([
+            "render",
+            "production",
+            "shop",
+            "--payload",
+            "--output",
+            output,
+        ]);
+        command.output().expect("pystrano")
+    }
+
+    /// The path of the only payload that is rendered.
+    pub fn payload(&self, output: &str) -> PathBuf {
+        let rendered = self.render(output);
+        assert!(rendered.status.success(), "{}", said(&rendered));
+        self.payload_in(output)
+    }
+
+    pub fn payload_in(&self, output: &str) -> PathBuf {
+        let files = fs::read_dir(self.path(output).join("payload")).expect("payloads");
+        let files: Vec<PathBuf> = files.map(|file| file.expect("an entry").path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files[0].clone()
+    }
+
+    /// What stops the rendering.
+    pub fn refused(&self) -> String {
+        let output = self.render("refused");
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        said(&output)
+    }
+
+    pub fn stop_index(&mut self) {
+        let _ = self.index.kill();
+        let _ = self.index.wait();
+    }
+
+    /// Unpacks a payload: the directory with its parts, in `source` and `dependencies`.
+    pub fn unpack(&self, payload: &Path, name: &str) -> PathBuf {
+        let directory = self.path(name);
+        for part in ["source", "dependencies"] {
+            fs::create_dir_all(directory.join(part)).expect("a directory");
+        }
+        let script = "tar -xf \"$1\" && tar -xpzf source.tar.gz -C source && \
+                      { [ ! -e dependencies.tar ] || tar -xpf dependencies.tar -C dependencies; }";
+        let status = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(payload)
+            .current_dir(&directory)
+            .status();
+        assert!(status.expect("tar").success());
+        directory
+    }
+}
+
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// All files below a directory: kind, mode, path, and text or target.
+pub fn portrait(directory: &Path) -> Vec<String> {
+    let script = "find . -name .git -prune -o -printf '%y %m %p %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | LC_ALL=C sort";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(directory)
+        .output()
+        .expect("find");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(str::to_owned).collect()
+}
