@@ -13,6 +13,7 @@ mod fleet;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod manual;
+mod pack;
 mod payload;
 mod protocol;
 mod report;

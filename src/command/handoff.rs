@@ -7,6 +7,7 @@
 
 use super::atomic;
 use crate::error::Error;
+use crate::pack;
 use crate::payload::Payload;
 use crate::script;
 use crate::script::ScriptKind;
@@ -93,7 +94,7 @@ impl Handoff {
             0o600,
             |file| {
                 let mut out = BufWriter::new(file);
-                payload.write(&mut out)?;
+                pack::write(payload, &mut out)?;
                 out.flush()
             },
         )?;

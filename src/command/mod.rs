@@ -18,7 +18,7 @@ use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
 use crate::diagnostics::Message;
 use crate::error::Error;
-use crate::payload::{self, Fault};
+use crate::pack::{self, Fault};
 use crate::report;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -77,7 +77,7 @@ fn make_payloads(
     config: &mut Config,
     wanted: impl Fn(&Server) -> bool,
 ) -> Result<(), Error> {
-    let Err(failure) = payload::make(&mut config.servers, wanted) else {
+    let Err(failure) = pack::make(&mut config.servers, wanted, &|line| report::note(line)) else {
         return Ok(());
     };
     Err(match failure.fault {

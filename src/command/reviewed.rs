@@ -6,6 +6,7 @@ use super::handoff::{PAYLOADS, SIGNATURE, SUMS};
 use crate::cli;
 use crate::config::Server;
 use crate::error::Error;
+use crate::pack;
 use crate::payload::Payload;
 use crate::script::{self, ScriptKind, is_of, is_redacted};
 use crate::{report, ssh};
@@ -91,7 +92,7 @@ impl Reviewed {
         if self.sums.get(&name).is_none_or(|listed| listed != sum) {
             return Err(self.unlisted(&name));
         }
-        let payload = Payload::open(&path).map_err(Error::file("read", &path))?;
+        let payload = pack::open(&path).map_err(Error::file("read", &path))?;
         match payload.sha256 == sum {
             true => Ok(Some(payload)),
             false => Err(Error::Changed { path }),

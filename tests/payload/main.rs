@@ -1,10 +1,11 @@
 //! `render --payload` and what `delivery: push` sends: code and wheels of one commit.
 
 mod project;
+mod tree;
 
-use project::{Project, UV, git, portrait, said, uv};
+use project::{Project, UV, said, uv};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -179,153 +180,6 @@ fn packages_without_a_wheel_are_built_or_all_named() {
 }
 
 #[test]
-fn the_same_bytes_on_another_machine() {
-    let project = Project::new("alpha\npure\n");
-    project.write_project("repo", "shop", "\"alpha\", \"pure\"", "");
-    fs::create_dir(project.path("elsewhere")).expect("a directory");
-    project.commit();
-    project.configure("  dependency_file: pyproject.toml\n  venv_mode: release\n");
-    let one = fs::read(project.payload("out")).expect("a payload");
-    let shell = "umask 077; exec \"$0\" \"$@\"";
-    let program = env!("CARGO_BIN_EXE_pystrano");
-    let made = project.pystrano("other-cache");
-    let mut other = Command::new("sh");
-    for (name, value) in made.get_envs() {
-        match value {
-            Some(value) => other.env(name, value),
-            None => other.env_remove(name),
-        };
-    }
-    let output = other
-        .args([
-            "-c",
-            shell,
-            program,
-            "render",
-            "production",
-            "shop",
-            "--payload",
-        ])
-        .arg("--output")
-        .arg(project.path("elsewhere/out"))
-        .arg("--deploy-config-dir")
-        .arg(project.path("deploy"))
-        .current_dir("/")
-        .env("HOME", project.path("elsewhere"))
-        .env("TZ", "Pacific/Kiritimati")
-        .env("LANG", "tr_TR.UTF-8")
-        .env("SOURCE_DATE_EPOCH", "1")
-        .env("SSH_AUTH_SOCK", "/agent")
-        .env("CANARY", "1")
-        .output()
-        .expect("sh");
-    assert!(output.status.success(), "{}", said(&output));
-    let other = project.payload_in("elsewhere/out");
-    assert!(
-        fs::read(&other).expect("a payload") == one,
-        "{}",
-        said(&output)
-    );
-    let unpacked = project.unpack(&other, "unpacked");
-    assert_eq!(
-        names(&unpacked.join("source/.pystrano/wheels")),
-        ["shop-1.0-py3-none-any.whl"]
-    );
-    assert!(!unpacked.join("source/left-by-the-build").exists());
-}
-
-/// The files are those that git has on a host, whatever this user's settings are.
-#[test]
-fn the_tree_is_that_of_a_clone() {
-    let project = Project::new("beta\n");
-    let part = project.path("part");
-    fs::create_dir(&part).expect("a directory");
-    git(&part, &["init", "--quiet", "--initial-branch=main"]);
-    fs::write(part.join("part.txt"), "part\n").expect("a file");
-    git(&part, &["add", "--all"]);
-    git(&part, &["commit", "--quiet", "--message=Part"]);
-    let repo = project.repo();
-    git(
-        &repo,
-        &[
-            "submodule",
-            "--quiet",
-            "add",
-            &part.to_string_lossy(),
-            "lib/part",
-        ],
-    );
-    let attributes = "hidden.txt export-ignore\nlines.bat text eol=crlf\nversion.txt export-subst ident\n*.up filter=upper\n";
-    project.write("repo/.gitattributes", attributes);
-    project.write("repo/hidden.txt", "here\n");
-    project.write("repo/lines.bat", "a\nb\n");
-    project.write("repo/unix.txt", "a\nb\n");
-    project.write("repo/version.txt", "$Format:%H$ $Id$\n");
-    project.write("repo/plain.up", "lower\n");
-    project.write("repo/run.sh", "#!/bin/sh\n");
-    fs::set_permissions(repo.join("run.sh"), fs::Permissions::from_mode(0o777)).expect("a mode");
-    project.write("repo/odd \"names\"\n/ä\\b", "odd\n");
-    let long = format!("{}/{}", "d".repeat(90), "f".repeat(200));
-    project.write(&format!("repo/{long}"), "long\n");
-    project.write("repo/.pystrano/run", "not ours\n");
-    for (link, target) in [
-        ("link", "run.sh"),
-        ("out", "/etc//passwd"),
-        ("up", "./lib/../unix.txt"),
-        ("far", long.as_str()),
-    ] {
-        symlink(target, repo.join(link)).expect("a link");
-    }
-    project.commit();
-    // What deploy.sh does: clone, check out, submodules.
-    let clone = project.path("clone");
-    git(
-        &project.path(""),
-        &[
-            "clone",
-            "--quiet",
-            "--recurse-submodules",
-            &repo.to_string_lossy(),
-            "clone",
-        ],
-    );
-    let mut expected = portrait(&clone);
-    expected.retain(|line| !line.contains("./.pystrano"));
-
-    let settings = "[core]\n\tautocrlf = true\n\tattributesFile = ~/attributes\n\thooksPath = ~/hooks\n\tsymlinks = false\n\
-                    [filter \"upper\"]\n\tsmudge = tr a-z A-Z\n\trequired = true\n[clone]\n\tdefaultRemoteName = other\n";
-    project.write("home/.gitconfig", settings);
-    project.write("home/attributes", "* eol=crlf\n*.txt export-ignore\n");
-    let output = project
-        .pystrano("cache")
-        .args([
-            "render",
-            "production",
-            "shop",
-            "--payload",
-            "--output",
-            "out",
-        ])
-        .env("HOME", project.path("home"))
-        .env("GIT_DIR", "/nowhere")
-        .env("GIT_LFS_SKIP_SMUDGE", "1")
-        .output()
-        .expect("pystrano");
-    assert!(output.status.success(), "{}", said(&output));
-    let unpacked = project.unpack(&project.payload_in("out"), "unpacked");
-    assert_eq!(portrait(&unpacked.join("source")), expected);
-    assert!(!unpacked.join("source/lib/part/.git").exists());
-
-    project.configure("  submodules: false\n");
-    let without = project.payload("without");
-    let unpacked = project.unpack(&without, "unpacked-without");
-    assert_eq!(
-        names(&unpacked.join("source/lib/part")),
-        Vec::<String>::new()
-    );
-}
-
-#[test]
 fn a_lock_is_kept_to() {
     let project = Project::new("");
     project.write_project(
@@ -406,37 +260,6 @@ fn a_lock_is_kept_to() {
     );
 }
 
-/// A redeploy builds and fetches nothing twice; what only changes the code leaves the dependencies' part as it is.
-#[test]
-fn what_was_made_is_kept() {
-    let mut project = Project::new("alpha\npure\n");
-    let first = project.payload("first");
-    project.stop_index();
-    let again = project.render("again");
-    assert!(again.status.success(), "{}", said(&again));
-    assert_eq!(said(&again), "Wrote 4 scripts and SHA256SUMS to again\n");
-    project.write("repo/code.py", "print()\n");
-    project.commit();
-    let second = project.payload("second");
-    assert_ne!(first.file_name(), second.file_name());
-    let [one, other] =
-        [(first, "one"), (second, "other")].map(|(path, name)| project.unpack(&path, name));
-    let part = |unpacked: &Path| fs::read(unpacked.join("dependencies.tar")).expect("a part");
-    assert!(part(&one) == part(&other));
-    // A damaged part is no part: it is made anew.
-    let parts = project.path("cache/pystrano/parts");
-    for name in names(&parts) {
-        let path = parts.join(name);
-        let mut bytes = fs::read(&path).expect("a part");
-        bytes[0] ^= 1;
-        fs::write(path, bytes).expect("a part");
-    }
-    let damaged = project.render("damaged");
-    assert_eq!(damaged.status.code(), Some(2));
-    assert!(said(&damaged).contains("try again"), "{}", said(&damaged));
-    assert_eq!(names(&parts).len(), 1, "that of the first commit");
-}
-
 #[test]
 fn mistakes_are_told_where_the_config_has_them() {
     let project = Project::new("beta\n");
@@ -484,39 +307,6 @@ fn mistakes_are_told_where_the_config_has_them() {
     project.commit();
     let stopped = project.refused();
     assert!(stopped.contains("requirements.txt"), "{stopped}");
-}
-
-/// A revision may be a tag, a branch, a part of a SHA; a whole one needs nobody to be asked.
-#[test]
-fn any_revision_is_resolved() {
-    let project = Project::new("beta\n");
-    let first = git(&project.repo(), &["rev-parse", "HEAD"])
-        .trim()
-        .to_owned();
-    git(
-        &project.repo(),
-        &["tag", "--annotate", "--message=One", "v1"],
-    );
-    project.write("repo/second.py", "");
-    project.commit();
-    let carried = |revision: &str, output: &str| {
-        project.configure(&format!("  revision: \"{revision}\"\n"));
-        project.payload(output);
-        fs::read_to_string(project.path(output).join("a/deploy.sh")).expect("a script")
-    };
-    for (number, revision) in ["v1", &first[..10], &first, "main~1"]
-        .into_iter()
-        .enumerate()
-    {
-        let script = carried(revision, &format!("out-{number}"));
-        assert!(
-            script.contains(&format!("payload_commit={first}\n")),
-            "{revision}"
-        );
-    }
-    fs::rename(project.repo(), project.path("gone")).expect("a name");
-    project.configure(&format!("  revision: {first}\n"));
-    project.payload("offline");
 }
 
 #[test]

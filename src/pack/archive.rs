@@ -2,7 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it packs")]
 
-use super::{Part, known_name, sum};
+use super::{known_name, sum};
+use crate::payload::Part;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;

@@ -11,9 +11,9 @@ use super::resolve::{self, Resolved};
 use super::target::Target;
 use super::tools::{Tools, UV};
 use super::wheels::{Wheel, Wheels};
-use super::{DEPENDENCIES, Fault, Made, archive, key};
+use super::{Fault, Made, Note, archive, key};
 use crate::config::{PackageManager, Server, VenvMode};
-use crate::report;
+use crate::payload::DEPENDENCIES;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ pub struct Resolver<'a> {
     pub commit: &'a str,
     pub cache: &'a Cache,
     pub work: &'a Work,
+    pub note: Note<'a>,
 }
 
 /// What the dependencies follow from.
@@ -105,6 +106,7 @@ impl Resolver<'_> {
             work: self.work,
             tools,
             target: self.target,
+            note: self.note,
         }
     }
 
@@ -443,7 +445,7 @@ impl Resolver<'_> {
         let (sha256, size, _) = self.cache.add("parts", |out| {
             archive::pack_files(Some(("requirements.txt", &list)), &files, out)
         })?;
-        report::note(format_args!(
+        (self.note)(&format!(
             "Packed {} packages for {}",
             wheels.len(),
             self.target

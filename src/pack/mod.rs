@@ -1,7 +1,4 @@
-//! Code and dependencies of one commit, made on the controller: one file that a deploy takes in place of a clone and
-//! of a package index.
-
-#![expect(clippy::disallowed_methods, reason = "it reads the parts that it made")]
+//! Makes payloads, on the controller: see `payload`.
 
 mod archive;
 mod cache;
@@ -16,104 +13,46 @@ mod wheels;
 
 use crate::config::Server;
 use crate::diagnostics::Message;
-use crate::report;
+use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM};
 use cache::{Cache, Work};
 use dependencies::{Resolver, wanted_python};
 use git::{Commit, Repository};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use target::Target;
-
-/// A payload that was made: an uncompressed tar of its parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// What is deployed, as git names it.
-    pub commit: String,
-    /// What it is of, for people: `branch main`, say.
-    pub pulled: String,
-    /// The Python that its wheels are for, as `3.13`, and their platform, as `x86_64-manylinux_2_36`.
-    pub python: String,
-    pub platform: String,
-    /// The SHA-256 of the tar in hexadecimal, which names the file, and its size in bytes.
-    pub sha256: String,
-    pub size: u64,
-    /// In the order of the tar.
-    pub parts: Vec<Part>,
-}
-
-/// A member of the tar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// One of [`SOURCE`], [`DEPENDENCIES`] and [`SYSTEM`].
-    pub name: &'static str,
-    pub sha256: String,
-    pub size: u64,
-    /// Where its bytes are on this machine, and where in that file they begin.
-    pub file: PathBuf,
-    pub offset: u64,
-}
-
-/// The tree of a release, from its directory on.
-pub const SOURCE: &str = "source.tar.gz";
-/// `requirements.txt`, `wheels/`, and the wheel of uv where that installs them.
-pub const DEPENDENCIES: &str = "dependencies.tar";
-/// The .deb files that `setup.sh` installs.
-pub const SYSTEM: &str = "system.tar";
 
 fn known_name(name: &str) -> Option<&'static str> {
     let names = [SOURCE, DEPENDENCIES, SYSTEM];
     names.into_iter().find(|known| *known == name)
 }
 
-impl Payload {
-    /// What its wheels are for, for people.
-    pub fn target(&self) -> String {
-        format!("Python {} on {}", self.python, self.platform)
-    }
-
-    /// The part of a name, if the payload has it.
-    pub fn part(&self, name: &str) -> Option<&Part> {
-        self.parts.iter().find(|part| part.name == name)
-    }
-
-    /// A payload that was written before: its parts and what it is itself. The rest of it is known to the scripts alone.
-    ///
-    /// # Errors
-    /// It cannot be read, or is no payload.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let (sha256, size) = archive::sum_file(path)?;
-        Ok(Payload {
-            commit: String::new(),
-            pulled: String::new(),
-            python: String::new(),
-            platform: String::new(),
-            sha256,
-            size,
-            parts: archive::find_parts(path)?,
-        })
-    }
-
-    /// Writes the tar.
-    ///
-    /// # Errors
-    /// It cannot be written, or a part is not as it was made.
-    pub fn write(&self, out: impl Write) -> io::Result<()> {
-        archive::pack_parts(&self.parts, out)
-    }
+/// A payload that was written before: its parts and what it is itself. The rest of it is known to the scripts alone.
+///
+/// # Errors
+/// It cannot be read, or is no payload.
+pub fn open(path: &Path) -> io::Result<Payload> {
+    let (sha256, size) = archive::sum_file(path)?;
+    Ok(Payload {
+        commit: String::new(),
+        pulled: String::new(),
+        python: String::new(),
+        platform: String::new(),
+        sha256,
+        size,
+        parts: archive::find_parts(path)?,
+    })
 }
 
-impl Part {
-    /// Its bytes, from the first on; what follows them in the file is none of it.
-    pub fn open(&self) -> io::Result<io::Take<File>> {
-        let mut file = File::open(&self.file)?;
-        file.seek(SeekFrom::Start(self.offset))?;
-        Ok(io::Read::take(file, self.size))
-    }
+/// Writes the tar of a payload.
+///
+/// # Errors
+/// It cannot be written, or a part is not as it was made.
+pub fn write(payload: &Payload, out: impl Write) -> io::Result<()> {
+    archive::pack_parts(&payload.parts, out)
 }
 
 /// Why a payload cannot be made.
@@ -189,8 +128,12 @@ impl Made {
     }
 }
 
+/// Is given what people should know meanwhile, a line at a time.
+pub type Note<'a> = &'a dyn Fn(&str);
+
 /// What a run has made so far, for servers that want the same.
-struct Maker {
+struct Maker<'a> {
+    note: Note<'a>,
     cache: Cache,
     /// By what they were asked for.
     commits: Vec<(String, Commit)>,
@@ -201,17 +144,21 @@ struct Maker {
 }
 
 /// Gives each of the servers that are `wanted` its payload: one for all that deploy the same for the same target. What is
-/// known from earlier runs is not made again. It says what it does on stderr.
+/// known from earlier runs is not made again.
 ///
 /// # Errors
 /// The first server whose payload cannot be made.
-pub fn make(servers: &mut [Server], wanted: impl Fn(&Server) -> bool) -> Result<(), Failure> {
+pub fn make(
+    servers: &mut [Server],
+    wanted: impl Fn(&Server) -> bool,
+    note: Note,
+) -> Result<(), Failure> {
     let mut maker = None;
     for (index, server) in servers.iter_mut().enumerate() {
         if wanted(server) {
             let payload = match &mut maker {
                 Some(maker) => Ok(maker),
-                none => Maker::new().map(|made| none.insert(made)),
+                none => Maker::new(note).map(|made| none.insert(made)),
             }
             .and_then(|maker| maker.payload(server));
             server.payload = Some(payload.map_err(|fault| Failure {
@@ -223,9 +170,10 @@ pub fn make(servers: &mut [Server], wanted: impl Fn(&Server) -> bool) -> Result<
     Ok(())
 }
 
-impl Maker {
-    fn new() -> Result<Self, Fault> {
+impl<'a> Maker<'a> {
+    fn new(note: Note<'a>) -> Result<Self, Fault> {
         Ok(Maker {
+            note,
             cache: Cache::open()?,
             commits: Vec::new(),
             trees: Vec::new(),
@@ -305,10 +253,7 @@ impl Maker {
     fn clone(&mut self, source: &str, repository: &Repository) -> Result<Commit, Fault> {
         let work = self.cache.work()?;
         let commit = repository.check_out(&work.path().join(TREE))?;
-        report::note(format_args!(
-            "Cloned {} at {:.12}",
-            commit.pulled, commit.sha
-        ));
+        (self.note)(&format!("Cloned {} at {:.12}", commit.pulled, commit.sha));
         self.trees.push((source.to_owned(), work));
         Ok(commit)
     }
@@ -367,7 +312,7 @@ impl Maker {
         let (target, is_own) = Target::of(server.python.as_ref(), server.platform.as_ref(), asked)?;
         if is_own && !self.is_told {
             self.is_told = true;
-            report::note(format_args!(
+            (self.note)(&format!(
                 "The payload is for {target}, as this machine is; set python and platform where the hosts differ"
             ));
         }
@@ -379,6 +324,7 @@ impl Maker {
             commit: &commit.sha,
             cache: &self.cache,
             work: &work,
+            note: self.note,
         }
         .make()?;
         let (sha256, size, _) = self.cache.add("parts", |out| {

@@ -1,4 +1,5 @@
-//! Environment markers: whether a package is for a target.
+//! Environment markers: whether a package of a lock is for a target. `uv export` prints them for all targets, and uv
+//! evaluates them only where it asks the package index again for all that the lock says.
 
 use super::target::Target;
 use std::cmp::Ordering;

@@ -6,8 +6,7 @@ use super::program::{Program, last_lines};
 use super::resolve::{Origin, Package, Place, Source, Vcs};
 use super::target::Target;
 use super::tools::Tools;
-use super::{Fault, key, named};
-use crate::report;
+use super::{Fault, Note, key, named};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +29,7 @@ pub struct Wheels<'a> {
     pub work: &'a Work,
     pub tools: &'a Tools,
     pub target: &'a Target,
+    pub note: Note<'a>,
 }
 
 /// What building made of a source.
@@ -122,7 +122,7 @@ impl Wheels<'_> {
             });
         }
         if !missing.is_empty() {
-            report::note(format_args!("Fetching {} packages", missing.len()));
+            (self.note)(&format!("Fetching {} packages", missing.len()));
             let problems = self.tools.fetch(&missing)?;
             if !problems.is_empty() {
                 return Err(Fault::new(
@@ -177,7 +177,7 @@ impl Wheels<'_> {
         {
             return Ok((built.file_name, built.sha256, path));
         }
-        report::note(format_args!(
+        (self.note)(&format!(
             "Building {}, which runs its code on this machine",
             file.file_name
         ));
@@ -207,7 +207,7 @@ impl Wheels<'_> {
             .as_deref()
             .or(vcs.path.as_deref())
             .unwrap_or_default();
-        report::note(format_args!(
+        (self.note)(&format!(
             "Building {}, which runs its code on this machine",
             crate::credentials::mask(url)
         ));
@@ -247,7 +247,7 @@ impl Wheels<'_> {
                 true => "the project".to_owned(),
                 false => directory.display().to_string(),
             };
-            report::note(format_args!(
+            (self.note)(&format!(
                 "Building {shown}, which runs its code on this machine"
             ));
             let out = self.work.path().join(format!("built-{}", wheels.len()));
