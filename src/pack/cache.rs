@@ -66,11 +66,10 @@ impl Cache {
     /// A new directory to work in. Those that killed runs left go away.
     pub fn work(&self) -> Result<Work, Fault> {
         let parent = self.directory.join("work");
+        let _all = self.lock("work")?;
         let failed = Fault::file("make a directory in", &parent);
         let made = || -> io::Result<Work> {
             // From its making to its lock, nobody else may look at it.
-            let all = File::open(&parent)?;
-            flock(&all, FlockOperation::LockExclusive)?;
             for entry in fs::read_dir(&parent)? {
                 let path = entry?.path();
                 let is_left = File::open(&path).is_ok_and(|directory| {
@@ -89,6 +88,17 @@ impl Cache {
             })
         };
         made().map_err(failed)
+    }
+
+    /// Keeps other runs from a directory of the cache, as long as what it returns is open.
+    pub fn lock(&self, name: &str) -> Result<File, Fault> {
+        let path = self.directory.join(name);
+        let lock = || -> io::Result<File> {
+            let directory = File::open(&path)?;
+            flock(&directory, FlockOperation::LockExclusive)?;
+            Ok(directory)
+        };
+        lock().map_err(Fault::file("lock", &path))
     }
 
     /// Where programs are installed that this machine lacks.

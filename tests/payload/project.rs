@@ -56,6 +56,21 @@ pub fn uv() -> PathBuf {
     uv
 }
 
+/// PATH with the directory of Python itself first, not what a version manager has in its place.
+fn path() -> &'static str {
+    static SEARCHED: OnceLock<String> = OnceLock::new();
+    SEARCHED.get_or_init(|| {
+        let script = "import os, sys; print(os.path.dirname(os.path.realpath(sys.executable)))";
+        let output = Command::new("python3").args(["-c", script]).output();
+        let directory = String::from_utf8(output.expect("python3").stdout).expect("UTF-8");
+        format!(
+            "{}:{}",
+            directory.trim(),
+            std::env::var("PATH").expect("a PATH")
+        )
+    })
+}
+
 pub fn git(directory: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args([
@@ -182,6 +197,7 @@ impl Project {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pystrano"));
         command
             .current_dir(self.directory.path())
+            .env("PATH", path())
             .env("XDG_CACHE_HOME", cache)
             .env("PIP_INDEX_URL", self.index())
             .env("NO_PROXY", "127.0.0.1")
