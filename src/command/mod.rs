@@ -45,8 +45,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     }
 }
 
-/// The config of the selected app and environment, with the selected servers only. Warnings are
-/// printed.
+/// The config of the selected app and environment, with the selected servers only. Its warnings are
+/// printed, but not by each command of every day.
 ///
 /// # Errors
 /// No such config, its mistakes, or a selected host that it does not have.
@@ -55,7 +55,9 @@ fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let path = config_path(cli, target)?;
     let mut config = config::load(&path, &target.identity())
         .map_err(|error| unread(error, &path, cli, target))?;
-    report::warnings(&config.warnings);
+    if warns(cli) {
+        report::warnings(&config.warnings);
+    }
     config.select(&selection.hosts)?;
     Ok(config)
 }
@@ -63,8 +65,25 @@ fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
 /// The same, with what `env_command` prints for the selected servers.
 fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let mut config = load(cli, selection)?;
-    report::warnings(&config.fetch_env().map_err(Error::EnvCommand)?);
+    let warnings = config.fetch_env().map_err(Error::EnvCommand)?;
+    if warns(cli) {
+        report::warnings(&warnings);
+    }
     Ok(config)
+}
+
+/// Whether the command tells what is odd about a config: those that only look at what was deployed, or run it, would
+/// repeat it above each answer.
+fn warns(cli: &Cli) -> bool {
+    let looks_or_runs = matches!(
+        cli.command,
+        Command::Status(_)
+            | Command::Logs(_)
+            | Command::Run(_)
+            | Command::Restart(_)
+            | Command::History(_)
+    );
+    cli.verbose || !looks_or_runs
 }
 
 /// Gives the servers that are `wanted` their payloads. Nothing is contacted but the repository and the package index.

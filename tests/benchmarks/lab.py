@@ -11,7 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS.parent / "target/release/pystrano"
-TOOLS = ["pystrano", "release", "python", "mina", "capistrano", "ansible"]
+TOOLS = ["pystrano", "release", "socketed", "python", "mina", "capistrano", "ansible"]
 ROUND_TRIP = 0.05
 
 
@@ -58,8 +58,9 @@ class Host:
         self.write("/etc/ssh/sshd_config.d/test.conf", f"Port {self.port}\nListenAddress 127.0.0.1\n")
         installed = os.listdir(Path(layers.split(":")[0]) / "etc/systemd/system")
         for tool in TOOLS:
-            if f"{tool}.service" in installed:
-                self.write(f"/etc/systemd/system/{tool}.service", lab.unit(tool, self))
+            for name, text in lab.units(tool, self).items():
+                if name in installed:
+                    self.write(f"/etc/systemd/system/{name}", text)
 
     def write(self, path, text):
         file = self.disk / "changes" / path[1:]
@@ -172,11 +173,33 @@ class Lab:
             host.on()
         self.link(str(ROUND_TRIP), *(f"{host.far}:{host.port}" for host in self.hosts))
 
-    def unit(self, tool, host):
-        return (f"[Unit]\nDescription=Demo\nAfter=network.target\nStartLimitIntervalSec=0\n\n[Service]\nType=notify\nUser=deploy\n"
-                f"WorkingDirectory=/home/deploy/{tool}/current\nEnvironmentFile=/home/deploy/{tool}/shared/.env\n"
-                f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn --bind 127.0.0.1:{host.web[tool]} demo.wsgi\n"
-                "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")
+    def commit(self, path, text):
+        """Changes a file of the application, which is removed where there is no text."""
+        app = self.home / "git/app"
+        (app / path).unlink(missing_ok=True)
+        if text:
+            (app / path).write_text(text)
+        git = ["git", "-C", app, "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+        run([*git, "add", "-A"])
+        run([*git, "commit", "-q", "--allow-empty", "-m", path])
+
+    def units(self, tool, host):
+        """The units of `tool`'s deployment by their names; `socketed` is behind a socket, as `init` writes it."""
+        address, socket = f"127.0.0.1:{host.web[tool]}", tool == "socketed"
+        bind = "" if socket else f" --bind {address}"
+        units = {f"{tool}.service": (
+            f"[Unit]\nDescription=Demo\nAfter=network.target\nStartLimitIntervalSec=0\n\n[Service]\nType=notify\nUser=deploy\n"
+            f"WorkingDirectory=/home/deploy/{tool}/current\nEnvironmentFile=/home/deploy/{tool}/shared/.env\n"
+            f"ExecStart=/home/deploy/.venv-{tool}/bin/gunicorn{bind} demo.wsgi\n"
+            "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")}
+        if socket:
+            units[f"{tool}.socket"] = (
+                f"[Unit]\nConditionPathExists=/home/deploy/{tool}/current\n\n[Socket]\nListenStream={address}\n"
+                "TriggerLimitIntervalSec=0\n\n[Install]\nWantedBy=sockets.target\n")
+            units[f"{tool}.service"] = units[f"{tool}.service"].replace(
+                "[Unit]\n", f"[Unit]\nRequires={tool}.socket\n").replace(
+                "KillMode", "ExecStopPost=/bin/sh -c 'test \"$$SERVICE_RESULT\" = success || sleep 0.5'\nKillMode")
+        return units
 
     def project(self, tool, hosts, far=False, source=None, depth=1):
         """Writes the configuration of `tool`'s deployment on `hosts`."""
@@ -189,12 +212,14 @@ class Lab:
                 f"  secrets: deploy/{tool}/production/secret-key.txt\n  env_file: deploy/{tool}/production/.env\n"
                 "  collect_static_files: true\n" + ("  venv_mode: release\n" if tool == "release" else "") + "servers:\n")
         for index, host in enumerate(hosts):
-            unit = home / str(index) / f"{tool}.service"
-            unit.parent.mkdir(exist_ok=True)
-            unit.write_text(self.unit(tool, host))
+            units = self.units(tool, host)
+            (home / str(index)).mkdir(exist_ok=True)
+            for name, unit in units.items():
+                (home / str(index) / name).write_text(unit)
+            files = ";".join(f"deploy/{tool}/production/{index}/{name}" for name in units)
             text += (f"  - host: 127.0.0.1\n    port: {host.far if far else host.port}\n"
                      f"    run_migrations: {'false' if index else 'true'}\n"
-                     f"    service_file: deploy/{tool}/production/{index}/{tool}.service\n"
+                     f"    service_file: {files}\n"
                      f"    health_check_url: http://127.0.0.1:{host.web[tool]}/\n")
         (home / "deployment.yml").write_text(text)
 

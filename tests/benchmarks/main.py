@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import peers
+from load import Load
 from lab import PROGRAM, TESTS, TOOLS, Lab, run
 
 ROWS = []
@@ -20,6 +21,9 @@ USES = {  # measurements, and the deployments that they need
     "limit": ["pystrano"],
     "python-tool": ["pystrano", "release", "python"],
     "peers": ["pystrano", "mina", "capistrano", "ansible"],
+    "outage": ["pystrano", "socketed", "python", "mina", "capistrano", "ansible"],
+    "crash": ["pystrano", "socketed", "python", "mina", "capistrano", "ansible"],
+    "fujin": ["pystrano"],
     "steps": ["pystrano", "release"],
     "clone": ["pystrano"],
     "setup": ["pystrano"],
@@ -122,6 +126,76 @@ class Bench:
                 })
                 for other in others:
                     compare(f"{other}, {count} hosts, {name}", taken, "ours", other, "> 1")
+
+    def deploys(self, names):
+        """Deploys of the first host, by the names of what makes them."""
+        host = self.lab.hosts[0]
+        for app in names:
+            self.lab.project(app, [host])
+        ours = ("pystrano", "socketed")
+        return {name: (lambda name=name: self.lab.pystrano(name, "deploy")) if name in ours else
+                (lambda name=name: getattr(peers, name)(self.lab, [host], [host.port])) for name in names}
+
+    def outage(self):
+        """Requests that come while a release is deployed."""
+        host, seen = self.lab.hosts[0], {}
+        deploys = self.deploys(USES["outage"])
+        for _ in range(self.runs):
+            for name, deploy in deploys.items():
+                with Load(host.web[name]) as load:
+                    deploy()
+                    if name == "python":
+                        peers.wait_for_python([host])
+                seen.setdefault(name, []).append(load)
+        for name, loads in seen.items():
+            lost = f"{sum(load.lost for load in loads)} of {sum(load.sent for load in loads)} lost"
+            goal = "0 lost" if name == "socketed" else ""
+            row(f"requests during a deploy, {name}", "", lost, f"longest {max(load.longest for load in loads):.2f} s", goal, self.runs)
+
+    def crash(self):
+        """A release that ends as soon as it is started: for how long nobody is answered."""
+        host, deploys, seen = self.lab.hosts[0], self.deploys(USES["crash"]), {}
+        for _ in range(min(self.runs, 3)):
+            for name, deploy in deploys.items():
+                self.lab.commit("gunicorn.conf.py", "raise SystemExit('crashes')\n")
+                with Load(host.web[name]) as load:
+                    try:
+                        deploy()
+                    except SystemExit:
+                        pass
+                    # What takes a release back has done it before it ends.
+                    time.sleep(3)
+                    is_back = bool(load.answered) and time.perf_counter() - max(load.answered) < 1
+                self.lab.commit("gunicorn.conf.py", None)
+                deploy()
+                peers.wait_for_app(host, name)
+                seen.setdefault(name, []).append((load, is_back))
+        for name, loads in seen.items():
+            back = all(is_back for _, is_back in loads)
+            silence = f"{median(load.silence() for load, _ in loads):.2f} s" if back else "until a person acts"
+            lost = f"{sum(load.lost for load, _ in loads)} of {sum(load.sent for load, _ in loads)} lost"
+            row(f"a release that crashes at its start, {name}", "", silence, lost, "", len(loads))
+
+    def fujin(self):
+        """First deploys, and others, of the nearest relative: a wheel that is built here, and sudo on the host."""
+        host = self.lab.hosts[0]
+        self.lab.project("pystrano", [host])
+        fujin = peers.Fujin(self.lab, host)
+
+        def first():
+            self.lab.pystrano("pystrano", "setup")
+            self.lab.pystrano("pystrano", "deploy")
+
+        taken = {"ours": [], "fujin": []}
+        for _ in range(self.runs):
+            host.root("systemctl disable -q --now pystrano; rm -rf /home/deploy/pystrano /home/deploy/.venv-pystrano "
+                      "/etc/systemd/system/pystrano.service; systemctl daemon-reload")
+            taken["ours"].append(seconds(first))
+            fujin.remove()
+            taken["fujin"].append(seconds(fujin.deploy))
+        compare("fujin, first deploy (with pystrano setup)", taken, "ours", "fujin", "> 1")
+        taken = rounds(self.runs, {"ours": lambda: self.lab.pystrano("pystrano", "deploy"), "fujin": fujin.deploy})
+        compare("fujin, 1 host, 0 ms", taken, "ours", "fujin", "> 1")
 
     def steps(self):
         """Where the time of a deploy goes, by the clock of who reads its events."""

@@ -1,12 +1,13 @@
 """The same remote commands as other tools run them, each with the settings that suit it best."""
 
 import json
+import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
-from lab import program
+from lab import TESTS, program
 
 DEPLOY = "/home/deploy"
 
@@ -116,11 +117,69 @@ def python(lab, hosts, ports):
 def wait_for_python(hosts):
     """Until the app of each host answers."""
     for host in hosts:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{host.web['python']}/", timeout=10).close()
-                break
-            except urllib.error.URLError:
-                time.sleep(0.02)
-        else:
-            raise SystemExit(f"the Python tool's app does not answer on {host.name}")
+        wait_for_app(host, "python")
+
+
+def wait_for_app(host, tool):
+    for _ in range(500):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{host.web[tool]}/", timeout=10).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.02)
+    raise SystemExit(f"the app of {tool} does not answer on {host.name}")
+
+
+class Fujin:
+    """fujin, on a host that is as `fujin server bootstrap` leaves it, but that uv has its packages and Python there."""
+
+    def __init__(self, lab, host):
+        self.lab, self.host, self.port = lab, host, lab.ports.take()
+        self.directory = home(lab, "fujin")
+        shutil.copytree(TESTS / "apps/django", self.directory, dirs_exist_ok=True)
+        settings = self.directory / "demo/settings.py"
+        settings.write_text(settings.read_text()
+                            .replace('(BASE_DIR / "secret-key.txt").read_text().strip()', 'os.environ["SECRET_KEY"]')
+                            .replace('BASE_DIR / "staticfiles"', 'Path("/opt/fujin/bench/staticfiles")'))
+        (self.directory / "pyproject.toml").write_text(
+            '[project]\nname = "bench"\nversion = "1"\nrequires-python = ">=3.11"\n\n'
+            '[build-system]\nrequires = ["uv_build"]\nbuild-backend = "uv_build"\n\n'
+            '[tool.uv.build-backend]\nmodule-name = ["demo", "pages"]\nmodule-root = ""\n')
+        units = self.directory / ".fujin/systemd"
+        units.mkdir(parents=True)
+        (units / "web.service").write_text(
+            "[Unit]\nDescription=Demo\nAfter=network.target\nStartLimitIntervalSec=0\n\n[Service]\nType=notify\nUser={app_user}\n"
+            "WorkingDirectory={app_dir}\nEnvironmentFile={install_dir}/.env\n"
+            f"ExecStart={{install_dir}}/.venv/bin/gunicorn --bind 127.0.0.1:{self.port} demo.wsgi\n"
+            "KillMode=mixed\nTimeoutStopSec=5\n\n[Install]\nWantedBy=multi-user.target\n")
+        self.python = host.root("python3 -c 'import platform; print(platform.python_version())'").strip()
+        minor = self.python.rpartition(".")[0]
+        (self.directory / "fujin.toml").write_text(
+            f'app = "bench"\nversion = "1"\nbuild_command = "{program("uv")} build -q --wheel"\n'
+            f'installation_mode = "python-package"\npython_version = "{minor}"\nrequirements = "requirements.txt"\n'
+            'distfile = "dist/bench-{version}-py3-none-any.whl"\nversions_to_keep = 3\n\n'
+            '[hooks]\npost_install = ["django-admin migrate --noinput", "django-admin collectstatic --noinput"]\n\n'
+            f'[[hosts]]\naddress = "127.0.0.1"\nport = {host.port}\nuser = "deploy"\nkey_filename = "{lab.key}"\n'
+            'env = """\nDATABASE=/opt/fujin/bench/db.sqlite3\nGREETING=hello\nSECRET_KEY=the-key-of-the-benchmarks\n'
+            'DJANGO_SETTINGS_MODULE=demo.settings\n"""\n')
+        managed = f"/opt/fujin/.python/cpython-{self.python}-linux-x86_64-gnu"
+        host.root(f"groupadd -f fujin; usermod -aG fujin deploy; install -d -g fujin -m 775 /opt/fujin /opt/fujin/.python; "
+                  f"install -d {managed}/bin; ln -sfn /usr/bin/python{minor} {managed}/bin/python{minor}; ln -sfn python{minor} {managed}/bin/python3; "
+                  f"ln -sfn python{minor} {managed}/bin/python; ln -sfn /usr/lib {managed}/lib; "
+                  "echo 'deploy ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/fujin; install -d /etc/uv; "
+                  "printf '%s\\n' 'no-index = true' 'find-links = [\"/var/cache/wheels\"]' 'offline = true' >/etc/uv/uv.toml; "
+                  "python3 -m venv /opt/uv; /opt/uv/bin/pip -q install uv; install -d -o deploy -g deploy /home/deploy/.local /home/deploy/.local/bin; "
+                  "ln -sfn /opt/uv/bin/uv /home/deploy/.local/bin/uv")
+
+    def deploy(self):
+        # It reads its input without waiting, so that an empty one would cost it a processor.
+        done = subprocess.Popen([program("fujin"), "deploy", "--no-input"], cwd=self.directory, env=self.lab.environment,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = done.stdout.read()
+        if done.wait():
+            raise SystemExit(f"fujin: exit status {done.returncode}\n{said[-3000:]}")
+        done.stdin.close()
+
+    def remove(self):
+        self.host.root("systemctl disable -q --now bench-web 2>/dev/null; rm -rf /opt/fujin/bench /etc/systemd/system/bench-web.service; "
+                       "systemctl daemon-reload")

@@ -74,7 +74,10 @@ fn a_command_runs_as_it_was_written_under_every_login_shell() {
             "{shell}"
         );
         let told = format!("{release} /home/deploy/.venv hello\n0022\n");
-        assert!(output.stderr.ends_with(&told), "{shell}: {output}");
+        assert_eq!(
+            output.stderr, told,
+            "{shell}: nothing but what the command says"
+        );
         output.hides("canary");
     }
     project

@@ -154,6 +154,7 @@ fn status_and_history_tell_of_all_hosts_what_each_of_them_has() {
         .collect();
     assert_eq!(told, runs, "{json}");
     let table = project.run(&["history"]).expect(0);
+    assert_eq!(table.stderr, "", "{table}");
     let rows: Vec<Vec<&str>> = table
         .stdout
         .lines()
