@@ -1,6 +1,6 @@
 //! What a host prints, cut into the events of its script and the lines of everything else.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
 /// A line longer than this many bytes is cut; what follows its cut is looked at for events only.
 const LONGEST: usize = 8192;
@@ -109,6 +109,11 @@ impl Lines {
     }
 }
 
+/// Whether it may work in a moment.
+pub fn is_for_later(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
 /// Reads what is there, one buffer at a time; true at the end of the stream.
 pub fn drain(
     source: Option<&mut impl Read>,
@@ -124,7 +129,7 @@ pub fn drain(
             take(&buffer[..count]);
             false
         }
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        Err(error) => !is_for_later(&error),
     }
 }
 

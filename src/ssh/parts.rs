@@ -115,24 +115,23 @@ mod tests {
     use super::super::Closing;
     use super::super::session::tests::{options, played};
     use super::*;
-    use crate::payload::{DEPENDENCIES, Part, SOURCE};
+    use crate::payload::{DEPENDENCIES, Part, SOURCE, SYSTEM};
+    use std::path::Path;
     use std::time::Duration;
 
-    /// Plays a script that asks for parts as it likes, with a payload whose two parts are 3 MB of numbers. Gives the
-    /// events, the end and what it wrote to its `$got`.
-    fn play(asks: &str) -> (Vec<Event>, Closing, Vec<u8>, Vec<u8>) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let tar = directory.path().join("payload.tar");
-        let got = directory.path().join("got");
-        let numbers: Vec<u8> = (0..500_000_u32)
-            .flat_map(|it| format!("{it}\n").into_bytes())
-            .collect();
-        std::fs::write(&tar, &numbers).expect("a file");
-        let part = |name, offset, size| Part {
+    /// Plays a script that asks for parts, by name and size, and appends them to `got`; the parts of its payload are
+    /// here and there in a file. Gives the events and the end.
+    fn session(
+        file: &Path,
+        parts: &[(&'static str, u64, u64)],
+        asks: &[(&str, u64)],
+        got: &str,
+    ) -> (Vec<Event>, Closing) {
+        let part = |&(name, offset, size)| Part {
             name,
             sha256: String::new(),
             size,
-            file: tar.clone(),
+            file: file.to_owned(),
             offset,
         };
         let payload = Payload {
@@ -141,30 +140,41 @@ mod tests {
             python: String::new(),
             platform: String::new(),
             sha256: String::new(),
-            size: numbers.len() as u64,
-            parts: vec![
-                part(DEPENDENCIES, 100, 3_000_000),
-                part(SOURCE, 3_000_100, 300_000),
-            ],
+            size: 0,
+            parts: parts.iter().map(part).collect(),
         };
-        let ask = "ask() { echo \"@ need $1\"; until IFS= read -r line && [ \"$line\" = \" part $1\" ]; do \
-                   [ -n \"$line\" ] || exit; done; head -c \"$2\" >>\"$got\"; }";
-        let command = format!(
-            "got={}; {ask}; echo '@ start deploy -'; echo '@ step code'; {asks}; echo '@ end 0 done'",
-            got.display()
-        );
-        let mut options = options(command);
+        let mut script = "echo '@ start deploy -'; echo '@ step code'; ".to_owned();
+        for (name, size) in asks {
+            script += &format!(
+                "line=; echo '@ need {name}'; until [ \"$line\" = ' part {name}' ]; do IFS= read -r line || exit; done; \
+                 head -c {size} >>{got}; "
+            );
+        }
+        let mut options = options(script + "echo '@ end 0 done'");
         options.payload = Some(Arc::new(payload));
         options.silence_timeout = Duration::from_secs(20);
-        let (events, closing) = played(options);
+        played(options)
+    }
+
+    /// The same with two parts of numbers; gives the numbers, too, and what the script got.
+    fn play(asks: &[(&str, u64)]) -> (Vec<Event>, Closing, Vec<u8>, Vec<u8>) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("payload.tar");
+        let got = directory.path().join("got");
+        let numbers: Vec<u8> = (0..500_000_u32)
+            .flat_map(|it| format!("{it}\n").into_bytes())
+            .collect();
+        std::fs::write(&file, &numbers).expect("a file");
+        let parts = [(DEPENDENCIES, 100, 3_000_000), (SOURCE, 3_000_100, 300_000)];
+        let (events, closing) = session(&file, &parts, asks, &got.to_string_lossy());
         let got = std::fs::read(got).unwrap_or_default();
         (events, closing, numbers, got)
     }
 
     #[test]
     fn what_is_asked_for_arrives_whole_and_in_order() {
-        let asks = "ask source.tar.gz 300000; ask dependencies.tar 3000000";
-        let (events, closing, numbers, got) = play(asks);
+        let asks = [(SOURCE, 300_000), (DEPENDENCIES, 3_000_000)];
+        let (events, closing, numbers, got) = play(&asks);
         assert_eq!(closing, Closing::Ended { status: 0 });
         assert_eq!(got.len(), 3_300_000);
         assert!(got[..300_000] == numbers[3_000_100..3_300_100]);
@@ -180,23 +190,45 @@ mod tests {
         assert_eq!(sent.last(), Some(&&last));
     }
 
+    /// Of a large part a few hundred kilobytes are in memory; other tests run in this process, too.
+    #[test]
+    fn what_is_sent_is_not_in_memory() {
+        let resident = || -> u64 {
+            let text = std::fs::read_to_string("/proc/self/statm").expect("pages");
+            let pages = text.split(' ').nth(1).expect("the resident ones");
+            pages.parse::<u64>().expect("a number") * 4096
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("payload.tar");
+        let size = 800_000_000;
+        let made = std::fs::File::create(&file).and_then(|file| file.set_len(size));
+        made.expect("a file");
+        let before = resident();
+        let session = std::thread::spawn(move || {
+            session(&file, &[(SOURCE, 0, size)], &[(SOURCE, size)], "/dev/null")
+        });
+        let mut most = before;
+        while !session.is_finished() {
+            most = most.max(resident());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (events, closing) = session.join().expect("a session");
+        assert_eq!(closing, Closing::Ended { status: 0 });
+        assert!(events.len() > 20, "{events:?}");
+        assert!(most < before + size / 4, "{before} {most}");
+    }
+
     /// A host that lies gets what its payload has, once.
     #[test]
     fn nothing_else_is_sent_and_nothing_twice() {
-        for asks in [
-            "ask source.tar.gz 300000; ask source.tar.gz 300000",
-            "ask source.tar.gz 300000; ask system.tar 1",
-            "ask source.tar.gz 300000; ask ../../etc/passwd 1",
-        ] {
-            let (_, closing, _, got) = play(asks);
+        for (name, size) in [(SOURCE, 300_000), (SYSTEM, 1), ("../../etc/passwd", 1)] {
+            let (_, closing, _, got) = play(&[(SOURCE, 300_000), (name, size)]);
             let Closing::Lost { reason, .. } = closing else {
-                panic!("{asks}: {closing:?}");
+                panic!("{name}: {closing:?}");
             };
-            assert_eq!(
-                reason,
-                "the script asked for what is in no payload, or for the same again"
-            );
-            assert_eq!(got.len(), 300_000, "{asks}");
+            let told = "the script asked for what is in no payload, or for the same again";
+            assert_eq!(reason, told);
+            assert_eq!(got.len(), 300_000, "{name}");
         }
     }
 }

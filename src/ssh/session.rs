@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh")]
 
-use super::lines::{Lines, drain};
+use super::lines::{Lines, drain, is_for_later};
 use super::output::{Closing, Message, SessionOutput};
 use super::parts::Parts;
 use super::{ASKS_NOBODY, SessionOptions};
@@ -10,7 +10,7 @@ use crate::protocol::Order;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -335,8 +335,7 @@ impl Connection {
         if !self.pending.is_empty() || !self.parts.is_sending() {
             return;
         }
-        // The script prints nothing meanwhile.
-        self.last_output = Instant::now();
+        self.last_output = Instant::now(); // the script prints nothing meanwhile
         match self.parts.next() {
             Ok((bytes, event)) => {
                 self.pending = bytes;
@@ -364,8 +363,7 @@ impl Connection {
                     self.deadline = Some(Instant::now() + login);
                 }
             }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) if is_for_later(&error) => {}
             Err(_) => self.stdin = None,
         }
         if self.sent == self.pending.len() {

@@ -68,7 +68,7 @@
 		while [ "$left" -gt 0 ]; do
 			chunk=$((left < 1048576 ? left : 1048576))
 			# The link may be frozen.
-			timeout 60 head -c "$chunk" <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
+			timeout 60 dd bs=64K count="$chunk" iflag=fullblock,count_bytes status=none <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
 			left=$((left - chunk))
 			[ "$(($(wc -c <"$state/part") + left))" -eq "$2" ] || die 3 'cancelled'
 		done

@@ -10,6 +10,7 @@ mod interrupts;
 mod links;
 mod logs;
 mod output;
+mod push;
 mod reviewed;
 mod run;
 mod support;

@@ -4,7 +4,7 @@
 # The arguments that the script gets are kept in its file `calls`. Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
 # times), `before` (text printed ahead of the script), `login` (a startup file of the login shell), `cut` (the link is lost at the first line that
 # holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
-# (nothing of what the host says arrives), `linger` (the link stays when the script has ended; once), `heard` (the words that it gets are kept there).
+# (nothing of what the host says arrives), `starve` (the link is lost when so many bytes were sent to the host; once), `linger` (the link stays when the script has ended; once), `heard` (the words that it gets are kept there).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do
@@ -43,6 +43,18 @@ fi
 if [ -e heard ]; then
 	tee heard | sh -c "$command"
 	exit
+fi
+if [ -e starve ]; then
+	bytes=$(cat starve)
+	rm starve
+	mkfifo in out
+	setsid sh -c "$command" <in >out 2>&1 &
+	cat <out &
+	relay=$!
+	dd bs=65536 iflag=count_bytes count="$bytes" <&3 >in 2>/dev/null
+	kill "$relay"
+	rm -f in out
+	die 'client_loop: send disconnect: Broken pipe'
 fi
 [ -e cut ] || exec sh -c "$command"
 

@@ -189,6 +189,7 @@ impl Fleet {
             .env("PYSTRANO_SSH", self.path("ssh"))
             .env("FLEET", self.dir.path())
             .env("USER", "ada")
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("GIT_CONFIG_GLOBAL", self.path("gitconfig"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

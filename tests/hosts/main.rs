@@ -19,6 +19,7 @@ mod options;
 mod others;
 mod ownership;
 mod package;
+mod push;
 mod releases;
 mod reported;
 mod reuse;

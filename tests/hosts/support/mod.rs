@@ -29,7 +29,7 @@ mod output;
 mod project;
 mod ssh;
 
-pub use deployed::{Deployed, Fleet, deployed, deployed_on, fleet};
+pub use deployed::{Deployed, Fleet, deployed, deployed_on, fleet, fleet_on};
 pub use git::{App, Repo};
 pub use host::{Host, Image, Release, workspace};
 pub use http::{get, post};
