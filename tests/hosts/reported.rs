@@ -1,6 +1,8 @@
 //! What public reports of other deployment tools say went wrong there, where git, pip and uv of a real host decide.
 
-use crate::support::{App, Deployed, Repo, deployed};
+use crate::support::{App, Deployed, Repo, deployed, get};
+use std::path::Path;
+use std::process::Command;
 
 /// Makes the Django application a package that its requirements install from the checkout.
 fn packaged(repo: &Repo) {
@@ -190,7 +192,7 @@ fn deployer_2802_and_git_lfs_455_nothing_of_the_repository_is_left_out() {
     let Deployed {
         host,
         repo,
-        project,
+        mut project,
     } = deployed(App::Django);
     let library = Repo::new(App::Django);
     let commit = library.release("of the library");
@@ -210,26 +212,30 @@ fn deployer_2802_and_git_lfs_455_nothing_of_the_repository_is_left_out() {
     let version = host.read("/home/deploy/demo/current/vendor/demo/__init__.py");
     assert_eq!(version, "VERSION = \"of the library\"\n");
 
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
-    repo.write(
-        ".gitattributes",
-        "*.css filter=lfs diff=lfs merge=lfs -text\n",
-    );
-    repo.write("pages/static/pages/style.css", pointer);
-    repo.git(&[
-        "-c",
-        "filter.lfs.clean=cat",
-        "-c",
-        "filter.lfs.process=",
-        "add",
-        ".gitattributes",
-        "pages",
-    ]);
-    repo.git(&["commit", "--quiet", "--message", "A pointer"]);
+    // git-lfs itself fetches from a directory, and nothing from a git daemon.
+    repo.git(&["lfs", "install", "--local"]);
+    repo.git(&["lfs", "track", "*.css"]);
+    repo.write("pages/static/pages/style.css", "p { color: large }\n");
+    repo.release("v2");
     let stopped = project.run(&["deploy"]).expect(3);
     stopped.says(
         "git-lfs is missing, and the repository keeps files there: pages/static/pages/style.css",
     );
     stopped.says("set system_packages: [git-lfs]");
     assert!(project.page(0).contains("version=v1"));
+
+    for (from, to) in [
+        (Path::new("/usr/bin/git-lfs"), "/usr/bin/git-lfs"),
+        (repo.path(), "/srv/app"),
+    ] {
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-R").args([from, &host.path(to)]).status();
+        assert!(copied.expect("cp").success());
+    }
+    host.root("chown -R deploy: /srv/app");
+    project.set("source_code_url", "file:///srv/app");
+    project.run(&["deploy"]).expect(0);
+    assert!(project.page(0).contains("version=v2"));
+    let style = get(project.ports[0], "/style.css").expect("an answer");
+    assert_eq!(style, (200, "p { color: large }\n".to_owned()));
 }
