@@ -176,6 +176,9 @@ questions! {
     celery_app "MODULE:NAME",
         "Celery application (optional)", "module:name; units of a worker and of beat are written for it",
         Optional(module), [];
+    worker_command "COMMAND",
+        "Worker command (optional)", "runs beside the web process, like python manage.py rqworker; a unit is written for it",
+        Optional(words), [];
     branch "NAME",
         "Git branch", "",
         Required(Branch::check), ["main"];
@@ -256,15 +259,41 @@ impl Answers {
         items(&self.ssh_known_hosts)
     }
 
-    /// The files of the starter units: the service, its socket, and with celery a worker and beat.
+    /// What runs beside the web process: the name of each and its command.
+    pub fn workers(&self) -> Vec<(&'static str, String)> {
+        let mut workers = Vec::new();
+        if !self.celery_app.is_empty() {
+            let (app, root) = (&self.celery_app, self.root());
+            workers.extend([
+                (
+                    "worker",
+                    format!("celery --app {app} worker --loglevel INFO"),
+                ),
+                (
+                    "beat",
+                    format!(
+                        "celery --app {app} beat --loglevel INFO --pidfile= \
+                         --schedule {root}/shared/celerybeat-schedule"
+                    ),
+                ),
+            ]);
+        }
+        if !self.worker_command.is_empty() {
+            workers.push(("tasks", self.worker_command.clone()));
+        }
+        workers
+    }
+
+    /// The files of the starter units: the service, its socket, and the workers.
     pub fn unit_files(&self) -> Vec<String> {
         let service = &self.service_file;
         let stem = service.strip_suffix(".service").unwrap_or(service);
-        let mut files = vec![service.clone(), format!("{stem}.socket")];
-        if !self.celery_app.is_empty() {
-            files.extend(["worker", "beat"].map(|part| format!("{stem}-{part}.service")));
-        }
-        files
+        let workers = self.workers().into_iter();
+        let workers = workers.map(|(part, _)| format!("{stem}-{part}.service"));
+        [service.clone(), format!("{stem}.socket")]
+            .into_iter()
+            .chain(workers)
+            .collect()
     }
 
     pub fn secret_files(&self) -> impl Iterator<Item = &str> {
@@ -381,6 +410,21 @@ fn module(text: &str) -> Validation {
         _ => refuse(
             format!("{} is not an import path", quoted(text)),
             "write it like shop.wsgi:application or main:app",
+        ),
+    }
+}
+
+/// A command that a unit can name as it is: systemd runs no shell.
+fn words(command: &str) -> Validation {
+    let fits = |c: char| c.is_ascii_alphanumeric() || " /._+@:,=%-".contains(c);
+    match command.chars().find(|c| !fits(*c)) {
+        None => Ok(()),
+        Some(character) => refuse(
+            format!(
+                "the command {} has the character {character:?}, and no shell runs it",
+                quoted(command)
+            ),
+            "write a program and its words alone, or put the rest into a script of the repository",
         ),
     }
 }

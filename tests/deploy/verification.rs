@@ -33,6 +33,18 @@ fn an_app_that_answers_that_it_is_broken_is_not_asked_for_long() {
     assert!(begun.elapsed() < Duration::from_secs(45));
 }
 
+/// Behind a socket the check waits in the queue of requests that came while the app restarted.
+#[test]
+fn an_app_whose_queue_is_long_is_waited_for() {
+    let host = Sandbox::new();
+    host.configure("health_check_timeout: 30");
+    host.program(
+        "bin/curl",
+        "#!/bin/sh\nwhile [ \"$1\" != --max-time ]; do shift; done\nif [ \"$2\" -ge 8 ]; then printf 200; else printf 000; fi\n",
+    );
+    host.deployed("release1");
+}
+
 /// A proxy before the app answers so while it waits for it.
 #[test]
 fn answers_of_a_proxy_are_waited_for() {

@@ -195,7 +195,12 @@ fn the_python_that_is_named_makes_the_virtualenv() {
     let newcomer = Newcomer::new("pythons");
     fs::write(newcomer.path("secret-key.txt"), "the-secret-key\n").unwrap();
     let python = ["--python", "3.13", "--secrets", "secret-key.txt"];
-    for (name, shared) in [("one", false), ("two", true), ("three", true)] {
+    for (name, shared) in [
+        ("one", false),
+        ("two", true),
+        ("three", true),
+        ("four", false),
+    ] {
         let (app, options) = match name {
             "one" | "two" => (App::Django, &python[..]),
             _ => (App::FastApi, &python[..2]),

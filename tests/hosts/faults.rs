@@ -7,6 +7,7 @@ mod tally;
 use crate::executable;
 use crate::fleet::client;
 use crate::support::{App, Deployed, Output, Release, deployed, deployed_on, get, ssh_program};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -47,7 +48,13 @@ macro_rules! must {
     };
 }
 
-/// A host whose every version has an env, and in release mode a package, of its own.
+/// A second unit of the app.
+const WORKER: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nUser=deploy\n\
+    WorkingDirectory=/home/deploy/demo/current\n\
+    ExecStart=/home/deploy/demo/current/.pystrano/run python worker.py\n\
+    Restart=always\n[Install]\nWantedBy=multi-user.target\n";
+
+/// A host with two units and hooks, whose every version has an env, and in release mode a package, of its own.
 struct Site {
     fixture: Deployed,
     release_mode: bool,
@@ -67,6 +74,18 @@ impl Site {
         );
         fixture.host.root("systemctl daemon-reload");
         fixture.own_venv();
+        let own = "deploy/demo/production/0";
+        fixture.project.save();
+        let worker = fixture.project.directory().join(own).join("worker.service");
+        fs::write(worker, WORKER).expect("a unit");
+        let units = format!("{own}/demo.service; {own}/worker.service");
+        fixture.project.set_server(0, "service_file", &units);
+        let hooks =
+            "{after_dependencies: cp demo/__init__.py hooked, before_promote: mv hooked checked}";
+        fixture.project.set("hooks", hooks);
+        fixture
+            .repo
+            .write("worker.py", "import time\n\ntime.sleep(100000)\n");
         fixture.project.run(&["setup"]).expect(0);
         let ssh = fixture.project.directory().join("ssh");
         let text = format!(
@@ -118,10 +137,11 @@ impl Site {
         version
     }
 
-    /// The release that runs and the version of its code, which env and dependencies must share.
+    /// The release that is current and the version of its code, which env, dependencies and hooks must share.
     fn current(&self) -> Found<(String, String)> {
         let seen = self.fixture.host.exec(
             "cd /home/deploy/demo && readlink current | sed 's:.*/::' &&
+             cmp current/demo/__init__.py current/checked &&
              sed -n 's/VERSION = \"\\(.*\\)\"/\\1/p' current/demo/__init__.py &&
              sed -n 's/^GREETING=//p' shared/.env &&
              /home/deploy/.venv/bin/python -c 'import idna; print(idna.__version__)'",
@@ -229,7 +249,7 @@ impl Site {
             if let Err(mixed) = self.answers() {
                 must!(!mixed.starts_with("mixed"), "{mixed}");
             }
-            self.fixture.host.root("systemctl restart demo");
+            self.fixture.host.root("systemctl restart demo worker");
             let answered = self.answers()?;
             must!(
                 answered == version,
@@ -250,6 +270,12 @@ impl Site {
             current == version && answered == version,
             "{answered} answers, {current} is current"
         );
+        for unit in ["demo", "worker"] {
+            let place = self.fixture.host.root(&format!(
+                "readlink \"/proc/$(systemctl show -P MainPID {unit})/cwd\""
+            ));
+            must!(place.ends_with(&release), "{unit} runs in {place}");
+        }
         let left = self.fixture.host.root(
             "cd /home/deploy/demo && ls releases/*/.pystrano/unfinished 2>/dev/null; ls -A releases/ | sort; echo;
              ls -d releases/*/.pystrano/env | cut -d / -f 2 | sort",

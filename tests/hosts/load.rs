@@ -1,6 +1,6 @@
 //! Requests that come all the time, while releases come and go.
 //!
-//! `PYSTRANO_LOAD=full cargo test --test hosts -- load:: --nocapture` is the README's table.
+//! `tests/load` prints the table of `pystrano man speed`.
 
 use crate::init::{Newcomer, Started};
 use crate::support::{App, Host, Image, Repo};
@@ -101,9 +101,13 @@ const KINDS: [Kind; 5] = [
     }),
 ];
 
+/// Whether all of it is asked for, not a sample.
+fn is_full() -> bool {
+    std::env::var("PYSTRANO_LOAD").is_ok_and(|load| load == "full")
+}
+
 /// Does all of it once; what was seen in each kind.
 fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usize, Seen)> {
-    let full = std::env::var("PYSTRANO_LOAD").is_ok_and(|load| load == "full");
     let is_over = AtomicBool::new(false);
     let (sender, answers) = mpsc::channel();
     let mut ends = Vec::new();
@@ -120,7 +124,7 @@ fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usi
         }
         let _end = End(is_over);
         for (kind, times, act) in KINDS {
-            let times = times[usize::from(full)];
+            let times = times[usize::from(is_full())];
             for _ in 0..times {
                 act(app, repo, host);
             }
@@ -148,12 +152,54 @@ fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usi
 fn print(name: &str, seen: &[(&str, usize, Seen)]) {
     for (kind, times, seen) in seen {
         println!(
-            "| {name} | {times} × {kind} | {} | {} | {:.1} s |",
+            "| {name} | {times} × {kind} | {} | {} | {} | {:.1} s |",
             seen.requests,
             seen.lost.len(),
+            seen.errors,
             seen.longest.as_secs_f32()
         );
     }
+}
+
+/// The app with a page that is quick.
+fn repo(app: App) -> Repo {
+    let repo = Repo::new(app);
+    if app == App::Django {
+        let urls = "path(\"ping\", lambda request: HttpResponse(\"pong\")),";
+        repo.replace(
+            "demo/urls.py",
+            "urlpatterns = [",
+            &format!("from django.http import HttpResponse\n\nurlpatterns = [{urls}"),
+        );
+    } else {
+        repo.write(
+            "app/main.py",
+            &(repo.read("app/main.py")
+                + "\n\n@app.get(\"/ping\")\ndef ping() -> str:\n    return \"pong\"\n"),
+        );
+    }
+    repo.commit("A page that is quick");
+    repo
+}
+
+/// Gives the service its port, and takes the socket out of the config.
+fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
+    let unit = newcomer.path(&format!(
+        "deploy/{name}/production/{name}-production.service"
+    ));
+    let text = std::fs::read_to_string(&unit).expect("a unit");
+    let text = text
+        .replace(&format!("Requires={name}-production.socket\n"), "")
+        .replace(&format!(" {name}-production.socket\n"), "\n")
+        .replace(" --fd 3", &format!(" --port {}", app.port))
+        .replace(
+            "run gunicorn",
+            &format!("run gunicorn --bind 127.0.0.1:{}", app.port),
+        );
+    std::fs::write(&unit, text).expect("a unit");
+    let socket = format!("    - \"./deploy/{name}/production/{name}-production.socket\"\n");
+    newcomer.replace(name, &socket, "");
+    app.run("setup").expect(0);
 }
 
 /// With the units that `init` writes nobody is refused.
@@ -161,48 +207,41 @@ fn print(name: &str, seen: &[(&str, usize, Seen)]) {
 fn no_request_is_lost_behind_a_socket() {
     let host = Host::boot(Image::Ready);
     let newcomer = Newcomer::new("load");
+    let mut cases = vec![("gunicorn", App::Django), ("uvicorn", App::FastApi)];
+    if is_full() {
+        cases.extend([
+            ("gunicorn-alone", App::Django),
+            ("uvicorn-alone", App::FastApi),
+        ]);
+    }
     let mut lost = Vec::new();
-    for (name, app) in [("gunicorn", App::Django), ("uvicorn", App::FastApi)] {
-        let repo = Repo::new(app);
-        if app == App::Django {
-            let urls = "path(\"ping\", lambda request: HttpResponse(\"pong\")),";
-            repo.replace(
-                "demo/urls.py",
-                "urlpatterns = [",
-                &format!("from django.http import HttpResponse\n\nurlpatterns = [{urls}"),
-            );
-        } else {
-            repo.write(
-                "app/main.py",
-                &(repo.read("app/main.py")
-                    + "\n\n@app.get(\"/ping\")\ndef ping() -> str:\n    return \"pong\"\n"),
-            );
-        }
-        repo.commit("A page that is quick");
+    for (name, app) in cases {
+        let has_socket = !name.ends_with("-alone");
+        let repo = repo(app);
         let started = newcomer.start(name, &repo, &host);
         newcomer.replace(
             name,
             "health_check_statuses: \"200-499\"",
-            "health_check_timeout: 3",
+            "health_check_timeout: 30",
         );
+        if !has_socket {
+            take_socket(&started, &newcomer, name);
+        }
         started.run("deploy").expect(0);
         let seen = under_load(&started, &repo, &host);
-        print(name, &seen);
+        print(&name.replace("-alone", ", no socket"), &seen);
         for (kind, _, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
-            lost.extend(
-                seen.lost
-                    .iter()
-                    .map(|error| format!("{name}, {kind}: {error}")),
+            let errors = seen.lost.iter().filter(|_| has_socket);
+            lost.extend(errors.map(|error| format!("{name}, {kind}: {error}")));
+        }
+        if has_socket {
+            let socket = started.unit().replace(".service", ".socket");
+            assert_eq!(
+                host.root(&format!("systemctl is-active {socket}")),
+                "active"
             );
         }
-        assert_eq!(
-            host.root(&format!(
-                "systemctl is-active {}",
-                started.unit().replace(".service", ".socket")
-            )),
-            "active"
-        );
         host.root(&format!("systemctl stop {}", started.unit()));
     }
     assert!(lost.is_empty(), "{} requests: {lost:?}", lost.len());

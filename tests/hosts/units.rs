@@ -44,7 +44,7 @@ fn releases(host: &Host, units: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
-    let host = Host::boot(Image::Ready);
+    let mut host = Host::boot(Image::Ready);
     let repo = Repo::new(App::Django);
     repo.write(
         "worker.py",
@@ -146,6 +146,13 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     let both = releases(&host, &all);
     assert!(both[0] == both[1] && both[0] != web, "{both:?}");
     project.run(&["rollback"]).expect(0);
+    assert_eq!(releases(&host, &all), [web.as_str(), &web]);
+
+    // The socket is there from the start of the host.
+    host.power_off();
+    host.power_on();
+    assert_eq!(property(&host, "ActiveState", "demo.socket"), "active");
+    assert!(project.page(0).contains("version=v1"));
     assert_eq!(releases(&host, &all), [web.as_str(), &web]);
 
     // A trigger that changed starts anew, and nothing else does.

@@ -144,7 +144,7 @@ fn the_locks_of_poetry_and_pdm_come_with_a_command() {
     let directory = checkout(&[("manage.py", MANAGE), ("poetry.lock", "")]);
     let (_, said) = init(&directory, &[]);
     let says =
-        "warning: poetry.lock has no gunicorn, which the unit starts; run `poetry add gunicorn`\n";
+        "warning: poetry.lock has no gunicorn, which the unit starts; run `poetry add gunicorn`";
     assert!(said.contains(says), "{said}");
 }
 
@@ -155,22 +155,22 @@ fn a_server_that_is_not_among_the_dependencies_is_named() {
     for (files, says) in [
         (
             &[django, ("requirements.txt", "Django\n# gunicorn\n")][..],
-            "warning: requirements.txt has no gunicorn, which the unit starts; add the line `gunicorn`\n",
+            "warning: requirements.txt has no gunicorn, which the unit starts; add the line `gunicorn`",
         ),
         (
             &[fastapi, ("requirements.txt", "fastapi\n")],
-            "warning: requirements.txt has no uvicorn, which the unit starts; add the line `uvicorn`\n",
+            "warning: requirements.txt has no uvicorn, which the unit starts; add the line `uvicorn`",
         ),
         (
             &[fastapi, ("uv.lock", "[[package]]\nname = \"fastapi\"\n")],
-            "warning: uv.lock has no uvicorn, which the unit starts; run `uv add uvicorn`\n",
+            "warning: uv.lock has no uvicorn, which the unit starts; run `uv add uvicorn`",
         ),
         (
             &[
                 django,
                 ("pyproject.toml", "[project]\ndependencies = [\"Django\"]\n"),
             ],
-            "warning: pyproject.toml has no gunicorn, which the unit starts; run `uv add gunicorn`\n",
+            "warning: pyproject.toml has no gunicorn, which the unit starts; run `uv add gunicorn`",
         ),
         (
             &[django],
@@ -219,14 +219,19 @@ fn a_server_that_is_not_among_the_dependencies_is_named() {
             .lines()
             .filter(|line| line.starts_with("warning: "))
             .collect();
-        assert_eq!(warnings.join("\n"), says.trim_end(), "{files:?}");
+        let rest = match says.contains("which the unit starts") {
+            true => ", or read `pystrano man faq` where the repository is not yours",
+            false => "",
+        };
+        let says = format!("{}{rest}", says.trim_end());
+        assert_eq!(warnings.join("\n"), says, "{files:?}");
     }
 }
 
 #[test]
 fn apps_are_found_below_the_top() {
     let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
-    let shapes: [(Files, &[&str], &str); 8] = [
+    let shapes: [(Files, &[&str], &str); 9] = [
         // Django with celery, and a Python of its own.
         (
             &[
@@ -331,6 +336,20 @@ fn apps_are_found_below_the_top() {
             ],
             "",
         ),
+        // Django with a queue whose worker its settings name.
+        (
+            &[
+                ("manage.py", MANAGE),
+                ("shop/wsgi.py", WSGI),
+                (
+                    "shop/settings/base.py",
+                    "INSTALLED_APPS = [\n    'django_rq',\n]\n",
+                ),
+                ("requirements.txt", "gunicorn\n"),
+            ],
+            &["- \"./deploy/shop/production/shop-production-tasks.service\""],
+            "found manage.py, shop/wsgi.py, requirements.txt",
+        ),
         // Django for an asynchronous server.
         (
             &[
@@ -365,6 +384,34 @@ fn apps_are_found_below_the_top() {
         }
         assert!(said.contains(says), "{said}");
     }
+}
+
+/// A worker has a unit of its own, in which no shell runs.
+#[test]
+fn a_worker_runs_beside_the_web_process() {
+    let directory = checkout(&[("manage.py", MANAGE), ("requirements.txt", "gunicorn\n")]);
+    let worker = ["--worker-command", "python manage.py work --queue=a,b 100%"];
+    init(&directory, &worker);
+    let unit = "deploy/shop/production/shop-production-tasks.service";
+    let unit = read(&directory, unit);
+    let starts = "ExecStart=/home/deploy/apps/shop-production/current/.pystrano/run python manage.py work --queue=a,b 100%%\n";
+    assert!(unit.contains(starts), "{unit}");
+    let words = [
+        "init",
+        "production",
+        "shop",
+        "--yes",
+        "--force",
+        "--host",
+        "h",
+    ];
+    let words = [&words[..], &["--worker-command", "work && rest"]].concat();
+    let ran = pystrano(&directory, &words).failure();
+    let said = String::from_utf8(ran.get_output().stderr.clone()).unwrap();
+    assert!(
+        said.contains("has the character '&', and no shell runs it"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn answer(terminal: &mut Terminal, unit: &str) {
         ("? SSH known hosts", "\r"),
         ("? Local systemd service file", unit),
         ("? Celery application", "\r"),
+        ("? Worker command", "\r"),
         ("? Git branch", "\r"),
         ("? Git clone depth", "\r"),
         ("? Secret files", "\r"),

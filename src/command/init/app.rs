@@ -31,6 +31,8 @@ pub struct App<'a> {
     alembic: Option<PathBuf>,
     /// `module:name`, from the app's directory.
     celery: Option<String>,
+    /// What works off the tasks of Django's queues.
+    worker: Option<String>,
     remote: Option<String>,
     branch: Option<String>,
     /// The Python that it asks for, and the file that says so.
@@ -47,6 +49,7 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
         app.alembic = app.nearest("alembic.ini");
     }
     app.find_celery();
+    app.find_worker();
     app.find_python();
     app.find_git();
     let files = [&app.uv_file, &app.requirements, &app.alembic];
@@ -79,6 +82,7 @@ impl App<'_> {
             "app_module" if answers.framework == self.framework => Some(self.module.clone()),
             "repo" => self.remote.clone(),
             "celery_app" => self.celery.clone(),
+            "worker_command" if answers.framework == self.framework => self.worker.clone(),
             "branch" => self.branch.clone(),
             "run_migrations" if is_fastapi => Some(self.alembic.is_some().to_string()),
             "migration_command" => {
@@ -168,7 +172,7 @@ impl App<'_> {
                 }
             };
             notes.push(format!(
-                "warning: {} has no {server}, which the unit starts; {add}",
+                "warning: {} has no {server}, which the unit starts; {add}, or read `pystrano man faq` where the repository is not yours",
                 shown(&file)
             ));
         }
@@ -276,6 +280,26 @@ impl App<'_> {
             self.celery = Some(module_name(file, &self.directory, &object));
             self.sources.push(shown(file));
         }
+    }
+
+    /// The command of a queue among Django's settings.
+    fn find_worker(&mut self) {
+        const QUEUES: [(&str, &str); 3] = [
+            ("huey.contrib.djhuey", "run_huey"),
+            ("django_rq", "rqworker"),
+            ("django_q", "qcluster"),
+        ];
+        let settings = self.checkout.files_in(&self.directory).filter(|file| {
+            let is_python = file.extension().is_some_and(|kind| kind == "py");
+            is_python && shown(file).contains("settings")
+        });
+        self.worker = settings.take(MOST_MODULES).find_map(|file| {
+            let text = self.checkout.read(file)?;
+            let is_named = |queue: &str| text.split(['"', '\'']).any(|string| string == queue);
+            let (_, command) = QUEUES.iter().find(|(queue, _)| is_named(queue))?;
+            Some(format!("python manage.py {command}"))
+        });
+        self.worker = self.worker.take().filter(|_| self.framework == "django");
     }
 
     fn find_python(&mut self) {
@@ -420,6 +444,7 @@ impl<'a> App<'a> {
             uv_file: None,
             alembic: None,
             celery: None,
+            worker: None,
             remote: None,
             branch: None,
             python: None,

@@ -40,14 +40,13 @@ struct Socket<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "celery.service", config = "templates/askama.toml")]
-struct Celery<'a> {
+#[template(path = "worker.service", config = "templates/askama.toml")]
+struct Worker<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
-    /// `worker` or `beat`.
     part: &'a str,
-    is_beat: bool,
+    command: &'a str,
 }
 
 #[derive(Template)]
@@ -94,18 +93,14 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
         root: root.clone(),
     })?;
     let mut units = vec![(service.clone(), web), (socket.clone(), text)];
-    for (path, part) in answers
-        .unit_files()
-        .into_iter()
-        .skip(2)
-        .zip(["worker", "beat"])
-    {
-        let text = line_ended(Celery {
+    let files = answers.unit_files().into_iter().skip(2);
+    for (path, (part, command)) in files.zip(answers.workers()) {
+        let text = line_ended(Worker {
             target,
             answers,
             root: root.clone(),
             part,
-            is_beat: part == "beat",
+            command: &command,
         })?;
         units.push((path, text));
     }

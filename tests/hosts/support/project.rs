@@ -75,7 +75,7 @@ impl Project {
         }
     }
 
-    /// Sets a field of `common`.
+    /// Sets a field of `common`; a mapping is written as `{key: value}`.
     pub fn set(&mut self, key: &str, value: &str) {
         self.common.insert(key.into(), value.into());
     }
@@ -182,10 +182,9 @@ impl Project {
     }
 
     fn configuration(&self) -> String {
+        let is_plain = |value: &str| matches!(value, "true" | "false") || value.starts_with('{');
         let quoted = |value: &String| match value.parse::<u64>() {
-            Err(_) if !matches!(value.as_str(), "true" | "false") => {
-                serde_json::to_string(value).unwrap()
-            }
+            Err(_) if !is_plain(value) => serde_json::to_string(value).unwrap(),
             _ => value.clone(),
         };
         let mut text = String::from("config_version: 2\n\ncommon:\n");

@@ -1112,12 +1112,14 @@ EOF
 		deadline=$((now + health_check_timeout)) broken_since=''
 		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
-			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi
+			# Under load this request waits behind those that came before it.
+			patience=$((patience * 2))
+			[ "$patience" -le "$((deadline - now))" ] || patience=$((deadline - now))
 			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
 			# before it, which may still wait for it.
 			case $code in
