@@ -151,6 +151,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     // The socket is there from the start of the host.
     host.power_off();
     host.power_on();
+    host.root("systemctl start foreign");
     assert_eq!(property(&host, "ActiveState", "demo.socket"), "active");
     assert!(project.page(0).contains("version=v1"));
     assert_eq!(releases(&host, &all), [web.as_str(), &web]);
