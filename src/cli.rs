@@ -202,6 +202,23 @@ impl Target {
     }
 }
 
+/// A release that hosts may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DebianRelease {
+    Bookworm,
+    Trixie,
+}
+
+impl DebianRelease {
+    /// As its mirrors call it.
+    pub fn suite(self) -> &'static str {
+        match self {
+            DebianRelease::Bookworm => "bookworm",
+            DebianRelease::Trixie => "trixie",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Render {
     #[command(flatten)]
@@ -223,6 +240,9 @@ pub struct Render {
     /// Also write the code and wheels of one commit to DIR/payload/, for hosts without network
     #[arg(long, requires = "output")]
     pub payload: bool,
+    /// Put the .deb files that setup.sh installs into the payload, too, for hosts of this Debian release
+    #[arg(long, value_name = "RELEASE", requires = "payload")]
+    pub system_packages: Option<DebianRelease>,
 }
 
 /// Which servers of which config.

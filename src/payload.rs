@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it opens the parts")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -62,4 +63,12 @@ impl Part {
         file.seek(SeekFrom::Start(self.offset))?;
         Ok(io::Read::take(file, self.size))
     }
+}
+
+/// The Debian packages that a host's `setup.sh` installs, by what else comes with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Packages {
+    /// Without what they recommend.
+    pub base: BTreeSet<String>,
+    pub recommending: BTreeSet<String>,
 }

@@ -14,12 +14,13 @@ mod run;
 mod schema;
 mod servers;
 
-use crate::cli::{Cli, Command, Selection, Target};
+use crate::cli::{Cli, Command, DebianRelease, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
 use crate::diagnostics::Message;
 use crate::error::Error;
 use crate::pack::{self, Fault};
 use crate::report;
+use crate::script;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -96,22 +97,44 @@ fn make_payloads(
     config: &mut Config,
     wanted: impl Fn(&Server) -> bool,
 ) -> Result<(), Error> {
-    let Err(failure) = pack::make(&mut config.servers, wanted, &|line| report::note(line)) else {
-        return Ok(());
-    };
-    Err(match failure.fault {
+    let made = pack::make(&mut config.servers, wanted, &|line| report::note(line));
+    made.map_err(|failure| unpacked(failure, cli, selection, config))
+}
+
+/// The same, with the Debian packages that hosts of a release need.
+fn add_system_packages(
+    cli: &Cli,
+    selection: &Selection,
+    config: &mut Config,
+    release: DebianRelease,
+) -> Result<(), Error> {
+    let made = pack::system::add(
+        &mut config.servers,
+        release.suite(),
+        script::host_packages,
+        &|line| report::note(line),
+    );
+    made.map_err(|failure| unpacked(failure, cli, selection, config))
+}
+
+/// Why a payload could not be made, at the field that leads to it.
+fn unpacked(failure: pack::Failure, cli: &Cli, selection: &Selection, config: &Config) -> Error {
+    match failure.fault {
         Fault::Other(message) => Error::Payload(message),
         Fault::Misfit(reason) => Error::Payload(Message::new(reason, "leave it out")),
-        Fault::Field { name, message } => {
-            let path = config_path(cli, &selection.target)?;
-            let server = &config.servers[failure.server];
-            let mistake = config::mistake(&path, server, name, message);
-            Error::Config {
-                mistakes: vec![mistake],
+        Fault::Field { name, message } => match config_path(cli, &selection.target) {
+            Ok(path) => Error::Config {
+                mistakes: vec![config::mistake(
+                    &path,
+                    &config.servers[failure.server],
+                    name,
+                    message,
+                )],
                 warnings: Vec::new(),
-            }
-        }
-    })
+            },
+            Err(error) => error,
+        },
+    }
 }
 
 /// The error of a config that could not be read, with what to do about it.

@@ -49,7 +49,7 @@ impl Cache {
                 )
             })?;
         let directory = cache.join("pystrano");
-        for name in ["work", "tools"]
+        for name in ["work", "tools", "apt"]
             .iter()
             .chain(KEPT.iter().map(|(name, _)| name))
         {

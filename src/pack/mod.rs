@@ -7,6 +7,7 @@ mod git;
 mod marker;
 mod program;
 mod resolve;
+pub mod system;
 mod target;
 mod tools;
 mod wheels;
@@ -214,23 +215,14 @@ impl<'a> Maker<'a> {
         let repository = Repository::of(server)?;
         let commit = self.commit(&source, &repository)?;
         let (target, parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
-        let mut summing = archive::Summing::new(io::sink());
-        archive::pack_parts(&parts, &mut summing).map_err(|error| {
-            for part in &parts {
-                let _ = std::fs::remove_file(&part.file);
-            }
-            Fault::new(
-                format!("a part of the payload cannot be read: {error}"),
-                "try again: it is made anew",
-            )
-        })?;
+        let (sha256, size) = sum_whole(&parts)?;
         let payload = Arc::new(Payload {
             commit: commit.sha,
             pulled: commit.pulled,
             python: target.version(),
             platform: target.platform(),
-            size: summing.size,
-            sha256: summing.sum(),
+            sha256,
+            size,
             parts,
         });
         self.payloads.push((wanted, Arc::clone(&payload)));
@@ -282,8 +274,7 @@ impl<'a> Maker<'a> {
         if let Some((target, made)) = self.cache.noted::<(Target, Vec<Made>)>(&note)
             && made.iter().all(|made| made.is_there(&self.cache))
         {
-            let parts = made.iter().filter_map(|made| made.part(&self.cache));
-            return Ok((target, parts.collect()));
+            return Ok((target, parts_of(&made, &self.cache)));
         }
         if !self.trees.iter().any(|(key, _)| key == source) {
             let cloned = self.clone(source, repository)?;
@@ -337,9 +328,29 @@ impl<'a> Maker<'a> {
         };
         let made: Vec<Made> = std::iter::once(source).chain(dependencies.part).collect();
         self.cache.note(&note, &(&target, &made));
-        let parts = made.iter().filter_map(|made| made.part(&self.cache));
-        Ok((target, parts.collect()))
+        Ok((target, parts_of(&made, &self.cache)))
     }
+}
+
+/// Where parts are that were made.
+fn parts_of(made: &[Made], cache: &Cache) -> Vec<Part> {
+    made.iter().filter_map(|made| made.part(cache)).collect()
+}
+
+/// The sum and the size of the payload that parts make. What is damaged goes away.
+fn sum_whole(parts: &[Part]) -> Result<(String, u64), Fault> {
+    let mut summing = archive::Summing::new(io::sink());
+    archive::pack_parts(parts, &mut summing).map_err(|error| {
+        for part in parts {
+            let _ = std::fs::remove_file(&part.file);
+        }
+        Fault::new(
+            format!("a part of the payload cannot be read: {error}"),
+            "try again: it is made anew",
+        )
+    })?;
+    let size = summing.size;
+    Ok((summing.sum(), size))
 }
 
 /// The checkout's name in the directory where it is worked on.

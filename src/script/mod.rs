@@ -10,6 +10,7 @@ use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use logs::units as logged_units;
+pub use setup::host_packages;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 

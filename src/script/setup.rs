@@ -5,6 +5,7 @@ use crate::config::types::Python;
 use crate::config::unit::{self, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
+use crate::payload::Packages;
 use askama::Template;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -137,6 +138,27 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     .render()?;
     // Askama drops the last newline of a template.
     Ok(script + "\n")
+}
+
+/// What `setup.sh` installs on a host that has nothing.
+pub fn host_packages(server: &Server) -> Packages {
+    let base = base_packages(server);
+    let recommending = system_packages(server, &base);
+    let python = server.python.as_ref();
+    let python =
+        python.filter(|python| server.package_manager == PackageManager::Pip && python.is_named());
+    let named = python.map(Python::interpreter);
+    let own = named
+        .iter()
+        .flat_map(|python| [python.clone(), format!("{python}-venv")]);
+    Packages {
+        base: base
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(own)
+            .collect(),
+        recommending: recommending.into_iter().map(str::to_owned).collect(),
+    }
 }
 
 /// What the steps and the deploys need.

@@ -1,0 +1,274 @@
+//! The .deb files that `setup.sh` installs on hosts of a Debian release, as apt resolves them there. Nothing of this
+//! machine's own packages is looked at or changed.
+
+use super::cache::{Cache, Work};
+use super::program::{Program, last_lines};
+use super::{Fault, Made, Note, archive, parts_of, sum_whole};
+use crate::config::Server;
+use crate::payload::{Packages, Payload, SYSTEM};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The keys that sign Debian's releases, of the package of that name.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Adds to the payload of each server what its `setup.sh` installs on hosts of a release, such as `bookworm`: servers that
+/// shared a payload share one still.
+///
+/// # Errors
+/// The first server for which apt does not find everything.
+pub fn add(
+    servers: &mut [Server],
+    release: &str,
+    packages: impl Fn(&Server) -> Packages,
+    note: Note,
+) -> Result<(), super::Failure> {
+    let mut done: Vec<(String, Arc<Payload>)> = Vec::new();
+    for index in 0..servers.len() {
+        let Some(payload) = servers[index].payload.clone() else {
+            continue;
+        };
+        let failed = |fault| super::Failure {
+            server: index,
+            fault,
+        };
+        let known = done.iter().find(|(sum, _)| *sum == payload.sha256);
+        let with_system = match known {
+            Some((_, made)) => Arc::clone(made),
+            None => {
+                let mut wanted = Packages::default();
+                let shares = |server: &&Server| {
+                    let other = server.payload.as_ref();
+                    other.is_some_and(|other| other.sha256 == payload.sha256)
+                };
+                for server in servers.iter().filter(shares) {
+                    let of_server = packages(server);
+                    wanted.base.extend(of_server.base);
+                    wanted.recommending.extend(of_server.recommending);
+                }
+                let made = with_system(&payload, release, &wanted, note).map_err(failed)?;
+                done.push((payload.sha256.clone(), Arc::clone(&made)));
+                made
+            }
+        };
+        servers[index].payload = Some(with_system);
+    }
+    Ok(())
+}
+
+fn with_system(
+    payload: &Payload,
+    release: &str,
+    wanted: &Packages,
+    note: Note,
+) -> Result<Arc<Payload>, Fault> {
+    let cache = Cache::open()?;
+    let work = cache.work()?;
+    let _lock = cache.lock("apt")?;
+    let architecture = match payload.platform.starts_with("aarch64") {
+        true => "arm64",
+        false => "amd64",
+    };
+    let apt = Apt::of(release, architecture, &cache, &work)?;
+    let files = apt.fetch(wanted)?;
+    let mut index = String::new();
+    for (name, path) in &files {
+        let fields = Program::new("dpkg-deb").arg("--field").arg(path).output()?;
+        let (sum, size) = archive::sum_file(path).map_err(Fault::file("read", path))?;
+        index += &format!(
+            "{}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n",
+            fields.trim_end()
+        );
+    }
+    let (sha256, size, _) = cache.add("parts", |out| {
+        archive::pack_files(Some(("Packages", &index)), &files, out)
+    })?;
+    note(&format!(
+        "Packed {} Debian packages for {release} on {architecture}",
+        files.len()
+    ));
+    let made = Made {
+        name: SYSTEM.to_owned(),
+        sha256,
+        size,
+    };
+    let mut payload = payload.clone();
+    payload.parts.extend(parts_of(&[made], &cache));
+    (payload.sha256, payload.size) = sum_whole(&payload.parts)?;
+    Ok(Arc::new(payload))
+}
+
+/// apt with directories of its own, in which no package is installed.
+struct Apt<'a> {
+    release: &'a str,
+    settings: PathBuf,
+    archives: PathBuf,
+    /// An empty directory of archives.
+    nowhere: PathBuf,
+}
+
+impl<'a> Apt<'a> {
+    fn of(release: &'a str, architecture: &str, cache: &Cache, work: &Work) -> Result<Self, Fault> {
+        if !Program::is_there("apt-get") {
+            return Err(Fault::new(
+                "there is no apt-get here, which resolves and fetches Debian packages",
+                "render on a Debian or Ubuntu machine, or leave --system-packages out",
+            ));
+        }
+        if !Path::new(KEYRING).exists() {
+            return Err(Fault::new(
+                format!("there is no {KEYRING} here, which tells that packages are Debian's"),
+                "install debian-archive-keyring",
+            ));
+        }
+        let kept = cache.path("apt", &format!("{release}-{architecture}"));
+        let archives = kept.join("archives");
+        let nowhere = work.path().join("archives");
+        for directory in [
+            archives.join("partial"),
+            nowhere.join("partial"),
+            kept.join("lists/partial"),
+        ] {
+            fs::create_dir_all(&directory).map_err(Fault::file("create", &directory))?;
+        }
+        let [settings, sources, status] =
+            ["apt.conf", "sources.list", "status"].map(|name| work.path().join(name));
+        let (archive_url, security_url) = mirrors()?;
+        let source = |url: &str, suite: &str| {
+            format!("deb [arch={architecture} signed-by={KEYRING}] {url} {suite} main\n")
+        };
+        let text = source(&archive_url, release)
+            + &source(&archive_url, &format!("{release}-updates"))
+            + &source(&security_url, &format!("{release}-security"));
+        fs::write(&sources, text).map_err(Fault::file("write", &sources))?;
+        fs::write(&status, "").map_err(Fault::file("write", &status))?;
+        let mut text = String::new();
+        for hooks in [
+            "APT::Update::Pre-Invoke",
+            "APT::Update::Post-Invoke",
+            "APT::Update::Post-Invoke-Success",
+            "DPkg::Pre-Invoke",
+            "DPkg::Post-Invoke",
+            "DPkg::Pre-Install-Pkgs",
+            "APT::Architectures",
+            "APT::Default-Release",
+            "APT::Get::AllowUnauthenticated",
+        ] {
+            text += &format!("#clear {hooks};\n");
+        }
+        let path = |path: &Path| path.to_string_lossy().replace('"', "");
+        for (name, value) in [
+            ("APT::Architecture", architecture.to_owned()),
+            ("APT::Architectures::", architecture.to_owned()),
+            ("APT::Sandbox::User", "root".to_owned()),
+            ("APT::Install-Suggests", "false".to_owned()),
+            ("Acquire::Languages", "none".to_owned()),
+            ("Dir::Etc::sourcelist", path(&sources)),
+            ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
+            ("Dir::Etc::preferences", "/dev/null".to_owned()),
+            ("Dir::Etc::preferencesparts", "/dev/null".to_owned()),
+            ("Dir::State", path(&kept)),
+            ("Dir::State::status", path(&status)),
+            ("Dir::Cache", path(&kept)),
+        ] {
+            text += &format!("{name} \"{value}\";\n");
+        }
+        fs::write(&settings, text).map_err(Fault::file("write", &settings))?;
+        Ok(Apt {
+            release,
+            settings,
+            archives,
+            nowhere,
+        })
+    }
+
+    fn call(&self) -> Program {
+        Program::new("apt-get")
+            .arg("-c")
+            .arg(&self.settings)
+            .arg("--quiet=2")
+            .without_env(&["APT_CONFIG"])
+    }
+
+    /// The files of packages and of all that they need, by name.
+    fn fetch(&self, wanted: &Packages) -> Result<Vec<(String, PathBuf)>, Fault> {
+        self.must(self.call().arg("update"))?;
+        // What no mirror has any more need not be kept.
+        self.must(self.call().arg("autoclean"))?;
+        let mut names = BTreeSet::new();
+        for (packages, option) in [
+            (&wanted.base, "--no-install-recommends"),
+            (&wanted.recommending, "--install-recommends"),
+        ] {
+            if packages.is_empty() {
+                continue;
+            }
+            // With what is already there, so that both fit together.
+            let all: BTreeSet<&String> = wanted.base.iter().chain(packages).collect();
+            let install = || self.call().args(["install", "--yes", option]);
+            // It lists what is not there yet: for that, nothing is.
+            let nowhere = format!("Dir::Cache::archives={}", self.nowhere.display());
+            let list = install().args(["-o", &nowhere, "--print-uris", "--"]);
+            let listed = self.must(list.args(&all))?;
+            names.extend(listed.lines().filter_map(|line| {
+                let name = line.strip_prefix('\'')?.split(' ').nth(1)?;
+                Some(name.to_owned())
+            }));
+            self.must(install().args(["--download-only", "--"]).args(&all))?;
+        }
+        let files = names.into_iter().map(|name| {
+            let path = self.archives.join(&name);
+            (name, path)
+        });
+        Ok(files.collect())
+    }
+
+    fn must(&self, apt: Program) -> Result<String, Fault> {
+        let (is_well, output, said) = apt.run()?;
+        if is_well {
+            return Ok(String::from_utf8_lossy(&output).into_owned());
+        }
+        let unknown = said
+            .lines()
+            .filter_map(|line| line.split_once("Unable to locate package "));
+        let unknown: Vec<&str> = unknown.map(|(_, name)| name).collect();
+        if unknown.is_empty() {
+            return Err(Fault::new(
+                format!(
+                    "apt-get cannot resolve packages for {}: {}",
+                    self.release,
+                    last_lines(&said)
+                ),
+                "see that this machine reaches a mirror of Debian",
+            ));
+        }
+        let is_python = unknown.iter().all(|name| name.starts_with("python3."));
+        Err(Fault::of_field(
+            if is_python {
+                "python"
+            } else {
+                "system_packages"
+            },
+            format!("Debian {} has no {}", self.release, unknown.join(", ")),
+            "name what that release has",
+        ))
+    }
+}
+
+/// The mirrors that this machine has of Debian and of its security fixes, or Debian's own.
+fn mirrors() -> Result<(String, String), Fault> {
+    let (_, output, _) = Program::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI)"])
+        .run()?;
+    let text = String::from_utf8_lossy(&output);
+    let find = |end: &str, default: &str| {
+        let is_found = |url: &&str| url.trim_end_matches('/').ends_with(end) && !url.contains('@');
+        text.lines().find(is_found).unwrap_or(default).to_owned()
+    };
+    Ok((
+        find("/debian", "http://deb.debian.org/debian"),
+        find("/debian-security", "http://deb.debian.org/debian-security"),
+    ))
+}
