@@ -1,5 +1,6 @@
 //! Each `golden/<case>/` holds a `deploy/` tree and, in `scripts/`, what it must render to, byte
-//! for byte. `BLESS=1 cargo test --test golden` writes the scripts anew.
+//! for byte. `BLESS=1 cargo test --test golden` writes the scripts anew. A case with a `repository/`
+//! is rendered with a payload of it, whose sizes and sums are left out: they change with each version of uv.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +10,18 @@ use std::process::{Command, Output};
 fn cases() -> Vec<PathBuf> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut cases: Vec<PathBuf> = entries(&golden);
+    cases.retain(|case| !case.join("repository").exists());
     cases.sort();
     assert!(cases.len() >= 7, "golden cases are missing: {cases:?}");
+    cases
+}
+
+/// Those with a payload.
+fn payload_cases() -> Vec<PathBuf> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut cases: Vec<PathBuf> = entries(&golden);
+    cases.retain(|case| case.join("repository").exists());
+    assert!(cases.len() >= 2, "golden cases are missing: {cases:?}");
     cases
 }
 
@@ -72,31 +83,123 @@ fn every_case_renders_to_its_scripts() {
         let made = tempfile::tempdir().expect("a directory");
         let to = made.path().join("scripts");
         render(&case, &["--output", to.to_str().expect("UTF-8")]);
-        if std::env::var_os("BLESS").is_some() {
-            let _ = fs::remove_dir_all(&expected);
-            for (name, bytes) in files(&to) {
-                let path = expected.join(name);
-                fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-                fs::write(path, bytes).expect("a file");
-            }
-        }
-        let (expected, made) = (files(&expected), files(&to));
-        assert_eq!(
-            expected.keys().collect::<Vec<_>>(),
-            made.keys().collect::<Vec<_>>(),
-            "{}",
-            case.display()
-        );
-        for (name, bytes) in expected {
-            assert_eq!(
-                String::from_utf8_lossy(&bytes),
-                String::from_utf8_lossy(&made[&name]),
-                "{}/{}",
-                case.display(),
-                name.display()
-            );
+        compare(&case, &expected, files(&to));
+    }
+}
+
+/// What a case renders to, by path, is what is there; with `BLESS` it is put there.
+fn compare(case: &Path, expected: &Path, made: BTreeMap<PathBuf, Vec<u8>>) {
+    if std::env::var_os("BLESS").is_some() {
+        let _ = fs::remove_dir_all(expected);
+        for (name, bytes) in &made {
+            let path = expected.join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            fs::write(path, bytes).expect("a file");
         }
     }
+    let expected = files(expected);
+    assert_eq!(
+        expected.keys().collect::<Vec<_>>(),
+        made.keys().collect::<Vec<_>>(),
+        "{}",
+        case.display()
+    );
+    for (name, bytes) in expected {
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            String::from_utf8_lossy(&made[&name]),
+            "{}/{}",
+            case.display(),
+            name.display()
+        );
+    }
+}
+
+#[test]
+fn cases_with_a_payload_render_to_their_scripts() {
+    for case in payload_cases() {
+        let made = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| made.path().join(name);
+        let commit = "cp -R \"$1\" repository && cd repository && git init -q -b main && git add -A && git commit -q -m 1";
+        let git = Command::new("sh")
+            .args(["-ec", commit, "sh"])
+            .arg(case.join("repository"))
+            .current_dir(made.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .envs(["GIT_AUTHOR", "GIT_COMMITTER"].into_iter().flat_map(|who| {
+                [
+                    ("NAME", "Ada"),
+                    ("EMAIL", "ada@example.com"),
+                    ("DATE", "2026-01-01T00:00:00Z"),
+                ]
+                .map(|(name, value)| (format!("{who}_{name}"), value))
+            }))
+            .status();
+        assert!(git.expect("git").success());
+        let url = fs::read_to_string(case.join(format!("deploy/{}/deployment.yml", {
+            let [environment, app] = target(&case);
+            format!("{app}/{environment}")
+        })));
+        let url = url.expect("a config");
+        let url = url
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("source_code_url: "));
+        let instead = format!(
+            "[url \"file://{}\"]\n\tinsteadOf = {}\n",
+            at("repository").display(),
+            url.expect("a URL")
+        );
+        fs::write(at("gitconfig"), instead).expect("a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
+            .arg("render")
+            .args(target(&case))
+            .args(["--payload", "--output"])
+            .arg(at("out"))
+            .current_dir(&case)
+            .env("GIT_CONFIG_GLOBAL", at("gitconfig"))
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .output()
+            .expect("pystrano");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let mut scripts = files(&at("out"));
+        scripts.retain(|name, _| name.extension().is_some_and(|it| it == "sh"));
+        for bytes in scripts.values_mut() {
+            *bytes = without_sums(&String::from_utf8_lossy(bytes)).into_bytes();
+        }
+        compare(&case, &case.join("scripts"), scripts);
+    }
+}
+
+/// The text with zeros in place of sums and sizes of a payload.
+fn without_sums(script: &str) -> String {
+    let mut text = String::new();
+    for line in script.lines() {
+        let is_size = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+            (name.ends_with("_size") && is_number).then(|| format!("{name}=0"))
+        };
+        let mut line = is_size(line).unwrap_or_else(|| line.to_owned());
+        let is_hex =
+            |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let sums: Vec<String> = line
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| is_hex(word))
+            .map(str::to_owned)
+            .collect();
+        if line.contains("payload/") || line.contains("_sha256=") {
+            for sum in sums {
+                line = line.replace(&sum, &"0".repeat(64));
+            }
+        }
+        text += &line;
+        text.push('\n');
+    }
+    text
 }
 
 #[test]

@@ -20,6 +20,17 @@ pub const TESTS: &[Test] = &[
     ("a first deploy with release venvs is killed", |tally| {
         kill(tally, || Site::new("release"), &["deploy", NEW], "");
     }),
+    ("a deploy with a payload is killed", |tally| {
+        let site = || Site::with_payloads("shared", OWN);
+        kill(tally, site, &["deploy", NEW], "");
+    }),
+    (
+        "a deploy with a payload and release venvs is killed",
+        |tally| {
+            let site = || Site::with_payloads("release", OWN);
+            kill(tally, site, &["deploy", NEW], "");
+        },
+    ),
     ("a deploy after the Python tool is killed", |tally| {
         let site = || Site::of_python_tool("shared", PYTHON_TOOL);
         kill(tally, site, &["deploy", NEW], "");

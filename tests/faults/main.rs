@@ -6,6 +6,7 @@
 //! the output say how many were tried, and in how many all rules held.
 
 mod kills;
+mod payload;
 mod rivals;
 mod runner;
 #[path = "../sandbox/mod.rs"]

@@ -3,6 +3,7 @@
 //!
 //! Release, env and dependencies all carry the name of their release, so that a mixture shows.
 
+use crate::payload;
 use crate::sandbox::{Ran, Sandbox, names};
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,9 +40,10 @@ esac
 const PIP: &str = r#"#!/bin/sh
 [ ! -e "$SANDBOX/fail/pip" ] || exit 1
 venv=${0%/bin/pip}
-cp requirements.txt "$venv/package"
+while [ "$1" != -r ]; do shift; done
+cp "$2" "$venv/package"
 rm -rf "$venv/lib"
-mkdir -p "$venv/lib/python3.11/site-packages/package-$(cat requirements.txt).dist-info"
+mkdir -p "$venv/lib/python3.11/site-packages/package-$(cat "$2").dist-info"
 "#;
 
 const PYTHON: &str = r#"#!/bin/sh
@@ -97,6 +99,8 @@ if [ -e "$SANDBOX/fail/sick-${release##*/}" ]; then printf 500; else printf 200;
 pub struct Site {
     pub host: Sandbox,
     venv_mode: &'static str,
+    /// Releases come from payloads.
+    payload: bool,
 }
 
 impl Site {
@@ -113,7 +117,11 @@ impl Site {
         fs::create_dir(host.path("units")).expect("a directory");
         let unit = host.read(&format!("files/{}", UNITS[0]));
         host.write(&format!("files/{}", UNITS[1]), unit);
-        let site = Site { host, venv_mode };
+        let site = Site {
+            host,
+            venv_mode,
+            payload: false,
+        };
         if venv_mode == "shared" {
             site.make_venv();
         }
@@ -123,6 +131,19 @@ impl Site {
     /// A site with releases of this program's own.
     pub fn with(venv_mode: &'static str, releases: &[&str]) -> Site {
         let site = Site::new(venv_mode);
+        for release in releases {
+            assert_eq!(site.run(&["deploy", release]).status, 0, "{release}");
+        }
+        site
+    }
+
+    /// The same, its releases from payloads, without git.
+    pub fn with_payloads(venv_mode: &'static str, releases: &[&str]) -> Site {
+        let mut site = Site::new(venv_mode);
+        site.payload = true;
+        site.host.write("repo/requirements.txt", "");
+        site.host.commit("2");
+        site.host.program("bin/git", "#!/bin/sh\nexit 9\n");
         for release in releases {
             assert_eq!(site.run(&["deploy", release]).status, 0, "{release}");
         }
@@ -212,7 +233,14 @@ impl Site {
                 self.venv_mode,
                 units.join("; ")
             ));
-            self.host.write(&script, self.host.script());
+            if self.payload {
+                let directory = format!("scripts/{release}");
+                payload::pack(&self.host, release, &directory);
+                self.host
+                    .write(&script, self.host.read(&format!("{directory}/deploy.sh")));
+            } else {
+                self.host.write(&script, self.host.script());
+            }
         }
     }
 
@@ -225,6 +253,10 @@ impl Site {
         command
             .arg(format!("scripts/{release}.sh"))
             .args(words)
+            .args(
+                self.payload
+                    .then(|| format!("payload=scripts/{release}/payload.tar")),
+            )
             .stdin(Stdio::null())
             .stderr(output.try_clone().expect("a descriptor"))
             .stdout(output);

@@ -316,6 +316,9 @@ fn every_function(shell: &str) {
     let mut scripts = 0;
     for case in names(&golden) {
         let case = golden.join(case);
+        if case.join("repository").exists() {
+            continue; // without sums they deploy nothing; see payload.rs
+        }
         for server in names(&case.join("scripts")) {
             let path = case.join("scripts").join(server).join("deploy.sh");
             if let Ok(script) = fs::read_to_string(&path) {

@@ -8,6 +8,7 @@ mod completions;
 mod cut;
 mod deploy;
 mod lint;
+mod payload;
 mod setup;
 
 use std::path::Path;

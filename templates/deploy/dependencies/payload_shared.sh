@@ -20,7 +20,7 @@
 	install_state() {
 		{
 			printf '%s\n' "$dependencies_sha256"
-			cat "$venv/pyvenv.cfg"
+			cat "$venv/pyvenv.cfg" || :
 			stat -L -c '%n %i %s %y' "$venv/bin/python" "$venv"/lib/python*/site-packages
 		} 2>/dev/null | sha256sum
 	}

@@ -1,0 +1,1264 @@
+#!/bin/sh
+# deploy.sh: releases of one app on one server.
+#
+#   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
+#   sh deploy.sh rollback [RELEASE]    promote an earlier release again
+#   sh deploy.sh restart               restart what runs here, and verify it
+#   sh deploy.sh status                show what runs here
+#
+# Run it as shop on shop.example.com. RELEASE defaults to the time, in UTC. With lock-wait=SECONDS
+# it waits that long for another run, which holds the lock.
+# A deploy takes these steps, each a function below. Until promote the app goes on as it was.
+#   lock          one run at a time; what a killed run left behind is removed
+#   release       whatever would stop the release later stops it now
+#   code          'branch main', from payload/0000000000000000000000000000000000000000000000000000000000000000.tar
+#   env           the launcher, which starts commands and the app
+#   media         a link to /home/shop/apps/shop/shared/media
+#   dependencies  into /home/shop/.venv-shop
+#   static        static files
+#   migrate       the database; a migration that has begun is never cut short
+#   promote       one rename switches current to the release; if a later step fails, it is switched back
+#   restart       shop.service
+#   verify        'http://127.0.0.1:8000/' answers
+#   prune         all but 5 releases
+#
+# Exit status: 0 done; 1 it failed after promotion and the old release is back;
+# 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
+# could not be brought back either.
+
+# The braces make the shell read all of it first: half a file runs nothing.
+# Single quotes hold values and what other programs expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
+{
+	# ---- settings
+
+	app=shop/production
+	user=shop
+	root=/home/shop/apps/shop
+	payload_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	payload_size=0
+	payload_commit=b99e3416e4c77192dadc4653aad497306f9fb0c8
+	payload_source='branch main'
+	source_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	source_size=0
+	dependencies_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	dependencies_size=0
+	python=python3.13
+	venv=/home/shop/.venv-shop
+	services=shop.service
+	health_check_url='http://127.0.0.1:8000/'
+	health_check_timeout=30 # seconds
+	keep_releases=5
+
+	releases=$root/releases
+	shared=$root/shared
+	state=$root/.pystrano
+
+	# ---- commands
+
+	deploy() {
+		find_payload
+		take_lock
+		check_host
+		stage=building
+		get_code
+		put_env
+		link_media
+		install_dependencies
+		drop_agent
+		need_program gunicorn
+		refresh_static_files
+		await_order ready migrate
+		migrate
+		await_order migrated go
+		event "fact release $release"
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+		prune
+		conclude 0 deployed "Deployed $release ($commit)"
+	}
+
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
+		commit=$(commit_of "$release")
+		need_launcher "$release"
+		[ -z "$current" ] || need_launcher "$current"
+		report ok "Found release $release"
+		event "fact release $release"
+		await_order ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
+	}
+
+	# restart_alone: what runs is started again, and verified. There is nothing to go back to.
+	restart_alone() {
+		take_lock
+		begin release
+		[ -n "$current" ] || die 3 'there is no release to restart; deploy first'
+		release=$current
+		check_promotion
+		commit=$(commit_of "$release")
+		report ok "Found release $release"
+		event "fact release $release"
+		event "fact commit $commit"
+		unwatch_controller
+		# What was begun comes to its end, and into the log.
+		trap '' HUP INT PIPE TERM
+		if restart && verify; then
+			log restarted
+			conclude 0 restarted "Restarted $release ($commit)"
+		else
+			failed_with_log "$?"
+			log restart-failed
+			conclude 1 failed "$unit does not run as it should; look at this host now"
+		fi
+	}
+
+	# find_previous sets $release to what ran before $current. Earlier tools did not write that
+	# down: of theirs it is the one before by name, the time.
+	find_previous() {
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
+		else
+			release=$(good_releases | LC_ALL=C sort | sed "/^$current\$/,\$d" | tail -n 1)
+		fi
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
+	}
+
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
+	}
+
+	status() {
+		stage=looking
+		# The lock first: what is seen after a free one is final.
+		find_holder
+		find_current
+		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
+		read -r since _ _ by _ <<EOF
+$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
+EOF
+		fact current "${current:--}"
+		fact commit "$(commit_of "${current:--}")"
+		fact since "${since:--}"
+		fact by "${by:--}"
+		fact_unit shop.service
+		for name in $(good_releases); do
+			[ "$name" = "$current" ] || fact release "$name"
+		done
+		for name in "$releases"/*/.pystrano/unfinished; do
+			name=${name%/.pystrano/unfinished}
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
+		done
+		[ -z "$holder" ] || fact lock "$holder"
+		[ -z "$history" ] || fact last "${history##*
+}"
+		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
+		[ -z "$facts" ] || tell_system
+		conclude 0 'done' ''
+	}
+
+	# tell_system: what runs here, for the report of a fault.
+	tell_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			said=$(isolated "$program" --version 2>&1) || said='missing'
+			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "$venv")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
+	}
+
+	# fact NAME VALUE: a line of the result.
+	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
+
+	# fact_unit UNIT: its state; since when, where it is not active.
+	fact_unit() {
+		active=$(systemctl is-active "$1") || active="$active since $(systemctl show --value --property=StateChangeTimestamp --timestamp=utc "$1")"
+		fact unit "$1 $active"
+	}
+
+	# ---- lock: one run at a time; what a killed run left behind is removed
+
+	# The kernel frees the lock when this shell dies, however it dies; so no command that
+	# may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
+		mkdir -p "$state"
+		touch "$state/lock"
+		exec 9>>"$state/lock"
+		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
+		find_current
+		stage=locked
+		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		name_holder
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
+		watch_controller 0
+		clean_up
+		import_legacy_log
+		report ok "Locked $root"
+	}
+
+	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	wait_for_lock() {
+		find_current
+		# The holder writes its name just after it has the lock.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			find_holder
+			[ -z "$holder" ] || break
+			sleep 0.2
+		done
+		if [ "$lock_wait" -gt 0 ]; then
+			report warning "Waiting up to $lock_wait s for another run, which holds the lock: ${holder:-somebody}"
+			watch_controller 0
+			waited=0
+			while [ "$waited" -lt "$lock_wait" ]; do
+				sleep 1
+				if flock -n 9 9>&9; then
+					unwatch_controller
+					return 0
+				fi
+				waited=$((waited + 1))
+			done
+			unwatch_controller
+			find_holder
+		fi
+		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
+	# what clean_up removes makes room.
+	name_holder() {
+		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
+	}
+
+	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	find_holder() {
+		holder=$(cat "$state/lock" 2>/dev/null) || :
+		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
+	}
+
+	# find_current sets $current to the name of the release that runs, or to nothing.
+	find_current() {
+		current=$(readlink -e "$root/current") || :
+		current=${current##*/}
+	}
+
+	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
+	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	clean_up() {
+		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
+		rm -f "$state/part"
+		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
+			left=${left%/.pystrano/unfinished}
+			case $left in "$releases/*") continue ;; esac
+			if [ -e "$left" ]; then
+				stop_orphans "$left"
+				discard "${left##*/}" || report warning "Could not remove $left"
+			fi
+		done
+	}
+
+	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
+	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	stop_orphans() {
+		warned=''
+		while
+			orphans=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$orphans" ]
+		do
+			if [ ! -s "$1/.pystrano/unfinished" ]; then
+				for orphan in $orphans; do
+					kill -KILL "$orphan" 2>/dev/null || :
+				done
+			elif [ -z "$warned" ]; then
+				report warning "Waiting for the migration of a killed run, process ${orphans%%[!0-9]*}"
+				warned=yes
+			fi
+			sleep 0.2
+		done
+	}
+
+	# discard RELEASE: it is renamed first: half a release is never listed.
+	discard() {
+		trash=$1
+		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
+			trash=.trash-$1
+			remove "$releases/$trash" || return
+			mv -T "$releases/$1" "$releases/$trash" || return
+		fi
+		remove "$releases/$trash" "$releases/.new-$1"
+	}
+
+	# remove PATH...: read-only directories, too.
+	remove() {
+		rm -rf "$@" 2>/dev/null && return
+		chmod -R u+rwx "$@" 2>/dev/null || :
+		rm -rf "$@"
+	}
+
+	# good_releases prints those that may be promoted again, in the order of their promotions. Those
+	# of earlier versions have no number; they come first, by name.
+	good_releases() {
+		for dir in "$releases"/*/; do
+			dir=${dir%/}
+			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
+				number=''
+				read -r number 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${number:-0}" "${dir##*/}"
+			fi
+		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
+	}
+
+	# ---- release: whatever would stop it later stops it now
+
+	check_host() {
+		begin release
+		if [ -z "$release" ]; then
+			while
+				release=$(date -u +%Y%m%d%H%M%S)
+				[ -e "$releases/$release" ]
+			do sleep 1; done
+		fi
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
+			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
+		[ "$("$venv/bin/python" -V 2>&1)" = "$("$python" -V 2>&1)" ] ||
+			die 3 "$venv has $("$venv/bin/python" -V 2>&1), not that of $python; name another venv_dir and run setup.sh, or set venv_mode: release"
+		check_promotion
+		compare_unit shop.service 161bcc1431f618b6da33990ed75b4bcf65ba178b501001ddce128e26de41c3bf
+		report ok "Prepared release $release"
+	}
+
+	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	compare_unit() {
+		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
+		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
+	}
+
+	# check_promotion: what a rollback needs of that, too.
+	check_promotion() {
+		check_owner root "$root"
+		check_owner venv /home/shop/.venv-shop
+		check_owner unit shop.service
+		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
+		check_services
+	}
+
+	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
+	check_owner() {
+		records=/var/lib/pystrano/apps
+		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
+		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
+	}
+
+	# ---- payload: the code, and what it depends on, in one file
+
+	# find_payload: the one that this script was made with, beside it or where payload=PATH says. A
+	# controller sends the parts of it that are wanted.
+	find_payload() {
+		[ -z "$nonce" ] || return 0
+		begin payload
+		find_current
+		if [ -z "$payload" ]; then
+			for payload in "${here%/*}/payload" "$here/payload" "$here"; do
+				payload=$payload/$payload_sha256.tar
+				[ ! -f "$payload" ] || break
+			done
+		fi
+		[ -f "$payload" ] || die 3 "there is no payload/$payload_sha256.tar beside this script; bring it along, or say where it is: payload=PATH"
+		[ -r "$payload" ] || die 3 "$user may not read $payload"
+		is_whole "$payload" "$payload_sha256" "$payload_size" || die 3 "$payload is damaged, or not the payload of this script"
+		report ok "Checked $payload"
+	}
+
+	# is_whole FILE SHA256 SIZE
+	is_whole() {
+		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
+	}
+
+	get_code() {
+		begin code
+		commit=$payload_commit
+		event "fact commit $commit"
+		new=$releases/.new-$release
+		mkdir "$new"
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		get_part source.tar.gz "$source_sha256" "$source_size"
+		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
+		rm -f "$state/part"
+		mkdir "$new/.pystrano"
+		: >"$new/.pystrano/unfinished"
+		printf '%s\n' "$commit" >"$new/.pystrano/commit"
+		printf '%s\n' "$current" >"$new/.pystrano/previous"
+		mv "$new" "$releases/$release"
+		report changed "Unpacked $payload_source at $(printf %.12s "$commit")"
+	}
+
+	# get_part NAME SHA256 SIZE: a part of the payload becomes $state/part.
+	get_part() {
+		if [ -n "$nonce" ]; then
+			receive_part "$1" "$3"
+		else
+			isolated tar -xOf "$payload" "$1" >"$state/part"
+		fi
+		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
+	}
+
+	# receive_part NAME SIZE: the controller sends it, and nothing else until the next event.
+	receive_part() {
+		unwatch_controller
+		event "need $1"
+		read_order || :
+		[ "$order" = "part $1" ] || die 3 'cancelled'
+		: >"$state/part"
+		left=$2
+		while [ "$left" -gt 0 ]; do
+			chunk=$((left < 1048576 ? left : 1048576))
+			# The link may be frozen.
+			timeout 60 dd bs=64K count="$chunk" iflag=fullblock,count_bytes status=none <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
+			left=$((left - chunk))
+			[ "$(($(wc -c <"$state/part") + left))" -eq "$2" ] || die 3 'cancelled'
+		done
+		watch_controller 0
+	}
+
+	put_env() {
+		begin env
+		write_env "$releases/$release/.pystrano"
+		[ -z "$current" ] || need_launcher "$current"
+		report changed 'Wrote the launcher'
+	}
+
+	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	write_env() (
+		umask 077
+		cat >"$1/run" <<\EOF
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"
+export VIRTUAL_ENV=/home/shop/.venv-shop
+export PATH="$VIRTUAL_ENV/bin:$PATH"
+exec "$@"
+EOF
+		chmod 700 "$1/run"
+	)
+
+	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
+	# lack. The one of this run fits where the env is the same.
+	need_launcher() {
+		if [ -x "$releases/$1/.pystrano/run" ]; then
+			return
+		fi
+		mkdir "$releases/.new-launcher"
+		write_env "$releases/.new-launcher"
+		if [ ! -e "$releases/$1/.pystrano/env" ]; then
+			mkdir -p "$releases/$1/.pystrano"
+			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+		fi
+		rm -rf "$releases/.new-launcher"
+		[ -x "$releases/$1/.pystrano/run" ] ||
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+	}
+
+	link_media() {
+		begin media
+		mkdir -p "$shared/media"
+		code=$(cd "$releases/$release" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		share_directory media
+		report changed 'Linked shared media'
+	}
+
+	# share_directory NAME: the release gets a link to the one in shared. What the first release
+	# brings is copied there, once; nothing there is overwritten.
+	share_directory() {
+		own="$releases/$release"/$1
+		if [ -d "$own" ] && [ ! -L "$own" ]; then
+			if [ ! -e "$state/copied/$1" ]; then
+				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+				isolated sync -f "$shared/$1"
+				mkdir -p "$state/copied/$1"
+				report changed "Copied what the repository has in $1 to shared/$1"
+			fi
+			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+		elif [ -e "$own" ] || [ -L "$own" ]; then
+			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+		fi
+		link_shared "$1"
+	}
+
+	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+			fi
+		done'
+
+	# link_shared NAME: in place of what the repository may hold under that name.
+	link_shared() {
+		rm -rf "$releases/$release"/"${1:?}"
+		ln -s "../../shared/$1" "$releases/$release"/"$1"
+	}
+
+	install_dependencies() {
+		begin dependencies
+		if [ "$(install_state)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
+			report ok 'Python dependencies are installed already'
+			return
+		fi
+		rm -f "$venv/.installed" # half an install is none
+		packages=$(packages)
+		install_packages
+		# Installed means: all of it is on the disk.
+		isolated sync -f "$venv"
+		install_state >"$venv/.installed"
+		report changed 'Installed Python dependencies'
+	}
+
+	# install_state prints what stays the same while there is nothing to install.
+	install_state() {
+		{
+			printf '%s\n' "$dependencies_sha256"
+			cat "$venv/pyvenv.cfg"
+			stat -L -c '%n %i %s %y' "$venv/bin/python" "$venv"/lib/python*/site-packages
+		} 2>/dev/null | sha256sum
+	}
+
+	# install_packages: each has the SHA-256 that was resolved for it.
+	install_packages() {
+		get_dependencies
+		pip_install "$venv" --no-index --find-links "$dependencies/wheels" --require-hashes -r "$dependencies/requirements.txt" || misfit "$?"
+		rm -rf "$dependencies"
+	}
+
+	misfit() {
+		made_for='Python 3.13 on x86_64-manylinux_2_36'
+		die "$1" "the packages of the payload are for $made_for, and this host has $("$venv/bin/python" -V 2>&1) on $(uname -m); where they do not fit, set python and platform"
+	}
+
+	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	pip_install() {
+		into=$1
+		shift
+		if isolated grep -qsE '^[[:space:]]*(target|prefix|root|python)[[:space:]]*[=:]' "${PIP_CONFIG_FILE:-}" /etc/pip.conf /etc/xdg/pip/pip.conf \
+			"$HOME/.pip/pip.conf" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$into/pip.conf"; then
+			set -- --target '' --prefix "$into" --root / "$@"
+			export PIP_PYTHON="$into/bin/python"
+		fi
+		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
+	}
+
+	packages='' # those that were there before this run
+
+	# packages prints what is installed in the virtualenv.
+	packages() {
+		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
+	}
+
+	# tell_packages tells what a run that ends without its release leaves changed in the virtualenv
+	# that releases share: nothing takes that back.
+	tell_packages() {
+		if [ -n "$packages" ]; then
+			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
+			if [ -n "$changed" ]; then
+				event "fact packages $changed"
+				report warning "The shared virtualenv was changed, and stays so: $changed"
+			fi
+		fi
+	}
+
+	# in_release COMMAND: in the directory of the release, with the virtualenv first on PATH, and
+	# without the env file.
+	in_release() (
+		cd "$releases/$release" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
+
+	# get_dependencies: those of the payload, into $dependencies, where something has to be installed.
+	get_dependencies() {
+		dependencies=$releases/$release/.pystrano/dependencies
+		[ ! -d "$dependencies" ] || return 0
+		mkdir "$dependencies"
+		get_part dependencies.tar "$dependencies_sha256" "$dependencies_size"
+		isolated tar -xf "$state/part" -C "$dependencies"
+		rm -f "$state/part"
+	}
+
+	# need_program NAME: a unit starts it; the release could not run without it.
+	need_program() {
+		if [ ! -x "$venv/bin/$1" ] && ! isolated "$releases/$release/.pystrano/run" sh -c 'command -v "$1"' sh "$1" >/dev/null 2>&1; then
+			die 3 "there is no bin/$1 in the virtualenv; add $1 to "requirements.txt
+		fi
+	}
+
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
+	refresh_static_files() {
+		begin static
+		run "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py collectstatic --noinput
+		report changed 'Refreshed static assets'
+	}
+
+	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
+	# key at a terminal reaches it.
+	migrate() {
+		begin migrate
+		name_holder 'migrates'
+		watch_controller "$$"
+		echo migrating >"$releases/$release/.pystrano/unfinished"
+		copy=$releases/$release/.pystrano/migrated
+		run setsid "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py migrate --noinput
+		copy=''
+		: >"$releases/$release/.pystrano/unfinished"
+		unwatch_controller
+		report changed 'Applied database migrations'
+	}
+
+	# report_migrations: what a run that ends without its release has applied, and how to undo it:
+	# nothing takes the schema back.
+	report_migrations() {
+		applied=$(sed -n 's/^ *Applying \([A-Za-z0-9_]*\.[A-Za-z0-9_]*\)\.\.\. OK$/\1/p; s/.*Running upgrade .* -> \([A-Za-z0-9_]*\).*/\1/p' \
+			"$releases/$release/.pystrano/migrated" 2>/dev/null | tr '\n' ' ')
+		if [ -z "$applied" ] || [ "$action" = rollback ]; then
+			return
+		fi
+		undo=''
+		for name in $applied; do
+			case $undo in *" ${name%%.*} "*) continue ;; esac
+			before=$(isolated "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py showmigrations "${name%%.*}" 2>/dev/null |
+				sed -n 's/^ \[.\] \([^ ]*\).*/\1/p' | sed "/^${name#*.}\$/,\$d" | tail -n 1)
+			undo="python manage.py migrate ${name%%.*} ${before:-zero}${undo:+; $undo}"
+		done
+		event "fact migrations $applied"
+		event "fact undo $undo"
+		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+	}
+
+	# ---- promote
+
+	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	promote() {
+		begin promote
+		event "fact commit $commit"
+		event "fact previous ${current:--}"
+		# From here on this run ends what it began, alone if it must.
+		trap '' HUP INT PIPE TERM
+		number_release
+		# The release must be on the disk before the link to it is: power may fail.
+		isolated sync -f "$releases/$release"
+		prepare_links
+		stage=promoted
+		if switch_to next "$release" && restart && verify; then
+			rm -f "$root/.back" || :
+			log "$1"
+		else
+			revert "$?"
+		fi
+	}
+
+	# number_release gives $release the next number: releases are listed, gone back to and pruned in
+	# the order of their promotions.
+	number_release() {
+		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
+		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
+		mkdir -p "$releases/$release/.pystrano"
+		mv -f "$state/order" "$releases/$release/.pystrano/"
+	}
+
+	# prepare_links makes the links that current will be. The way back is there before it is needed:
+	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
+	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
+	prepare_links() {
+		rm -f "$root/.next" "$root/.back"
+		ln -s "releases/$release" "$root/.next"
+		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
+	}
+
+	# switch_to next|back RELEASE: one rename switches code and env together.
+	switch_to() {
+		mv -fT "$root/.$1" "$root/current" &&
+			report changed "Promoted $2 to current"
+	}
+
+	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	of_services() {
+		"$@" shop.service
+	}
+
+	# service_properties NAME...: prints a line with them for each of these units.
+	service_properties() {
+		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+			{
+				split("", value)
+				for (i = 1; i <= NF; i++)
+					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				count = split(names, name, " ")
+				for (i = 1; i <= count; i++)
+					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
+			}'
+	}
+
+	# check_services: this user may restart them, and systemd has them.
+	check_services() {
+		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
+		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
+			case $said in
+			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			esac
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+		fi
+		while read -r unit load; do
+			case $load in
+			not-found | masked | error | bad-setting) die 3 "systemd has no usable $unit (see: systemctl status $unit); run setup.sh first" ;;
+			esac
+		done <<EOF
+$(service_properties Id LoadState)
+EOF
+	}
+
+	restart() {
+		begin restart
+		unit=shop.service # the one that a failure is about
+		restart_services || return
+		started=$(service_states)
+		report changed "Restarted $services"
+	}
+
+	# restart_services waits where systemd refuses a unit that was started too often lately, by a
+	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	restart_services() {
+		wait_for_start_limit
+		before=$(service_properties InvocationID)
+		waited=0
+		restarted=$(date +%s.%N)
+		until said=$(of_services isolated sudo -n systemctl restart 2>&1); do
+			code=$?
+			note_start
+			if ! were_refused || [ "$waited" -ge "$longest" ]; then
+				run printf '%s\n' "$said"
+				fallen=$(service_states | grep -v ' active ') || fallen=$unit
+				unit=${fallen%% *}
+				return "$code"
+			fi
+			sleep 1
+			waited=$((waited + 1))
+		done
+		note_start
+		[ -z "$said" ] || run printf '%s\n' "$said"
+	}
+
+	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
+	# refuses to start it.
+	wait_for_start_limit() {
+		waited=0
+		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			sleep 0.5
+			waited=$((waited + 1))
+		done
+	}
+
+	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
+	# of earlier runs, and its own after crashes.
+	start_limit_is_reached() {
+		read -r uptime _ </proc/uptime
+		{
+			sed 's/^/start /' "$state/starts" 2>/dev/null
+			service_properties StartLimitBurst NRestarts ActiveEnterTimestampMonotonic StartLimitIntervalUSec
+		} | awk -v now="$uptime" '
+			$1 == "start" { starts[++count] = $2; next }
+			{
+				seconds = 0
+				for (i = 4; i <= NF; i++)
+					seconds += $i * ($i ~ /[mu]s$/ ? 0.001 : $i ~ /s$/ ? 1 : $i ~ /min$/ ? 60 : $i ~ /h$/ ? 3600 : 86400)
+				recent = now - $3 / 1000000 < seconds ? $2 : 0
+				for (i = 1; i <= count; i++)
+					recent += starts[i] <= now && now - starts[i] <= seconds
+				if ($1 > 0 && recent >= $1) reached = 1
+			}
+			END { exit !reached }'
+	}
+
+	# note_start keeps when the last ones were, by a clock that nobody sets.
+	note_start() {
+		read -r uptime _ </proc/uptime
+		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
+		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
+	}
+
+	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
+	# not always, say so in their result.
+	were_refused() {
+		refused=1 longest=30
+		while read -r active result invocation; do
+			if [ "$active" = failed ]; then
+				printf '%s\n' "$before" | grep -qxF -e "$invocation" || return
+				[ "$result" != start-limit-hit ] || longest=900
+				refused=0
+			fi
+		done <<EOF
+$(service_properties ActiveState Result InvocationID)
+EOF
+		return "$refused"
+	}
+
+	# service_states: a new invocation means that systemd had to start a unit again.
+	service_states() {
+		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+	}
+
+	# services_hold: all are active, and still as they were after the restart.
+	services_hold() {
+		states=$(service_states)
+		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
+			return
+		fi
+		fallen=$(printf '%s\n' "$states" | grep -v ' active ') ||
+			fallen=$(printf '%s\n' "$states" | grep -vxF -e "$started") || fallen=$unit
+		unit=${fallen%% *}
+		reason="$unit did not stay up"
+		return 1
+	}
+
+	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
+	# lead through current it would go on with old code.
+	run_release() {
+		while read -r unit process; do
+			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			case $where/ in
+			*"/$(readlink "$root/current")/"*) ;;
+			"$(cd -P "$releases" && pwd)"/*)
+				reason="$unit runs in $where; its WorkingDirectory must lead through $root/current"
+				return 1
+				;;
+			esac
+		done <<EOF
+$(service_properties Id MainPID)
+EOF
+		unit=shop.service
+	}
+
+	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	failed_with_log() {
+		[ -z "$nonce" ] || show_log
+		failed "$1"
+		[ -n "$nonce" ] || show_log
+	}
+
+	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
+	# for that: the reason is most often among them.
+	show_log() {
+		case "$step $reason" in
+		*'another host failed') return 0 ;;
+		restart\ * | verify\ *) ;;
+		*) return 0 ;;
+		esac
+		if ! isolated sudo -n -l journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 >/dev/null 2>&1; then
+			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
+			return 0
+		fi
+		# The last lines may still be on their way.
+		log='' before=-
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			[ -z "$log" ] || [ "$log" != "$before" ] || break
+			before=$log
+			sleep 0.1
+			log=$(isolated sudo -n journalctl --no-pager --unit="$unit" --output=short-unix --lines=10000 2>/dev/null | isolated log_lines | tail -n 20)
+		done
+		[ -z "$log" ] || run printf '%s\n' "$log"
+	}
+
+	# log_lines: those since the restart, without their times.
+	log_lines() {
+		awk -v since="$restarted" '
+			/^[0-9]+\.[0-9]+ / {
+				shown = $1 >= since
+				sub(/^[^ ]+ [^ ]+ /, "")
+			}
+			shown'
+	}
+
+	verify() {
+		begin verify
+		read_clock
+		deadline=$((now + health_check_timeout)) broken_since=''
+		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
+		until is_healthy; do
+			[ "$patience" -ge 5 ] || patience=$((patience + 1))
+			read_clock
+			if [ "$now" -ge "$deadline" ]; then
+				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
+				return 1
+			fi
+			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
+			# before it, which may still wait for it.
+			case $code in
+			50[2-4]) broken_since='' ;;
+			5*) broken_since=${broken_since:-$now} ;;
+			*) broken_since='' ;;
+			esac
+			if [ -n "$broken_since" ] && [ "$((now - broken_since))" -ge 5 ]; then
+				reason="$health_check_url answered with $code for 5 s"
+				return 1
+			fi
+			services_hold || return
+			sleep 0.2
+		done
+		warn_of_redirect
+		services_hold || return
+		run_release || return
+		report ok 'Verified that the app answers'
+	}
+
+	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
+	# the client's side is https.
+	is_healthy() {
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$patience" --output /dev/null \
+			--header 'X-Forwarded-Proto: https' \
+			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :
+		code=${answer%% *}
+		{ [ "${code:-0}" -ge 200 ] && [ "${code:-0}" -le 399 ]; }
+	}
+
+	# warn_of_redirect: an app that only sends to https may be broken behind it.
+	warn_of_redirect() {
+		case $answer in
+		*' https://'*)
+			if [ "/${answer#* https://*/}" = / ]; then
+				report warning "$health_check_url only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
+			fi
+			;;
+		esac
+	}
+
+	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	revert() {
+		tell_packages
+		failed_with_log "$1"
+		failed_step=$step
+		begin revert
+		if [ -z "$current" ]; then
+			rm -f "$root/current"
+			restart_services || : # it ran $release, and there is nothing else to run
+		elif ! { switch_to back "$current" && restart && verify; }; then
+			show_log
+			log doubt
+			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
+		fi
+		report_migrations
+		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
+		log reverted
+		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
+	}
+
+	# log RESULT
+	log() {
+		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+	}
+
+	# import_legacy_log: earlier versions kept the log in shared.
+	import_legacy_log() {
+		if [ ! -e "$state/revisions.log" ] && read_shared revisions.log >"$state/log"; then
+			mv "$state/log" "$state/revisions.log"
+			rm -f "$shared/revisions.log"
+		fi
+		rm -f "$state/log"
+	}
+
+	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
+	# waited for, and nothing endless read.
+	read_shared() {
+		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
+			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
+	}
+
+	# prune: neither the release that runs nor the one before it is ever pruned.
+	prune() {
+		begin prune
+		pruned=0
+		for old in $(good_releases | head -n "-$keep_releases"); do
+			case $old in "$release" | "$current") continue ;; esac
+			if ! discard "$old"; then
+				report warning "Could not remove $releases/$old"
+				return
+			fi
+			pruned=$((pruned + 1))
+		done
+		case $pruned in
+		0) report ok 'There is nothing to prune' ;;
+		*) report changed "Pruned $pruned old releases" ;;
+		esac
+	}
+
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
+	}
+
+	event() { emit "$1" ''; }
+
+	# begin STEP
+	begin() {
+		step=$1
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	report() {
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() { "$@" 3<&- 9>&-; }
+
+	mark='' # what no command prints
+
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
+	run() {
+		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
+	}
+
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') continue ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
+			esac
+			emit "out $line" "$line" 2>/dev/null
+			[ -z "$copy" ] || printf '%s\n' "$line" >>"$copy"
+		done
+		exit 137 # the command and the shell around it were killed
+	}
+
+	copy='' # the file that gets what relay shows, too
+
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# ---- the run
+
+	main() {
+		set -eu
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
+		case $0 in
+		/*) here=${0%/*} ;;
+		*) here=$PWD/$0 here=${here%/*} ;;
+		esac
+		from=$PWD payload=''
+		cd / # the caller's directory may be closed to this user
+		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			barrier=*) barrier=${word#*=} ;; # seconds
+			lock-wait=*) lock_wait=${word#*=} ;;
+			payload=/*) payload=${word#*=} ;;
+			payload=*) payload=$from/${word#*=} ;;
+			facts=*) facts=${word#*=} ;; # what runs here, with status
+			*)
+				[ -z "$release" ] || usage
+				[ -z "$action" ] && action=$word || release=$word
+				;;
+			esac
+		done
+		action=${action:-deploy}
+		case $action in deploy | rollback | restart | status) ;; *) usage ;; esac
+		[ "$action" != restart ] || [ -z "$release" ] || usage
+		case $lock_wait in '' | *[!0-9]*) usage ;; esac
+		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
+		start_run "$action" "${release:--}"
+		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
+		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
+		stage=checking
+		[ "$action" != restart ] || restart_alone
+		"$action"
+	}
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|restart|status] [RELEASE] [lock-wait=SECONDS] [payload=FILE]' >&2
+		exit 2
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS: a run that did not conclude ends here.
+	end_run() {
+		tell_packages
+		failed "$1"
+		report_migrations
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
+		esac
+		# Only with the lock: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order" "$state/part"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+
+	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
+	# fails at the end of the input, and when nothing comes in time.
+	read_order() {
+		order='wait'
+		while [ "$order" = wait ]; do
+			line=$(timeout "${barrier:-60}" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			case $line in "$nonce "*) order=${line#* } ;; esac
+		done
+	}
+
+	# await_order PHASE ORDER: goes on at this order only.
+	await_order() {
+		unwatch_controller
+		if [ -n "$barrier" ]; then
+			name_holder "waits for the other servers ($1)"
+			event "phase $1"
+			read_order || :
+			name_holder
+			[ "$order" = "$2" ] || die 3 'cancelled'
+		fi
+	}
+
+	watcher='' # the process that watches the controller
+
+	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	watch_controller() {
+		[ -n "$nonce" ] || return 0
+		{
+			while IFS= read -r _; do :; done
+			trap '' TERM
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
+		} <&3 >/dev/null 2>&1 8<&- 9>&- &
+		watcher=$!
+	}
+
+	unwatch_controller() {
+		[ -n "$watcher" ] || return 0
+		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		wait "$watcher" 2>/dev/null || :
+		watcher=''
+	}
+
+	exec 3<&0 </dev/null
+	main "$@"
+	exit
+}

@@ -1,0 +1,1156 @@
+#!/bin/sh
+# setup.sh: makes a server ready for deploy.sh.
+#
+#   sudo sh setup.sh [--prune]
+#
+# Run it as root on shop.example.com. What a step finds done, it leaves as it is:
+#   host         what cannot work here stops the run
+#   lock         one setup at a time on a host
+#   ownership    what shop/production has on the host, recorded for others; what is another's is refused
+#   user         the account shop, and whether it can log in
+#   keys         who may log in as root may log in as shop
+#   directories  /home/shop/apps/shop
+#   packages     those named in the settings below
+#   sudo         shop may restart shop.service and read its log as root, and nothing else
+#   virtualenv   /home/shop/.venv-shop
+#   known-hosts  the keys of the hosts that code comes from
+#   service      shop.service, enabled; the first deploy starts what runs the app
+#   leftovers    what an earlier setup of this app brought and the config no longer has
+#
+# Units and sudo rules among the leftovers are removed, keys, known hosts and secrets named; with
+# --prune they are removed, too. What others put there stays.
+#
+# In a directory that shop can write, root changes nothing itself: it acts as
+# shop there, so that a link planted in it leads no further than shop may go.
+#
+# Exit status: 0 done; 1 a step failed, run it again when that is fixed; 2 refused, nothing was changed.
+
+# The braces make the shell read all of it first: half a file runs nothing.
+# Single quotes hold what the programs started here expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
+{
+	# ---- settings
+
+	user=shop
+	root=/home/shop/apps/shop
+	venv=/home/shop/.venv-shop
+	python=python3.13
+	base_packages='python3 python3-venv curl ca-certificates sudo'
+	units=shop.service
+	services=shop.service # of them, those that run the app
+	sudo_file=/etc/sudoers.d/pystrano-shop,shop+service
+
+	state=/var/lib/pystrano
+
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
+	}
+
+	event() { emit "$1" ''; }
+
+	# begin STEP
+	begin() {
+		step=$1
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	report() {
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() { "$@" 3<&- 9>&-; }
+
+	mark='' # what no command prints
+
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
+	run() {
+		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
+	}
+
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') continue ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
+			esac
+			emit "out $line" "$line" 2>/dev/null
+		done
+		exit 137 # the command and the shell around it were killed
+	}
+
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# finish_step TEXT: the step is over, and counts by its outcome.
+	finish_step() {
+		report "$outcome" "$1"
+		case $outcome in
+		ok) unchanged=$((unchanged + 1)) ;;
+		changed) changed=$((changed + 1)) ;;
+		warning) warnings=$((warnings + 1)) ;;
+		esac
+		outcome=ok
+	}
+
+	# ---- who owns what on this host
+
+	# setup.sh records in /var/lib/pystrano/apps/APP/ENVIRONMENT what each has on the host, each thing on
+	# a line: user, root (project_root), venv (venv_dir), unit, sudo (file of the rule), secret (file) or
+	# deploy-key (name in ~/.ssh), a space, its name.
+	app=shop/production
+	records=/var/lib/pystrano/apps
+
+	# owner_of KIND NAME prints which other app and environment has it, if one does.
+	owner_of() {
+		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
+	}
+	record=$records/$app
+	kept=$state/kept/$app # what was brought into the user's .ssh
+	output=$state/output  # of a command of the user
+
+	# warn TEXT: something to look at; the step goes on.
+	warn() {
+		report warning "$1"
+		warnings=$((warnings + 1))
+	}
+
+	# ---- acting as the app user
+
+	# as_user COMMAND
+	as_user() {
+		act_as "$user" "$home" "$@"
+	}
+
+	# act_as USER HOME COMMAND: in a session without a terminal, for fifteen minutes at most. What it
+	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
+	# the controller's connection or the lock, and what root reads of it is bounded.
+	act_as() {
+		exec 4<&0
+		(isolated become "$@") <&4 >"$output" 2>&1 4<&- &
+		worker=$!
+		exec 4<&-
+		code=0
+		wait "$worker" || code=$?
+		worker=''
+		case $code in
+		0 | 10) user_failed='' ;;
+		124)
+			reason="a command of $1 took more than 15 minutes"
+			user_failed=yes
+			;;
+		*) user_failed=yes ;;
+		esac
+		(exit "$code") # after a return, yash ends without a trap
+	}
+
+	become() {
+		export USER="$1" LOGNAME="$1" HOME="$2"
+		shift 2
+		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
+	}
+
+	# change COMMAND: as the app user; COMMAND ends with 10 when it changed something, 0 when not.
+	change() {
+		code=0
+		as_user "$@" || code=$?
+		case $code in
+		0) ;;
+		10) outcome=changed ;;
+		*) (exit "$code") ;;
+		esac
+	}
+
+	# user_output prints the last lines of what the app user's command printed, as plain text.
+	user_output() {
+		tail -c 4096 "$output" | tail -n 20 | LC_ALL=C tr -c '\011\012\040-\176' '?'
+	}
+
+	# edit_ssh ACTION NAME NEW <LINES: as the app user, in a file of its .ssh. ACTION is add, remove or
+	# find; NEW is the awk program that tells which lines to add.
+	edit_ssh() {
+		as_user sh -c "$edit_lines" sh "$1" "$home/.ssh" "$2" "$3"
+	}
+
+	# Ends with 10 when it changed or found something. The file is replaced as a whole, and only
+	# a regular one of at most 1 MiB is read.
+	edit_lines='
+		set -eu
+		umask 077
+		action=$1 file=$2/$3 program=$4 changed=0
+		if [ ! -d "$2" ]; then
+			[ "$action" = add ] || exit 0
+			mkdir "$2"
+			changed=10
+		fi
+		if [ ! -e "$file" ] && [ ! -L "$file" ]; then
+			[ "$action" = add ] || exit 0
+			: >"$file"
+			changed=10
+		fi
+		if [ ! -f "$file" ]; then
+			echo "$file is not a regular file; remove it"
+			exit 1
+		fi
+		if [ "$(wc -c <"$file")" -gt 1048576 ]; then
+			echo "$file is larger than 1 MiB"
+			exit 1
+		fi
+		real=$(readlink -f "$file")
+		new=$real.new
+		rm -f "$new" # of a setup that was killed
+		if [ "$action" = find ]; then
+			grep -aqxF -f - "$real" || exit 0
+			exit 10
+		fi
+		if [ "$action" = remove ]; then
+			grep -avxF -f - "$real" >"$new" || [ $? = 1 ]
+			mv -f "$new" "$real"
+			exit 10
+		fi
+		fresh=$(awk "$program" have=1 "$real" have=0 -)
+		if [ -n "$fresh" ]; then
+			{
+				cat "$real"
+				# A last line that was never ended must not run into the first new one.
+				[ -z "$(tail -c 1 "$real")" ] || echo
+				printf "%s\n" "$fresh"
+			} >"$new"
+			mv -f "$new" "$real"
+			changed=10
+		fi
+		# As sshd likes them.
+		if [ -n "$(find -H "$2" "$file" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f -name authorized_keys ! -perm 600 \))" ]; then
+			chmod 700 "$2"
+			chmod 600 "$file"
+			changed=10
+		fi
+		exit "$changed"
+	'
+
+	# Prints the lines of the second file with keys that the first does not have. What the first
+	# says about a key, such as from="..." before it, holds.
+	new_keys='
+		/^[ \t]*(#|$)/ { next }
+		{
+			key = $0
+			for (i = 1; i <= NF; i++)
+				if ($i ~ /^AAAA/) {
+					key = ($0 ~ /cert-authority/) " " $i
+					break
+				}
+		}
+		have { seen[key] }
+		!(key in seen) { seen[key]; print }
+	'
+
+	# ensure_owned_dirs DIR...: makes those that are missing, for the user. The first holds the others.
+	ensure_owned_dirs() {
+		if ! change sh -c "$make_missing" sh "$@"; then
+			reason=$(create_as_root "$1")
+			outcome=changed
+			change sh -c "$make_missing" sh "$@"
+		fi
+	}
+
+	make_missing='
+		status=0
+		for directory; do
+			[ -d "$directory" ] && [ -w "$directory" ] && continue
+			# An empty one that root left here can be made anew.
+			rmdir "$directory" 2>/dev/null
+			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
+			status=10
+		done
+		exit "$status"
+	'
+
+	# create_as_root DIR: root makes DIR where the user may not, and gives it to the user. It prints
+	# why it could not.
+	create_as_root() (
+		walk_as_root "$1"
+		if ! is_roots_alone || [ -n "$(find . -prune ! -empty)" ]; then
+			case $1 in
+			/*/*) printf '%s\n' "$user cannot write $1; name another directory, or if it is for this app alone: chown -R $user: $1" ;;
+			*) printf '%s\n' "$user cannot write $1; name a directory below it" ;;
+			esac
+			exit 1
+		fi
+		chown "$user:" .
+	)
+
+	# walk_as_root DIR: goes there from / and makes what is missing: what it stands in cannot be
+	# exchanged under its feet, and it follows links only in directories that nobody but root can
+	# change. It prints why it could not.
+	walk_as_root() {
+		cd /
+		here=
+		IFS=/
+		for name in $1; do
+			[ -n "$name" ] || continue
+			safe=''
+			if is_roots_alone; then
+				safe=yes
+				[ -e "./$name" ] || mkdir "./$name"
+			fi
+			if ! cd -P "./$name"; then
+				printf '%s\n' "$user cannot make $1, and ${here:-/} is not root's alone"
+				exit 1
+			fi
+			if [ -z "$safe" ] && [ "$(pwd -P)" != "$here/$name" ]; then
+				printf '%s\n' "$here/$name is a link, and $here is not root's alone"
+				exit 1
+			fi
+			here=$(pwd -P)
+		done
+		unset IFS
+	}
+
+	# is_roots_alone: only root can change the directory this shell is in.
+	is_roots_alone() {
+		[ -n "$(find . -prune -user 0 ! -perm -020 ! -perm -002)" ]
+	}
+
+	# ---- what an earlier setup brought into the user's .ssh
+
+	# keep NAME LINES...: in $kept, which only root can read, whole or not at all.
+	keep() {
+		name=$1
+		shift
+		lines_kept=$(printf '%s\n' "$@" | awk 'NF && !seen[$0]++')
+		if [ "$(cat "$kept/$name" 2>/dev/null)" != "$lines_kept" ]; then
+			new=$state/new
+			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$lines_kept" >"$new")
+			mv -f "$new" "$kept/$name"
+			new=''
+		fi
+	}
+
+	# change_ssh ACTION NAME NEW LINES: edit_ssh, which counts as a change if it was one.
+	change_ssh() {
+		code=0
+		edit_ssh "$1" "$2" "$3" <<EOF || code=$?
+$4
+EOF
+		case $code in
+		0) ;;
+		10) outcome=changed ;;
+		*) die 1 "$(user_output | tail -n 1)" ;;
+		esac
+	}
+
+	# look_after NAME LINES WHAT: lines that an earlier setup brought and that are no longer wanted are
+	# named, and with --prune removed. $old becomes those that stay.
+	look_after() {
+		[ -n "$2" ] || return 0
+		code=0
+		edit_ssh find "$1" '' <<EOF || code=$?
+$2
+EOF
+		case $code in
+		0) old='' ;;
+		10)
+			if [ -n "$prune" ]; then
+				change_ssh remove "$1" '' "$2"
+				old=''
+			else
+				warn "$1 of $user has $3: $(printf '%s\n' "$2" | awk "$name_of_key"); --prune removes them"
+			fi
+			;;
+		*) die 1 "$(user_output | tail -n 1)" ;;
+		esac
+	}
+
+	# The host or the comment of each line, and the end of its key.
+	name_of_key='
+		{
+			for (i = 1; i <= NF && $i !~ /^AAAA/; i++);
+			name = i < NF ? $NF : $1
+			printf "%s%s (%s)", (NR > 1 ? ", " : ""), name, "..." substr($i, length($i) - 7)
+		}
+	'
+
+	# ---- steps
+
+	# check_host: what cannot work on this host stops the run before anything is changed.
+	check_host() {
+		begin host
+		command -v apt-get >/dev/null || die 2 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
+		command -v systemctl >/dev/null || die 2 'there is no systemd here, which runs the app'
+		version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+		[ "${version:-247}" -ge 247 ] || die 2 "systemd $version is too old: servers run Debian 12 or later, or Ubuntu 22.04 or later"
+		check_mount "$root" project_root
+		check_mount "$venv" venv_dir
+	}
+
+	# check_mount PATH FIELD: programs can be started there.
+	check_mount() {
+		place=$1
+		while [ ! -e "$place" ]; do
+			place=${place%/*}
+			place=${place:-/}
+		done
+		case ,$(findmnt --noheadings --output OPTIONS --target "$place" 2>/dev/null), in
+		*,noexec,*) die 2 "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
+		esac
+	}
+
+	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
+	# so no command that may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		mkdir -p "$records"
+		exec 9>>"$state/lock"
+		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
+		fi
+		rm -rf "$state/new" "$state/unit" # of a setup that was killed
+		(umask 077 && : >"$output")
+		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
+	}
+
+	# What this app and environment has on the host, as its record lists it.
+	print_claims() {
+		printf '%s\n' \
+			"user $user" \
+			"root $root" \
+			"venv $venv"
+		for unit in $units; do
+			printf '%s\n' "unit $unit"
+		done
+		printf '%s\n' "sudo $sudo_file"
+	}
+
+	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
+	# made before the record says whose it is.
+	own_things() {
+		begin ownership
+		check_identity
+		check_path "$root" project_root
+		check_path "$venv" venv_dir
+		check_project_root
+		check_virtualenv
+		for unit in $units; do
+			check_unit "$unit"
+		done
+		owner=$(owner_of sudo "$sudo_file")
+		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
+		check_python
+		stage=working
+		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
+		write_record "$(
+			print_claims
+			printf '%s\n' "$known"
+		)"
+		finish_step "Recorded what $app has on this host"
+	}
+
+	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
+	recorded() {
+		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	}
+
+	# write_record LINES: whole or not at all, each line once.
+	write_record() {
+		new=$state/new
+		{
+			printf '%s\n' "# What $app has on this host. setup.sh writes it; setup.sh and deploy.sh of other apps leave these alone."
+			printf '%s\n' "$1" | awk 'NF && !seen[$0]++'
+		} >"$new"
+		if cmp -s "$new" "$record"; then
+			rm "$new"
+		else
+			mkdir -p "${record%/*}"
+			mv -f "$new" "$record"
+			outcome=changed
+		fi
+		new=''
+	}
+
+	# check_identity: another project with this app's name is not this app.
+	check_identity() {
+		before=$(sed -n 's/^root //p' "$record" 2>/dev/null) || :
+		if [ -n "$before" ] && [ "$before" != "$root" ] && [ -e "$before/releases" ]; then
+			die 2 "$app is in $before on this host, not in $root; if it is another project, rename one of them; if it moves, remove $record"
+		fi
+	}
+
+	# check_path PATH FIELD: no other app has it, by this or another name.
+	check_path() {
+		others=$(find "$records" -type f ! -path "$record" -exec sed -n -e 's/^root //p' -e 's/^venv //p' {} + 2>/dev/null)
+		while IFS= read -r other; do
+			if [ "$other" = "$1" ] || { [ -n "$other" ] && [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; }; then
+				owner=$(
+					owner_of root "$other"
+					owner_of venv "$other"
+				)
+				die 2 "$1 belongs to $owner on this host; give $app a $2 of its own"
+			fi
+		done <<EOF
+$others
+EOF
+	}
+
+	# check_project_root: it is not of another deploy tool.
+	check_project_root() {
+		if ! recorded root "$root"; then
+			for name in .dep repo/HEAD scm/HEAD; do
+				[ ! -e "$root/$name" ] ||
+					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+			done
+		fi
+	}
+
+	# check_virtualenv: what is there is a virtualenv, or a link of ours.
+	check_virtualenv() {
+		link=$(readlink "$venv") || link=''
+		case $link in
+		"$root/current/.pystrano/venv") ;;
+		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $link; name another venv_dir" ;;
+		esac
+		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
+			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+		fi
+	}
+
+	# check_unit UNIT: its name is free, or the unit is this app's.
+	check_unit() {
+		file=/etc/systemd/system/$1
+		owner=$(owner_of unit "$1")
+		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
+		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
+		recorded unit "$1" || check_new_unit "$1"
+	}
+
+	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	check_new_unit() {
+		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
+		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
+		[ "${name:-$1}" = "$1" ] ||
+			die 2 "$1 is another name of $name, a unit of this host; give service_file another name"
+		path=$(printf '%s\n' "$found" | sed -n 's/^FragmentPath=//p')
+		case $path in
+		'' | "$file") ;;
+		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
+		esac
+		# One of an earlier setup, or of the Python tool, names the project.
+		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
+			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
+		fi
+	}
+
+	ensure_user() {
+		begin user
+		if ! getent passwd "$user" >/dev/null; then
+			run useradd -m -s /bin/bash -- "$user"
+			outcome=changed
+		fi
+		home=$(home_of "$user")
+		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
+		if [ "$home" != "/home/$user" ]; then
+			case $root/:$venv/ in
+			*/home/"$user"/*) warn "the home of $user is $home, but project_root and venv_dir are taken below /home/$user; write absolute paths for others" ;;
+			esac
+		fi
+		check_account
+		finish_step "Ensured deploy user $user exists"
+	}
+
+	# home_of USER prints the home directory.
+	home_of() {
+		getent passwd "$1" | cut -d : -f 6
+	}
+
+	# check_account: deploys log in as the user.
+	check_account() {
+		shell=$(getent passwd "$user" | cut -d : -f 7)
+		shell=${shell:-/bin/sh}
+		case $shell in
+		*/nologin | */false) no_login "its shell is $shell" "usermod -s /bin/bash $user" ;;
+		*) [ -x "$shell" ] || no_login "its shell $shell is not there" "usermod -s /bin/bash $user" ;;
+		esac
+		case $(getent shadow "$user" | awk -F : -v today="$(($(date +%s) / 86400))" "$what_expired") in
+		account) no_login 'the account has expired' "chage -E -1 $user" ;;
+		password) no_login 'its password has expired' "chage -d $(date +%F) -M -1 $user" ;;
+		esac
+		[ ! -e /etc/nologin ] || warn "nobody but root can log in: there is a file /etc/nologin"
+		if [ -n "$(find -H "$home" -prune -perm /022)" ]; then
+			warn "sshd reads no keys below $home, which others can write: chmod go-w $home"
+		fi
+		check_sshd
+	}
+
+	# no_login REASON COMMAND
+	no_login() {
+		warn "$user cannot log in: $1; allow it with: $2"
+	}
+
+	# Dates are days; a password changed on day 0 must be changed at once.
+	what_expired='
+		$8 != "" && $8 <= today { print "account"; exit }
+		$3 == "0" || $3 != "" && $5 != "" && $3 + $5 < today { print "password" }
+	'
+
+	# check_sshd: what sshd is configured to do with a login of the user.
+	check_sshd() {
+		command -v sshd >/dev/null || return 0
+		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
+		if [ "$(setting pubkeyauthentication)" = no ]; then
+			warn 'sshd takes no keys: PubkeyAuthentication is no'
+		fi
+		if ! setting authorizedkeysfile | tr ' ' '\n' | grep -qxF -e .ssh/authorized_keys -e %h/.ssh/authorized_keys -e "$home/.ssh/authorized_keys"; then
+			warn "sshd does not read $home/.ssh/authorized_keys: AuthorizedKeysFile is $(setting authorizedkeysfile)"
+		fi
+		check_lists Users "$user" it
+		check_lists Groups "$(id -Gn "$user")" 'a group of it'
+		command=$(setting forcecommand)
+		if [ "${command:-none}" != none ]; then
+			warn "sshd runs another command for $user than it is asked to: ForceCommand $command"
+		fi
+	}
+
+	# check_lists Users|Groups NAMES WHAT
+	check_lists() {
+		! is_listed "Deny$1" "$2" || warn "sshd does not let $user in: Deny$1 names $3"
+		if [ -n "$(setting "Allow$1")" ] && ! is_listed "Allow$1" "$2"; then
+			warn "sshd does not let $user in: Allow$1 does not name $3"
+		fi
+	}
+
+	# setting NAME prints the values of one of sshd's settings, each on a line.
+	setting() {
+		printf '%s\n' "$settings" | sed -n "s/^$1 //Ip"
+	}
+
+	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
+	is_listed() {
+		for pattern in $(setting "$1"); do
+			for name in $2; do
+				# shellcheck disable=SC2254 # it is a pattern
+				case $name in
+				${pattern%@*}) return 0 ;;
+				esac
+			done
+		done
+		return 1
+	}
+
+	copy_keys() {
+		begin keys
+		# Through sudo, it is the caller's keys that open this host.
+		giver=${SUDO_USER:-root}
+		source=$(home_of "$giver")/.ssh/authorized_keys
+		lines=''
+		if [ -e "$source" ]; then
+			[ -f "$source" ] || die 1 "$source is not a regular file"
+			[ "$(wc -c <"$source")" -le 1048576 ] || die 1 "$source is larger than 1 MiB"
+			lines=$(awk "$new_keys" have=0 "$source")
+		fi
+		before=$(cat "$kept/keys-of-$giver" 2>/dev/null) || :
+		old=$(printf '%s\n' "$lines" '#before' "$before" | awk -v have=1 "/^#before/ { have = 0 } $new_keys")
+		keep "keys-of-$giver" "$lines" "$before"
+		change_ssh add authorized_keys "$new_keys" "$lines"
+		look_after authorized_keys "$old" "keys that $source no longer has"
+		keep "keys-of-$giver" "$lines" "$old"
+		if [ -s "$home/.ssh/authorized_keys" ]; then
+			finish_step 'Copied SSH authorized_keys'
+		else
+			outcome=warning
+			finish_step "Found no authorized_keys to copy; nobody can log in as $user yet"
+		fi
+	}
+
+	make_directories() {
+		begin directories
+		ensure_owned_dirs "$root" "$root/releases" "$root/shared" "$root/shared/media" "$root/.pystrano"
+		text='Prepared remote directory structure'
+		check_web_server
+		finish_step "$text"
+	}
+
+	# check_web_server: one that serves static files and media itself must be able to read them.
+	check_web_server() {
+		server=www-data
+		for name in nginx caddy; do
+			! getent passwd "$name" >/dev/null || server=$name
+		done
+		getent passwd "$server" >/dev/null || return 0
+		if ! act_as "$server" / sh -c "$find_closed" sh "$root/shared/media"; then
+			closed=$(user_output)
+			text="$text; static files and media cannot be read by $server, as a web server: chmod o+x $closed would allow it"
+			for name in nginx apache2 caddy; do
+				! command -v "$name" >/dev/null || outcome=warning
+			done
+		fi
+	}
+
+	# Prints the first directory on the way that this user cannot pass.
+	find_closed='
+		set -f
+		way=""
+		IFS=/
+		for name in ${1#/}; do
+			way=$way/$name
+			if [ ! -x "$way" ]; then
+				printf "%s\n" "$way"
+				exit 1
+			fi
+		done
+	'
+
+	install_packages() {
+		begin packages
+		updated=''
+		install_missing --no-install-recommends "$base_packages"
+		has_python || install_missing --no-install-recommends "$python $python-venv"
+		finish_step 'Installed system packages'
+	}
+
+	# install_missing OPTION PACKAGES: those of the packages that are not there.
+	install_missing() {
+		missing=$(missing "$2")
+		if [ -n "$missing" ]; then
+			set -- "$1" --
+			for package in $missing; do
+				set -- "$@" "$package"
+			done
+			[ -n "$updated" ] || apt update
+			updated=yes
+			# Packages' questions get their defaults, files in /etc that were changed are kept, and
+			# needrestart restarts nothing.
+			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+			outcome=changed
+		fi
+	}
+
+	# missing PACKAGES prints those of them that are not there.
+	missing() {
+		dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
+			awk -v wanted="$1" "$not_installed"
+	}
+
+	# Prints those of the wanted packages that are neither installed nor provided by one that is.
+	not_installed='
+		$1 == "installed" {
+			gsub(",", " ")
+			for (i = 2; i <= NF; i++)
+				have[$i]
+		}
+		END {
+			count = split(wanted, names, " ")
+			for (i = 1; i <= count; i++) {
+				name = names[i]
+				sub("/.*", "", name) # name/release
+				if (!(name in have))
+					print names[i]
+			}
+		}
+	'
+
+	# lacking prints all that is missing, as apt wants it.
+	lacking() {
+		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages $python $python-venv" | paste -s -d ' ' -)"
+	}
+
+	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
+	# prints is kept until it ends: a write to a lost connection would kill it half done.
+	apt() {
+		read_clock
+		deadline=$((now + 600))
+		until message=$(isolated env LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+			apt-get -q -o DPkg::Lock::Timeout=60 "$@" 2>&1); do
+			case $message in
+			*'Could not get lock'*)
+				read_clock
+				if [ "$now" -lt "$deadline" ]; then
+					sleep 3
+					continue
+				fi
+				;;
+			esac
+			run printf '%s\n' "$message"
+			die 1 "apt-get $1 failed; $(lacking)"
+		done
+	}
+
+	# has_python: it runs, and makes virtualenvs.
+	has_python() {
+		isolated "$python" -c 'import ensurepip, venv' >/dev/null 2>&1
+	}
+
+	# check_python: it is here, or apt has it.
+	check_python() {
+		! has_python || return 0
+		for _ in known updated; do
+			[ -z "$(isolated apt-cache show --no-all-versions "$python-venv" 2>/dev/null)" ] || return 0
+			apt update
+			updated=yes
+		done
+		others=$(find /usr/bin /usr/local/bin -name 'python3.[0-9]*' ! -name '*-*' 2>/dev/null | sed 's|.*/||' | sort -u | tr '\n' ' ')
+		die 2 "this host has no $python that makes virtualenvs, and neither has apt; there are: ${others:-none}; $(lacking)"
+	}
+
+	limit_sudo() {
+		begin sudo
+		systemctl=/usr/bin/systemctl
+		[ -x "$systemctl" ] || systemctl=$(command -v systemctl)
+		journalctl=/usr/bin/journalctl
+		[ -x "$journalctl" ] || journalctl=$(command -v journalctl)
+		rule=shop" ALL=(root) NOPASSWD: $systemctl restart "shop.service
+		rule="$rule, $journalctl "'--no-pager --unit\=shop.service --output\=short-unix --lines\=10000'
+		rule="$rule, $journalctl "'--no-pager --unit\=shop.service --output\=short-unix --lines\=1000 --follow'
+		rm -f "$sudo_file.new" # of a setup that was killed
+		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
+			# sudo passes over names with a dot: the rule does not hold before it was checked.
+			new=$sudo_file.new
+			printf '%s\n' "$rule" >"$new"
+			chmod 440 "$new"
+			run visudo -q -cf "$new"
+			mv -f "$new" "$sudo_file"
+			new=''
+			outcome=changed
+		fi
+		if ! as_user sudo -n -l "$systemctl" restart shop.service; then
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+		fi
+		text="Limited sudo for $user to restarting $services and reading its log"
+		old_rule=/etc/sudoers.d/$user
+		if [ "$(cat "$old_rule" 2>/dev/null)" = "$user ALL=(ALL) NOPASSWD:ALL" ]; then
+			rm "$old_rule"
+			outcome=changed
+		elif [ -s "$old_rule" ]; then
+			text="$text, but $old_rule may give it more"
+			outcome=warning
+		fi
+		finish_step "$text"
+	}
+
+	make_virtualenv() {
+		begin virtualenv
+		provide "$venv"
+		finish_step "Provisioned virtualenv at $venv"
+	}
+
+	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
+	provide() {
+		if [ -e "$1/pyvenv.cfg" ] && [ ! -f "$1/pyvenv.cfg" ]; then
+			die 1 "$1/pyvenv.cfg is not a regular file; remove it"
+		fi
+		if ! as_user "$1/bin/python" -I -S -c "$find_pip" "$1"; then
+			ensure_owned_dirs "$1"
+			as_user "$python" -m venv "$1"
+			outcome=changed
+		fi
+	}
+
+	find_pip='import sys; open("%s/lib/python%d.%d/site-packages/pip/__init__.py" % (sys.argv[1], *sys.version_info[:2]))'
+
+	# The config names no hosts; an earlier one may have.
+	know_hosts() {
+		old=$(cat "$kept/known_hosts" 2>/dev/null) || return 0
+		begin known-hosts
+		look_after known_hosts "$old" 'hosts that the config no longer names'
+		keep known_hosts "$old"
+		finish_step 'Updated known hosts'
+	}
+
+	# print_unit UNIT: its text, byte for byte.
+	print_unit() {
+		case $1 in
+		shop.service) printf %s '[Unit]
+Description=Shop
+
+[Service]
+User=shop
+WorkingDirectory=/home/shop/apps/shop/current
+ExecStart=/home/shop/apps/shop/current/.pystrano/run gunicorn shop.wsgi
+
+[Install]
+WantedBy=multi-user.target
+' ;;
+		esac
+	}
+
+	register_units() {
+		begin service
+		install_units
+		for unit in $units; do
+			enable_unit "$unit"
+		done
+		finish_step "Registered $units"
+	}
+
+	# install_units: those that differ, once it is known that systemd takes them.
+	install_units() {
+		differing=''
+		for unit in $units; do
+			rm -f "/etc/systemd/system/$unit.new" # of a setup that was killed
+			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
+		done
+		[ -n "$differing" ] || return 0
+		verify_units
+		for unit in $differing; do
+			file=/etc/systemd/system/$unit
+			new=$file.new
+			print_unit "$unit" >"$new"
+			mv -f "$new" "$file"
+			new=''
+		done
+		run systemctl daemon-reload
+		outcome=changed
+	}
+
+	# enable_unit UNIT: so that it starts when the host does.
+	enable_unit() {
+		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState --property=TriggeredBy -- "$1")
+		case $properties in
+		*NeedDaemonReload=yes*)
+			run systemctl daemon-reload
+			outcome=changed
+			;;
+		esac
+		case $properties in
+		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $1; see: systemctl status $1" ;;
+		esac
+		case $properties in
+		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
+			message=$(systemctl enable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
+			outcome=changed
+			;;
+		*TriggeredBy=?*.*) ;; # by a unit that does
+		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
+		esac
+	}
+
+	# verify_units: what systemd would refuse is not installed, and what it would pass over is told.
+	verify_units() {
+		command -v systemd-analyze >/dev/null || return 0
+		rm -rf "$state/unit"
+		mkdir "$state/unit"
+		set --
+		for unit in $units; do
+			print_unit "$unit" >"$state/unit/$unit"
+			set -- "$@" "$state/unit/$unit"
+		done
+		found=$(isolated systemd-analyze verify --man=no "$@" 2>&1 | sed "s|^$state/unit/||") || :
+		rm -rf "$state/unit"
+		for unit in $differing; do
+			about=$(printf '%s\n' "$found" | grep -F -e "$unit") || continue
+			refused=$(printf '%s\n' "$about" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
+			[ -z "$refused" ] || die 1 "systemd refuses $refused"
+			ignored=$(printf '%s\n' "$about" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
+			[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+		done
+	}
+
+	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
+	# files with content with --prune.
+	clear_leftovers() {
+		begin leftovers
+		left='' removed='' stopped=''
+		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
+		while read -r kind value; do
+			case $kind in
+			unit) remove_unit "$value" ;;
+			sudo) remove_rule "$value" ;;
+			secret) remove_file "$kind $value" "$value" "$root/.pystrano/secret.new" ;;
+			deploy-key) remove_file "$kind $value" "$home/.ssh/$value" "$home/.ssh/$value.new" ;;
+			esac
+		done <<EOF
+$old
+EOF
+		write_record "$(print_claims)
+$left"
+		[ -z "$stopped" ] || [ ! -e "$root/current/" ] || start_services
+		if [ -n "$removed" ]; then
+			outcome=changed
+			finish_step "Removed what the config no longer has:$removed"
+		fi
+	}
+
+	# start_services: in place of what ran the app until now.
+	start_services() {
+		for unit in $services; do
+			systemctl is-active --quiet -- "$unit" || run systemctl start -- "$unit" ||
+				warn "could not start $unit in place of$stopped"
+		done
+	}
+
+	# remove_unit UNIT: stopped, disabled, gone.
+	remove_unit() {
+		file=/etc/systemd/system/$1
+		rm -f -- "$file.new"
+		if [ -f "$file" ] && [ ! -L "$file" ]; then
+			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
+			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			rm -f -- "$file"
+			run systemctl daemon-reload
+			systemctl reset-failed -- "$1" 2>/dev/null || :
+			removed="$removed $1"
+		fi
+	}
+
+	# remove_rule FILE
+	remove_rule() {
+		case $1 in
+		/etc/sudoers.d/pystrano-*)
+			rm -f -- "$1.new"
+			if [ -e "$1" ]; then
+				rm -f -- "$1"
+				removed="$removed $1"
+			fi
+			;;
+		esac
+	}
+
+	# remove_file CLAIM FILE NEW: one in a directory of the user's, and what was to replace it.
+	remove_file() {
+		[ -e "$2" ] || [ -e "$3" ] || return 0
+		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
+			removed="$removed $2"
+			return
+		fi
+		left="$left$1
+"
+		if [ -n "$prune" ]; then
+			warn "could not remove $2: $(user_output | tail -n 1)"
+		else
+			warn "the config no longer names $2, which an earlier setup installed; --prune removes it"
+		fi
+	}
+
+	# ---- the run
+
+	main() {
+		set -euf
+		unset CDPATH
+		umask 022
+		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who='' prune='' worker='' user_failed=''
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			--prune) prune=yes ;;
+			*)
+				printf '%s\n' 'usage: sh setup.sh [--prune]' >&2
+				exit 2
+				;;
+			esac
+		done
+		start_run setup -
+		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
+		cd / # the user may be there, too
+		check_host
+		take_lock
+		own_things
+		ensure_user
+		copy_keys
+		make_directories
+		install_packages
+		limit_sudo
+		make_virtualenv
+		know_hosts
+		register_units
+		clear_leftovers
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS
+	end_run() {
+		if [ -n "$worker" ]; then
+			kill "$worker" 2>/dev/null
+			wait "$worker"
+		fi
+		[ -z "$new" ] || rm -f "$new"
+		if [ "$1" = 0 ]; then
+			event "fact changed $changed"
+			text="setup: $changed changed, $unchanged ok"
+			[ "$warnings" = 0 ] || text="$text, $warnings to look at"
+			conclude 0 'done' "$text"
+		fi
+		[ -z "$user_failed" ] || run user_output
+		failed "$1"
+		[ "$stage" != refusing ] || conclude 2 refused ''
+		conclude 1 failed ''
+	}
+
+	exec </dev/null
+	main "$@"
+	exit
+}

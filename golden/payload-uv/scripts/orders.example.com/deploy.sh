@@ -1,0 +1,997 @@
+#!/bin/sh
+# deploy.sh: releases of one app on one server.
+#
+#   sh deploy.sh [deploy] [RELEASE]    build a release, promote it, verify it
+#   sh deploy.sh rollback [RELEASE]    promote an earlier release again
+#   sh deploy.sh status                show what runs here
+#
+# Run it as orders on orders.example.com. RELEASE defaults to the time, in UTC. With lock-wait=SECONDS
+# it waits that long for another run, which holds the lock.
+# A deploy takes these steps, each a function below. Until promote the app goes on as it was.
+#   lock          one run at a time; what a killed run left behind is removed
+#   release       whatever would stop the release later stops it now
+#   code          'the default branch', from payload/0000000000000000000000000000000000000000000000000000000000000000.tar
+#   env           the launcher, which starts commands and the app
+#   media         a link to /home/orders/apps/orders/shared/media
+#   dependencies  into a virtualenv of the release
+#   promote       one rename switches current to the release; if a later step fails, it is switched back
+#   prune         all but 5 releases
+#
+# Exit status: 0 done; 1 it failed after promotion and the old release is back;
+# 2 refused; 3 stopped before promotion, the host is as it was; 5 the old release
+# could not be brought back either.
+
+# The braces make the shell read all of it first: half a file runs nothing.
+# Single quotes hold values and what other programs expand; run and traps call functions by name.
+# shellcheck disable=SC2016,SC2317
+{
+	# ---- settings
+
+	app=orders/production
+	user=orders
+	root=/home/orders/apps/orders
+	payload_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	payload_size=0
+	payload_commit=619f5e81fb69a78bc14a63b2e989cfa446797c14
+	payload_source='the default branch'
+	source_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	source_size=0
+	dependencies_sha256=0000000000000000000000000000000000000000000000000000000000000000
+	dependencies_size=0
+	app_dir=backend
+	venv_dir=/home/orders/.venv-orders # a link through current
+	keep_releases=5
+
+	releases=$root/releases
+	shared=$root/shared
+	state=$root/.pystrano
+
+	# ---- commands
+
+	deploy() {
+		find_payload
+		take_lock
+		check_host
+		stage=building
+		get_code
+		put_env
+		link_media
+		install_dependencies
+		drop_agent
+		link_venv
+		await_order ready go
+		event "fact release $release"
+		promote deployed
+		rm -f "$releases/$release/.pystrano/unfinished" || report warning "Could not mark $release as finished"
+		prune
+		conclude 0 deployed "Deployed $release ($commit)"
+	}
+
+	rollback() {
+		take_lock
+		begin release
+		[ -n "$release" ] || find_previous
+		[ "$release" != "$current" ] || die 3 "$release is current already"
+		good_releases | grep -qxF -e "$release" || die 3 "there is no release $release to go back to; there are: $(good_releases | tr '\n' ' ')"
+		check_promotion
+		commit=$(commit_of "$release")
+		report ok "Found release $release"
+		event "fact release $release"
+		await_order ready go
+		promote rolled-back
+		conclude 0 rolled-back "Rolled back to $release ($commit)"
+	}
+
+	# find_previous sets $release to what ran before $current. Earlier tools did not write that
+	# down: of theirs it is the one before by name, the time.
+	find_previous() {
+		if [ -e "$releases/$current/.pystrano/previous" ]; then
+			release=$(cat "$releases/$current/.pystrano/previous")
+		else
+			release=$(good_releases | LC_ALL=C sort | sed "/^$current\$/,\$d" | tail -n 1)
+		fi
+		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
+	}
+
+	# commit_of RELEASE prints its commit, or - where it is not known.
+	commit_of() {
+		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
+			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
+	}
+
+	status() {
+		stage=looking
+		# The lock first: what is seen after a free one is final.
+		find_holder
+		find_current
+		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
+		read -r since _ _ by _ <<EOF
+$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
+EOF
+		fact current "${current:--}"
+		fact commit "$(commit_of "${current:--}")"
+		fact since "${since:--}"
+		fact by "${by:--}"
+		for name in $(good_releases); do
+			[ "$name" = "$current" ] || fact release "$name"
+		done
+		for name in "$releases"/*/.pystrano/unfinished; do
+			name=${name%/.pystrano/unfinished}
+			name=${name##*/}
+			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
+		done
+		[ -z "$holder" ] || fact lock "$holder"
+		[ -z "$history" ] || fact last "${history##*
+}"
+		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
+		[ -z "$facts" ] || tell_system
+		conclude 0 'done' ''
+	}
+
+	# tell_system: what runs here, for the report of a fault.
+	tell_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			said=$(isolated "$program" --version 2>&1) || said='missing'
+			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "$venv_dir")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
+	}
+
+	# fact NAME VALUE: a line of the result.
+	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
+
+	# ---- lock: one run at a time; what a killed run left behind is removed
+
+	# The kernel frees the lock when this shell dies, however it dies; so no command that
+	# may outlive the shell keeps descriptor 9.
+	take_lock() {
+		begin lock
+		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
+		mkdir -p "$state"
+		touch "$state/lock"
+		exec 9>>"$state/lock"
+		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
+		find_current
+		stage=locked
+		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		name_holder
+		[ -z "$current" ] || [ -d "$releases/$current" ] || die 3 "$root/current is not a link to one of $releases; move it away"
+		watch_controller 0
+		clean_up
+		import_legacy_log
+		report ok "Locked $root"
+	}
+
+	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	wait_for_lock() {
+		find_current
+		# The holder writes its name just after it has the lock.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			find_holder
+			[ -z "$holder" ] || break
+			sleep 0.2
+		done
+		if [ "$lock_wait" -gt 0 ]; then
+			report warning "Waiting up to $lock_wait s for another run, which holds the lock: ${holder:-somebody}"
+			watch_controller 0
+			waited=0
+			while [ "$waited" -lt "$lock_wait" ]; do
+				sleep 1
+				if flock -n 9 9>&9; then
+					unwatch_controller
+					return 0
+				fi
+				waited=$((waited + 1))
+			done
+			unwatch_controller
+			find_holder
+		fi
+		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
+	}
+
+	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
+	# what clean_up removes makes room.
+	name_holder() {
+		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
+	}
+
+	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	find_holder() {
+		holder=$(cat "$state/lock" 2>/dev/null) || :
+		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
+		case $(cat "/proc/${holder##* }/stat" 2>/dev/null) in
+		*') T '*) holder="$holder, which was stopped; let it go on with kill -CONT ${holder##* }, or end it with kill -KILL ${holder##* }" ;;
+		esac
+	}
+
+	# find_current sets $current to the name of the release that runs, or to nothing.
+	find_current() {
+		current=$(readlink -e "$root/current") || :
+		current=${current##*/}
+	}
+
+	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
+	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	clean_up() {
+		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
+		rm -f "$state/part"
+		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
+			left=${left%/.pystrano/unfinished}
+			case $left in "$releases/*") continue ;; esac
+			if [ -e "$left" ]; then
+				stop_orphans "$left"
+				discard "${left##*/}" || report warning "Could not remove $left"
+			fi
+		done
+	}
+
+	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
+	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	stop_orphans() {
+		warned=''
+		while
+			orphans=$(find -L /proc/[0-9]*/fd/8 -maxdepth 0 -samefile "$1" 2>/dev/null | cut -d / -f 3)
+			[ -n "$orphans" ]
+		do
+			if [ ! -s "$1/.pystrano/unfinished" ]; then
+				for orphan in $orphans; do
+					kill -KILL "$orphan" 2>/dev/null || :
+				done
+			elif [ -z "$warned" ]; then
+				report warning "Waiting for the migration of a killed run, process ${orphans%%[!0-9]*}"
+				warned=yes
+			fi
+			sleep 0.2
+		done
+	}
+
+	# discard RELEASE: it is renamed first: half a release is never listed.
+	discard() {
+		trash=$1
+		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
+			trash=.trash-$1
+			remove "$releases/$trash" || return
+			mv -T "$releases/$1" "$releases/$trash" || return
+		fi
+		remove "$releases/$trash" "$releases/.new-$1"
+	}
+
+	# remove PATH...: read-only directories, too.
+	remove() {
+		rm -rf "$@" 2>/dev/null && return
+		chmod -R u+rwx "$@" 2>/dev/null || :
+		rm -rf "$@"
+	}
+
+	# good_releases prints those that may be promoted again, in the order of their promotions. Those
+	# of earlier versions have no number; they come first, by name.
+	good_releases() {
+		for dir in "$releases"/*/; do
+			dir=${dir%/}
+			if [ -d "$dir" ] && [ ! -L "$dir" ] && [ ! -e "$dir/.pystrano/unfinished" ]; then
+				number=''
+				read -r number 2>/dev/null <"$dir/.pystrano/order" || :
+				printf '%s %s\n' "${number:-0}" "${dir##*/}"
+			fi
+		done | LC_ALL=C sort -k 1,1n -k 2 | cut -d ' ' -f 2-
+	}
+
+	# ---- release: whatever would stop it later stops it now
+
+	check_host() {
+		begin release
+		if [ -z "$release" ]; then
+			while
+				release=$(date -u +%Y%m%d%H%M%S)
+				[ -e "$releases/$release" ]
+			do sleep 1; done
+		fi
+		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
+		check_venv_dir
+		check_promotion
+		report ok "Prepared release $release"
+	}
+
+	# check_promotion: what a rollback needs of that, too.
+	check_promotion() {
+		check_owner root "$root"
+		check_owner venv /home/orders/.venv-orders
+	}
+
+	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
+	check_owner() {
+		records=/var/lib/pystrano/apps
+		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
+		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
+	}
+
+	# ---- payload: the code, and what it depends on, in one file
+
+	# find_payload: the one that this script was made with, beside it or where payload=PATH says. A
+	# controller sends the parts of it that are wanted.
+	find_payload() {
+		[ -z "$nonce" ] || return 0
+		begin payload
+		find_current
+		if [ -z "$payload" ]; then
+			for payload in "${here%/*}/payload" "$here/payload" "$here"; do
+				payload=$payload/$payload_sha256.tar
+				[ ! -f "$payload" ] || break
+			done
+		fi
+		[ -f "$payload" ] || die 3 "there is no payload/$payload_sha256.tar beside this script; bring it along, or say where it is: payload=PATH"
+		[ -r "$payload" ] || die 3 "$user may not read $payload"
+		is_whole "$payload" "$payload_sha256" "$payload_size" || die 3 "$payload is damaged, or not the payload of this script"
+		report ok "Checked $payload"
+	}
+
+	# is_whole FILE SHA256 SIZE
+	is_whole() {
+		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
+	}
+
+	get_code() {
+		begin code
+		commit=$payload_commit
+		event "fact commit $commit"
+		new=$releases/.new-$release
+		mkdir "$new"
+		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		get_part source.tar.gz "$source_sha256" "$source_size"
+		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
+		rm -f "$state/part"
+		# With the wheels of the project itself, where it is a package.
+		[ -d "$new/.pystrano" ] || mkdir "$new/.pystrano"
+		: >"$new/.pystrano/unfinished"
+		printf '%s\n' "$commit" >"$new/.pystrano/commit"
+		printf '%s\n' "$current" >"$new/.pystrano/previous"
+		need_app_dir
+		mv "$new" "$releases/$release"
+		report changed "Unpacked $payload_source at $(printf %.12s "$commit")"
+	}
+
+	# need_app_dir: the repository has it, and it leads nowhere else.
+	need_app_dir() {
+		found=$(cd -P -- "$new/$app_dir" 2>/dev/null && pwd) || found=''
+		[ "$found" = "$(cd -P -- "$new" && pwd)/$app_dir" ] ||
+			die 3 "the repository has no directory $app_dir; correct app_dir"
+	}
+
+	# get_part NAME SHA256 SIZE: a part of the payload becomes $state/part.
+	get_part() {
+		if [ -n "$nonce" ]; then
+			receive_part "$1" "$3"
+		else
+			isolated tar -xOf "$payload" "$1" >"$state/part"
+		fi
+		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
+	}
+
+	# receive_part NAME SIZE: the controller sends it, and nothing else until the next event.
+	receive_part() {
+		unwatch_controller
+		event "need $1"
+		read_order || :
+		[ "$order" = "part $1" ] || die 3 'cancelled'
+		: >"$state/part"
+		left=$2
+		while [ "$left" -gt 0 ]; do
+			chunk=$((left < 1048576 ? left : 1048576))
+			# The link may be frozen.
+			timeout 60 dd bs=64K count="$chunk" iflag=fullblock,count_bytes status=none <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
+			left=$((left - chunk))
+			[ "$(($(wc -c <"$state/part") + left))" -eq "$2" ] || die 3 'cancelled'
+		done
+		watch_controller 0
+	}
+
+	put_env() {
+		begin env
+		write_env "$releases/$release/.pystrano"
+		report changed 'Wrote the launcher'
+	}
+
+	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	write_env() (
+		umask 077
+		cat >"$1/run" <<\EOF
+#!/bin/sh
+# run COMMAND...: becomes COMMAND, in the directory of this release, with its env and virtualenv.
+set -e
+if [ "$#" -eq 0 ]; then
+	printf '%s\n' 'usage: run COMMAND...' >&2
+	exit 2
+fi
+# By its own path rather than through current, so that all that follows is of one release.
+[ "$(readlink -f -- "$0")" = "$0" ] || exec "$(readlink -f -- "$0")" "$@"
+cd -- "${0%/.pystrano/run}"/backend
+VIRTUAL_ENV=$(readlink -f -- "${0%/run}/venv")
+export VIRTUAL_ENV
+export PATH="$VIRTUAL_ENV/bin:${0%/run}/bin:$PATH"
+exec "$@"
+EOF
+		chmod 700 "$1/run"
+		mkdir "$1/bin"
+		ln -s "$state/uv/bin/uv" "$1/bin/"
+	)
+
+	link_media() {
+		begin media
+		mkdir -p "$shared/media"
+		code=$(cd "$releases/$release/$app_dir" && find media '(' -name '*.py' -o -name '*.pyc' -o -name '*.pyx' -o -name '*.so' ')' 2>/dev/null | LC_ALL=C sort | sed -n 1p)
+		[ -z "$code" ] || die 3 "media of the repository holds code, $code, and media of a release is where uploads are: shared/media; rename the directory"
+		share_directory media
+		report changed 'Linked shared media'
+	}
+
+	# share_directory NAME: the release gets a link to the one in shared. What the first release
+	# brings is copied there, once; nothing there is overwritten.
+	share_directory() {
+		own="$releases/$release/$app_dir"/$1
+		if [ -d "$own" ] && [ ! -L "$own" ]; then
+			if [ ! -e "$state/copied/$1" ]; then
+				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+				isolated sync -f "$shared/$1"
+				mkdir -p "$state/copied/$1"
+				report changed "Copied what the repository has in $1 to shared/$1"
+			fi
+			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+		elif [ -e "$own" ] || [ -L "$own" ]; then
+			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+		fi
+		link_shared "$1"
+	}
+
+	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
+	copy_missing='to=$1
+		shift
+		for file; do
+			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
+				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+			fi
+		done'
+
+	# link_shared NAME: in place of what the repository may hold under that name.
+	link_shared() {
+		rm -rf "$releases/$release/$app_dir"/"${1:?}"
+		ln -s "../../../shared/$1" "$releases/$release/$app_dir"/"$1"
+	}
+
+	# Releases share a virtualenv only where its content follows from what describe_dependencies
+	# prints; a complete one is never changed.
+	install_dependencies() {
+		begin dependencies
+		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
+		find_uv
+		if [ -e "$venv/.complete" ]; then
+			result=ok text='Python dependencies are installed already'
+		else
+			rm -rf "$venv"
+			make_venv
+			install_packages
+			# Complete means: all of it is on the disk.
+			isolated sync -f "$venv"
+			: >"$venv/.complete"
+			result=changed text='Installed Python dependencies'
+		fi
+		install_project
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/venv"
+		report "$result" "$text"
+	}
+
+	make_venv() {
+		run in_release "$uv" venv --quiet --offline "$venv" # for the Python that the project asks for
+	}
+
+	describe_dependencies() {
+		cd "$releases/$release/$app_dir"
+		python3 -VV
+		printf '%s\n' "${UV_PYTHON:-}"
+		cat .python-version 2>/dev/null || :
+		grep -hs '^requires-python' pyproject.toml || :
+		printf '%s\n' "$dependencies_sha256"
+	}
+
+	# install_project: where the app is a package, the release gets the virtualenv by hard links, and in
+	# it the wheel of the project.
+	install_project() {
+		wheels=$releases/$release/.pystrano/wheels
+		[ -d "$wheels" ] || return 0
+		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
+		rm -rf "$root/venvs/$release"
+		cp -al "$venv" "$root/venvs/$release"
+		# Its programs name its place.
+		isolated grep -rlIZF -e "/venvs/${venv##*/}" "$root/venvs/$release/bin" | xargs -0 -r sed -i "s|/venvs/${venv##*/}|/venvs/$release|"
+		venv=$root/venvs/$release
+		run in_release "$uv" --no-config pip install --offline --no-index --no-deps --compile-bytecode --python "$venv/bin/python" "$wheels"/*.whl
+		rm -rf "$wheels"
+		isolated sync -f "$venv"
+	}
+
+	# install_packages: each has the SHA-256 that was resolved for it.
+	install_packages() {
+		get_dependencies
+		run in_release "$uv" --no-config pip sync "$dependencies/requirements.txt" --offline --no-index --find-links "$dependencies/wheels" \
+			--require-hashes --compile-bytecode --python "$venv/bin/python" || misfit "$?"
+		rm -rf "$dependencies"
+	}
+
+	misfit() {
+		made_for='Python 3.13 on x86_64-manylinux_2_36'
+		die "$1" "the packages of the payload are for $made_for, and this host has $("$venv/bin/python" -V 2>&1) on $(uname -m); where they do not fit, set python and platform"
+	}
+
+	# find_uv sets $uv; it is installed where it is missing. Commands of the release find it, too.
+	find_uv() {
+		find_own_uv
+		mkdir -p "$releases/$release/.pystrano/bin"
+		ln -sf "$uv" "$releases/$release/.pystrano/bin/uv"
+	}
+
+	# find_own_uv: a power cut may have left an empty one.
+	find_own_uv() {
+		uv=$state/uv/bin/uv
+		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
+			run python3 -m venv --clear "$state/uv"
+			get_dependencies
+			pip_install "$state/uv" --no-index --find-links "$dependencies/wheels" uv
+		fi
+	}
+
+	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	pip_install() {
+		into=$1
+		shift
+		if isolated grep -qsE '^[[:space:]]*(target|prefix|root|python)[[:space:]]*[=:]' "${PIP_CONFIG_FILE:-}" /etc/pip.conf /etc/xdg/pip/pip.conf \
+			"$HOME/.pip/pip.conf" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" "$into/pip.conf"; then
+			set -- --target '' --prefix "$into" --root / "$@"
+			export PIP_PYTHON="$into/bin/python"
+		fi
+		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
+	}
+
+	# in_release COMMAND: in the directory of the app, with the virtualenv and uv first on PATH, and
+	# without the env file.
+	in_release() (
+		cd "$releases/$release/$app_dir" || exit
+		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$releases/$release/.pystrano/bin:$PATH"
+		export UV_PROJECT_ENVIRONMENT="$venv"
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		exec "$@"
+	)
+
+	# get_dependencies: those of the payload, into $dependencies, where something has to be installed.
+	get_dependencies() {
+		dependencies=$releases/$release/.pystrano/dependencies
+		[ ! -d "$dependencies" ] || return 0
+		mkdir "$dependencies"
+		get_part dependencies.tar "$dependencies_sha256" "$dependencies_size"
+		isolated tar -xf "$state/part" -C "$dependencies"
+		rm -f "$state/part"
+	}
+
+	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
+	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	drop_agent() {
+		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
+		unset SSH_AUTH_SOCK
+	}
+
+	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
+	check_venv_dir() {
+		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
+			return
+		fi
+		if [ "$(stat -c %d "$venv_dir")" != "$(stat -c %d "$root")" ] || [ ! -w "${venv_dir%/*}" ]; then
+			die 3 "$venv_dir cannot be moved to $root/venvs; name another venv_dir, and in the unit, too"
+		fi
+	}
+
+	# link_venv makes $venv_dir the link through current that one rename switches. A directory of
+	# earlier days becomes the virtualenv of the releases that used it: the two names are
+	# exchanged in one step, so that the running app never misses it.
+	link_venv() {
+		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
+			return
+		fi
+		rm -f "$state/venv"
+		ln -s "$root/current/.pystrano/venv" "$state/venv"
+		if [ ! -e "$venv_dir" ]; then
+			mkdir -p "${venv_dir%/*}"
+			mv -fT "$state/venv" "$venv_dir"
+			return
+		fi
+		# An earlier venv_dir may have been taken over already.
+		number=1
+		kept=$root/venvs/shared
+		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
+			number=$((number + 1))
+			kept=$root/venvs/shared-$number
+		done
+		for older in $(releases_without_venv); do
+			mkdir -p "$releases/$older/.pystrano"
+			ln -sfn "../../../venvs/${kept##*/}" "$releases/$older/.pystrano/venv"
+		done
+		mv -fT "$state/venv" "$kept"
+		exchange "$kept" "$venv_dir"
+	}
+
+	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	releases_without_venv() {
+		for older in $(good_releases); do
+			own=$(readlink "$releases/$older/.pystrano/venv") || :
+			own=$root/venvs/${own##*/}
+			if [ "$own" = "$root/venvs/" ] || [ ! -d "$own" ] || [ -L "$own" ]; then
+				printf '%s\n' "$older"
+			fi
+		done
+	}
+
+	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
+	exchange() {
+		run python3 - "$1" "$2" <<\EOF
+import ctypes, os, sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+one, other = map(os.fsencode, sys.argv[1:])
+if libc.renameat2(here, one, here, other, exchange):
+    sys.exit(f"cannot exchange {sys.argv[1]} and {sys.argv[2]}: {os.strerror(ctypes.get_errno())}")
+EOF
+	}
+
+	# ---- promote
+
+	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	promote() {
+		begin promote
+		event "fact commit $commit"
+		event "fact previous ${current:--}"
+		# From here on this run ends what it began, alone if it must.
+		trap '' HUP INT PIPE TERM
+		number_release
+		# The release must be on the disk before the link to it is: power may fail.
+		isolated sync -f "$releases/$release"
+		prepare_links
+		stage=promoted
+		if switch_to next "$release"; then
+			rm -f "$root/.back" || :
+			log "$1"
+		else
+			revert "$?"
+		fi
+	}
+
+	# number_release gives $release the next number: releases are listed, gone back to and pruned in
+	# the order of their promotions.
+	number_release() {
+		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
+		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
+		mkdir -p "$releases/$release/.pystrano"
+		mv -f "$state/order" "$releases/$release/.pystrano/"
+	}
+
+	# prepare_links makes the links that current will be. The way back is there before it is needed:
+	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
+	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
+	prepare_links() {
+		rm -f "$root/.next" "$root/.back"
+		ln -s "releases/$release" "$root/.next"
+		[ -z "$current" ] || ln -s "releases/$current" "$root/.back"
+	}
+
+	# switch_to next|back RELEASE: one rename switches code and env together.
+	switch_to() {
+		mv -fT "$root/.$1" "$root/current" &&
+			report changed "Promoted $2 to current"
+	}
+
+	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	revert() {
+		failed "$1"
+		failed_step=$step
+		begin revert
+		if [ -z "$current" ]; then
+			rm -f "$root/current"
+		elif ! switch_to back "$current"; then
+			log doubt
+			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
+		fi
+		[ "$action" = rollback ] || discard "$release" || report warning "Could not remove $releases/$release"
+		log reverted
+		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
+	}
+
+	# log RESULT
+	log() {
+		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
+	}
+
+	# import_legacy_log: earlier versions kept the log in shared.
+	import_legacy_log() {
+		if [ ! -e "$state/revisions.log" ] && read_shared revisions.log >"$state/log"; then
+			mv "$state/log" "$state/revisions.log"
+			rm -f "$shared/revisions.log"
+		fi
+		rm -f "$state/log"
+	}
+
+	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
+	# waited for, and nothing endless read.
+	read_shared() {
+		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
+			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
+	}
+
+	# prune: neither the release that runs nor the one before it is ever pruned.
+	prune() {
+		begin prune
+		pruned=0
+		for old in $(good_releases | head -n "-$keep_releases"); do
+			case $old in "$release" | "$current") continue ;; esac
+			if ! discard "$old"; then
+				report warning "Could not remove $releases/$old"
+				return
+			fi
+			pruned=$((pruned + 1))
+		done
+		prune_venvs || report warning 'Could not remove an unused virtualenv'
+		case $pruned in
+		0) report ok 'There is nothing to prune' ;;
+		*) report changed "Pruned $pruned old releases" ;;
+		esac
+	}
+
+	# prune_venvs removes those that no release uses any more.
+	prune_venvs() {
+		remove "$root"/venvs/.trash-*
+		for old in "$root"/venvs/*; do
+			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
+				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
+			done
+			# Renamed first: half a virtualenv is never taken for a whole one.
+			mv "$old" "$root/venvs/.trash-${old##*/}" || return
+		done
+		remove "$root"/venvs/.trash-*
+	}
+
+	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+
+	nonce=''   # marks the controller's events; empty when run by hand
+	step=start # the step being run
+	reason=''  # why it failed, where that is known
+
+	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	emit() {
+		if [ -n "$nonce" ]; then
+			printf '@%s %s\n' "$nonce" "$1" || :
+		elif [ -n "$2" ]; then
+			printf '%s\n' "$2" || :
+		fi
+	}
+
+	event() { emit "$1" ''; }
+
+	# begin STEP
+	begin() {
+		step=$1
+		event "step $1"
+	}
+
+	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	report() {
+		read_clock
+		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
+		step_began=$now # of the next step
+	}
+
+	# read_clock sets $now to seconds, by a clock that nobody sets.
+	read_clock() {
+		read -r now _ </proc/uptime
+		now=${now%.*}
+	}
+
+	# die STATUS REASON
+	die() {
+		reason=$2
+		exit "$1"
+	}
+
+	# ---- running commands
+
+	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
+	# outlive this shell.
+	isolated() { "$@" 3<&- 9>&-; }
+
+	mark='' # what no command prints
+
+	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
+	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
+	# none that stays in the background is waited for.
+	run() {
+		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
+		{
+			exec 3<&- 9>&-
+			trap : HUP INT TERM # the command may die of them; this reports it
+			code=0
+			"$@" || code=$?
+			printf '\n%s %s\n' "$mark" "$code"
+		} 2>&1 | relay
+	}
+
+	# relay shows lines, to a terminal without what it would act on: what a carriage return
+	# overwrites, escape sequences, control characters.
+	relay() {
+		exec 3<&- 9>&-
+		trap '' HUP INT PIPE TERM
+		while IFS= read -r line; do
+			case $line in
+			'') continue ;;
+			"$mark "*) exit "${line#"$mark "}" ;;
+			*[!\ -~]*) [ -n "$nonce" ] || line=$(printf '%s\n' "$line" | LC_ALL=C sed "$terminal_codes") ;;
+			esac
+			emit "out $line" "$line" 2>/dev/null
+		done
+		exit 137 # the command and the shell around it were killed
+	}
+
+	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
+		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
+
+	# ---- the run
+
+	main() {
+		set -eu
+		# This login decides neither the modes of a release nor where its packages go.
+		umask 022
+		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
+		export PIP_USER=0
+		# What uv fetches lies where the app can read it.
+		export UV_PYTHON_INSTALL_DIR="$state/python"
+		export UV_PYTHON=3.13
+		case $0 in
+		/*) here=${0%/*} ;;
+		*) here=$PWD/$0 here=${here%/*} ;;
+		esac
+		from=$PWD payload=''
+		cd / # the caller's directory may be closed to this user
+		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
+		for word in "$@"; do
+			case $word in
+			nonce=*) nonce=${word#*=} ;;
+			who=*) who=${word#*=} ;;
+			barrier=*) barrier=${word#*=} ;; # seconds
+			lock-wait=*) lock_wait=${word#*=} ;;
+			payload=/*) payload=${word#*=} ;;
+			payload=*) payload=$from/${word#*=} ;;
+			facts=*) facts=${word#*=} ;; # what runs here, with status
+			*)
+				[ -z "$release" ] || usage
+				[ -z "$action" ] && action=$word || release=$word
+				;;
+			esac
+		done
+		action=${action:-deploy}
+		case $action in deploy | rollback | status) ;; *) usage ;; esac
+		case $lock_wait in '' | *[!0-9]*) usage ;; esac
+		case $release in [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) usage ;; esac
+		start_run "$action" "${release:--}"
+		[ "$(id -un)" = "$user" ] || die 2 "run it as $user"
+		who=${who:-${SUDO_USER:-$user}@$(uname -n)}
+		stage=checking
+		"$action"
+	}
+
+	usage() {
+		printf '%s\n' 'usage: sh deploy.sh [deploy|rollback|status] [RELEASE] [lock-wait=SECONDS] [payload=FILE]' >&2
+		exit 2
+	}
+
+	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	start_run() {
+		[ -z "$nonce" ] || exec 2>&1
+		event "start $1 $2"
+		read_clock
+		step_began=$now
+		trap finish EXIT
+		trap 'exit 129' HUP
+		trap 'exit 130' INT
+		trap 'exit 141' PIPE
+		trap 'exit 143' TERM
+	}
+
+	finish() {
+		status=$?
+		set +e
+		trap - EXIT
+		trap '' HUP INT PIPE TERM
+		end_run "$status"
+	}
+
+	# failed STATUS: which step failed, and why where that is known.
+	failed() {
+		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
+	}
+
+	# conclude STATUS OUTCOME TEXT: the last line.
+	conclude() {
+		trap - EXIT
+		emit "end $1 $2" "$3"
+		exit "$1"
+	}
+
+	# end_run STATUS: a run that did not conclude ends here.
+	end_run() {
+		failed "$1"
+		case $stage in
+		refusing) conclude 2 refused '' ;;
+		looking) conclude 3 stopped '' ;;
+		promoted)
+			log doubt
+			conclude 5 doubt "$release was being promoted; look at this host now"
+			;;
+		building) discard "$release" ;;
+		esac
+		# Only with the lock: they are the way back of the run that has it.
+		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order" "$state/part"
+		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
+	}
+
+	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+
+	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
+	# fails at the end of the input, and when nothing comes in time.
+	read_order() {
+		order='wait'
+		while [ "$order" = wait ]; do
+			line=$(timeout "${barrier:-60}" sh -c 'IFS= read -r line && printf %s "$line"' <&3 9>&-) || return
+			case $line in "$nonce "*) order=${line#* } ;; esac
+		done
+	}
+
+	# await_order PHASE ORDER: goes on at this order only.
+	await_order() {
+		unwatch_controller
+		if [ -n "$barrier" ]; then
+			name_holder "waits for the other servers ($1)"
+			event "phase $1"
+			read_order || :
+			name_holder
+			[ "$order" = "$2" ] || die 3 'cancelled'
+		fi
+	}
+
+	watcher='' # the process that watches the controller
+
+	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	watch_controller() {
+		[ -n "$nonce" ] || return 0
+		{
+			while IFS= read -r _; do :; done
+			trap '' TERM
+			# Again and again: a shell that is just starting a command misses one. One that was stopped
+			# goes on to end.
+			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
+		} <&3 >/dev/null 2>&1 8<&- 9>&- &
+		watcher=$!
+	}
+
+	unwatch_controller() {
+		[ -n "$watcher" ] || return 0
+		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		wait "$watcher" 2>/dev/null || :
+		watcher=''
+	}
+
+	exec 3<&0 </dev/null
+	main "$@"
+	exit
+}
