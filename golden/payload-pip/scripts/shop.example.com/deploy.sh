@@ -379,8 +379,8 @@ EOF
 		begin payload
 		find_current
 		if [ -z "$payload" ]; then
-			for payload in "${here%/*}/payload" "$here/payload" "$here"; do
-				payload=$payload/$payload_sha256.tar
+			for place in "${here%/*}/payload" "$here/payload" "$here"; do
+				payload=$place/$payload_sha256.tar
 				[ ! -f "$payload" ] || break
 			done
 		fi
@@ -548,7 +548,7 @@ EOF
 	install_state() {
 		{
 			printf '%s\n' "$dependencies_sha256"
-			cat "$venv/pyvenv.cfg"
+			cat "$venv/pyvenv.cfg" || :
 			stat -L -c '%n %i %s %y' "$venv/bin/python" "$venv"/lib/python*/site-packages
 		} 2>/dev/null | sha256sum
 	}
@@ -920,12 +920,14 @@ EOF
 		deadline=$((now + health_check_timeout)) broken_since=''
 		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
 		until is_healthy; do
-			[ "$patience" -ge 5 ] || patience=$((patience + 1))
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi
+			# Under load this request waits behind those that came before it.
+			patience=$((patience * 2))
+			[ "$patience" -le "$((deadline - now))" ] || patience=$((deadline - now))
 			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
 			# before it, which may still wait for it.
 			case $code in

@@ -321,8 +321,8 @@ EOF
 		begin payload
 		find_current
 		if [ -z "$payload" ]; then
-			for payload in "${here%/*}/payload" "$here/payload" "$here"; do
-				payload=$payload/$payload_sha256.tar
+			for place in "${here%/*}/payload" "$here/payload" "$here"; do
+				payload=$place/$payload_sha256.tar
 				[ ! -f "$payload" ] || break
 			done
 		fi
