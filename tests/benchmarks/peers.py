@@ -137,6 +137,9 @@ class Fujin:
         self.lab, self.host, self.port = lab, host, lab.ports.take()
         self.directory = home(lab, "fujin")
         shutil.copytree(TESTS / "apps/django", self.directory, dirs_exist_ok=True)
+        # It takes nothing that is not named, so that its users keep a compiled list.
+        with (self.directory / "requirements.txt").open("a") as requirements:
+            requirements.write("asgiref\nsqlparse\npackaging\n")
         settings = self.directory / "demo/settings.py"
         settings.write_text(settings.read_text()
                             .replace('(BASE_DIR / "secret-key.txt").read_text().strip()', 'os.environ["SECRET_KEY"]')
