@@ -11,8 +11,11 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS.parent / "target/release/pystrano"
-TOOLS = ["pystrano", "release", "socketed", "python", "mina", "capistrano", "ansible"]
+TOOLS = ["pystrano", "release", "socketed", "pushed", "uv", "python", "mina", "capistrano", "ansible"]
 ROUND_TRIP = 0.05
+# What some deployments have in `common` beside the rest.
+MORE = {"release": "  venv_mode: release\n", "uv": "  package_manager: uv\n",
+        "pushed": "  delivery: push\n  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n"}
 
 
 def run(words, **options):
@@ -210,7 +213,7 @@ class Lab:
         text = (f"config_version: 2\ncommon:\n  source_code_url: {source or f'{self.git}/app'}\n  branch: main\n  clone_depth: {depth}\n"
                 f"  project_root: {tool}\n  project_user: deploy\n  venv_dir: .venv-{tool}\n  keep_releases: 3\n"
                 f"  secrets: deploy/{tool}/production/secret-key.txt\n  env_file: deploy/{tool}/production/.env\n"
-                "  collect_static_files: true\n" + ("  venv_mode: release\n" if tool == "release" else "") + "servers:\n")
+                "  collect_static_files: true\n" + MORE.get(tool, "") + "servers:\n")
         for index, host in enumerate(hosts):
             units = self.units(tool, host)
             (home / str(index)).mkdir(exist_ok=True)

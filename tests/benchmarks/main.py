@@ -23,7 +23,8 @@ USES = {  # measurements, and the deployments that they need
     "peers": ["pystrano", "mina", "capistrano", "ansible"],
     "outage": ["pystrano", "socketed", "python", "mina", "capistrano", "ansible"],
     "crash": ["pystrano", "socketed", "python", "mina", "capistrano", "ansible"],
-    "fujin": ["pystrano"],
+    "fujin": ["pystrano", "uv"],
+    "push": ["pystrano", "pushed"],
     "steps": ["pystrano", "release"],
     "clone": ["pystrano"],
     "setup": ["pystrano"],
@@ -66,6 +67,10 @@ class Bench:
     def counts(self, counts):
         return [count for count in counts if count <= len(self.lab.hosts)]
 
+    def runs_on(self, count):
+        """Many hosts take long, and differ less from run to run."""
+        return self.runs if count == 1 else (self.runs + 1) // 2
+
     def links(self):
         return (("0 ms", False), ("50 ms", True))
 
@@ -103,7 +108,7 @@ class Bench:
                 apps = ["pystrano", "release"] if count == 1 else ["pystrano"]
                 for app in ("python", *apps):
                     self.lab.project(app, hosts, far)
-                taken = rounds(self.runs, {
+                taken = rounds(self.runs_on(count), {
                     "python": lambda: peers.python(self.lab, hosts, ports),
                     # It ends before the app answers, which would slow the next one down.
                     "answer": lambda: peers.wait_for_python(hosts),
@@ -120,12 +125,21 @@ class Bench:
                 ports = self.ports(hosts, far)
                 self.lab.project("pystrano", hosts, far)
                 others = {other.__name__: other for other in (peers.mina, peers.capistrano, peers.ansible)}
-                taken = rounds(self.runs, {
+                taken = rounds(self.runs_on(count), {
                     "ours": lambda: self.lab.pystrano("pystrano", "deploy"),
                     **{other: lambda act=act: act(self.lab, hosts, ports) for other, act in others.items()},
                 })
                 for other in others:
                     compare(f"{other}, {count} hosts, {name}", taken, "ours", other, "> 1")
+
+    def push(self):
+        """The same release as a payload through the connection, of which the host has the packages already."""
+        host = self.lab.hosts[:1]
+        for name, far in self.links():
+            for app in ("pystrano", "pushed"):
+                self.lab.project(app, host, far)
+            taken = rounds(self.runs, {app: lambda app=app: self.lab.pystrano(app, "deploy") for app in ("pystrano", "pushed")})
+            compare(f"delivery: pull, with push here, 1 host, {name}", taken, "pushed", "pystrano", "")
 
     def deploys(self, names):
         """Deploys of the first host, by the names of what makes them."""
@@ -178,24 +192,32 @@ class Bench:
 
     def fujin(self):
         """First deploys, and others, of the nearest relative: a wheel that is built here, and sudo on the host."""
-        host = self.lab.hosts[0]
-        self.lab.project("pystrano", [host])
+        host, apps = self.lab.hosts[0], USES["fujin"]
         fujin = peers.Fujin(self.lab, host)
 
-        def first():
-            self.lab.pystrano("pystrano", "setup")
-            self.lab.pystrano("pystrano", "deploy")
+        def first(app):
+            host.root(f"systemctl disable -q --now {app}; rm -rf /home/deploy/{app} /home/deploy/.venv-{app} "
+                      f"/etc/systemd/system/{app}.service; systemctl daemon-reload")
 
-        taken = {"ours": [], "fujin": []}
+            def act():
+                self.lab.pystrano(app, "setup")
+                self.lab.pystrano(app, "deploy")
+
+            return seconds(act)
+
+        taken = {app: [] for app in (*apps, "fujin")}
+        for app in apps:
+            self.lab.project(app, [host])
         for _ in range(self.runs):
-            host.root("systemctl disable -q --now pystrano; rm -rf /home/deploy/pystrano /home/deploy/.venv-pystrano "
-                      "/etc/systemd/system/pystrano.service; systemctl daemon-reload")
-            taken["ours"].append(seconds(first))
+            for app in apps:
+                taken[app].append(first(app))
             fujin.remove()
             taken["fujin"].append(seconds(fujin.deploy))
-        compare("fujin, first deploy (with pystrano setup)", taken, "ours", "fujin", "> 1")
-        taken = rounds(self.runs, {"ours": lambda: self.lab.pystrano("pystrano", "deploy"), "fujin": fujin.deploy})
-        compare("fujin, 1 host, 0 ms", taken, "ours", "fujin", "> 1")
+        for app in apps:
+            how = "pip" if app == "pystrano" else app
+            compare(f"fujin, first deploy; ours with setup, {how}", taken, app, "fujin", "")
+        taken = rounds(self.runs, {app: lambda app=app: self.lab.pystrano(app, "deploy") for app in apps} | {"fujin": fujin.deploy})
+        compare("fujin, next deploy", taken, "pystrano", "fujin", "> 1")
 
     def steps(self):
         """Where the time of a deploy goes, by the clock of who reads its events."""

@@ -2,6 +2,7 @@
 
 use crate::support::{App, Host, Image, Output, Repo, client, free_port, get, post, workspace};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -248,11 +249,9 @@ fn demo() {
     let host = Host::boot(Image::Ready);
     let repo = Repo::new(App::Django);
     let newcomer = Newcomer::new("demo");
-    fs::write(
-        newcomer.directory.join("secret-key.txt"),
-        "the-secret-key\n",
-    )
-    .unwrap();
+    let secret = newcomer.directory.join("secret-key.txt");
+    fs::write(&secret, "the-secret-key\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let (ssh, port, url) = (host.port().to_string(), free_port(), repo.url());
     let app_port = port.to_string();
     let mut answers = vec!["init", "production", "shop", "--yes", "--host", "127.0.0.1"];
