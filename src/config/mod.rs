@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads the user's files")]
 
+mod document;
 mod dotenv;
 mod env_command;
 mod environment_file;
@@ -165,7 +166,7 @@ pub fn mistake(path: &Path, server: &Server, field: &str, message: Message) -> D
     let root = yaml::read(&mut Diagnostics::new(&source));
     let position = root.map_or_else(
         || source.position_of(0),
-        |root| reader::field_position(&root, server.index, field),
+        |root| document::field_position(&root, server.index, field),
     );
     source.diagnostic(position, message)
 }
@@ -174,7 +175,7 @@ pub fn mistake(path: &Path, server: &Server, field: &str, message: Message) -> D
 pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
     let source = Source::new(path, text.to_owned());
     let root = yaml::read(&mut Diagnostics::new(&source))?;
-    let fields = reader::fields(&root).filter(|entry| entry.key_position.line <= line);
+    let fields = document::fields(&root).filter(|entry| entry.key_position.line <= line);
     let field = fields.max_by_key(|entry| entry.key_position.line);
     field.map(|entry| entry.key.clone())
 }
@@ -203,7 +204,7 @@ fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Con
     let source = Source::new(path, text);
     let mut diagnostics = Diagnostics::new(&source);
     let servers = match yaml::read(&mut diagnostics) {
-        Some(root) => reader::servers(app, &root, &mut files, &mut diagnostics),
+        Some(root) => document::servers(app, &root, &mut files, &mut diagnostics),
         None => Vec::new(),
     };
     // What else is wrong on such a line follows from it.

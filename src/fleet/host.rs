@@ -1,6 +1,6 @@
 //! One host of the fleet, and what it shares with others.
 
-use super::probe::ProbeDeadline;
+use super::deadline::ProbeDeadline;
 use crate::config::Server;
 use crate::protocol::Facts;
 use crate::ssh::{Redactor, Session};

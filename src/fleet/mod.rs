@@ -4,6 +4,7 @@
 mod barrier;
 mod closing;
 mod connect;
+mod deadline;
 mod host;
 mod interrupt;
 mod probe;

@@ -1,45 +1,15 @@
 //! After a lost connection the host is probed with `status`, never assumed to be well.
 
 use super::barrier::Stage;
+use super::deadline::ProbeDeadline;
 use super::host::{Purpose, backoff};
 use super::{Fleet, MIGRATE};
 use crate::protocol::{Event, Outcome};
 use crate::ssh::{self, Closing};
 use std::time::{Duration, Instant};
 
-/// How long a host is probed that cannot be reached, from when it last answered.
-const PROBE_UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a host is probed whose lock is still held.
-const PROBE_LOCKED_TIMEOUT: Duration = Duration::from_secs(900);
-
 /// How often a host is probed again whose log does not say what became of the release.
 const INCONCLUSIVE_PROBES: u32 = 2;
-
-/// Since when a host has been probed.
-pub struct ProbeDeadline {
-    since: Instant,
-    /// When its link was lost, or when it last answered.
-    heard: Instant,
-}
-
-impl ProbeDeadline {
-    pub fn begin(now: Instant) -> Self {
-        ProbeDeadline {
-            since: now,
-            heard: now,
-        }
-    }
-
-    /// Another attempt is over. Whether there is time for the next one.
-    fn may_retry(&mut self, now: Instant, answered: bool) -> bool {
-        if answered {
-            self.heard = now;
-            now - self.since < PROBE_LOCKED_TIMEOUT
-        } else {
-            now - self.heard < PROBE_UNREACHABLE_TIMEOUT
-        }
-    }
-}
 
 impl Fleet<'_> {
     /// A connection ended without an end that can be believed.
@@ -133,24 +103,5 @@ impl Fleet<'_> {
             return self.finish_host(index, Outcome::Done);
         }
         self.enqueue(index, Purpose::Revert, Duration::ZERO);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_that_has_just_answered_is_not_given_up() {
-        let began = Instant::now();
-        let at = |seconds| began + Duration::from_secs(seconds);
-        let mut probe = ProbeDeadline::begin(began);
-        assert!(probe.may_retry(at(59), false));
-        assert!(!probe.may_retry(at(60), false));
-        assert!(probe.may_retry(at(60), true));
-        assert!(probe.may_retry(at(61), false));
-        assert!(probe.may_retry(at(119), false));
-        assert!(!probe.may_retry(at(120), false));
-        assert!(!probe.may_retry(at(900), true), "it is busy for too long");
     }
 }

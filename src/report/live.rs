@@ -2,8 +2,7 @@
 
 use super::paint::{BAD, DIM, GOOD, WARNING, paint};
 use super::plain::sent;
-use super::progress::write_talk;
-use super::spaces;
+use super::{spaces, write_talk};
 use crate::protocol::{Event, Outcome, Phase, primary_reason};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

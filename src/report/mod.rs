@@ -134,3 +134,8 @@ pub fn finish(code: ExitCode) -> ExitCode {
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
+
+/// Talk goes to stderr in one piece.
+fn write_talk(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -2,10 +2,10 @@
 
 use super::live::Live;
 use super::log::Log;
-use super::{plain, summary};
+use super::{plain, summary, write_talk};
 use crate::protocol::{Action, Event, HostResult, Summary};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Tells of one command; made before the first host is contacted.
@@ -241,9 +241,4 @@ impl Report {
         }
         format!("{} | ", self.labels[host])
     }
-}
-
-/// Talk goes to stderr in one piece.
-pub(super) fn write_talk(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

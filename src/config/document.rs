@@ -1,0 +1,209 @@
+//! From the tree of a config to its servers: `common` under each of them, every value checked.
+
+use super::fields::{FIELDS, Server};
+use super::files::Files;
+use super::reader::{Layer, Reader, similar, suggestion};
+use super::types::integer;
+use super::validate;
+use crate::diagnostics::{Diagnostics, Message, Position, quoted};
+use crate::yaml::{Entry, Kind, Node};
+use std::collections::HashMap;
+
+const VERSION: i64 = 2;
+const SERVERS: &str = "servers";
+const SECTIONS: [&str; 3] = ["config_version", "common", SERVERS];
+
+/// The servers of a config. Mistakes are reported.
+pub fn servers(
+    app: &str,
+    root: &Node,
+    files: &mut Files,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Server> {
+    let Kind::Map(entries) = &root.kind else {
+        let what = format!("the file holds {}", root.describe());
+        let message = Message::new(what, "write `common:` and `servers:`");
+        diagnostics.error(root.start, message);
+        return Vec::new();
+    };
+    sections(entries, diagnostics);
+    let common = common(root.entry("common"), diagnostics);
+    let version = root.entry("config_version").or(common.version);
+    check_version(version, root.start, diagnostics);
+    let items = match root.entry(SERVERS) {
+        None => {
+            let what = "there is no `servers` list";
+            let message = Message::new(what, "add `servers:` with `- host:`");
+            diagnostics.error(root.start, message);
+            &Vec::new()
+        }
+        Some(list) => match &list.value.kind {
+            Kind::List(items) => {
+                if items.is_empty() {
+                    let help = "add `- host:` for each server";
+                    let message = Message::new("`servers` is empty", help);
+                    diagnostics.error(list.key_position, message);
+                }
+                items
+            }
+            _ => {
+                let what = format!("`servers` is {}", list.value.describe());
+                let help = "write a list: one `- host:` for each server";
+                diagnostics.error(list.key_position, Message::new(what, help));
+                &Vec::new()
+            }
+        },
+    };
+    let none = Layer::default();
+    // What every server overrides is checked as well.
+    Server::read(
+        app,
+        &mut Reader::new(root.start, &none, &common, files, diagnostics),
+    );
+    let mut missing: HashMap<&str, Vec<Position>> = HashMap::new();
+    let mut servers = Vec::with_capacity(items.len());
+    let mut addresses = Vec::with_capacity(items.len());
+    for item in items {
+        if !matches!(item.kind, Kind::Map(_)) {
+            let what = format!("a server is {}", item.describe());
+            diagnostics.error(item.start, Message::new(what, "write `- host: …`"));
+            continue;
+        }
+        let own = Layer::new(item, field_names(), diagnostics);
+        if own.version.is_some() {
+            check_version(own.version, item.start, diagnostics);
+        }
+        let mut reader = Reader::new(item.start, &own, &common, files, diagnostics);
+        let mut server = Server::read(app, &mut reader);
+        server.index = servers.len();
+        for field in &reader.missing {
+            missing.entry(field).or_default().push(item.start);
+        }
+        server.alone = items.len() == 1;
+        validate::server(&mut server, &mut reader);
+        if let Some(first) = servers.first() {
+            validate::same(first, &server, &mut reader);
+        }
+        addresses.push(validate::Address {
+            is_known: reader.is_valid("host") && reader.is_valid("port"),
+            at: item.start,
+            // A host under `common` is written once: then the entries of the servers are the places.
+            host: reader.position("host").max(item.start),
+        });
+        servers.push(server);
+    }
+    report_missing(&missing, items.len(), diagnostics);
+    validate::addresses(&mut servers, &addresses, diagnostics);
+    servers
+}
+
+/// The fields of `common` and of all servers, as they are written.
+pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
+    let section = |name| root.entry(name).map(|entry| &*entry.value);
+    let servers = match section(SERVERS).map(|list| &list.kind) {
+        Some(Kind::List(items)) => &items[..],
+        _ => &[],
+    };
+    let mappings = section("common")
+        .into_iter()
+        .chain(servers.iter().map(|server| &**server));
+    mappings.flat_map(|node| match &node.kind {
+        Kind::Map(entries) => &entries[..],
+        _ => &[],
+    })
+}
+
+/// Where a field of the server at a place of the list is written, or the server itself.
+pub fn field_position(root: &Node, server: usize, field: &str) -> Position {
+    let section = |name| root.entry(name).map(|entry| &*entry.value);
+    let own = match section(SERVERS).map(|list| &list.kind) {
+        Some(Kind::List(items)) => items.get(server).map(|item| &**item),
+        _ => None,
+    };
+    let layers = own.into_iter().chain(section("common"));
+    let mut entries = layers.filter_map(|layer| layer.entry(field));
+    let start = own.map_or(root.start, |own| own.start);
+    entries.next().map_or(start, Entry::position)
+}
+
+fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
+    for entry in entries {
+        let key = entry.key.as_str();
+        if SECTIONS.contains(&key) || key.starts_with("x-") {
+            continue;
+        }
+        let section = similar(key, SECTIONS);
+        let help = match similar(key, field_names()).filter(|_| section.is_none()) {
+            Some(field) if field == key => "move it under `common:` or under a server".to_owned(),
+            Some(field) => format!("did you mean `{field}`, under `common:` or a server?"),
+            None => suggestion(section),
+        };
+        let what = format!("unknown key {}", quoted(key));
+        diagnostics.error(entry.key_position, Message::new(what, help));
+    }
+}
+
+fn check_version(entry: Option<&Entry>, start: Position, diagnostics: &mut Diagnostics) {
+    let help = "review the fields against the documentation, then write `config_version: 2`";
+    let Some(entry) = entry.filter(|entry| !entry.value.is_blank()) else {
+        return diagnostics.warn(start, Message::new("`config_version` is missing", help));
+    };
+    let number = match &entry.value.kind {
+        Kind::Text(text) => integer(text).unwrap_or_default(),
+        _ => None,
+    };
+    let position = entry.position();
+    match number {
+        None => {
+            let what = "`config_version` is not a number";
+            diagnostics.error(position, Message::new(what, "write `config_version: 2`"));
+        }
+        Some(version) if version < VERSION => {
+            let what = format!("this config is written for version {version}");
+            diagnostics.warn(position, Message::new(what, help));
+        }
+        Some(VERSION) => {}
+        Some(version) => {
+            let what = format!("`config_version` {version} is newer than this program");
+            let help = "install a newer pystrano, or write a version 2 config";
+            diagnostics.error(position, Message::new(what, help));
+        }
+    }
+}
+
+fn common<'n>(entry: Option<&'n Entry>, diagnostics: &mut Diagnostics) -> Layer<'n> {
+    let Some(entry) = entry.filter(|entry| !matches!(entry.value.kind, Kind::Null)) else {
+        return Layer::default();
+    };
+    if !matches!(entry.value.kind, Kind::Map(_)) {
+        let what = format!("`common` is {}", entry.value.describe());
+        let help = "write its fields under it, indented";
+        diagnostics.error(entry.key_position, Message::new(what, help));
+    }
+    Layer::new(&entry.value, field_names(), diagnostics)
+}
+
+fn report_missing(
+    missing: &HashMap<&str, Vec<Position>>,
+    servers: usize,
+    diagnostics: &mut Diagnostics,
+) {
+    for field in FIELDS {
+        let positions = missing.get(field.name).map_or(&[][..], Vec::as_slice);
+        let everywhere = servers > 1 && positions.len() == servers && field.name != "host";
+        if everywhere {
+            let what = format!("`{}` is missing for every server", field.name);
+            diagnostics.error(positions[0], Message::new(what, "add it under `common:`"));
+            continue;
+        }
+        let help = field.required.unwrap_or_default();
+        let message = Message::new(format!("`{}` is missing", field.name), help);
+        for position in positions {
+            diagnostics.error(*position, message.clone());
+        }
+    }
+}
+
+fn field_names() -> impl Iterator<Item = &'static str> + Clone {
+    FIELDS.iter().map(|field| field.name)
+}
