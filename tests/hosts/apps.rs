@@ -1,7 +1,7 @@
 //! Apps as they are: from `init` beside a checkout to a page that answers.
 
 use crate::init::{Newcomer, Started};
-use crate::support::{App, Host, Image, Release, Repo};
+use crate::support::{App, Host, Image, Release, Repo, get};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -100,14 +100,40 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
     shop.run("deploy").expect(0);
     assert!(shop.page().starts_with("version=v2\n"), "{}", shop.page());
 
-    // Django in src/, its dependencies at the top.
+    // Django in src/, its dependencies at the top, its style sheets in a submodule, a config file of the host's own.
+    let styles = Repo::new(App::FastApi);
+    styles.git(&["rm", "-q", "-r", "."]);
+    styles.write("style.css", "p { color: submodule }\n");
+    let commit = styles.commit("Style sheets");
     let repo = Repo::new(App::Django);
+    repo.remove("pages/static/pages/style.css");
     repo.move_into("src");
     repo.write("requirements.txt", &repo.read("src/requirements.txt"));
     repo.remove("src/requirements.txt");
-    repo.commit("In src");
-    let blog = bring_up(&newcomer, "blog", &repo, &host, &secret, &[]);
+    repo.write("src/config/sites/local.ini", "from = repository\n");
+    let place = "src/pages/static/pages";
+    let text = format!(
+        "[submodule \"styles\"]\n\tpath = {place}\n\turl = {}\n",
+        styles.url()
+    );
+    repo.write(".gitmodules", &text);
+    repo.git(&["add", "--all"]);
+    let link = format!("160000,{commit},{place}");
+    repo.git(&["update-index", "--add", "--cacheinfo", &link]);
+    repo.git(&["commit", "--quiet", "--message", "In src"]);
+    let shared = (
+        "env_file:",
+        "shared_files: config/sites/local.ini\n  env_file:",
+    );
+    let blog = bring_up(&newcomer, "blog", &repo, &host, &secret, &[shared]);
     assert!(blog.page().starts_with("version=v1\n"), "{}", blog.page());
+    let style = get(blog.port, "/style.css").unwrap();
+    assert_eq!(style, (200, "p { color: submodule }\n".to_owned()));
+    let root = "/home/deploy/apps/blog-production";
+    let config = host.root(&format!(
+        "readlink -f {root}/current/src/config/sites/local.ini"
+    ));
+    assert_eq!(config, format!("{root}/shared/config/sites/local.ini"));
 
     // FastAPI in backend/ of a uv workspace: the lock at the top, alembic in backend/.
     let repo = Repo::new(App::FastApi);

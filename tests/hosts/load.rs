@@ -219,11 +219,15 @@ fn no_request_is_lost_behind_a_socket() {
         let has_socket = !name.ends_with("-alone");
         let repo = repo(app);
         let started = newcomer.start(name, &repo, &host);
-        newcomer.replace(
-            name,
-            "health_check_statuses: \"200-499\"",
-            "health_check_timeout: 30",
-        );
+        for (from, to) in [
+            (
+                "health_check_statuses: \"200-499\"",
+                "health_check_timeout: 30",
+            ),
+            ("keep_releases: 5", "keep_releases: 10"),
+        ] {
+            newcomer.replace(name, from, to);
+        }
         if !has_socket {
             take_socket(&started, &newcomer, name);
         }
