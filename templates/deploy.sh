@@ -143,7 +143,10 @@
 
 	deploy() {
 {%- if payload.is_some() %}
-		find_payload
+		if [ -z "$nonce" ]; then
+			find_current
+			find_payload
+		fi # a controller sends the parts that are wanted
 {%- endif %}
 		take_lock
 		check_host
@@ -343,11 +346,7 @@
 {%- endif %}
 {%- endif %}
 {%- if payload.is_some() %}
-		case $0 in
-		/*) here=${0%/*} ;;
-		*) here=$PWD/$0 here=${here%/*} ;;
-		esac
-		from=$PWD payload=''
+{% include "parts/here.sh" %}
 {%- endif %}
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing

@@ -67,6 +67,15 @@
 	triggers={{ trigger_list }}
 {%- endif %}
 
+{%- if let Some(payload) = payload %}
+	payload_sha256={{ payload.sha256 }}
+	payload_size={{ payload.size }}
+{%- if let Some(part) = payload.part(crate::payload::SYSTEM) %}
+	system_sha256={{ part.sha256 }}
+	system_size={{ part.size }}
+{%- endif %}
+{%- endif %}
+
 	state=/var/lib/pystrano
 
 {% include "parts/talk.sh" %}
@@ -123,6 +132,11 @@
 
 {% include "setup/directories.sh" %}
 
+{%- if payload.is_some() %}
+
+{% include "setup/debs.sh" %}
+{%- endif %}
+
 {% include "setup/packages.sh" %}
 {%- if own_python.is_some() %}
 
@@ -162,11 +176,18 @@
 		umask 022
 		export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 		stage=refusing outcome=ok changed=0 unchanged=0 warnings=0 new='' who='' prune='' worker='' user_failed=''
+{%- if payload.is_some() %}
+{% include "parts/here.sh" %}
+{%- endif %}
 		for word in "$@"; do
 			case $word in
 			nonce=*) nonce=${word#*=} ;;
 			who=*) who=${word#*=} ;;
 			--prune) prune=yes ;;
+{%- if payload.is_some() %}
+			payload=/*) payload=${word#*=} ;;
+			payload=*) payload=$from/${word#*=} ;;
+{%- endif %}
 			*)
 				printf '%s\n' 'usage: sh setup.sh [--prune]' >&2
 				exit 2
@@ -180,6 +201,9 @@
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
 		cd / # the user may be there, too
 		check_host
+{%- if payload.is_some() %}
+		find_debs
+{%- endif %}
 		take_lock
 		own_things
 		ensure_user

@@ -5,7 +5,7 @@ use crate::config::types::Python;
 use crate::config::unit::{self, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
-use crate::payload::Packages;
+use crate::payload::{Packages, Payload, SYSTEM};
 use askama::Template;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ struct Setup<'a> {
     scans: bool,
     /// Whole lines of known_hosts.
     pinned: String,
+    /// Where it has Debian packages.
+    payload: Option<&'a Payload>,
     /// Its file name on the host.
     deploy_key_name: String,
     /// Base64.
@@ -101,6 +103,10 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         python_is_named: python.is_some_and(Python::is_named),
         system_packages: system_packages(server, &base_packages).join(" "),
         base_packages: base_packages.join(" "),
+        payload: server
+            .payload
+            .as_deref()
+            .filter(|payload| payload.part(SYSTEM).is_some()),
         known_hosts,
         scans: known_hosts.iter().any(is_scan),
         pinned: pinned.join("\n"),

@@ -1,27 +1,6 @@
 	# ---- payload: the code, and what it depends on, in one file
 
-	# find_payload: the one that this script was made with, beside it or where payload=PATH says. A
-	# controller sends the parts of it that are wanted.
-	find_payload() {
-		[ -z "$nonce" ] || return 0
-		begin payload
-		find_current
-		if [ -z "$payload" ]; then
-			for place in "${here%/*}/payload" "$here/payload" "$here"; do
-				payload=$place/$payload_sha256.tar
-				[ ! -f "$payload" ] || break
-			done
-		fi
-		[ -f "$payload" ] || die 3 "there is no payload/$payload_sha256.tar beside this script; bring it along, or say where it is: payload=PATH"
-		[ -r "$payload" ] || die 3 "$user may not read $payload"
-		is_whole "$payload" "$payload_sha256" "$payload_size" || die 3 "$payload is damaged, or not the payload of this script"
-		report ok "Checked $payload"
-	}
-
-	# is_whole FILE SHA256 SIZE
-	is_whole() {
-		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
-	}
+{% include "parts/payload.sh" %}
 
 	get_code() {
 		begin code

@@ -1,12 +1,19 @@
 	install_packages() {
 		begin packages
 		updated=''
+{%- if payload.is_some() %}
+		[ -z "$payload" ] || offer_debs
+{%- endif %}
 		install_missing --no-install-recommends "$base_packages"
 {%- if !system_packages.is_empty() %}
 		install_missing --install-recommends "$system_packages"
 {%- endif %}
 {%- if python_is_named %}
 		has_python || install_missing --no-install-recommends "$python $python-venv"
+{%- endif %}
+{%- if payload.is_some() %}
+		unset APT_CONFIG
+		rm -rf "$state/debs"
 {%- endif %}
 		finish_step 'Installed system packages'
 	}
@@ -52,9 +59,14 @@
 		}
 	'
 
-	# lacking prints all that is missing, as apt wants it.
+	# missing_here prints all that is missing.
+	missing_here() {
+		missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}"
+	}
+
+	# lacking prints it as apt wants it.
 	lacking() {
-		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}" | paste -s -d ' ' -)"
+		printf 'what this host lacks: apt-get install %s' "$(missing_here | paste -s -d ' ' -)"
 	}
 
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it

@@ -7,6 +7,9 @@
 	check_python() {
 		! has_python || return 0
 {%- if python_is_named %}
+{%- if payload.is_some() %}
+		[ -z "$payload" ] || return 0
+{%- endif %}
 		for _ in known updated; do
 			[ -z "$(isolated apt-cache show --no-all-versions "$python-venv" 2>/dev/null)" ] || return 0
 			apt update

@@ -770,7 +770,6 @@ EOF
 			fi
 		done
 	'
-
 	install_packages() {
 		begin packages
 		updated=''
@@ -820,9 +819,14 @@ EOF
 		}
 	'
 
-	# lacking prints all that is missing, as apt wants it.
+	# missing_here prints all that is missing.
+	missing_here() {
+		missing "$base_packages $system_packages"
+	}
+
+	# lacking prints it as apt wants it.
 	lacking() {
-		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages $system_packages" | paste -s -d ' ' -)"
+		printf 'what this host lacks: apt-get install %s' "$(missing_here | paste -s -d ' ' -)"
 	}
 
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it

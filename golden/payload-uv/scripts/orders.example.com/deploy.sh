@@ -49,7 +49,10 @@
 	# ---- commands
 
 	deploy() {
-		find_payload
+		if [ -z "$nonce" ]; then
+			find_current
+			find_payload
+		fi # a controller sends the parts that are wanted
 		take_lock
 		check_host
 		stage=building
@@ -314,12 +317,9 @@ EOF
 
 	# ---- payload: the code, and what it depends on, in one file
 
-	# find_payload: the one that this script was made with, beside it or where payload=PATH says. A
-	# controller sends the parts of it that are wanted.
+	# find_payload: the one that this script was made with, beside it or where payload=PATH says.
 	find_payload() {
-		[ -z "$nonce" ] || return 0
 		begin payload
-		find_current
 		if [ -z "$payload" ]; then
 			for place in "${here%/*}/payload" "$here/payload" "$here"; do
 				payload=$place/$payload_sha256.tar
@@ -327,7 +327,7 @@ EOF
 			done
 		fi
 		[ -f "$payload" ] || die 3 "there is no payload/$payload_sha256.tar beside this script; bring it along, or say where it is: payload=PATH"
-		[ -r "$payload" ] || die 3 "$user may not read $payload"
+		[ -r "$payload" ] || die 3 "$(id -un) may not read $payload"
 		is_whole "$payload" "$payload_sha256" "$payload_size" || die 3 "$payload is damaged, or not the payload of this script"
 		report ok "Checked $payload"
 	}

@@ -696,7 +696,6 @@ EOF
 			fi
 		done
 	'
-
 	install_packages() {
 		begin packages
 		updated=''
@@ -745,9 +744,14 @@ EOF
 		}
 	'
 
-	# lacking prints all that is missing, as apt wants it.
+	# missing_here prints all that is missing.
+	missing_here() {
+		missing "$base_packages"
+	}
+
+	# lacking prints it as apt wants it.
 	lacking() {
-		printf 'what this host lacks: apt-get install %s' "$(missing "$base_packages" | paste -s -d ' ' -)"
+		printf 'what this host lacks: apt-get install %s' "$(missing_here | paste -s -d ' ' -)"
 	}
 
 	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
