@@ -10,7 +10,7 @@
 #   user         the account {{ server.project_user }}, and whether it can log in
 #   keys         who may log in as root may log in as {{ server.project_user }}
 #   directories  {{ server.project_root }}
-#   packages     those named in the settings below
+#   packages     those named in the settings below{% if payload.is_some() %}; run by hand, those of the payload{% endif %}
 {%- if !services.is_empty() %}
 #   sudo         {{ server.project_user }} may restart {{ service_list }} and read {% if services.len() == 1 %}its log{% else %}their logs{% endif %} as root, and nothing else
 {%- else %}
@@ -189,7 +189,7 @@
 			payload=*) payload=$from/${word#*=} ;;
 {%- endif %}
 			*)
-				printf '%s\n' 'usage: sh setup.sh [--prune]' >&2
+				printf '%s\n' 'usage: sh setup.sh [--prune]{% if payload.is_some() %} [payload=FILE]{% endif %}' >&2
 				exit 2
 				;;
 			esac

@@ -7,6 +7,8 @@ struct Offline {
     host: Host,
     repo: Repo,
     project: Project,
+    /// The words before the directory.
+    render: &'static [&'static str],
     /// Packets that found no way out, before the first run.
     lost: String,
 }
@@ -27,15 +29,27 @@ impl Offline {
             host,
             repo,
             project,
+            render: &["render", "--payload", "--output"],
             lost,
         }
+    }
+
+    /// From a bare Debian: its packages come along.
+    fn brings_packages(&mut self) {
+        self.render = &[
+            "render",
+            "--payload",
+            "--system-packages",
+            "trixie",
+            "--output",
+        ];
     }
 
     /// Renders, and carries all of it to the host: setup for root, the rest for the app user.
     fn carry(&self) {
         let out = self.project.directory().join("handoff");
         self.project
-            .run(&["render", "--payload", "--output", out.to_str().unwrap()])
+            .run(&[self.render, &[out.to_str().unwrap()]].concat())
             .expect(0);
         self.host.root("rm -rf /mnt/stick");
         self.host.copy_in(&out, "/mnt/stick");
@@ -107,7 +121,19 @@ fn lost(host: &Host) -> String {
 
 #[test]
 fn django_lives_where_there_is_no_network() {
-    Offline::new(App::Django, Image::Ready).lives();
+    let mut offline = Offline::new(App::Django, Image::Bare);
+    offline.brings_packages();
+    offline.carry();
+    // One that was damaged on the way changes nothing.
+    let damage = "cp -R /mnt/stick /mnt/damaged && truncate -s -1 /mnt/damaged/payload/*.tar";
+    offline.host.root(damage);
+    let damaged = offline.host.exec("sh /mnt/damaged/127.0.0.1/setup.sh");
+    damaged
+        .expect(2)
+        .says(" is damaged, or not the payload of this script");
+    assert_eq!(offline.host.exec("id deploy").code, 1);
+    offline.host.root("rm -r /mnt/damaged");
+    offline.lives();
 }
 
 #[test]

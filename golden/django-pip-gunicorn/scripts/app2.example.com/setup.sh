@@ -770,6 +770,7 @@ EOF
 			fi
 		done
 	'
+
 	install_packages() {
 		begin packages
 		updated=''

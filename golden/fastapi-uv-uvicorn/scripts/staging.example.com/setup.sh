@@ -741,6 +741,7 @@ EOF
 			fi
 		done
 	'
+
 	install_packages() {
 		begin packages
 		updated=''

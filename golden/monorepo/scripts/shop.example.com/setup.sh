@@ -740,6 +740,7 @@ EOF
 			fi
 		done
 	'
+
 	install_packages() {
 		begin packages
 		updated=''

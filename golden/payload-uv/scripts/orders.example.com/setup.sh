@@ -696,6 +696,7 @@ EOF
 			fi
 		done
 	'
+
 	install_packages() {
 		begin packages
 		updated=''
