@@ -14,7 +14,7 @@ PROGRAM = TESTS.parent / "target/release/pystrano"
 TOOLS = ["pystrano", "release", "socketed", "pushed", "uv", "python", "mina", "capistrano", "ansible"]
 ROUND_TRIP = 0.05
 # What some deployments have in `common` beside the rest.
-MORE = {"release": "  venv_mode: release\n", "uv": "  package_manager: uv\n",
+MORE = {"release": "  venv_mode: release\n", "uv": "  package_manager: uv\n  dependency_file: requirements.txt\n",
         "pushed": "  delivery: push\n  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n"}
 
 
