@@ -82,7 +82,7 @@ impl Resolver<'_> {
         }
         let mut resolved = match &input.locked {
             Some(text) => resolve::read(text, self.target, self.tree, self.tree)?,
-            None => self.compile(&tools)?,
+            None => self.compile(&tools, &input.text)?,
         };
         resolve::without_doubles(&mut resolved.packages);
         let own = self.build_own(&tools, &resolved.local)?;
@@ -322,11 +322,15 @@ impl Resolver<'_> {
     }
 
     /// Asks the package index what a list of requirements comes to.
-    fn compile(&self, tools: &Tools) -> Result<Resolved, Fault> {
+    fn compile(&self, tools: &Tools, text: &str) -> Result<Resolved, Fault> {
         let directory = self.tree.join(self.server.app_dir.to_string());
         let mut uv = tools
             .resolve(&directory, self.target)
             .arg(self.tree.join(&*self.server.dependency_file));
+        // Where a package does not declare its metadata, its code is asked.
+        if !text.contains("git+ssh") {
+            uv = uv.without_env(&["SSH_AUTH_SOCK"]);
+        }
         if self.server.package_manager == PackageManager::Pip {
             // As pip takes them: the best version, whichever index has it.
             uv = uv.args(["--index-strategy", "unsafe-best-match"]);
@@ -472,27 +476,4 @@ impl Resolver<'_> {
             false => Err(self.misfits(&resolved.misfits)),
         }
     }
-}
-
-/// The Python that a project asks uv for: the minor version of its `.python-version`.
-pub fn wanted_python(server: &Server, tree: &Path) -> Option<u32> {
-    if server.package_manager == PackageManager::Pip {
-        return None;
-    }
-    let file = tree.join(&*server.dependency_file);
-    let directories = file
-        .ancestors()
-        .skip(1)
-        .take_while(|path| path.starts_with(tree));
-    for directory in directories {
-        let Ok(text) = fs::read_to_string(directory.join(".python-version")) else {
-            continue;
-        };
-        let minor = text
-            .trim()
-            .trim_start_matches("cpython-")
-            .strip_prefix("3.")?;
-        return minor.split(['.', '-']).next()?.parse().ok();
-    }
-    None
 }

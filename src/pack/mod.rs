@@ -16,7 +16,7 @@ use crate::config::Server;
 use crate::diagnostics::Message;
 use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM};
 use cache::{Cache, Work};
-use dependencies::{Resolver, wanted_python};
+use dependencies::Resolver;
 use git::{Commit, Repository};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use target::Target;
+use target::{Target, wanted_python};
 
 fn known_name(name: &str) -> Option<&'static str> {
     let names = [SOURCE, DEPENDENCIES, SYSTEM];

@@ -1,10 +1,18 @@
 //! What a payload's wheels run on: a Python, a machine and its glibc.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it reads the checkout's .python-version"
+)]
+
 use super::Fault;
 use super::program::Program;
 use crate::config::types::{Platform, Python};
+use crate::config::{PackageManager, Server};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::fs;
+use std::path::Path;
 
 /// A CPython of Linux with glibc.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +203,29 @@ impl Target {
             _ => return None,
         })
     }
+}
+
+/// The Python that a project asks uv for: the minor version of its `.python-version`.
+pub fn wanted_python(server: &Server, tree: &Path) -> Option<u32> {
+    if server.package_manager == PackageManager::Pip {
+        return None;
+    }
+    let file = tree.join(&*server.dependency_file);
+    let directories = file
+        .ancestors()
+        .skip(1)
+        .take_while(|path| path.starts_with(tree));
+    for directory in directories {
+        let Ok(text) = fs::read_to_string(directory.join(".python-version")) else {
+            continue;
+        };
+        let minor = text
+            .trim()
+            .trim_start_matches("cpython-")
+            .strip_prefix("3.")?;
+        return minor.split(['.', '-']).next()?.parse().ok();
+    }
+    None
 }
 
 impl fmt::Display for Target {

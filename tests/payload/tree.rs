@@ -217,3 +217,39 @@ fn any_revision_is_resolved() {
     project.configure(&format!("  revision: {first}\n"));
     project.payload("offline");
 }
+
+/// Nothing is read as a whole, however large it is.
+#[test]
+fn memory_does_not_grow_with_the_payload() {
+    const SIZE: u64 = 96 * 1024 * 1024;
+    let project = Project::new("beta\n");
+    let large = fs::File::create(project.path("repo/large.bin")).expect("a file");
+    large.set_len(SIZE).expect("a size");
+    project.commit();
+    let mut command = project.pystrano("cache");
+    command.args([
+        "render",
+        "production",
+        "shop",
+        "--payload",
+        "--output",
+        "out",
+    ]);
+    let mut child = command.spawn().expect("pystrano");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("a child").is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(kilobytes.unwrap_or(0_u64));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().expect("a child").success());
+    let unpacked = project.unpack(&project.payload_in("out"), "unpacked");
+    let size = fs::metadata(unpacked.join("source/large.bin"))
+        .expect("a file")
+        .len();
+    assert_eq!(size, SIZE);
+    assert!((1..50 * 1024).contains(&peak), "{peak} kB");
+}
