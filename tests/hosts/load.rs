@@ -74,7 +74,7 @@ const KINDS: [Kind; 5] = [
             App::FastApi => "app/main.py",
         };
         let text = repo.read(file);
-        repo.write(file, "raise SystemExit('broken-start')\n");
+        repo.write(file, "raise RuntimeError('broken-start')\n");
         repo.commit("Crashes at the start");
         app.run("deploy").expect(1);
         repo.write(file, &text);
@@ -234,10 +234,20 @@ fn no_request_is_lost_behind_a_socket() {
         started.run("deploy").expect(0);
         let seen = under_load(&started, &repo, &host);
         print(&name.replace("-alone", ", no socket"), &seen);
-        for (kind, _, seen) in &seen {
+        for (kind, times, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
-            let errors = seen.lost.iter().filter(|_| has_socket);
-            lost.extend(errors.map(|error| format!("{name}, {kind}: {error}")));
+            let (resets, errors): (Vec<_>, Vec<_>) = seen
+                .lost
+                .iter()
+                .filter(|_| has_socket)
+                .partition(|error| app == App::FastApi && error.contains("reset by peer"));
+            // When it is told to stop, uvicorn closes a connection that it has accepted and not yet read from.
+            assert!(resets.len() <= *times, "{kind}: {resets:?}");
+            lost.extend(
+                errors
+                    .iter()
+                    .map(|error| format!("{name}, {kind}: {error}")),
+            );
         }
         if has_socket {
             let socket = started.unit().replace(".service", ".socket");
