@@ -112,6 +112,11 @@ impl Server {
         }
     }
 
+    /// Whether it asks the repository and the package index itself; else a payload brings what they have.
+    pub fn fetches(&self) -> bool {
+        self.payload.is_none() && self.delivery == Delivery::Pull
+    }
+
     /// Makes it deploy this revision, which takes a full clone.
     pub fn set_revision(&mut self, revision: types::Revision) {
         self.revision = Some(revision);

@@ -119,7 +119,9 @@ fn redact_login(login: &mut Login) {
 
 pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
     let redact = secrets == Secrets::Redact;
-    let (source_code_url, mut login) = split_login(&server.source_code_url);
+    let (source_code_url, login) = split_login(&server.source_code_url);
+    let clones = server.fetches();
+    let mut login = login.filter(|_| clones);
     let source_code_url = match redact {
         true => credentials::replace(&source_code_url, |_| REDACTED.to_owned()),
         false => source_code_url,
@@ -127,7 +129,6 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     if let Some(login) = login.as_mut().filter(|_| redact) {
         redact_login(login);
     }
-    let clones = server.payload.is_none();
     let hides_password = clones && !credentials::find(&server.source_code_url).is_empty();
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
@@ -349,6 +350,27 @@ mod tests {
             parts: vec![part(DEPENDENCIES, "d"), part(SOURCE, "5")],
         }));
         server
+    }
+
+    /// Hosts that are pushed to get neither the repository's password, nor git, nor uv from an index, with any command.
+    #[test]
+    fn where_code_is_pushed_no_script_can_fetch_it() {
+        let pushed =
+            "  delivery: push\n  package_manager: uv\n  ssh_known_hosts: git.example.com\n";
+        let mut server = with_payload(pushed);
+        server.payload = None; // as for setup, rollback and status
+        for kind in ScriptKind::ALL {
+            let script = crate::script::render(kind, &server, Secrets::Reveal).expect("a script");
+            for word in ["canary", "ssh-keyscan", "install --quiet"] {
+                assert!(!script.contains(word), "{kind:?} {word}");
+            }
+        }
+        let setup = crate::script::render(ScriptKind::Setup, &server, Secrets::Reveal);
+        let setup = setup.expect("a script");
+        assert!(
+            setup.contains("base_packages='python3 python3-venv'\n"),
+            "{setup}"
+        );
     }
 
     /// Neither script has what a repository or an index is asked with.

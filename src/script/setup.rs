@@ -3,7 +3,7 @@
 use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name};
 use crate::config::types::Python;
 use crate::config::unit::{self, Unit};
-use crate::config::{Delivery, KnownHost, PackageManager, Server, VenvMode, is_ssh};
+use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
 use crate::error::Error;
 use crate::payload::{Packages, Payload, SYSTEM};
 use askama::Template;
@@ -66,7 +66,8 @@ struct SecretText<'a> {
 }
 
 pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
-    let fetches = fetches(server);
+    // Where the code comes in a payload, nothing is fetched from its repository or an index.
+    let fetches = server.fetches();
     let known_hosts = match fetches {
         true => &server.ssh_known_hosts[..],
         false => &[],
@@ -145,11 +146,6 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     Ok(script + "\n")
 }
 
-/// Whether the host asks the repository and an index: not where the code comes in a payload.
-fn fetches(server: &Server) -> bool {
-    server.payload.is_none() && server.delivery == Delivery::Pull
-}
-
 /// What `setup.sh` installs on a host that has nothing.
 pub fn host_packages(server: &Server) -> Packages {
     let base = base_packages(server);
@@ -174,7 +170,7 @@ pub fn host_packages(server: &Server) -> Packages {
 /// What the steps and the deploys need.
 fn base_packages(server: &Server) -> Vec<&'static str> {
     let mut packages = vec!["python3", "python3-venv"];
-    let fetches = fetches(server);
+    let fetches = server.fetches();
     if fetches {
         packages.extend(["python3-pip", "git"]);
     }
