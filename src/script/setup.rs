@@ -260,7 +260,7 @@ fn sudoers_argument(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::unit::{Unit, UnitKind};
-    use crate::config::{Secret, review};
+    use crate::config::{Delivery, Secret, review};
     use std::collections::HashMap;
     use std::path::Path;
 
