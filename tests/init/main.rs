@@ -2,6 +2,7 @@
 
 mod app;
 mod asked;
+mod dependencies;
 mod terminal;
 
 use assert_cmd::Command;
