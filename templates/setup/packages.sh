@@ -61,7 +61,10 @@
 
 	# missing_here prints all that is missing.
 	missing_here() {
-		missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}{% if python_is_named %} $python $python-venv{% endif %}"
+		missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}"
+{%- if python_is_named %}
+		has_python || missing "$python $python-venv"
+{%- endif %}
 	}
 
 	# lacking prints it as apt wants it.

@@ -792,7 +792,8 @@ EOF
 
 	# missing_here prints all that is missing.
 	missing_here() {
-		missing "$base_packages $python $python-venv"
+		missing "$base_packages"
+		has_python || missing "$python $python-venv"
 	}
 
 	# lacking prints it as apt wants it.
