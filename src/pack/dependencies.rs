@@ -106,6 +106,7 @@ impl Resolver<'_> {
             work: self.work,
             tools,
             target: self.target,
+            tree: self.tree,
             note: self.note,
         }
     }
@@ -301,7 +302,15 @@ impl Resolver<'_> {
             match option {
                 Some(other) => {
                     let other = file.parent().unwrap_or(Path::new("")).join(other);
-                    match self.tree.join(&other).is_file() {
+                    let path = self.tree.join(&other);
+                    if path.is_file() && !self.has(&path) {
+                        return Err(Fault::of_field(
+                            "dependency_file",
+                            format!("{} lies outside of the repository", other.display()),
+                            "take it into the repository",
+                        ));
+                    }
+                    match path.is_file() {
                         true => self.read_requirements(&other, input, read)?,
                         false => input.is_whole = false,
                     }
@@ -319,6 +328,12 @@ impl Resolver<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a path leads into the repository.
+    fn has(&self, path: &Path) -> bool {
+        let tree = self.tree.canonicalize();
+        tree.is_ok_and(|tree| path.canonicalize().is_ok_and(|path| path.starts_with(tree)))
     }
 
     /// Asks the package index what a list of requirements comes to.
@@ -358,17 +373,8 @@ impl Resolver<'_> {
     /// uv stops at the first package that is not for the target: all of them, where that is what it stopped at.
     fn name_misfits(&self, tools: &Tools, directory: &Path) -> Result<(), Fault> {
         let uv = tools
-            .uv(directory)
-            .args([
-                "pip",
-                "compile",
-                "--quiet",
-                "--universal",
-                "--format",
-                "pylock.toml",
-            ])
-            .arg("--python-version")
-            .arg(self.target.version())
+            .compile(directory, self.target)
+            .arg("--universal")
             .arg(self.tree.join(&*self.server.dependency_file));
         let (_, output, _) = self.with_sets(uv).run()?;
         let text = String::from_utf8_lossy(&output);

@@ -1,5 +1,5 @@
 # Fetches files: one JSON object {"url", "path"} a line on stdin; what went wrong, one line each, on stdout.
-# Logins come from netrc, or from the index URLs in FETCH_INDEXES that name the same host.
+# Logins come from netrc, or from the index URLs in FETCH_INDEXES that name the same host, port and scheme.
 import base64, json, netrc, os, shutil, ssl, sys, time
 import urllib.error, urllib.parse, urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -8,22 +8,24 @@ LOGINS = {}
 for index in os.environ.get("FETCH_INDEXES", "").split():
     parts = urllib.parse.urlsplit(index)
     if parts.username:
-        LOGINS[parts.hostname] = tuple(map(urllib.parse.unquote, (parts.username, parts.password or "")))
+        LOGINS[parts.scheme, parts.hostname, parts.port] = tuple(map(urllib.parse.unquote, (parts.username, parts.password or "")))
 
 
-def login(host):
+def login(parts):
     try:
-        known = netrc.netrc().authenticators(host)
+        known = netrc.netrc().authenticators(parts.hostname)
     except (OSError, netrc.NetrcParseError):
         known = None
-    return LOGINS.get(host) or (known and (known[0], known[2]))
+    return LOGINS.get((parts.scheme, parts.hostname, parts.port)) or (known and (known[0], known[2]))
 
 
 def fetch(job):
     url, path = job["url"], job["path"]
     parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return "%s is for no web server" % url
     request = urllib.request.Request(url)
-    account = parts.scheme in ("http", "https") and login(parts.hostname)
+    account = login(parts)
     if account:
         word = base64.b64encode(":".join(account).encode()).decode()
         request.add_unredirected_header("Authorization", "Basic " + word)

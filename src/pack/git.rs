@@ -40,7 +40,10 @@ const OF_ANOTHER: [&str; 8] = [
 
 impl<'a> Repository<'a> {
     pub fn of(server: &'a Server) -> Result<Self, Fault> {
-        let (url, login) = split_login(&server.source_code_url);
+        let (mut url, login) = split_login(&server.source_code_url);
+        if let Ok(path) = Path::new(&url).canonicalize() {
+            url = path.to_string_lossy().into_owned();
+        }
         let mut repository = Repository {
             server,
             url,
@@ -48,11 +51,7 @@ impl<'a> Repository<'a> {
             filters: Vec::new(),
         };
         let arguments = ["config", "--name-only", "--get-regexp", r"^filter\."];
-        let (_, names, _) = repository
-            .git()
-            .args(arguments)
-            .directory(Path::new("/"))
-            .run()?;
+        let (_, names, _) = repository.git().args(arguments).run()?;
         for name in String::from_utf8_lossy(&names).lines() {
             let filter = name.rsplit_once('.').map_or(name, |(filter, _)| filter);
             if filter != "filter.lfs" && !repository.filters.iter().any(|known| known == filter) {
@@ -64,7 +63,9 @@ impl<'a> Repository<'a> {
 
     /// Git with the access to the repository, and without what this user's settings would change in its files.
     fn git(&self) -> Program {
+        // In the current directory there may be a repository with settings of its own.
         let mut git = Program::new("git")
+            .directory(Path::new("/"))
             .without_env(&OF_ANOTHER)
             .env("GIT_TEMPLATE_DIR", "")
             .env("GIT_ATTR_NOSYSTEM", "1")

@@ -5,6 +5,7 @@ mod cache;
 mod dependencies;
 mod git;
 mod marker;
+mod outward;
 mod program;
 mod resolve;
 pub mod system;
@@ -18,6 +19,7 @@ use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM};
 use cache::{Cache, Work};
 use dependencies::Resolver;
 use git::{Commit, Repository};
+use outward::Outward;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -292,6 +294,7 @@ impl<'a> Maker<'a> {
         let tree = tree
             .map(|(_, work)| work.path().join(TREE))
             .unwrap_or_default();
+        let outward = Outward::take(&tree).map_err(Fault::file("read", &tree))?;
         if !tree.join(server.app_dir.to_string()).is_dir() {
             return Err(Fault::of_field(
                 "app_dir",
@@ -318,6 +321,7 @@ impl<'a> Maker<'a> {
             note: self.note,
         }
         .make()?;
+        outward.put_back().map_err(Fault::file("write in", &tree))?;
         let (sha256, size, _) = self.cache.add("parts", |out| {
             archive::pack_source(&tree, &dependencies.own, out)
         })?;

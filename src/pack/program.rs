@@ -34,6 +34,11 @@ impl Program {
         }
     }
 
+    /// Python, where the current directory has no modules that it would take for its own.
+    pub fn python() -> Self {
+        Program::new("python3").directory(Path::new("/"))
+    }
+
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(arguments);
         self

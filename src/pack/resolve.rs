@@ -97,6 +97,20 @@ pub enum Place {
     Path(PathBuf),
 }
 
+impl Package {
+    /// Whether its file is fetched, or lies in one of these directories.
+    pub fn is_within(&self, directories: &[PathBuf]) -> bool {
+        let (Origin::Wheel(file) | Origin::Archive(file)) = &self.origin else {
+            return true;
+        };
+        let Place::Path(path) = &file.place else {
+            return true;
+        };
+        let path = path.canonicalize().ok();
+        path.is_some_and(|path| path.is_file() && directories.iter().any(|it| path.starts_with(it)))
+    }
+}
+
 impl Source {
     /// `directory` is what its path starts from.
     fn of(file: &LockedFile, directory: &Path) -> Option<Self> {

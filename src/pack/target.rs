@@ -39,7 +39,7 @@ print(sys.version_info[1], platform.machine() or '-', version if libc == 'glibc'
 impl Controller {
     /// Asks its `python3`.
     pub fn ask() -> Result<Self, Fault> {
-        let answer = Program::new("python3").args(["-c", ASK]).output()?;
+        let answer = Program::python().args(["-c", ASK]).output()?;
         let mut words = answer.split_whitespace();
         let python = words.next().and_then(|minor| minor.parse().ok());
         let machine = words.next().map(str::to_owned);

@@ -4,6 +4,7 @@ use super::Fault;
 use super::cache::Cache;
 use super::program::Program;
 use super::target::Target;
+use crate::credentials::decode;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,10 @@ pub const UV: &str = "0.13.9";
 /// What runs on this machine to make dependencies.
 pub struct Tools {
     uv: PathBuf,
+    /// This machine's Python: a repository may have programs that uv would ask instead.
+    python: String,
+    /// Where uv keeps things, whatever a repository's settings say.
+    uv_cache: String,
     /// Settings of pip in its files and variables, by name.
     pip: HashMap<String, String>,
 }
@@ -26,7 +31,7 @@ impl Tools {
             true => PathBuf::from("uv"),
             false => own_uv(cache)?,
         };
-        let settings = Program::new("python3")
+        let settings = Program::python()
             .args(["-m", "pip", "config", "list"])
             .run();
         let settings = settings.map(|(_, output, _)| output).unwrap_or_default();
@@ -38,12 +43,49 @@ impl Tools {
                 Some((name, value.trim_matches(['\'', '"']).to_owned()))
             })
             .collect();
-        Ok(Tools { uv, pip })
+        let python = Program::python()
+            .args(["-c", "import sys; print(sys.executable)"])
+            .output()?;
+        let uv_cache = match std::env::var("UV_CACHE_DIR") {
+            Ok(directory) => directory,
+            Err(_) => Program::new(&uv)
+                .directory(Path::new("/"))
+                .args(["cache", "dir"])
+                .output()?,
+        };
+        Ok(Tools {
+            uv,
+            python: python.trim().to_owned(),
+            uv_cache: uv_cache.trim().to_owned(),
+            pip,
+        })
     }
 
     fn pip_setting(&self, name: &str) -> Option<String> {
         let words = self.pip.get(name)?.replace("\\n", " ");
         Some(words.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Directories of wheels that this user has named.
+    pub fn find_links(&self) -> Vec<PathBuf> {
+        let of_uv = [
+            "UV_FIND_LINKS",
+            "UV_DEFAULT_INDEX",
+            "UV_INDEX_URL",
+            "UV_INDEX",
+        ];
+        let of_uv = of_uv.iter().filter_map(|name| std::env::var(name).ok());
+        let of_pip = ["find-links", "index-url", "extra-index-url"];
+        let of_pip = of_pip.iter().filter_map(|name| self.pip_setting(name));
+        let words: Vec<String> = of_uv.chain(of_pip).collect();
+        words
+            .iter()
+            .flat_map(|words| words.split([' ', ',']))
+            .filter_map(|word| {
+                let path = word.strip_prefix("file://").map_or(word.to_owned(), decode);
+                Path::new(&path).canonicalize().ok()
+            })
+            .collect()
     }
 
     /// uv, with pip's settings where it has none of its own.
@@ -68,6 +110,7 @@ impl Tools {
         }
         uv.env("UV_NO_PROGRESS", "1")
             .env("UV_PYTHON_DOWNLOADS", "never")
+            .env("UV_CACHE_DIR", &self.uv_cache)
             .without_env(&[
                 "VIRTUAL_ENV",
                 "UV_PROJECT",
@@ -76,8 +119,8 @@ impl Tools {
             ])
     }
 
-    /// uv that resolves for a target.
-    pub fn resolve(&self, directory: &Path, target: &Target) -> Program {
+    /// uv that asks what a list of requirements comes to, for a Python.
+    pub fn compile(&self, directory: &Path, target: &Target) -> Program {
         self.uv(directory)
             .args([
                 "pip",
@@ -88,8 +131,14 @@ impl Tools {
                 "--no-header",
                 "--no-annotate",
             ])
+            .args(["--python", &self.python])
             .arg("--python-version")
             .arg(target.version())
+    }
+
+    /// uv that resolves for a target.
+    pub fn resolve(&self, directory: &Path, target: &Target) -> Program {
+        self.compile(directory, target)
             .arg("--python-platform")
             .arg(target.uv_platform())
     }
@@ -102,7 +151,7 @@ impl Tools {
                 name,
                 "PATH" | "HOME" | "TMPDIR" | "XDG_CACHE_HOME" | "SSL_CERT_FILE" | "SSL_CERT_DIR"
             ) || name.to_lowercase().ends_with("_proxy")
-                || name.starts_with("UV_")
+                || name.starts_with("UV_") && !name.starts_with("UV_PUBLISH_")
         };
         let mut uv = Program::new(&self.uv).only_env(kept);
         for (setting, variable) in [("index-url", "UV_DEFAULT_INDEX"), ("cert", "SSL_CERT_FILE")] {
@@ -120,6 +169,7 @@ impl Tools {
             .env("PYTHONHASHSEED", "0")
             .env("UV_NO_PROGRESS", "1")
             .env("UV_PYTHON_DOWNLOADS", "never")
+            .env("UV_CACHE_DIR", &self.uv_cache)
             .args([
                 "build",
                 "--quiet",
@@ -167,7 +217,7 @@ impl Tools {
                     .map_or(url.clone(), |(_, rest)| format!("http{rest}"))
             })
             .collect();
-        let mut python = Program::new("python3")
+        let mut python = Program::python()
             .args(["-c", include_str!("fetch.py")])
             .env("FETCH_INDEXES", indexes.join(" "))
             .input(jobs.concat());
@@ -195,12 +245,13 @@ fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
         ),
         other => other,
     };
-    Program::new("python3")
+    Program::python()
         .args(["-m", "venv", "--clear"])
         .arg(&directory)
         .output()
         .map_err(failed)?;
     Program::new(directory.join("bin/python"))
+        .directory(Path::new("/"))
         .args([
             "-m",
             "pip",

@@ -29,6 +29,7 @@ pub struct Wheels<'a> {
     pub work: &'a Work,
     pub tools: &'a Tools,
     pub target: &'a Target,
+    pub tree: &'a Path,
     pub note: Note<'a>,
 }
 
@@ -49,6 +50,15 @@ impl Wheels<'_> {
         packages: &[Package],
         misfits: &mut Vec<String>,
     ) -> Result<Vec<Wheel>, Fault> {
+        let mut may_be_read = self.tools.find_links();
+        may_be_read.extend(self.tree.canonicalize());
+        let (packages, outside): (Vec<&Package>, Vec<&Package>) = packages
+            .iter()
+            .partition(|package| package.is_within(&may_be_read));
+        misfits.extend(outside.iter().map(|package| {
+            let label = named(&package.name, package.version.as_deref());
+            format!("{label} lies outside of the repository")
+        }));
         let files: Vec<&Source> = packages
             .iter()
             .filter_map(|package| match &package.origin {
@@ -211,7 +221,11 @@ impl Wheels<'_> {
             "Building {}, which runs its code on this machine",
             crate::credentials::mask(url)
         ));
-        let git = || Program::new("git").args(["-c", "core.hooksPath=/dev/null"]);
+        let git = || {
+            Program::new("git")
+                .directory(Path::new("/"))
+                .args(["-c", "core.hooksPath=/dev/null"])
+        };
         let commands = [
             git()
                 .args(["clone", "--quiet", "--no-checkout", "--", url])

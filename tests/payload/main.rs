@@ -1,5 +1,6 @@
 //! `render --payload` and what `delivery: push` sends: code and wheels of one commit.
 
+mod hostile;
 mod install;
 mod project;
 mod tree;

@@ -1,0 +1,187 @@
+//! What a hostile repository, or a hostile directory to work in, gets of the machine where payloads are made.
+
+use crate::project::{Project, git, said, uv};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+/// A program in the repository that writes down that it ran.
+fn plant(project: &Project, name: &str) {
+    let ran = project.path(&format!("ran-{}", name.replace('/', "-")));
+    let text = format!(
+        "#!/bin/sh\ntouch '{}'\nexec python3 \"$@\"\n",
+        ran.display()
+    );
+    project.write(name, &text);
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(project.path(name), mode).expect("a mode");
+}
+
+/// What was planted and has run, or was made where it should not.
+fn traces(project: &Project) -> Vec<String> {
+    let mut names = super::names(&project.path(""));
+    names.retain(|name| name.starts_with("ran") || name.starts_with("planted"));
+    names
+}
+
+/// uv asks interpreters what they are: those of the repository are not asked.
+#[test]
+fn no_program_of_the_repository_runs_when_it_is_only_looked_at() {
+    let project = Project::new("alpha\n");
+    for name in [".venv/bin/python", "python3", "evil/python3.13"] {
+        plant(&project, &format!("repo/{name}"));
+    }
+    project.write("repo/.venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.13\n");
+    let planted = project.path("planted").display().to_string();
+    let mut out = 0;
+    for python in ["evil/python3.13", "python3", "3.13"] {
+        let settings = format!("cache-dir = \"{planted}\"\n[pip]\npython = \"{python}\"\n");
+        project.write("repo/uv.toml", &settings);
+        project.write("repo/.python-version", "3.13\n");
+        for manager in ["pip", "uv"] {
+            project.commit();
+            project.configure(&format!(
+                "  package_manager: {manager}\n  dependency_file: requirements.txt\n  venv_mode: release\n"
+            ));
+            out += 1;
+            project.payload(&format!("out-{out}"));
+            assert_eq!(traces(&project), [""; 0], "{manager} {python}");
+        }
+    }
+    // All misfits are looked for in another way.
+    project.write("repo/requirements.txt", "late\n");
+    project.commit();
+    project.refused();
+    assert_eq!(traces(&project), [""; 0]);
+    fs::remove_file(project.path("repo/uv.toml")).expect("a file");
+    project.write("repo/pyproject.toml", &format!("[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = [\"alpha\"]\n[tool.uv]\ncache-dir = \"{planted}\"\n[tool.uv.pip]\npython = \"evil/python3.13\"\n"));
+    let lock = Command::new(uv())
+        .args(["lock", "--quiet", "--no-config"])
+        .current_dir(project.repo())
+        .env("UV_DEFAULT_INDEX", project.index())
+        .output()
+        .expect("uv");
+    assert!(lock.status.success(), "{}", said(&lock));
+    for trace in traces(&project) {
+        fs::remove_file(project.path(&trace)).expect("that of making the lock");
+    }
+    project.commit();
+    project.configure("  package_manager: uv\n  dependency_file: uv.lock\n  venv_mode: release\n");
+    project.payload("locked");
+    assert_eq!(traces(&project), [""; 0]);
+}
+
+/// Whoever deploys stands in a checkout of the app, often.
+#[test]
+fn no_code_of_the_current_directory_runs() {
+    let project = Project::new("alpha\npure\n");
+    for module in [
+        "platform",
+        "json",
+        "netrc",
+        "sys",
+        "ssl",
+        "pip/__init__",
+        "pip/__main__",
+    ] {
+        let ran = project.path(&format!("ran-{}", module.replace('/', "-")));
+        project.write(
+            &format!("{module}.py"),
+            &format!("open({:?}, 'w')\n", ran.display().to_string()),
+        );
+    }
+    let top = project.path("");
+    git(&top, &["init", "--quiet"]);
+    let ran = project.path("ran-git").display().to_string();
+    let (url, touch) = (project.repo().display().to_string(), format!("touch {ran}"));
+    project.write(
+        ".git/config",
+        &format!(
+            "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = {touch}\n\tsshCommand = {touch}\n[protocol \"ext\"]\n\tallow = always\n\
+             [url \"ext::sh -c touch% {ran} \"]\n\tinsteadOf = {url}\n[credential]\n\thelper = !{touch}\n"
+        ),
+    );
+    project.payload("out");
+    assert_eq!(traces(&project), [""; 0]);
+}
+
+/// A link may mean something on a host; here it would lead to files of whoever makes the payload.
+#[test]
+fn links_out_of_the_repository_are_not_followed() {
+    let project = Project::new("");
+    let secret = project.path("secret").display().to_string();
+    project.write("secret", "keys of the operator\n");
+    let repo = project.repo();
+    let relink = |target: &str, name: &str| {
+        let link = repo.join(name);
+        fs::create_dir_all(link.parent().expect("a parent")).expect("a directory");
+        let _ = fs::remove_file(&link);
+        symlink(target, link).expect("a link");
+    };
+    let lock = |source: &str| {
+        project.write("repo/pyproject.toml", "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = [\"keys\"]\n");
+        project.write("repo/uv.lock", &format!(
+            "version = 1\nrevision = 3\nrequires-python = \">=3.9\"\n[[package]]\nname = \"shop\"\nversion = \"1\"\nsource = {{ virtual = \".\" }}\n\
+             dependencies = [{{ name = \"keys\" }}]\n[[package]]\nname = \"keys\"\nversion = \"1.0\"\n{source}\n"
+        ));
+        project.commit();
+        project
+            .configure("  package_manager: uv\n  dependency_file: uv.lock\n  venv_mode: release\n");
+        project.refused()
+    };
+    let wheel = "keys-1.0-py3-none-any.whl";
+    relink(&secret, &format!("vendor/{wheel}"));
+    let by_index =
+        format!("source = {{ registry = \"vendor\" }}\nwheels = [{{ path = \"{wheel}\" }}]");
+    lock(&by_index);
+    relink("/dev/zero", &format!("vendor/{wheel}"));
+    lock(&by_index);
+    // A real file of this name that lies elsewhere.
+    fs::copy(&secret, project.path(wheel)).expect("a file");
+    let outside = project.path(wheel).display().to_string();
+    let sum = "c4f0aa5b6f24c92fb43a1e9ea5e2a3ea01f1d68b64b3d2e2bd8a5ba2f2c2f2a0";
+    for source in [
+        format!(
+            "source = {{ registry = \"https://pypi.org/simple\" }}\nwheels = [{{ url = \"file://{outside}\" }}]"
+        ),
+        format!(
+            "source = {{ registry = \"https://pypi.org/simple\" }}\nwheels = [{{ url = \"FILE:{outside}\" }}]"
+        ),
+        format!(
+            "source = {{ path = \"{outside}\" }}\nwheels = [{{ filename = \"{wheel}\", hash = \"sha256:{sum}\" }}]"
+        ),
+    ] {
+        let told = lock(&source);
+        assert!(told.contains("outside of the repository"), "{told}");
+    }
+    // Text of other files that are read, and one without an end.
+    for name in ["uv.lock", "pyproject.toml"] {
+        fs::remove_file(repo.join(name)).expect("a file");
+    }
+    project.write("repo/requirements.txt", "alpha\n");
+    for name in ["uv.toml", ".python-version", "pyproject.toml"] {
+        relink("/dev/zero", name);
+    }
+    relink(&project.path("").display().to_string(), "app");
+    project.commit();
+    for manager in ["pip", "uv"] {
+        project.configure(&format!(
+            "  package_manager: {manager}\n  dependency_file: requirements.txt\n  venv_mode: release\n"
+        ));
+        let unpacked = project.unpack(&project.payload(manager), &format!("unpacked-{manager}"));
+        let link = fs::read_link(unpacked.join("source/uv.toml"));
+        assert_eq!(link.expect("a link"), Path::new("/dev/zero"));
+    }
+    project.configure("  app_dir: app\n");
+    let told = project.refused();
+    assert!(
+        told.contains("the repository has no directory app"),
+        "{told}"
+    );
+    relink(&secret, "requirements.txt");
+    project.commit();
+    project.configure("");
+    let told = project.refused();
+    assert!(!told.contains("keys of"), "{told}");
+}
