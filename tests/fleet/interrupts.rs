@@ -238,7 +238,7 @@ fn the_second_leaves_even_where_nobody_takes_the_output() {
     sleep(Duration::from_millis(300));
     interrupt(&child);
     while child.try_wait().expect("a child").is_none() {
-        assert!(began.elapsed().as_secs() < 3, "it hangs");
+        assert!(began.elapsed().as_secs() < 15, "it hangs");
         sleep(Duration::from_millis(10));
     }
     assert_eq!(ran(child).code(), 130);
@@ -249,7 +249,7 @@ fn the_second_leaves_even_where_nobody_takes_the_output() {
 fn the_second_leaves_at_once() {
     for what in ["migrate", "restart"] {
         let fleet = Fleet::new(3);
-        fleet.write(&format!("h1/slow/{what}"), "5");
+        fleet.write(&format!("h1/slow/{what}"), "15");
         let child = fleet.start(&["deploy"]);
         fleet.wait_for("order", &format!("h1 {what}"));
         let began = Instant::now();
@@ -257,7 +257,7 @@ fn the_second_leaves_at_once() {
         sleep(Duration::from_millis(300));
         interrupt(&child);
         let ran = ran(child);
-        assert!(began.elapsed().as_secs() < 2, "{what}: {ran:?}");
+        assert!(began.elapsed().as_secs() < 10, "{what}: {ran:?}");
         assert_eq!(ran.code(), 130, "{what}: {ran:?}");
     }
 }

@@ -161,7 +161,7 @@ impl Site {
         let page = loop {
             match get(self.fixture.project.ports[0], "/") {
                 Ok((200, page)) => break page,
-                other => must!(begin.elapsed() < Duration::from_secs(5), "{other:?}"),
+                other => must!(begin.elapsed() < Duration::from_secs(30), "{other:?}"),
             }
             std::thread::sleep(Duration::from_millis(50));
         };

@@ -143,7 +143,7 @@ fn interrupted_while_it_builds() {
     let output = finish(child, stderr).expect(128 + 2);
     output.says("Interrupted before promotion: every server is as it was");
     assert!(
-        begin.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < Duration::from_secs(30),
         "{:?}",
         begin.elapsed()
     );

@@ -93,7 +93,7 @@ impl Terminal {
                 self.seen += place + text.len();
                 return self;
             }
-            if begin.elapsed() > Duration::from_secs(10) {
+            if begin.elapsed() > Duration::from_secs(30) {
                 panic!("{text:?} was not shown:\n{}", self.shown);
             }
             self.read(Duration::from_millis(50));

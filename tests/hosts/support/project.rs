@@ -221,14 +221,14 @@ impl Project {
         )
     }
 
-    /// What the application of the Nth server answers at `/`; waits up to 10 s for an answer.
+    /// What the application of the Nth server answers at `/`; waits up to 30 s for an answer.
     #[track_caller]
     pub fn page(&self, index: usize) -> String {
         let begin = Instant::now();
         loop {
             match get(self.ports[index], "/") {
                 Ok((200, body)) => return body,
-                other if begin.elapsed() > Duration::from_secs(10) => panic!("no page: {other:?}"),
+                other if begin.elapsed() > Duration::from_secs(30) => panic!("no page: {other:?}"),
                 _ => std::thread::sleep(Duration::from_millis(50)),
             }
         }
