@@ -121,11 +121,11 @@ pub struct Login {
 
 /// The URL without its login, and the login where there is one with a password or token.
 pub fn split_login(url: &str) -> (String, Option<Login>) {
-    let secrets = find(url);
     let scheme = ["https://", "http://"]
         .into_iter()
         .find(|scheme| url.starts_with(scheme));
-    let (Some(scheme), Some(secret)) = (scheme, secrets.first()) else {
+    let secret = urls(url.as_bytes()).next().and_then(|url| url.secret());
+    let (Some(scheme), Some(secret)) = (scheme, secret) else {
         return (url.to_owned(), None);
     };
     let host = &url[secret.end + 1..];
@@ -142,6 +142,14 @@ pub fn split_login(url: &str) -> (String, Option<Login>) {
 
 /// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
 pub fn decode(text: &str) -> String {
+    match String::from_utf8(percent_decoded(text)) {
+        Ok(decoded) if !decoded.contains(char::is_control) => decoded,
+        _ => text.to_owned(),
+    }
+}
+
+/// The bytes of a text whose percent escapes are decoded.
+pub fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, more)) = rest.split_first() {
@@ -154,10 +162,7 @@ pub fn decode(text: &str) -> String {
         bytes.push(decoded.unwrap_or(byte));
         rest = if decoded.is_some() { &more[2..] } else { more };
     }
-    match String::from_utf8(bytes) {
-        Ok(decoded) if !decoded.contains(char::is_control) => decoded,
-        _ => text.to_owned(),
-    }
+    bytes
 }
 
 #[cfg(test)]
@@ -196,6 +201,11 @@ mod tests {
         ] {
             assert_eq!(mask(text), masked);
         }
+    }
+
+    #[test]
+    fn only_escapes_are_decoded() {
+        assert_eq!(percent_decoded("%41%zz%4"), b"A%zz%4");
     }
 
     #[test]
@@ -242,6 +252,7 @@ mod tests {
             "git@git.example.com:shop.git",
             "ssh://ada:x@git.example.com/shop.git",
             "/srv/shop.git",
+            "https://git.example.com/shop.git?next=https://ada:x@other.example.com/",
         ] {
             assert_eq!(parts(url), (url.to_owned(), None));
         }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Prints one line for each server, then `ok`.
 pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
-    let config = super::load(cli, selection)?;
+    let config = super::load(cli, &selection.target, &selection.hosts)?;
     for server in &config.servers {
         let port = server
             .port
@@ -25,10 +25,7 @@ pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
             unit.name
         ));
     }
-    let servers = match config.servers.len() {
-        1 => "1 server".to_owned(),
-        count => format!("{count} servers"),
-    };
+    let servers = report::counted(config.servers.len(), "server");
     report::result(format_args!("ok: {servers}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -51,21 +51,20 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
 ///
 /// # Errors
 /// No such config, its mistakes, or a selected host that it does not have.
-fn load(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
-    let target = &selection.target;
+fn load(cli: &Cli, target: &Target, hosts: &[String]) -> Result<Config, Error> {
     let path = config_path(cli, target)?;
     let mut config = config::load(&path, &target.identity())
         .map_err(|error| unread(error, &path, cli, target))?;
     if warns(cli) {
         report::warnings(&config.warnings);
     }
-    config.select(&selection.hosts)?;
+    config.select(hosts)?;
     Ok(config)
 }
 
 /// The same, with what `env_command` prints for the selected servers.
 fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
-    let mut config = load(cli, selection)?;
+    let mut config = load(cli, &selection.target, &selection.hosts)?;
     let warnings = config.fetch_env().map_err(Error::EnvCommand)?;
     if warns(cli) {
         report::warnings(&warnings);

@@ -5,7 +5,7 @@
     reason = "it asks whether there is a terminal"
 )]
 
-use crate::cli::{Cli, Run, Selection, Target};
+use crate::cli::{Cli, Run};
 use crate::error::Error;
 use crate::report;
 use crate::ssh;
@@ -18,15 +18,7 @@ use std::process::ExitCode;
 /// # Errors
 /// A command that is too long; otherwise it comes back only where `ssh` cannot be run.
 pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
-    let Target { environment, app } = &arguments.target;
-    let selection = Selection {
-        target: Target {
-            environment: environment.clone(),
-            app: app.clone(),
-        },
-        hosts: arguments.host.iter().cloned().collect(),
-    };
-    let config = super::load(cli, &selection)?;
+    let config = super::load(cli, &arguments.target, arguments.host.as_slice())?;
     let Some(server) = config.servers.first() else {
         return Ok(ExitCode::SUCCESS); // a config has a server
     };

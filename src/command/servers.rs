@@ -2,7 +2,7 @@
 
 use super::hooks::ControllerHooks;
 use super::reviewed::Reviewed;
-use crate::cli::{self, Cli, FleetOptions, Lock, Selection, Servers};
+use crate::cli::{self, Cli, FleetOptions, Selection, Servers};
 use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
@@ -36,7 +36,9 @@ struct Run<'a> {
 /// Runs `setup.sh` on every server, each for itself.
 pub fn setup(cli: &Cli, arguments: &cli::Setup) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Setup)?;
-    run.job.prune = arguments.prune;
+    run.job
+        .options
+        .extend(arguments.prune.then(|| "--prune".to_owned()));
     run.send_reviewed(&arguments.reviewed)?;
     run.go(|_, _| {})
 }
@@ -49,7 +51,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     }
     let began = Instant::now();
     run.job.release = Some(report::utc(RELEASE));
-    run.wait_for(&arguments.lock);
+    run.job.options.extend(arguments.lock.word());
     if arguments.reviewed.from.is_none() {
         let is_pushed = |server: &Server| server.delivery == Delivery::Push;
         super::make_payloads(cli, &arguments.selection, &mut run.config, is_pushed)?;
@@ -87,7 +89,7 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
         Action::Rollback,
     )?;
     run.job.release = release;
-    run.wait_for(&arguments.lock);
+    run.job.options.extend(arguments.lock.word());
     run.send_reviewed(&arguments.reviewed)?;
     run.go(|_, _| {})
 }
@@ -95,8 +97,8 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
 /// Runs `deploy.sh restart` on every server, each for itself: its units again, verified.
 pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
-    need_units(&run.config)?;
-    run.wait_for(&arguments.lock);
+    need_unit(&run.config, None)?;
+    run.job.options.extend(arguments.lock.word());
     run.go(|_, _| {})
 }
 
@@ -121,10 +123,7 @@ pub fn history(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
 /// A server that has no unit, or not the one that is asked for.
 pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
-    need_units(&run.config)?;
-    if let Some(unit) = &arguments.unit {
-        need_unit(&run.config, unit)?;
-    }
+    need_unit(&run.config, arguments.unit.as_ref())?;
     let lines = match (arguments.lines, arguments.since) {
         (None, None) => Some(LOG_LINES),
         (lines, _) => lines,
@@ -138,28 +137,23 @@ pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
     run.go(|_, _| {})
 }
 
-/// Makes sure that each server has a unit.
-fn need_units(config: &Config) -> Result<(), Error> {
-    let lacks = |server: &&Server| logged_units(server).is_empty();
-    match config.servers.iter().find(lacks) {
-        Some(server) => Err(Error::NoUnit {
-            label: server.label(),
-        }),
-        None => Ok(()),
+/// Makes sure that each server has this unit, or any.
+fn need_unit(config: &Config, name: Option<&String>) -> Result<(), Error> {
+    for server in &config.servers {
+        let (units, label) = (logged_units(server), server.label());
+        match name {
+            _ if units.is_empty() => return Err(Error::NoUnit { label }),
+            Some(name) if !units.contains(&name.as_str()) => {
+                return Err(Error::UnknownUnit {
+                    name: name.clone(),
+                    label,
+                    known: units.join(", "),
+                });
+            }
+            _ => {}
+        }
     }
-}
-
-/// Makes sure that each server has this unit.
-fn need_unit(config: &Config, unit: &str) -> Result<(), Error> {
-    let lacks = |server: &&Server| !logged_units(server).contains(&unit);
-    match config.servers.iter().find(lacks) {
-        Some(server) => Err(Error::UnknownUnit {
-            name: unit.to_owned(),
-            label: server.label(),
-            known: logged_units(server).join(", "),
-        }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 impl<'a> Run<'a> {
@@ -174,7 +168,6 @@ impl<'a> Run<'a> {
         let job = Job {
             action,
             release: None,
-            prune: false,
             options: Vec::new(),
             scripts: Arc::new(|kind, server| script::render(kind, server, Secrets::Reveal)),
             jobs: options.jobs.get(),
@@ -189,10 +182,6 @@ impl<'a> Run<'a> {
             is_reviewed: false,
             log: None,
         })
-    }
-
-    fn wait_for(&mut self, lock: &Lock) {
-        self.job.options.extend(lock.word());
     }
 
     /// Sends scripts that were rendered before, if a directory of them is named. No server is contacted before those of

@@ -7,7 +7,12 @@ pub struct Dotenv {
     pub values: Vec<Variable>,
     /// Lines, 1-based, that are not understood. They are skipped.
     pub skipped: Vec<usize>,
+    /// References make more of it than any program can be given; the rest was not read.
+    pub is_too_large: bool,
 }
+
+/// Of all values, in bytes: each line can double what is above it.
+const LARGEST: usize = 16 << 20;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -28,11 +33,18 @@ pub fn parse(text: &str) -> Dotenv {
         line: 1,
     };
     let mut dotenv = Dotenv::default();
+    let mut room = LARGEST;
     while !reader.rest.is_empty() {
         let line = reader.line + reader.blank_lines();
         match reader.binding() {
             Some(Some((name, value))) => {
-                let value = value.map(|value| interpolate(&value, &dotenv.values));
+                let value = value.map(|value| interpolate(&value, &dotenv.values, room));
+                let size = value.as_ref().map_or(0, String::len);
+                if size > room {
+                    dotenv.is_too_large = true;
+                    break;
+                }
+                room -= size;
                 let variable = Variable { name, value, line };
                 match find(&dotenv.values, &variable.name) {
                     Some(index) => dotenv.values[index] = variable,
@@ -197,11 +209,12 @@ fn without_comment(value: &str) -> &str {
     value[..end].trim_end_matches(is_space)
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}`. A name that is set without `=` counts as empty.
-fn interpolate(value: &str, known: &[Variable]) -> String {
+/// Replaces `${NAME}` and `${NAME:-default}`, until the result is larger than `most`. A name that is set without `=`
+/// counts as empty.
+fn interpolate(value: &str, known: &[Variable], most: usize) -> String {
     let mut result = String::new();
     let mut rest = value;
-    while let Some(start) = rest.find("${") {
+    while let Some(start) = rest.find("${").filter(|_| result.len() <= most) {
         let Some((name, default, length)) = reference(&rest[start + 2..]) else {
             result.push_str(&rest[..start + 2]);
             rest = &rest[start + 2..];
@@ -271,6 +284,19 @@ mod tests {
                 "skipped lines of {text:?}"
             );
         }
+    }
+
+    #[test]
+    fn lines_that_double_each_other_are_kept_in_bounds() {
+        let doubled = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(60));
+        assert!(parse(&doubled).is_too_large);
+        let many = format!(
+            "A={}\nB={}\n",
+            "x".repeat(100_000),
+            "${A}".repeat(1_000_000)
+        );
+        assert!(parse(&many).is_too_large);
+        assert!(!parse("A=1\nB=${A}").is_too_large);
     }
 
     proptest! {

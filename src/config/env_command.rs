@@ -31,7 +31,7 @@ pub fn fetch(servers: &mut [Server]) -> Result<Vec<Diagnostic>, Message> {
         let source = Source::new(Path::new(OUTPUT), String::new());
         let mut diagnostics = Diagnostics::new(&source);
         let text = run(command)?;
-        let file = check_length(OUTPUT, text.len())
+        let file = check_length(&quoted(OUTPUT), text.len() as u64)
             .and_then(|()| env_file(OUTPUT, text, &mut diagnostics))
             .map_err(|message| message.about(&quoted(command)))?;
         warnings.extend(diagnostics.into_parts().1);

@@ -51,17 +51,12 @@ impl Scalar for Arc<EnvFile> {
 impl Item for Arc<Unit> {
     fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
         let unit = context.files.unit(item)?;
-        match list.iter().find(|other| other.name == unit.name) {
-            None => list.push(unit),
-            Some(other) if Arc::ptr_eq(other, &unit) => {}
-            Some(_) => {
-                return refuse(
-                    format!("two units are called {}", quoted(&unit.name)),
-                    "rename one: a host has one unit of a name",
-                );
-            }
-        }
-        Ok(())
+        add_once(list, unit, |unit| &unit.name).or_else(|name| {
+            refuse(
+                format!("two units are called {}", quoted(&name)),
+                "rename one: a host has one unit of a name",
+            )
+        })
     }
 }
 
@@ -79,18 +74,27 @@ impl Item for Arc<Secret> {
     fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
         let secret = context.files.secret(item)?;
         warn_if_open(item, context);
-        match list.iter().find(|other| other.name == secret.name) {
-            None => list.push(secret),
-            Some(other) if Arc::ptr_eq(other, &secret) => {}
-            Some(_) => {
-                return refuse(
-                    format!("two secrets are called {}", quoted(&secret.name)),
-                    "rename one: they stand in one directory on the host",
-                );
-            }
-        }
-        Ok(())
+        add_once(list, secret, |secret| &secret.name).or_else(|name| {
+            refuse(
+                format!("two secrets are called {}", quoted(&name)),
+                "rename one: they stand in one directory on the host",
+            )
+        })
     }
+}
+
+/// Adds a file that is not listed yet. The error is a name that another file has.
+fn add_once<T>(
+    list: &mut Vec<Arc<T>>,
+    file: Arc<T>,
+    name: fn(&T) -> &String,
+) -> Result<(), String> {
+    match list.iter().find(|other| name(other) == name(&file)) {
+        None => list.push(file),
+        Some(other) if Arc::ptr_eq(other, &file) => {}
+        Some(_) => return Err(name(&file).clone()),
+    }
+    Ok(())
 }
 
 /// Warns of a file with secrets that other users of this machine can read or change.
@@ -267,7 +271,7 @@ pub fn env_file(
         }
     }
     let size = |(name, value): &(String, String)| name.len() + value.len() + 10;
-    if variables.iter().map(size).sum::<usize>() > LARGEST_ENV {
+    if dotenv.is_too_large || variables.iter().map(size).sum::<usize>() > LARGEST_ENV {
         return refuse(
             format!(
                 "the variables of {} are more than a program can be given",
@@ -351,12 +355,11 @@ fn not_a_file(path: &str) -> Message {
 }
 
 /// Refuses what is too large for scripts to carry.
-pub fn check_length(path: &str, length: usize) -> Validation {
-    match length as u64 > LARGEST {
+pub fn check_length(what: &str, length: u64) -> Validation {
+    match length > LARGEST {
         true => refuse(
             format!(
-                "{} is larger than {} MiB, and every script carries it",
-                quoted(path),
+                "{what} is larger than {} MiB, and every script carries it",
                 LARGEST >> 20
             ),
             "bring it to the hosts in another way",
@@ -389,16 +392,7 @@ fn read(path: &str) -> Result<Vec<u8>, Message> {
     if !found.is_file() {
         return Err(not_a_file(path));
     }
-    if found.len() > LARGEST {
-        return refuse(
-            format!(
-                "the local file {} is larger than {} MiB, and every script carries it",
-                quoted(path),
-                LARGEST >> 20
-            ),
-            "bring it to the hosts in another way",
-        );
-    }
+    check_length(&format!("the local file {}", quoted(path)), found.len())?;
     std::fs::read(path).map_err(problem)
 }
 

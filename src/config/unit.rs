@@ -85,34 +85,24 @@ impl Unit {
     /// # Errors
     /// A text that is no unit of the kind that its name says.
     pub fn new(path: PathBuf, name: String, kind: UnitKind, text: String) -> Result<Self, Message> {
-        let section = Section::parse(&text, kind.section());
-        let Some((beginnings, usual, help)) = kind.needs() else {
-            let section = section.unwrap_or_default();
-            return Ok(Unit {
-                path,
-                name,
-                text,
-                kind,
-                section,
-            });
-        };
-        match section.filter(|section| section.has_one_of(beginnings)) {
-            Some(section) => Ok(Unit {
-                path,
-                name,
-                text,
-                kind,
-                section,
-            }),
-            None => refuse(
-                format!(
-                    "{} has no `{usual}=` in a `[{}]` section",
-                    quoted(&path.to_string_lossy()),
-                    kind.section()
-                ),
-                help,
-            ),
+        let section = Section::parse(&text, kind.section()).unwrap_or_default();
+        if let Some((beginnings, usual, help)) = kind.needs()
+            && !section.has_one_of(beginnings)
+        {
+            let path = quoted(&path.to_string_lossy());
+            let what = format!(
+                "{path} has no `{usual}=` in a `[{}]` section",
+                kind.section()
+            );
+            return refuse(what, help);
         }
+        Ok(Unit {
+            path,
+            name,
+            text,
+            kind,
+            section,
+        })
     }
 
     /// The unit that a socket, timer or path starts.

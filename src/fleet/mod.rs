@@ -42,8 +42,6 @@ pub type Scripts = Arc<dyn Fn(ScriptKind, &Server) -> Result<String, Error> + Se
 pub struct Job {
     pub action: Action,
     pub release: Option<String>,
-    /// `setup` removes what is no longer wanted.
-    pub prune: bool,
     /// Further arguments of the script.
     pub options: Vec<String>,
     pub scripts: Scripts,
@@ -58,7 +56,6 @@ impl Job {
         Call {
             action: self.action,
             release: self.release.clone(),
-            prune: self.prune,
             options: self.options.clone(),
             nonce,
             who: ssh::who(),

@@ -10,9 +10,13 @@ pub struct Log {
     follow: bool,
     ended: bool,
     lines: Vec<Line>,
-    /// The time of the last line of each host.
-    times: HashMap<usize, i64>,
+    /// The time of the last line of each host, and how much of that host is kept, in bytes.
+    hosts: HashMap<usize, (i64, usize)>,
 }
+
+/// So much of one host is kept to be sorted: some units with as many lines as `logs.sh` gives of each. A host may print
+/// what it likes.
+const MOST: usize = 64 << 20;
 
 /// One line, of an entry or of what follows the first line of an entry; that begins with spaces.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,23 +41,30 @@ impl Log {
             follow,
             ended: false,
             lines: Vec::new(),
-            times: HashMap::new(),
+            hosts: HashMap::new(),
         }
     }
 
-    /// Takes a line of a host as `journalctl --output=short-unix` writes it. False for what is none.
+    /// Takes a line of a host as `journalctl --output=short-unix` writes it. False for what is none, or too much.
     pub fn take(&mut self, host: usize, line: &str) -> bool {
         let first = parse(line);
+        let (last, kept) = self.hosts.get(&host).copied().unzip();
         let time = match first {
             Some((time, _)) => Some(time),
             // A message may have several lines.
-            None if line.starts_with(' ') => self.times.get(&host).copied(),
+            None if line.starts_with(' ') => last,
             None => None,
         };
-        let Some(time) = time else {
+        let size = size_of::<Line>() + line.len();
+        let kept = if self.follow {
+            0
+        } else {
+            kept.unwrap_or(0) + size
+        };
+        let Some(time) = time.filter(|_| kept <= MOST) else {
             return false;
         };
-        self.times.insert(host, time);
+        self.hosts.insert(host, (time, kept));
         self.lines.push(Line {
             host,
             time,
@@ -154,5 +165,14 @@ mod tests {
         assert_eq!(shown(false), [one, two, three, four, more]);
         assert_eq!(shown(true), [one, four, more, two, three]);
         assert!(!Log::new(true).take(0, "    a line without an entry"));
+    }
+
+    #[test]
+    fn a_host_that_floods_its_log_is_kept_in_bounds() {
+        let mut log = Log::new(false);
+        let line = format!("1795691736.417513 app1 {}", "x".repeat(2000));
+        let kept = (0..100_000).filter(|_| log.take(0, &line)).count();
+        assert!((10_000..40_000).contains(&kept), "{kept}");
+        assert!(log.take(1, &line), "of another host there is room");
     }
 }

@@ -51,6 +51,11 @@ fn spaces(width: usize, used: usize) -> String {
     " ".repeat(width.saturating_sub(used))
 }
 
+/// `1 server`, `2 servers`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The one error that ends the program. The mistakes of a config stand first, each with its place.
 pub fn error(error: &Error) {
     if let Error::Config {
@@ -62,10 +67,7 @@ pub fn error(error: &Error) {
     let mut out = io::stderr().lock();
     let _ = match error {
         Error::Config { mistakes, .. } => {
-            let count = match mistakes.len() {
-                1 => "1 mistake".to_owned(),
-                count => format!("{count} mistakes"),
-            };
+            let count = counted(mistakes.len(), "mistake");
             writeln!(out, "{error}\nerror: {count} in the config")
         }
         _ => writeln!(out, "error: {error}"),

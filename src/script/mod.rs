@@ -67,13 +67,9 @@ pub fn is_of(script: &str, server: &Server) -> bool {
     script.lines().any(|line| line.trim_start() == app)
 }
 
-/// The name of the server's `deploy_key` on its host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
+/// The name of an app's `deploy_key` on a host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
 /// since a dash could be of either. ssh expands `%` in names of keys.
-fn deploy_key_name(server: &Server) -> String {
-    key_name(&server.app)
-}
-
-fn key_name(app: &str) -> String {
+fn deploy_key_name(app: &str) -> String {
     let plain = record_name(app).replace('/', ",").replace('%', "+");
     format!("pystrano-{plain}")
 }
@@ -166,7 +162,7 @@ mod tests {
         let apps = [
             "a-b/c", "a/b-c", "a,b/c", "a/b,c", "a b/c", "a+20b/c", "a%20b/c",
         ];
-        let names = apps.map(key_name);
+        let names = apps.map(deploy_key_name);
         assert_eq!(names[0], "pystrano-a-b,c");
         for (index, name) in names.iter().enumerate() {
             assert!(!name.contains(['%', '/', ' ']), "{name}");

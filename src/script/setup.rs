@@ -110,7 +110,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         known_hosts,
         scans: known_hosts.iter().any(is_scan),
         pinned: pinned.join("\n"),
-        deploy_key_name: deploy_key_name(server),
+        deploy_key_name: deploy_key_name(&server.app),
         deploy_key: server
             .deploy_key
             .as_deref()

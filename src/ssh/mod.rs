@@ -33,8 +33,6 @@ use std::time::Duration;
 pub struct Call {
     pub action: Action,
     pub release: Option<String>,
-    /// `setup` removes what is no longer wanted.
-    pub prune: bool,
     /// Further arguments of the script.
     pub options: Vec<String>,
     /// Marks the script's events and the orders sent to it.
@@ -119,9 +117,6 @@ impl Call {
             words.push(self.action.word().to_owned());
         }
         words.extend(self.release.clone());
-        if self.prune {
-            words.push("--prune".to_owned());
-        }
         words.extend(self.options.iter().cloned());
         words.push(format!("who={}", self.who));
         words.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));

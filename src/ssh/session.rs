@@ -413,7 +413,6 @@ pub mod tests {
         let call = Call {
             action: Action::Status,
             release: None,
-            prune: false,
             options: Vec::new(),
             nonce: String::new(),
             who: "ada@laptop".to_owned(),

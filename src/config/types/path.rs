@@ -36,11 +36,18 @@ impl VenvDir {
 impl DependencyFile {
     /// The directory of a `uv.lock`, which uv installs as a whole; empty at the top of the repository.
     pub fn uv_lock_directory(&self) -> Option<&str> {
-        let directory = self.0.strip_suffix("uv.lock")?;
-        match directory.strip_suffix('/') {
-            Some(directory) => Some(directory),
-            None => directory.is_empty().then_some(""),
-        }
+        self.directory_of("uv.lock", "")
+    }
+
+    /// The directory of a `pyproject.toml`; `.` for the top of the repository.
+    pub fn project_directory(&self) -> Option<&str> {
+        self.directory_of("pyproject.toml", ".")
+    }
+
+    /// The directory of a file of this name.
+    fn directory_of<'a>(&'a self, name: &str, top: &'a str) -> Option<&'a str> {
+        let (directory, own) = self.0.rsplit_once('/').unwrap_or((top, &self.0));
+        (own == name).then_some(directory)
     }
 
     /// Starts from a directory of the repository.
@@ -59,15 +66,6 @@ impl DependencyFile {
         parts.push(below);
         self.0 = parts.join("/");
         Ok(())
-    }
-
-    /// The directory of a `pyproject.toml`; `.` for the top of the repository.
-    pub fn project_directory(&self) -> Option<&str> {
-        let directory = self.0.strip_suffix("pyproject.toml")?;
-        match directory.strip_suffix('/') {
-            Some(directory) => Some(directory),
-            None => directory.is_empty().then_some("."),
-        }
     }
 
     /// That of a package manager.
