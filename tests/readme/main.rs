@@ -1,6 +1,7 @@
 //! What the README and the manual show is what happens.
 
 mod block;
+mod modules;
 
 use assert_cmd::Command;
 use block::block;
