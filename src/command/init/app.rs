@@ -87,7 +87,8 @@ impl App<'_> {
             "run_migrations" if is_fastapi => Some(self.alembic.is_some().to_string()),
             "migration_command" => {
                 let file = self.alembic.as_ref()?.strip_prefix(&self.directory).ok()?;
-                (file.as_os_str() != "alembic.ini").then(|| format!("alembic -c {} upgrade head", shown(file)))
+                (file.as_os_str() != "alembic.ini")
+                    .then(|| format!("alembic -c {} upgrade head", shown(file)))
             }
             _ => None,
         }
