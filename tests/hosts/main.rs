@@ -1,6 +1,7 @@
 //! Tests on real Debian hosts: `cargo test --test hosts`, as root. See `support` for the harness.
 
 mod apps;
+mod attempts;
 mod commands;
 mod dependencies;
 #[path = "../sandbox/executable.rs"]

@@ -445,6 +445,7 @@ EOF
 	take_lock() {
 		begin lock
 		mkdir -p "$records"
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
 		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"

@@ -146,7 +146,7 @@ EOF
 		begin lock
 		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 		mkdir -p "$state"
-		touch "$state/lock"
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
 		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
 		find_current
