@@ -108,8 +108,9 @@ impl Handoff {
     }
 
     /// Writes the checksums: first those of scripts of an earlier render that are still there. Signs them with a key, where
-    /// there is one; an earlier signature goes, for it is of other sums.
-    pub fn finish(mut self, key: Option<&Path>) -> Result<(), Error> {
+    /// there is one; an earlier signature goes, for it is of other sums. Payloads of earlier renders that no script names any
+    /// more go, too: their paths in the directory are returned.
+    pub fn finish(mut self, key: Option<&Path>) -> Result<Vec<String>, Error> {
         let signature = self.directory.join(SIGNATURE);
         match fs::remove_file(&signature) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -121,23 +122,29 @@ impl Handoff {
         self.sums
             .flush()
             .map_err(Error::file("write in", &self.directory))?;
+        let mut left = Vec::new();
         atomic::write(&self.directory.join(SUMS), &self.directory, 0o600, |file| {
             if let Some(earlier) = earlier {
-                earlier.copy_kept(&self.directory, file)?;
+                left = earlier.copy_kept(&self.directory, file)?;
             }
             let mut sums = self.sums.get_ref();
             sums.rewind()?;
             io::copy(&mut sums, file).map(drop)
         })?;
+        for payload in &left {
+            let path = self.directory.join(payload);
+            fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+        }
         let Some(key) = key else {
-            return Ok(());
+            return Ok(left);
         };
         let path = self.directory.join(SUMS);
         let sums = fs::read(&path).map_err(Error::file("read", &path))?;
         let text = ssh::sign(&sums, key)?;
         atomic::write(&signature, &self.directory, 0o600, |file| {
             file.write_all(&text)
-        })
+        })?;
+        Ok(left)
     }
 }
 
@@ -169,23 +176,58 @@ impl Earlier {
         }
     }
 
-    /// Copies the lines of files that are there and were not written anew.
-    fn copy_kept(self, directory: &Path, file: &mut File) -> io::Result<()> {
+    /// Copies the lines of files that are there and were not written anew; gives the payloads that no script names.
+    fn copy_kept(self, directory: &Path, file: &mut File) -> io::Result<Vec<String>> {
         let mut out = BufWriter::new(file);
+        let mut payloads = Vec::new();
         for line in self.lines {
             let line = line?;
-            let Some((_, path)) = line.split_once("  ") else {
+            let Some((sum, path)) = line.split_once("  ") else {
                 continue;
             };
             let is_file = |found: Metadata| found.is_file();
-            if !self.replaced.contains(path)
-                && fs::symlink_metadata(directory.join(path)).is_ok_and(is_file)
+            if self.replaced.contains(path)
+                || !fs::symlink_metadata(directory.join(path)).is_ok_and(is_file)
             {
-                writeln!(out, "{line}")?;
+                continue;
+            }
+            match path == format!("{PAYLOADS}/{sum}.tar") {
+                true => payloads.push((sum.to_owned(), path.to_owned())),
+                false => writeln!(out, "{line}")?,
             }
         }
-        out.flush()
+        let named = match payloads.is_empty() {
+            true => HashSet::new(),
+            false => named_payloads(directory)?,
+        };
+        let mut left = Vec::new();
+        for (sum, path) in payloads {
+            match named.contains(&sum) {
+                true => writeln!(out, "{sum}  {path}")?,
+                false => left.push(path),
+            }
+        }
+        out.flush()?;
+        Ok(left)
     }
+}
+
+/// The payloads that scripts in the directory ask for, by their SHA-256.
+fn named_payloads(directory: &Path) -> io::Result<HashSet<String>> {
+    let mut named = HashSet::new();
+    for host in fs::read_dir(directory)? {
+        let host = host?.path();
+        for kind in ScriptKind::ALL {
+            let Ok(script) = fs::read(host.join(kind.file_name())) else {
+                continue;
+            };
+            let script = String::from_utf8_lossy(&script);
+            let setting =
+                |line: &str| Some(line.trim().strip_prefix("payload_sha256=")?.to_owned());
+            named.extend(script.lines().find_map(setting));
+        }
+    }
+    Ok(named)
 }
 
 /// A directory that is empty or of an earlier render is made private; any other must be so already.

@@ -70,7 +70,7 @@ fn write(
             handoff.add_payload(payload)?;
         }
     }
-    handoff.finish(key)?;
+    let left = handoff.finish(key)?;
     let scripts = match config.servers.len() * kinds.len() {
         1 => "1 script".to_owned(),
         count => format!("{count} scripts"),
@@ -79,5 +79,10 @@ fn write(
         "Wrote {scripts} and SHA256SUMS to {}",
         directory.display()
     ));
+    for payload in left {
+        report::note(format_args!(
+            "Removed {payload}, which no script there names any more"
+        ));
+    }
     Ok(())
 }

@@ -2,40 +2,34 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it keeps")]
 
-use super::{Fault, archive};
+use super::{Fault, Note, archive};
 use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::TempDir;
 
-/// So many files of a kind are kept, those that were used last.
+/// So many files of a kind are kept, those that were used last, and all that a run may still send.
 const KEPT: &[(&str, usize)] = &[("parts", 24), ("wheels", 2000), ("notes", 500)];
+const SENT_FOR: Duration = Duration::from_secs(3600);
 
+/// While it is open, no other run has it: what lies about in it was left by killed ones.
 pub struct Cache {
     directory: PathBuf,
-}
-
-/// A directory to work in, which goes away with this.
-pub struct Work {
-    directory: TempDir,
-    /// While it is open and locked, no other run removes the directory.
     _lock: File,
 }
 
-impl Work {
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-}
+/// A directory to work in, which goes away with this.
+pub type Work = TempDir;
 
 impl Cache {
-    /// Makes the directory where it is missing, for its owner alone.
-    pub fn open() -> Result<Self, Fault> {
+    /// Makes the directory where it is missing, for its owner alone. Waits for another run to be done with it.
+    pub fn open(note: Note) -> Result<Self, Fault> {
         let absolute = |name| {
             let path = env::var_os(name).map(PathBuf::from);
             path.filter(|path| path.is_absolute())
@@ -60,45 +54,31 @@ impl Cache {
                 .create(&path)
                 .map_err(Fault::file("create", &path))?;
         }
-        Ok(Cache { directory })
+        let path = directory.join("lock");
+        let lock = || -> io::Result<File> {
+            let file = File::options()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)?;
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                note("Waiting for another run, which makes a payload");
+                flock(&file, FlockOperation::LockExclusive)?;
+            }
+            Ok(file)
+        };
+        let cache = Cache {
+            _lock: lock().map_err(Fault::file("lock", &path))?,
+            directory,
+        };
+        cache.clean_up();
+        Ok(cache)
     }
 
-    /// A new directory to work in. Those that killed runs left go away.
+    /// A new directory to work in.
     pub fn work(&self) -> Result<Work, Fault> {
         let parent = self.directory.join("work");
-        let _all = self.lock("work")?;
-        let failed = Fault::file("make a directory in", &parent);
-        let made = || -> io::Result<Work> {
-            // From its making to its lock, nobody else may look at it.
-            for entry in fs::read_dir(&parent)? {
-                let path = entry?.path();
-                let is_left = File::open(&path).is_ok_and(|directory| {
-                    flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
-                });
-                if is_left {
-                    let _ = fs::remove_dir_all(&path);
-                }
-            }
-            let directory = tempfile::tempdir_in(&parent)?;
-            let lock = File::open(directory.path())?;
-            flock(&lock, FlockOperation::LockExclusive)?;
-            Ok(Work {
-                directory,
-                _lock: lock,
-            })
-        };
-        made().map_err(failed)
-    }
-
-    /// Keeps other runs from a directory of the cache, as long as what it returns is open.
-    pub fn lock(&self, name: &str) -> Result<File, Fault> {
-        let path = self.directory.join(name);
-        let lock = || -> io::Result<File> {
-            let directory = File::open(&path)?;
-            flock(&directory, FlockOperation::LockExclusive)?;
-            Ok(directory)
-        };
-        lock().map_err(Fault::file("lock", &path))
+        tempfile::tempdir_in(&parent).map_err(Fault::file("make a directory in", &parent))
     }
 
     /// Where programs are installed that this machine lacks.
@@ -127,6 +107,16 @@ impl Cache {
         Some(path)
     }
 
+    /// A file whose name is its SHA-256. One that has been changed goes away.
+    pub fn find_whole(&self, kind: &str, sha256: &str) -> Option<PathBuf> {
+        let path = self.find(kind, sha256)?;
+        if archive::sum_file(&path).is_ok_and(|(sum, _)| sum == sha256) {
+            return Some(path);
+        }
+        let _ = fs::remove_file(path);
+        None
+    }
+
     /// Writes a file whose name is its SHA-256: that, its size, and where it is.
     pub fn add(
         &self,
@@ -146,9 +136,7 @@ impl Cache {
             file.persist(&path)?;
             Ok((sum, size, path))
         };
-        let added = add().map_err(failed)?;
-        self.prune(kind);
-        Ok(added)
+        add().map_err(failed)
     }
 
     /// What an earlier run noted under a key.
@@ -168,26 +156,32 @@ impl Cache {
         };
         // Without it the next run does the work again.
         let _ = write();
-        self.prune("notes");
     }
 
-    /// Removes what was not used for longest.
-    fn prune(&self, kind: &str) {
-        let count = KEPT
-            .iter()
-            .find_map(|(name, count)| (*name == kind).then_some(*count));
-        let Some(entries) = count.and_then(|_| fs::read_dir(self.directory.join(kind)).ok()) else {
-            return;
+    /// Removes what killed runs left, and what was not used for longest.
+    fn clean_up(&self) {
+        let entries = |kind: &str| {
+            let entries = fs::read_dir(self.directory.join(kind)).into_iter();
+            entries.flatten().filter_map(Result::ok)
         };
-        let mut used: Vec<_> = entries
-            .filter_map(|entry| {
-                let entry = entry.ok()?;
-                Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
-            })
-            .collect();
-        used.sort_by(|a, b| b.cmp(a));
-        for (_, path) in used.iter().skip(count.unwrap_or(usize::MAX)) {
-            let _ = fs::remove_file(path);
+        for left in entries("work") {
+            let _ = fs::remove_dir_all(left.path());
+        }
+        for (kind, count) in KEPT {
+            let mut used = Vec::new();
+            for entry in entries(kind) {
+                if entry.file_name().as_encoded_bytes().starts_with(b".tmp") {
+                    let _ = fs::remove_file(entry.path());
+                } else if let Ok(time) = entry.metadata().and_then(|file| file.modified()) {
+                    used.push((time, entry.path()));
+                }
+            }
+            used.sort_by(|a, b| b.cmp(a));
+            for (time, path) in used.iter().skip(*count) {
+                if time.elapsed().is_ok_and(|age| age > SENT_FOR) {
+                    let _ = fs::remove_file(path);
+                }
+            }
         }
     }
 }

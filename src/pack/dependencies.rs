@@ -81,7 +81,11 @@ impl Resolver<'_> {
             });
         }
         let mut resolved = match &input.locked {
-            Some(text) => resolve::read(text, self.target, self.tree, self.tree)?,
+            Some(text) => {
+                let mut resolved = resolve::read(text, self.target, self.tree, self.tree)?;
+                resolved.without_own_repositories();
+                resolved
+            }
             None => self.compile(&tools, &input.text)?,
         };
         resolve::without_doubles(&mut resolved.packages);
@@ -113,10 +117,7 @@ impl Resolver<'_> {
 
     /// All of them at once.
     fn misfits(&self, misfits: &[String]) -> Fault {
-        let list: String = misfits
-            .iter()
-            .map(|misfit| format!("\n    {misfit}"))
-            .collect();
+        let list = format!("\n    {}", misfits.join("\n    "));
         Fault::of_field(
             "dependency_file",
             format!(
@@ -339,20 +340,39 @@ impl Resolver<'_> {
     /// Asks the package index what a list of requirements comes to.
     fn compile(&self, tools: &Tools, text: &str) -> Result<Resolved, Fault> {
         let directory = self.tree.join(self.server.app_dir.to_string());
-        let mut uv = tools
-            .resolve(&directory, self.target)
-            .arg(self.tree.join(&*self.server.dependency_file));
-        // Where a package does not declare its metadata, its code is asked.
-        if !text.contains("git+ssh") {
-            uv = uv.without_env(&["SSH_AUTH_SOCK"]);
-        }
-        if self.server.package_manager == PackageManager::Pip {
-            // As pip takes them: the best version, whichever index has it.
-            uv = uv.args(["--index-strategy", "unsafe-best-match"]);
-        }
-        let (is_well, output, said) = self.with_sets(uv).run()?;
+        let resolve = |strategy: &[&str]| {
+            let mut uv = tools
+                .resolve(&directory, self.target)
+                .arg(self.tree.join(&*self.server.dependency_file))
+                .args(strategy);
+            // Where a package does not declare its metadata, its code is asked.
+            if !text.contains("git+ssh") {
+                uv = uv.without_env(&["SSH_AUTH_SOCK"]);
+            }
+            self.with_sets(uv).run()
+        };
+        // As pip takes them: the best version, whichever index has it.
+        let best_of_all = ["--index-strategy", "unsafe-best-match"];
+        let (is_well, output, mut said) = resolve(match self.server.package_manager {
+            PackageManager::Pip => &best_of_all,
+            PackageManager::Uv => &[],
+        })?;
         if !is_well {
             self.name_misfits(tools, &directory)?;
+            if said.contains(" was not found in the package registry") {
+                // Only without it uv says that an index wants a login.
+                said = resolve(&[])?.2;
+            }
+            if ["(401 Unauthorized)", "(403 Forbidden)"]
+                .iter()
+                .any(|answer| said.contains(answer))
+            {
+                return Err(Fault::of_field(
+                    "dependency_file",
+                    format!("the package index wants a login: {}", last_lines(&said)),
+                    "give it in the URL of pip's index-url, or in ~/.netrc, on this machine",
+                ));
+            }
             return Err(Fault::of_field(
                 "dependency_file",
                 format!(

@@ -13,7 +13,8 @@ for index in os.environ.get("FETCH_INDEXES", "").split():
 
 def login(parts):
     try:
-        known = netrc.netrc().authenticators(parts.hostname)
+        # By its path: then others may read it, as with pip.
+        known = netrc.netrc(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")).authenticators(parts.hostname)
     except (OSError, netrc.NetrcParseError):
         known = None
     return LOGINS.get((parts.scheme, parts.hostname, parts.port)) or (known and (known[0], known[2]))

@@ -155,8 +155,9 @@ impl<'a> Repository<'a> {
         }))
     }
 
-    /// Clones into `tree`, and checks out what the config names.
-    pub fn check_out(&self, tree: &Path) -> Result<Commit, Fault> {
+    /// Clones into `tree`, and checks out what the config names: as it was when it was `asked`, even if the branch went on
+    /// meanwhile.
+    pub fn check_out(&self, tree: &Path, asked: Option<&Commit>) -> Result<Commit, Fault> {
         let server = self.server;
         let mut clone = self.git().args(["clone", "--quiet", "--no-checkout"]);
         if server.revision.is_none() {
@@ -169,7 +170,7 @@ impl<'a> Repository<'a> {
             clone = clone.arg("--branch").arg(&**branch);
         }
         self.must(clone.args(["--", &self.url]).arg(tree))?;
-        let commit = match &server.revision {
+        let mut commit = match &server.revision {
             Some(revision) => self.find(tree, revision)?,
             None => match self.commit_at(tree, "HEAD")? {
                 Some(sha) => Commit {
@@ -188,6 +189,13 @@ impl<'a> Repository<'a> {
                 }
             },
         };
+        if let Some(asked) = asked.filter(|asked| asked.sha != commit.sha) {
+            if self.commit_at(tree, &asked.sha)?.is_none() {
+                let fetch = ["fetch", "--quiet", "--no-auto-gc", "origin", &asked.sha];
+                self.must(self.git_in(tree).args(fetch))?;
+            }
+            commit = asked.clone();
+        }
         self.must(
             self.git_in(tree)
                 .args(["checkout", "--quiet", "--detach", &commit.sha]),

@@ -177,7 +177,7 @@ impl<'a> Maker<'a> {
     fn new(note: Note<'a>) -> Result<Self, Fault> {
         Ok(Maker {
             note,
-            cache: Cache::open()?,
+            cache: Cache::open(note)?,
             commits: Vec::new(),
             trees: Vec::new(),
             payloads: Vec::new(),
@@ -216,8 +216,16 @@ impl<'a> Maker<'a> {
         }
         let repository = Repository::of(server)?;
         let commit = self.commit(&source, &repository)?;
-        let (target, parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
-        let (sha256, size) = sum_whole(&parts)?;
+        let (mut target, mut parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
+        let whole = match sum_whole(&parts) {
+            // They had been changed in the cache, and are gone from it.
+            Err(_) => {
+                (target, parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
+                sum_whole(&parts)?
+            }
+            whole => whole?,
+        };
+        let (sha256, size) = whole;
         let payload = Arc::new(Payload {
             commit: commit.sha,
             pulled: commit.pulled,
@@ -238,15 +246,20 @@ impl<'a> Maker<'a> {
         }
         let commit = match repository.ask()? {
             Some(commit) => commit,
-            None => self.clone(source, repository)?,
+            None => self.clone(source, repository, None)?,
         };
         self.commits.push((source.to_owned(), commit.clone()));
         Ok(commit)
     }
 
-    fn clone(&mut self, source: &str, repository: &Repository) -> Result<Commit, Fault> {
+    fn clone(
+        &mut self,
+        source: &str,
+        repository: &Repository,
+        asked: Option<&Commit>,
+    ) -> Result<Commit, Fault> {
         let work = self.cache.work()?;
-        let commit = repository.check_out(&work.path().join(TREE))?;
+        let commit = repository.check_out(&work.path().join(TREE), asked)?;
         (self.note)(&format!("Cloned {} at {:.12}", commit.pulled, commit.sha));
         self.trees.push((source.to_owned(), work));
         Ok(commit)
@@ -279,16 +292,7 @@ impl<'a> Maker<'a> {
             return Ok((target, parts_of(&made, &self.cache)));
         }
         if !self.trees.iter().any(|(key, _)| key == source) {
-            let cloned = self.clone(source, repository)?;
-            if cloned.sha != commit.sha {
-                return Err(Fault::new(
-                    format!(
-                        "{} went on from {:.12} to {:.12} meanwhile",
-                        commit.pulled, commit.sha, cloned.sha
-                    ),
-                    "try again",
-                ));
-            }
+            self.clone(source, repository, Some(commit))?;
         }
         let tree = self.trees.iter().find(|(key, _)| key == source);
         let tree = tree

@@ -4,6 +4,7 @@ use super::marker;
 use super::target::Target;
 use super::{Fault, named};
 use crate::credentials::decode;
+use crate::diagnostics::quoted;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -184,7 +185,7 @@ pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Resul
             }
             continue;
         }
-        match choose(&package, target, directory) {
+        match choose(&package, target, directory).and_then(named_safely) {
             Ok(origin) => resolved.packages.push(Package {
                 name: package.name,
                 version: package.version,
@@ -199,6 +200,23 @@ pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Resul
         }
     }
     Ok(resolved)
+}
+
+/// Files keep their names on this machine, wherever a lock wants them to lie.
+fn named_safely(origin: Origin) -> Result<Origin, String> {
+    if let Origin::Wheel(file) | Origin::Archive(file) = &origin {
+        let name = &file.file_name;
+        let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        if name.starts_with('.') || name.contains(is_odd) {
+            return Err(format!("has a file of the name {}", quoted(name)));
+        }
+        if file.subdirectory.is_some() {
+            return Err(format!(
+                "lies in a directory of {name}, of which no wheel can be built"
+            ));
+        }
+    }
+    Ok(origin)
 }
 
 /// The file of a package that fits a target, or why none does.
@@ -228,6 +246,24 @@ fn choose(package: &Locked, target: &Target, directory: &Path) -> Result<Origin,
             None => Err(format!("is the wheel {}", wheel.file_name)),
         },
         None => Err("has wheels for others only".to_owned()),
+    }
+}
+
+impl Resolved {
+    /// Leaves out what a lock takes from repositories of this machine, which are none of the app's.
+    pub fn without_own_repositories(&mut self) {
+        let misfits = &mut self.misfits;
+        self.packages.retain(|package| {
+            let is_own = match &package.origin {
+                Origin::Vcs(vcs) => !vcs.url.as_ref().is_some_and(|url| !url.starts_with("file:")),
+                _ => false,
+            };
+            if is_own {
+                let label = named(&package.name, package.version.as_deref());
+                misfits.push(format!("{label} lies outside of the repository"));
+            }
+            !is_own
+        });
     }
 }
 

@@ -64,9 +64,8 @@ fn with_system(
     wanted: &Packages,
     note: Note,
 ) -> Result<Arc<Payload>, Fault> {
-    let cache = Cache::open()?;
+    let cache = Cache::open(note)?;
     let work = cache.work()?;
-    let _lock = cache.lock("apt")?;
     let architecture = match payload.platform.starts_with("aarch64") {
         true => "arm64",
         false => "amd64",

@@ -234,11 +234,6 @@ fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
     if Program::is_there(&uv) {
         return Ok(uv);
     }
-    // Another run may be installing it.
-    let _lock = cache.lock("tools")?;
-    if Program::is_there(&uv) {
-        return Ok(uv);
-    }
     let failed = |fault: Fault| match fault {
         Fault::Other(message) => Fault::Other(
             message.about("uv is missing, and could not be installed for this program"),

@@ -120,7 +120,7 @@ impl Wheels<'_> {
             let known = file
                 .sha256
                 .as_ref()
-                .and_then(|sum| self.cache.find("wheels", sum));
+                .and_then(|sum| self.cache.find_whole("wheels", sum));
             found.push(match (&file.place, known) {
                 (Place::Path(path), _) => path.clone(),
                 (Place::Url(_), Some(path)) => path,
@@ -149,7 +149,6 @@ impl Wheels<'_> {
                 .as_ref()
                 .is_some_and(|expected| *expected != sum)
             {
-                let _ = fs::remove_file(self.cache.path("wheels", &sum));
                 return Err(Fault::new(
                     format!(
                         "{} has the SHA-256 {sum}, not the one that was locked or announced",
@@ -176,14 +175,9 @@ impl Wheels<'_> {
         sha256: &str,
     ) -> Result<(String, String, PathBuf), Fault> {
         let newest = file.published.as_deref().unwrap_or(TOOLS).max(TOOLS);
-        let key = key(&[
-            "built",
-            sha256,
-            newest,
-            file.subdirectory.as_deref().unwrap_or_default(),
-        ]);
+        let key = key(&["built", sha256, newest]);
         if let Some(built) = self.cache.noted::<Built>(&key)
-            && let Some(path) = self.cache.find("wheels", &built.sha256)
+            && let Some(path) = self.cache.find_whole("wheels", &built.sha256)
         {
             return Ok((built.file_name, built.sha256, path));
         }
@@ -285,6 +279,15 @@ impl Wheels<'_> {
     /// A wheel for any machine, of a source.
     fn build(&self, source: &Path, out: &Path, newest: &str) -> Result<(String, PathBuf), Fault> {
         let failed = |reason: String| Err(Fault::Misfit(reason));
+        if source.is_dir() {
+            // Some builds take over the times of files, which are those of the checkout.
+            let touch = ["-exec", "touch", "-h", "-t", "198001010000", "{}", "+"];
+            let find = Program::new("find")
+                .arg(source)
+                .args(touch)
+                .env("TZ", "UTC");
+            find.output()?;
+        }
         let (mut is_well, _, mut said) = self.tools.build(source, out, Some(newest)).run()?;
         // An index may not say when its files were published.
         if !is_well && said.contains("exclude-newer") {

@@ -185,3 +185,36 @@ fn links_out_of_the_repository_are_not_followed() {
     let told = project.refused();
     assert!(!told.contains("keys of"), "{told}");
 }
+
+/// uv takes a source whose name at its index is a path; nothing is written there. A lock's git is no repository of this
+/// machine.
+#[test]
+fn a_package_keeps_the_name_of_its_file() {
+    let project = Project::new("");
+    project.write("repo/pyproject.toml", "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = [\"evil\"]\n");
+    project.write("index/evil.tar.gz", "not yours\n");
+    let sum = Command::new("sha256sum").arg(project.path("index/evil.tar.gz")).output().expect("sha256sum");
+    let sum = String::from_utf8_lossy(&sum.stdout)[..64].to_owned();
+    let host = project.index().replace("/simple/", "");
+    let up = "..%2F".repeat(4);
+    project.configure("  package_manager: uv\n  dependency_file: uv.lock\n");
+    for (source, reason) in [
+        (
+            format!("source = {{ registry = \"{host}/simple/\" }}\nsdist = {{ url = \"{host}/x/{up}evil.tar.gz\", hash = \"sha256:{sum}\" }}"),
+            "evil 1.0 has a file of the name \"../../../../evil.tar.gz\"",
+        ),
+        (
+            format!("source = {{ git = \"file://{}?rev=main#{}\" }}", project.repo().display(), "0".repeat(40)),
+            "evil 1.0 lies outside of the repository",
+        ),
+    ] {
+        project.write("repo/uv.lock", &format!(
+            "version = 1\nrevision = 3\nrequires-python = \">=3.9\"\n[[package]]\nname = \"shop\"\nversion = \"1\"\nsource = {{ virtual = \".\" }}\n\
+             dependencies = [{{ name = \"evil\" }}]\n[[package]]\nname = \"evil\"\nversion = \"1.0\"\n{source}\n"
+        ));
+        project.commit();
+        let stopped = project.refused();
+        assert!(stopped.contains(reason), "{stopped}");
+    }
+    assert!(!project.path("cache/pystrano/evil.tar.gz").exists());
+}

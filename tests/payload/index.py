@@ -1,5 +1,5 @@
 # Makes a package index in a directory, serves it on a port of its own, and prints that port.
-import functools, hashlib, http.server, io, os, sys, tarfile, zipfile
+import base64, functools, hashlib, http.server, io, os, sys, tarfile, zipfile
 
 BACKEND = '''
 import os, zipfile
@@ -10,6 +10,8 @@ def build_wheel(directory, settings=None, metadata=None):
         def add(path, text):
             wheel.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), text)
         add("%(name)s/__init__.py", "BUILT = %%r" %% os.environ["SOURCE_DATE_EPOCH"])
+        if os.path.exists("dated"):
+            wheel.write("dated")
         add(info + "/METADATA", "Metadata-Version: 2.1\\nName: %(name)s\\nVersion: %(version)s\\n")
         add(info + "/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: %(tag)s\\n")
         add(info + "/RECORD", "")
@@ -81,7 +83,21 @@ wheel("late", "1.0", "cp314-cp314-manylinux_2_17_x86_64")
 sdist("pure", "0.6")
 sdist("native", "2.0", "cp311-cp311-linux_x86_64")
 sdist("other", "2.0", "cp311-cp311-linux_x86_64")
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.startswith("/private/"):
+            if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"ada:s3cr@t").decode():
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            self.path = self.path[len("/private"):]
+        super().do_GET()
+
+
+handler = functools.partial(Handler, directory=sys.argv[1])
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
 print(server.server_port, flush=True)
 server.serve_forever()

@@ -1,7 +1,9 @@
 //! `render --payload` and what `delivery: push` sends: code and wheels of one commit.
 
+mod cache;
 mod hostile;
 mod install;
+mod logins;
 mod project;
 mod tree;
 

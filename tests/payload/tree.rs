@@ -154,6 +154,29 @@ fn the_tree_is_that_of_a_clone() {
     );
 }
 
+/// As on a host: what Git LFS keeps is there, or the payload is not made.
+#[test]
+fn files_of_git_lfs_come_along() {
+    let project = Project::new("beta\n");
+    let repo = project.repo();
+    git(&repo, &["lfs", "install", "--local"]);
+    git(&repo, &["lfs", "track", "*.css"]);
+    project.write("repo/style.css", "body {}\n");
+    project.commit();
+    assert!(git(&repo, &["show", "HEAD:style.css"]).starts_with("version https://git-lfs"));
+    let unpacked = project.unpack(&project.payload("out"), "unpacked");
+    let style = fs::read_to_string(unpacked.join("source/style.css"));
+    assert_eq!(style.expect("a file"), "body {}\n");
+    project.write("repo/style.css", "body { }\n");
+    project.commit();
+    fs::remove_dir_all(repo.join(".git/lfs")).expect("what LFS keeps");
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("git failed: ") && stopped.contains("style.css"),
+        "{stopped}"
+    );
+}
+
 /// A redeploy builds and fetches nothing twice; what only changes the code leaves the dependencies' part as it is.
 #[test]
 fn what_was_made_is_kept() {
@@ -171,18 +194,6 @@ fn what_was_made_is_kept() {
         [(first, "one"), (second, "other")].map(|(path, name)| project.unpack(&path, name));
     let part = |unpacked: &Path| fs::read(unpacked.join("dependencies.tar")).expect("a part");
     assert!(part(&one) == part(&other));
-    // A damaged part is no part: it is made anew.
-    let parts = project.path("cache/pystrano/parts");
-    for name in names(&parts) {
-        let path = parts.join(name);
-        let mut bytes = fs::read(&path).expect("a part");
-        bytes[0] ^= 1;
-        fs::write(path, bytes).expect("a part");
-    }
-    let damaged = project.render("damaged");
-    assert_eq!(damaged.status.code(), Some(2));
-    assert!(said(&damaged).contains("try again"), "{}", said(&damaged));
-    assert_eq!(names(&parts).len(), 1, "that of the first commit");
 }
 
 /// A revision may be a tag, a branch, a part of a SHA; a whole one needs nobody to be asked.
