@@ -82,9 +82,7 @@ impl Resolver<'_> {
         }
         let mut resolved = match &input.locked {
             Some(text) => {
-                let mut resolved = resolve::read(text, self.target, self.tree, self.tree)?;
-                resolved.without_own_repositories();
-                resolved
+                resolve::read(text, self.target, self.tree, self.tree)?.without_own_repositories()
             }
             None => self.compile(&tools, &input.text)?,
         };
@@ -117,14 +115,14 @@ impl Resolver<'_> {
 
     /// All of them at once.
     fn misfits(&self, misfits: &[String]) -> Fault {
-        let list = format!("\n    {}", misfits.join("\n    "));
         Fault::of_field(
             "dependency_file",
             format!(
-                "{} of the packages of {} cannot go into a payload for {}:{list}\n  ",
+                "{} of the packages of {} cannot go into a payload for {}:\n    {}\n  ",
                 misfits.len(),
                 self.server.dependency_file,
-                self.target
+                self.target,
+                misfits.join("\n    ")
             ),
             "take versions that have wheels for it, correct `python` and `platform`, or build wheels on such a machine \
              with `pip wheel` and name their directory in PIP_FIND_LINKS",
@@ -363,10 +361,7 @@ impl Resolver<'_> {
                 // Only without it uv says that an index wants a login.
                 said = resolve(&[])?.2;
             }
-            if ["(401 Unauthorized)", "(403 Forbidden)"]
-                .iter()
-                .any(|answer| said.contains(answer))
-            {
+            if said.contains("(401 Unauthorized)") || said.contains("(403 Forbidden)") {
                 return Err(Fault::of_field(
                     "dependency_file",
                     format!("the package index wants a login: {}", last_lines(&said)),

@@ -251,11 +251,11 @@ fn choose(package: &Locked, target: &Target, directory: &Path) -> Result<Origin,
 
 impl Resolved {
     /// Leaves out what a lock takes from repositories of this machine, which are none of the app's.
-    pub fn without_own_repositories(&mut self) {
+    pub fn without_own_repositories(mut self) -> Self {
         let misfits = &mut self.misfits;
         self.packages.retain(|package| {
             let is_own = match &package.origin {
-                Origin::Vcs(vcs) => !vcs.url.as_ref().is_some_and(|url| !url.starts_with("file:")),
+                Origin::Vcs(vcs) => vcs.url.as_ref().is_none_or(|url| url.starts_with("file:")),
                 _ => false,
             };
             if is_own {
@@ -264,6 +264,7 @@ impl Resolved {
             }
             !is_own
         });
+        self
     }
 }
 

@@ -193,18 +193,27 @@ fn a_package_keeps_the_name_of_its_file() {
     let project = Project::new("");
     project.write("repo/pyproject.toml", "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = [\"evil\"]\n");
     project.write("index/evil.tar.gz", "not yours\n");
-    let sum = Command::new("sha256sum").arg(project.path("index/evil.tar.gz")).output().expect("sha256sum");
+    let sum = Command::new("sha256sum")
+        .arg(project.path("index/evil.tar.gz"))
+        .output()
+        .expect("sha256sum");
     let sum = String::from_utf8_lossy(&sum.stdout)[..64].to_owned();
     let host = project.index().replace("/simple/", "");
     let up = "..%2F".repeat(4);
     project.configure("  package_manager: uv\n  dependency_file: uv.lock\n");
     for (source, reason) in [
         (
-            format!("source = {{ registry = \"{host}/simple/\" }}\nsdist = {{ url = \"{host}/x/{up}evil.tar.gz\", hash = \"sha256:{sum}\" }}"),
+            format!(
+                "source = {{ registry = \"{host}/simple/\" }}\nsdist = {{ url = \"{host}/x/{up}evil.tar.gz\", hash = \"sha256:{sum}\" }}"
+            ),
             "evil 1.0 has a file of the name \"../../../../evil.tar.gz\"",
         ),
         (
-            format!("source = {{ git = \"file://{}?rev=main#{}\" }}", project.repo().display(), "0".repeat(40)),
+            format!(
+                "source = {{ git = \"file://{}?rev=main#{}\" }}",
+                project.repo().display(),
+                "0".repeat(40)
+            ),
             "evil 1.0 lies outside of the repository",
         ),
     ] {
