@@ -5,7 +5,7 @@ mod init;
 pub mod questions;
 mod since;
 
-pub use complete::{COMPLETE, answer as answer_shell, directories};
+pub use complete::{COMPLETE, complete_env, directories};
 pub use init::{Given, Init};
 pub use since::Since;
 
@@ -46,7 +46,7 @@ pub struct Cli {
     pub color: ColorChoice,
 }
 
-/// What `--color` says in words that clap does not take, or that ask it for help.
+/// The value of `--color` in arguments that clap refuses, or answers with help.
 pub fn color(words: impl Iterator<Item = OsString>) -> ColorChoice {
     let mut words = words
         .map(|word| word.to_string_lossy().into_owned())

@@ -111,7 +111,7 @@ impl Url<'_> {
     }
 }
 
-/// What git answers when the repository's server asks who it is.
+/// The login that git sends to the repository's server.
 pub struct Login {
     /// Scheme, host and port.
     pub server: String,

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Each is told as `what is wrong; what to do about it`.
+/// Each is shown as `what is wrong; what to do about it`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The config has mistakes; all of them, in the order of the file.

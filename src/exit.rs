@@ -41,8 +41,8 @@ pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ:
     }
 }
 
-/// The code of a command whose result could not be written to stdout: no success. A bad command line's
-/// would say that no host was contacted.
+/// The code of a command whose result could not be written to stdout: no success. [`USAGE`] means that no host was
+/// contacted.
 pub fn of_lost_result(code: ExitCode, contacted: bool) -> ExitCode {
     match (code, contacted) {
         (ExitCode::SUCCESS, true) => ExitCode::from(FAILED),

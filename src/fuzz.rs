@@ -8,7 +8,7 @@ use crate::ssh::{Lines, Piece, Redactor, strip_terminal_codes};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A config is read whole, and gives scripts; or every place that is told exists in the text and can be printed.
+/// A config is read whole, and gives scripts; or each mistake has a place in the text, and can be printed.
 pub fn yaml(bytes: &[u8]) {
     let mistakes = match config::read(bytes) {
         Ok(config) => {

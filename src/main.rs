@@ -25,7 +25,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::answer_shell();
+    cli::complete_env();
     let parsed = cli::Cli::try_parse();
     report::set_color(match &parsed {
         Ok(cli) => cli.color,

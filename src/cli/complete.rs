@@ -11,11 +11,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The variable that makes the program answer a shell's question instead of running.
+/// The variable with which a shell runs the program for candidates.
 pub const COMPLETE: &str = "PYSTRANO_COMPLETE";
 
-/// Answers a shell's question and ends the program, if that is what it was started for.
-pub fn answer() {
+/// Prints the candidates that a shell asks for and ends the program, if [`COMPLETE`] is set.
+pub fn complete_env() {
     // One name of a command is offered, the first in the alphabet if both were visible.
     let command = || {
         Cli::command().mut_subcommand("init", |init| {
@@ -110,7 +110,7 @@ fn words() -> Vec<String> {
         .collect()
 }
 
-/// Pages of the manual: commands, with what they do, and others, with what they tell.
+/// Pages of the manual: commands, with what they do, and others, with their titles.
 pub fn pages(current: &OsStr) -> Vec<CompletionCandidate> {
     let cli = Cli::command();
     let commands = cli.get_subcommands().map(|command| {
@@ -151,7 +151,7 @@ pub fn apps(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(if fitting.is_empty() { all } else { fitting }, current)
 }
 
-/// What the words say, or the default.
+/// The directory of `--deploy-config-dir`, or the default.
 fn deploy_directory() -> PathBuf {
     const OPTION: &str = "--deploy-config-dir";
     let words = words();

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete this program's words.
+//! `completions`: what a shell needs to complete this program's arguments.
 
 use crate::cli::{COMPLETE, Shell};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the registration. The shell then asks the program itself, with [`COMPLETE`] set.
+/// Prints the registration. The shell then runs the program for candidates, with [`COMPLETE`] set.
 pub fn run(shell: Shell) -> Result<ExitCode, Error> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,

@@ -72,8 +72,8 @@ fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// Whether the command tells what is odd about a config: those that only look at what was deployed, or run it, would
-/// repeat it above each answer.
+/// Whether the command shows the warnings of a config: those that look at what was deployed, or run it, would repeat
+/// them each time.
 fn warns(cli: &Cli) -> bool {
     let looks_or_runs = matches!(
         cli.command,

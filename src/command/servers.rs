@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Names a release by the second.
 const RELEASE: &str = "%Y%m%d%H%M%S";
-/// So many lines of a log are shown of a server where nothing else is asked for.
+/// The lines of a server's log without `--lines` and `--since`.
 const LOG_LINES: u32 = 100;
 
 /// One command over the selected servers of a config.
@@ -65,7 +65,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
-/// What the command line names comes in place of what the config says.
+/// `--revision` and `--branch` replace those of the config.
 fn choose_commit(server: &mut Server, arguments: &cli::Deploy) {
     if let Some(revision) = &arguments.revision {
         server.set_revision(revision.clone());
@@ -120,7 +120,7 @@ pub fn history(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
 /// Shows the last lines that the units of all servers logged, by their time, or follows them.
 ///
 /// # Errors
-/// A server that has no unit, or not the one that is asked for.
+/// A server that has no unit, or not the one of `--unit`.
 pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
     need_unit(&run.config, arguments.unit.as_ref())?;
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Contacts the servers, or shows what would be sent to them. `show` gets what each of them said.
+    /// Contacts the servers, or shows what would be sent to them. `show` gets the facts of each.
     fn go(self, show: impl FnOnce(&Report, &[Facts])) -> Result<ExitCode, Error> {
         let target = &self.selection.target;
         let mut report = Report::new(

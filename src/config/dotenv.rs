@@ -1,6 +1,6 @@
 //! The grammar of python-dotenv, as its `dotenv_values` reads a file.
 
-/// What a dotenv text says.
+/// The content of a dotenv text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Dotenv {
     /// In the order in which names first appear.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// What messages call the text.
 const OUTPUT: &str = "output of env_command";
 
-/// Gives each server what its command prints. The commands run one after another, each once, with the terminal
-/// for what they ask and have to say; nothing that they print on stdout is shown or kept.
+/// Gives each server what its command prints. The commands run one after another, each once, with the terminal for
+/// prompts and messages; nothing that they print on stdout is shown or kept.
 ///
 /// # Errors
 /// The first command that fails, or prints what is no dotenv text.

@@ -182,7 +182,7 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
         let help = "name a private key, such as `ssh-keygen -t ed25519 -N '' -f FILE` makes";
         return refuse(format!("{} is no private key", quoted(path)), help);
     };
-    // After a magic word comes the length and the name of the cipher.
+    // The format's magic is followed by the length and the name of the cipher.
     let opened = |body: &str| {
         let body: String = body
             .lines()

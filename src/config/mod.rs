@@ -112,7 +112,7 @@ impl Server {
         }
     }
 
-    /// Whether it asks the repository and the package index itself; else a payload brings what they have.
+    /// Whether it clones the repository and installs from the package index itself, without a payload.
     pub fn fetches(&self) -> bool {
         self.payload.is_none() && self.delivery == Delivery::Pull
     }
@@ -123,7 +123,7 @@ impl Server {
         self.clone_depth.0 = None;
     }
 
-    /// The port that servers are told apart by.
+    /// The port that distinguishes servers of one host.
     pub fn port_number(&self) -> u16 {
         self.port.map_or(22, |port| port.0)
     }

@@ -1,4 +1,4 @@
-//! systemd units of an app, as far as setup and deploys depend on what they say.
+//! systemd units of an app, as far as setup and deploys depend on their settings.
 
 use super::types::{Validation, refuse};
 use crate::diagnostics::{Message, quoted};
@@ -83,7 +83,7 @@ impl UnitKind {
 
 impl Unit {
     /// # Errors
-    /// A text that is no unit of the kind that its name says.
+    /// A text that is no unit of the kind that its name ends with.
     pub fn new(path: PathBuf, name: String, kind: UnitKind, text: String) -> Result<Self, Message> {
         let section = Section::parse(&text, kind.section()).unwrap_or_default();
         if let Some((beginnings, usual, help)) = kind.needs()

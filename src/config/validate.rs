@@ -281,7 +281,7 @@ fn dependency_file(server: &Server, reader: &mut Reader) {
     reader.error("dependency_file", Message::new(what, help));
 }
 
-/// Checks what the units say against each other and the rest.
+/// Checks the units against each other and other fields.
 fn units(server: &Server, reader: &mut Reader) {
     if reader.is_valid("service_file") {
         started_units(server, reader);
@@ -322,7 +322,7 @@ fn started_units(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Checks what a service says against the rest.
+/// Checks the settings of a service against other fields.
 fn service(service: &Unit, server: &Server, reader: &mut Reader) {
     let (user, root) = (&*server.project_user, &*server.project_root);
     let mut warn = |file: &Path, line, message| {

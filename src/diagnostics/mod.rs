@@ -19,7 +19,7 @@ impl Message {
         Message(format!("{what}; {help}"))
     }
 
-    /// About the value of a field, of a text that already says what to do.
+    /// About the value of a field; `text` has its help already.
     pub fn of_field(field: &str, text: impl fmt::Display) -> Self {
         Message(format!("`{field}`: {text}"))
     }

@@ -1,24 +1,24 @@
-//! Who may do what next: the all-or-nothing rules of many hosts, without any input or output.
+//! Which host may do what next: the all-or-nothing rules of many hosts, without any input or output.
 
 use crate::protocol::{Order, Outcome, Phase};
 
 /// Where one host stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostState {
-    /// Not started, or building, or whatever else comes before it can be asked to promote.
+    /// Not started, or building.
     Building,
-    /// Built; waits for its turn.
+    /// Built; waits for the order to migrate or to promote.
     Ready,
-    /// Told to migrate.
+    /// Ordered to migrate.
     Migrating,
     Migrated,
-    /// Told to promote, or seen to promote by itself.
+    /// Ordered to promote, or seen to promote without an order.
     Promoting,
     /// Promoted and verified; waits for the verdict.
     Promoted,
-    /// The link is gone after the word to promote; it is being asked.
+    /// Its connection was lost after the order to promote; it is probed.
     Probing,
-    /// Told the verdict.
+    /// Ordered to keep the release or to revert it.
     VerdictSent,
     Over(Outcome),
 }
@@ -28,7 +28,7 @@ pub enum HostState {
 pub enum Stage {
     Building,
     Migrating,
-    /// The point of no return is passed: the word to promote is given.
+    /// The order to promote was sent to a host: there is no way back without reverts.
     Promoting,
     Keeping,
     Reverting,
@@ -38,11 +38,11 @@ pub enum Stage {
 /// The rules for one command.
 #[derive(Debug)]
 pub struct Barrier {
-    /// Hosts wait for a word. Otherwise each goes straight through.
+    /// Hosts wait for orders. Otherwise each goes straight through.
     coordinated: bool,
     migrates: Vec<bool>,
     states: Vec<HostState>,
-    /// Hosts that were told to go back: one that cannot is not told again.
+    /// Hosts that were ordered to stop or revert: one that cannot is not ordered again.
     reverting: Vec<bool>,
     /// How many promote at a time.
     batch: usize,
@@ -50,7 +50,7 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// One host for each element, which says whether it migrates; so many promote at a time.
+    /// One host for each element of `migrates`, of which `batch` promote at a time.
     pub fn new(coordinated: bool, migrates: Vec<bool>, batch: Option<usize>) -> Self {
         Barrier {
             coordinated,
@@ -131,16 +131,16 @@ impl Barrier {
         self.moved(host, next)
     }
 
-    /// A host that goes straight through has come to its promotion.
+    /// A host that waits for no orders begins to promote.
     pub fn promoting_uncoordinated(&mut self, host: usize) {
         if !self.coordinated && self.states[host] == HostState::Building {
             self.states[host] = HostState::Promoting;
         }
     }
 
-    /// The link is gone, and the host is being asked.
+    /// A connection was lost, and the host is probed.
     pub fn probing(&mut self, host: usize) -> Vec<(usize, Order)> {
-        // A host at the last waiting point keeps what it has when the link is gone: it counts as promoted.
+        // At the last waiting point a host keeps its release when the connection is lost: it counts as promoted.
         if matches!(
             self.states[host],
             HostState::Promoted | HostState::VerdictSent
@@ -312,14 +312,14 @@ mod tests {
         Build,
         Migrate,
         Verify,
-        /// The link is lost after the word to promote; the host is found promoted.
+        /// The connection is lost after the order to promote; the host is found promoted.
         LostPromoted,
         /// The same, and the host cannot be found at all.
         LostForGood,
     }
 
-    /// Hosts that do what they are told, in an order that `picks` decides. Gives the words that were
-    /// said, and the outcomes.
+    /// Hosts that follow their orders, in a sequence that `picks` decides. Gives the orders that were sent, and the
+    /// outcomes.
     fn play(
         migrates: &[bool],
         faults: &[Fault],
@@ -327,7 +327,7 @@ mod tests {
         batch: usize,
     ) -> (Vec<(usize, Order)>, Vec<Outcome>) {
         let mut barrier = Barrier::new(true, migrates.to_vec(), Some(batch));
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         // The orders that each host has not yet followed; at first, to build.
         let mut todo: Vec<(usize, Option<Order>)> =
             (0..migrates.len()).map(|host| (host, None)).collect();
@@ -369,16 +369,16 @@ mod tests {
                     todo.retain(|(other, _)| *other != host);
                 }
                 todo.push((host, Some(order.clone())));
-                said.push((host, order));
+                sent.push((host, order));
             }
             if todo.is_empty() && barrier.is_between_batches() {
                 for (host, order) in barrier.next_batch() {
                     todo.push((host, Some(order.clone())));
-                    said.push((host, order));
+                    sent.push((host, order));
                 }
             }
         }
-        (said, barrier.outcomes().expect("all hosts are done"))
+        (sent, barrier.outcomes().expect("all hosts are done"))
     }
 
     fn fault() -> impl Strategy<Value = Fault> {
@@ -406,10 +406,10 @@ mod tests {
             batch in 1_usize..8,
         ) {
             let (migrates, faults): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
-            let (said, outcomes) = play(&migrates, &faults, &picks, batch);
-            let told = |wanted| said.iter().filter(move |(_, order)| *order == wanted);
+            let (sent, outcomes) = play(&migrates, &faults, &picks, batch);
+            let ordered_to = |wanted| sent.iter().filter(move |(_, order)| *order == wanted);
             let built = faults.iter().all(|fault| !matches!(fault, Fault::Unreachable | Fault::Build));
-            let migrating: Vec<usize> = told(Order::Migrate).map(|(host, _)| *host).collect();
+            let migrating: Vec<usize> = ordered_to(Order::Migrate).map(|(host, _)| *host).collect();
             let broken = faults.iter().zip(&migrates).position(|(fault, migrates)| *migrates && *fault == Fault::Migrate);
             // Migrations run once for each flagged host, in config order, up to the first that fails.
             let flagged = (0..migrates.len()).filter(|host| migrates[*host]);
@@ -426,12 +426,12 @@ mod tests {
             });
             let ordered = failing.map_or(faults.len(), |number| faults.len().min((number + 1) * batch));
             let ordered = if promoted { ordered } else { 0 };
-            let going: Vec<usize> = told(Order::Go).map(|(host, _)| *host).collect();
+            let going: Vec<usize> = ordered_to(Order::Go).map(|(host, _)| *host).collect();
             prop_assert_eq!(&going, &(0..ordered).collect::<Vec<_>>());
             // One verdict for all; back if one failed.
             let reverted = promoted && failing.is_some();
-            prop_assert!(reverted || told(Order::Revert).count() == 0);
-            prop_assert!(!reverted || told(Order::Keep).count() == 0);
+            prop_assert!(reverted || ordered_to(Order::Revert).count() == 0);
+            prop_assert!(!reverted || ordered_to(Order::Keep).count() == 0);
             for (host, (fault, outcome)) in faults.iter().zip(&outcomes).enumerate() {
                 let expected = match fault {
                     _ if promoted && host >= ordered => Outcome::Stopped,
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn words_out_of_turn_change_nothing() {
+    fn phases_out_of_turn_change_nothing() {
         let mut barrier = Barrier::new(true, vec![true, false], None);
         for phase in [Phase::Migrated, Phase::Promoted] {
             assert!(barrier.reached(0, phase).is_empty());
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_there_are_no_words() {
+    fn alone_there_are_no_orders() {
         let mut barrier = Barrier::new(false, vec![true], None);
         assert!(barrier.may_have_promoted(0));
         assert!(barrier.can_stop());

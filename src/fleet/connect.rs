@@ -89,8 +89,7 @@ impl Fleet<'_> {
         }
     }
 
-    /// Tells hosts that wait for a word that there is still somebody to say it. A shell that has not
-    /// started the script yet would run the word.
+    /// Sends heartbeats to hosts that wait for orders, once their script has started: before, a shell would run the line.
     pub(super) fn send_heartbeats(&mut self) {
         if Instant::now() < self.heartbeat_due || !self.job.waits(self.hosts.len()) {
             return;

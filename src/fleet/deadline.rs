@@ -11,24 +11,24 @@ const PROBE_LOCKED_TIMEOUT: Duration = Duration::from_secs(900);
 pub struct ProbeDeadline {
     since: Instant,
     /// When its link was lost, or when it last answered.
-    heard: Instant,
+    answered: Instant,
 }
 
 impl ProbeDeadline {
     pub fn begin(now: Instant) -> Self {
         ProbeDeadline {
             since: now,
-            heard: now,
+            answered: now,
         }
     }
 
     /// Another attempt is over. Whether there is time for the next one.
     pub fn may_retry(&mut self, now: Instant, answered: bool) -> bool {
         if answered {
-            self.heard = now;
+            self.answered = now;
             now - self.since < PROBE_LOCKED_TIMEOUT
         } else {
-            now - self.heard < PROBE_UNREACHABLE_TIMEOUT
+            now - self.answered < PROBE_UNREACHABLE_TIMEOUT
         }
     }
 }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 /// Why a host is connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To do what was asked.
+    /// To run the command.
     Run,
-    /// To learn what became of it.
+    /// To find out what a lost run has done.
     Probe,
-    /// To take it back, for it kept the release that the others gave up.
+    /// To roll back a release that it kept and the others reverted.
     Revert,
 }
 

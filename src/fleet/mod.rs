@@ -1,5 +1,5 @@
-//! Many hosts as one: opens the sessions, carries words between them and the barrier, and asks
-//! where a link was lost.
+//! Many hosts as one: opens the sessions, passes events to the barrier and its orders to the hosts, and probes a host
+//! whose connection was lost.
 
 mod barrier;
 mod closing;
@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Seconds a host waits for a word before it goes its own way: its link may be frozen.
+/// Seconds a host waits for an order before it stops or goes on alone: its connection may be frozen.
 const ORDER_TIMEOUT: u32 = 60;
-/// How often hosts that wait for an order are told that the controller is still there.
+/// How often hosts that wait for an order get a heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// The step of `deploy.sh` after which the release may be another one.
 const PROMOTE: &str = "promote";
@@ -63,8 +63,8 @@ impl Job {
         }
     }
 
-    /// Whether hosts wait for a word. A rollback waits alone, too: it begins with nothing that an
-    /// interruption could stop, so without a word it would go on.
+    /// Whether hosts wait for orders. A rollback of one host does, too: it promotes at once, before an interruption
+    /// could stop it.
     fn waits(&self, servers: usize) -> bool {
         match self.action {
             Action::Deploy => servers > 1,
@@ -76,7 +76,7 @@ impl Job {
     }
 }
 
-/// Does the job on all servers. Gives the exit code, and what each host said.
+/// Does the job on all servers. Gives the exit code, and the facts of each host.
 pub fn run(
     job: &Job,
     servers: Vec<Server>,
@@ -89,11 +89,11 @@ pub fn run(
     // Bounded, so that hosts that print faster than we do are slowed down and not kept in memory.
     let (inputs, inbox) = sync_channel(1024);
     let interrupts = inputs.clone();
-    let watch = interrupt::SignalListener::new(move || {
+    let listener = interrupt::SignalListener::new(move || {
         let sent = interrupts.try_send(Input::Interrupt);
         !matches!(sent, Err(TrySendError::Full(_)))
     });
-    let _watch = watch.map_err(|source| Error::Signals { source })?;
+    let _listener = listener.map_err(|source| Error::Signals { source })?;
     let mut fleet = Fleet::new(job, servers, report, inputs);
     fleet.work(&inbox);
     Ok(fleet.finish())
@@ -324,7 +324,7 @@ impl<'a> Fleet<'a> {
         self.barrier.stop()
     }
 
-    /// Sends the words of the barrier to their hosts. Those that were not connected to yet, are not.
+    /// Sends the barrier's orders to their hosts. What waits for its connection and is ordered to stop is not connected.
     fn dispatch_orders(&mut self, orders: Vec<(usize, Order)>) {
         for (index, order) in &orders {
             let host = &mut self.hosts[*index];

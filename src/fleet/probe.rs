@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const INCONCLUSIVE_PROBES: u32 = 2;
 
 impl Fleet<'_> {
-    /// A connection ended without an end that can be believed.
+    /// A connection ended without a proven end of the script.
     pub(super) fn lost(&mut self, index: usize, reason: String, tail: Vec<String>) {
         let host = &mut self.hosts[index];
         let step = host.step.clone();
@@ -23,8 +23,8 @@ impl Fleet<'_> {
             .get_or_insert(format!("the connection was lost{during}: {reason}"));
         self.report.on(index, &Event::Lost { step, reason, tail });
         let host = &self.hosts[index];
-        // It cleans up when its link is gone, but for a migration, which it ends first; and one that was
-        // cancelled or that reported its end has not done what it should.
+        // Before promotion a script cleans up when its connection is lost. What it did is unknown where it migrates,
+        // which it finishes first, where it was cancelled, and where it reported an end that ssh did not confirm.
         let is_unknown =
             host.has_reported_end || host.cancelled || host.step.as_deref() == Some(MIGRATE);
         if !self.job.action.promotes() {
@@ -94,7 +94,7 @@ impl Fleet<'_> {
         }
     }
 
-    /// It kept what the others gave up: the release before is put back there too.
+    /// Rolls back a host that kept the release which the others reverted.
     pub(super) fn revert_host(&mut self, index: usize) {
         let host = &mut self.hosts[index];
         if host.facts.previous.is_none() {

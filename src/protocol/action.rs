@@ -1,8 +1,8 @@
-//! What a script is asked to do.
+//! What a command does on the hosts.
 
 use crate::script::ScriptKind;
 
-/// The script's first word, but for `setup`, which is a script of its own.
+/// The action of a script's run. `setup.sh` and `logs.sh` have one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Setup,
@@ -10,9 +10,8 @@ pub enum Action {
     Rollback,
     Restart,
     Status,
-    /// Of a script of its own, too.
     Logs,
-    /// Asks for the status, too, and shows the last runs.
+    /// The status, of which the last runs are shown.
     History,
 }
 
@@ -29,7 +28,7 @@ impl Action {
         }
     }
 
-    /// The first word of the script's arguments.
+    /// The first argument of `deploy.sh`.
     pub fn word(self) -> &'static str {
         match self {
             Action::History => "status",
@@ -37,7 +36,7 @@ impl Action {
         }
     }
 
-    /// Whether it only looks.
+    /// Whether it changes nothing.
     pub fn is_query(self) -> bool {
         matches!(self, Action::Status | Action::History | Action::Logs)
     }

@@ -63,7 +63,7 @@ pub enum Event {
         text: String,
         tail: Vec<String>,
     },
-    /// The script's last line: its exit status. The outcome in a word behind it is for people.
+    /// The script's last line: its exit status. The outcome after it is for people, and not parsed.
     End {
         status: i32,
     },
@@ -96,7 +96,7 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// It knows its commit, and waits for the one that all deploy.
+    /// It has reported its commit, and waits for the one that all deploy.
     Cloned,
     Ready,
     Migrated,
@@ -210,7 +210,7 @@ fn one_of<'a, T: Deserialize<'a>>(name: &'a str) -> Option<T> {
     T::deserialize(StrDeserializer::<NoSuchWord>::new(name)).ok()
 }
 
-/// What ssh says when the other end is gone, for whatever reason.
+/// What ssh prints when the connection was closed, for whatever reason.
 pub const CLOSED: [&str; 5] = [
     "Connection closed by",
     "Connection reset by",
@@ -219,8 +219,7 @@ pub const CLOSED: [&str; 5] = [
     "banner exchange",
 ];
 
-/// The one line of a reason that tells the most: the last, but for those that only say that the
-/// connection is gone.
+/// The most telling line of a reason: the last that is not only about the closed connection.
 pub fn primary_reason(reason: &str) -> &str {
     let telling = |line: &&str| !CLOSED.iter().any(|closed| line.contains(closed));
     let last = reason.lines().next_back();
@@ -232,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_the_protocol() {
+    fn the_lines_of_the_protocol() {
         let done = Event::Done {
             step: "clone".into(),
             state: State::Changed,

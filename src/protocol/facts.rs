@@ -1,10 +1,9 @@
-//! What a host says about itself.
+//! What a host reports about itself.
 
 use super::outcome::Outcome;
 use serde::Serialize;
 
-/// The facts of one session; `None` is what was not said, or is a `-`. What is serialized is the answer to
-/// `status`.
+/// The facts of one session; `None` where none was reported, or a `-`. Serialized, they are the result of `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The release of this deploy or rollback.
@@ -15,7 +14,7 @@ pub struct Facts {
     #[serde(skip)]
     pub previous: Option<String>,
     pub current: Option<String>,
-    /// Whether it was said what is current, also that nothing is.
+    /// Whether `current` was reported, be it as nothing.
     #[serde(skip)]
     pub has_current: bool,
     /// UTC.
@@ -152,10 +151,9 @@ impl Facts {
         self.lock.is_some()
     }
 
-    /// What became of a deploy or rollback to `release` by `who`, from what `status` says afterwards.
-    /// Somebody else may have taken the same name in the same second.
+    /// The outcome of a lost deploy or rollback to `release` by `who`, from a `status` afterwards. Another person may
+    /// have deployed a release of the same name, in the same second.
     pub fn outcome_of(&self, release: Option<&str>, who: &str) -> Outcome {
-        // Without these nobody knows what to look for, or what is there.
         let Some(release) = release.filter(|_| self.has_current) else {
             return Outcome::Unknown;
         };

@@ -1,5 +1,4 @@
-//! What hosts and the controller say to each other, as every module knows it: events, orders, outcomes.
-//! Pure; below the modules that run and show.
+//! What hosts and the controller send each other, and what becomes of a host: events, orders, facts, outcomes.
 
 mod action;
 mod event;

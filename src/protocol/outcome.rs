@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It did all that was asked.
+    /// It has done all that the action asks for.
     Done,
     /// It was stopped, or failed, before promotion: it is as it was.
     Stopped,
@@ -22,7 +22,7 @@ pub enum Outcome {
     Untouched,
     /// It failed after promotion, and what it ran before could not be verified either.
     Broken,
-    /// Nobody knows.
+    /// Neither the connection nor probes showed what it did.
     Unknown,
 }
 

@@ -2,7 +2,7 @@
 
 use super::paint::{BAD, DIM, GOOD, WARNING, paint};
 use super::plain::sent;
-use super::{spaces, write_talk};
+use super::{spaces, write_stderr};
 use crate::protocol::{Event, Outcome, Phase, primary_reason};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -133,7 +133,7 @@ impl Live {
 
     /// Lines that stay, above those that move.
     pub fn above(&mut self, text: &str) {
-        write_talk(&(self.eraser(size().0) + text));
+        write_stderr(&(self.eraser(size().0) + text));
         self.shown.clear();
         self.drawn = None;
     }
@@ -155,7 +155,7 @@ impl Live {
             text.push_str(&line);
             text.push('\n');
         }
-        write_talk(&text);
+        write_stderr(&text);
     }
 
     /// Goes to the first line on the screen and clears from there. A window that became narrower has

@@ -1,4 +1,4 @@
-//! The only place, with `main`, that prints: results to stdout, talk to stderr.
+//! The only module that prints, but for the prompts of `init`: results to stdout, messages to stderr.
 
 #![expect(clippy::disallowed_methods, reason = "it prints")]
 
@@ -36,8 +36,8 @@ pub fn set_color(when: clap::ColorChoice) {
     .write_global();
 }
 
-/// Whether talk is colored.
-pub fn talk_is_colored() -> bool {
+/// Whether stderr is colored.
+pub fn stderr_is_colored() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
@@ -74,7 +74,7 @@ pub fn error(error: &Error) {
     };
 }
 
-/// Why clap gives no command line: help and the version are results, a mistake is talk.
+/// Prints why clap gives no command line: help and the version as results, a mistake as a message.
 pub fn usage(stop: &clap::Error) -> ExitCode {
     let printed = stop.print();
     if !stop.use_stderr() {
@@ -104,7 +104,7 @@ pub fn text(text: &str) {
     keep(io::stdout().lock().write_all(text.as_bytes()));
 }
 
-/// Remembers why a result was not written. A reader that went away wants no more of it.
+/// Remembers why a result was not written. A closed pipe is no error: its reader wants no more.
 fn keep(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -119,7 +119,7 @@ pub fn is_lost() -> bool {
     LOST.get().is_some()
 }
 
-/// The exit code of the program: where a result was lost, it says so and is no success.
+/// The exit code of the program: no success where a result was lost, which a message reports.
 pub fn finish(code: ExitCode) -> ExitCode {
     if !is_lost() {
         return code;
@@ -132,12 +132,12 @@ pub fn finish(code: ExitCode) -> ExitCode {
     exit::of_lost_result(code, false)
 }
 
-/// One line of talk, to stderr.
+/// One message, to stderr.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Talk goes to stderr in one piece.
-fn write_talk(text: &str) {
+/// Messages, to stderr in one piece.
+fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! The few colors of talk on stderr.
+//! The few colors of messages on stderr.
 
 use anstyle::{AnsiColor, Style};
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ pub const DIM: Style = Style::new().dimmed();
 
 /// The text, in color where stderr has colors.
 pub fn paint(style: Style, text: &str) -> Cow<'_, str> {
-    if super::talk_is_colored() {
+    if super::stderr_is_colored() {
         Cow::Owned(format!("{style}{text}{style:#}"))
     } else {
         Cow::Borrowed(text)

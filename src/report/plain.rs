@@ -28,7 +28,7 @@ pub fn is_trouble(event: &Event) -> bool {
     )
 }
 
-/// The lines that tell it, each with its newline; none for what is not worth one.
+/// The lines of an event, each with its newline; none for what is not worth one.
 pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> String {
     let mut text = String::new();
     let mut line = |content: &str| {

@@ -1,14 +1,14 @@
-//! A command on its way over many hosts: gives each event to the view that was asked for.
+//! The progress of a command on many hosts: passes each event to the view that was chosen.
 
 use super::live::Live;
 use super::log::Log;
-use super::{plain, summary, write_talk};
+use super::{plain, summary, write_stderr};
 use crate::protocol::{Action, Event, HostResult, Summary};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Tells of one command; made before the first host is contacted.
+/// Reports on one command; made before the first host is contacted.
 pub struct Report {
     action: Action,
     /// `<environment> <app>`, as the next command line needs it.
@@ -135,7 +135,7 @@ impl Report {
                     live.above(&text);
                 }
             }
-            View::Plain | View::Json => write_talk(&text),
+            View::Plain | View::Json => write_stderr(&text),
         }
     }
 
@@ -155,7 +155,7 @@ impl Report {
         match &mut self.view {
             View::Json => self.json(None, General::Notice { text }),
             View::Live(live) => live.above(&format!("{text}\n")),
-            View::Plain => write_talk(&format!("{text}\n")),
+            View::Plain => write_stderr(&format!("{text}\n")),
         }
     }
 
@@ -171,7 +171,7 @@ impl Report {
         }
     }
 
-    /// The last words: what is where now, how long it took, what to do next.
+    /// Shows the summary: what is where now, how long it took, what to do next.
     pub fn end(&mut self, ended: &Summary) {
         if let Some(log) = &mut self.log {
             log.end();
@@ -198,7 +198,7 @@ impl Report {
         match &mut self.view {
             View::Json => super::result(&self.summary),
             View::Live(live) => live.above(&text),
-            View::Plain => write_talk(&text),
+            View::Plain => write_stderr(&text),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The last words of a command.
+//! The summary of a command for people.
 
 use super::paint::{BAD, GOOD, paint};
 use crate::exit;
@@ -108,7 +108,7 @@ fn next(action: Action, code: u8, target: &str) -> String {
     }
 }
 
-/// Hosts with the same to be said about them, in the order of the config; `is_known` leaves out why.
+/// Hosts by their state, in the order of the config; `is_known` leaves out the reason.
 fn groups<'a>(
     action: Action,
     labels: &'a [String],

@@ -17,7 +17,7 @@ struct Answer<Content> {
 }
 
 impl Report {
-    /// What each host said, to stdout: a table, or one object for each.
+    /// The facts of each host, to stdout: a table, or one object for each.
     pub fn status(&self, answers: &[Facts]) {
         if self.is_json() {
             for (host, content) in answers.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Report {
     }
 }
 
-/// What runs on each server, as a report of a fault needs it; nothing where it was not asked for.
+/// The software of each server, for the report of a fault; nothing without `--verbose`.
 fn systems(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let mut lines = Vec::new();
     for (label, facts) in labels.iter().zip(answers) {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_locks_are_told() {
+    fn columns_are_aligned_and_locks_are_shown() {
         let mut facts = Facts::default();
         for (key, value) in [
             ("current", "20260102030405"),

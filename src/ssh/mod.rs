@@ -1,4 +1,4 @@
-//! The only module that spawns: the system `ssh`, and one host's session over it.
+//! The system `ssh` and `ssh-keygen`, and one host's session.
 
 mod lines;
 mod output;
@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One run of a script on one host: all that its command line says.
+/// One run of a script on one host: its user and its arguments.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub action: Action,
@@ -43,7 +43,7 @@ pub struct Call {
     pub barrier: Option<u32>,
 }
 
-/// No terminal, and nothing is asked on one.
+/// No terminal, and no questions on one.
 const NO_TERMINAL: &[&str] = &["-T", "-o", "BatchMode=yes"];
 
 /// The arguments of an `ssh` that runs `remote` on the server as `user`; `terminal` and `agent` are options.
@@ -124,9 +124,9 @@ impl Call {
     }
 }
 
-/// BatchMode does not reach the ssh of a ProxyJump, which would stop for ever when it asks at the terminal from the
-/// background: with these variables each question is answered with no.
-const ASKS_NOBODY: [(&str, &str); 2] = [("SSH_ASKPASS", "false"), ("SSH_ASKPASS_REQUIRE", "force")];
+/// BatchMode does not reach the ssh of a ProxyJump, which would hang when it prompts from the background: with these
+/// variables the answer to each prompt is no.
+const NO_PROMPTS: [(&str, &str); 2] = [("SSH_ASKPASS", "false"), ("SSH_ASKPASS_REQUIRE", "force")];
 
 /// The line that begins what a host reads.
 const MAGIC: &str = "pystrano-1";
@@ -212,14 +212,14 @@ pub struct SessionOptions {
     pub preamble: String,
     pub nonce: String,
     pub script: Script,
-    /// What the script may ask for parts of.
+    /// The parts that the script may request.
     pub payload: Option<Arc<Payload>>,
     pub redactor: Arc<Redactor>,
     /// Whether lines of output are wanted as they come.
     pub verbose: bool,
     /// How long the script may take to start when its last byte is sent.
     pub login_timeout: Duration,
-    /// How long a script that has started may print nothing, but for its migration.
+    /// How long a script that has started may print nothing, except while it migrates.
     pub silence_timeout: Duration,
 }
 

@@ -31,7 +31,7 @@ pub enum Closing {
     },
     /// It began, and the link was gone before its last line.
     Lost { reason: String, tail: Vec<String> },
-    /// The script said that it has ended.
+    /// The script reported its end.
     Ended { status: i32 },
 }
 
@@ -54,7 +54,7 @@ pub struct SessionOutput {
     tail: VecDeque<String>,
     /// The last lines that ssh itself printed.
     pub ssh: VecDeque<String>,
-    /// A part of the payload that the script asks for.
+    /// A part of the payload that the script requests.
     pub need: Option<String>,
 }
 
@@ -180,21 +180,21 @@ impl SessionOutput {
         }
     }
 
-    /// What keeps this user's login from starting the script, where that can be told, and what to do.
+    /// Why this user's login did not start the script, where that is known, and what to do.
     fn explanation(&self) -> Option<String> {
         let user = &self.user;
-        let says = |part: &str| self.ssh.iter().any(|line| line.contains(part));
+        let has_line = |part: &str| self.ssh.iter().any(|line| line.contains(part));
         if self.lost_input {
             Some(format!(
                 "a startup file of {user} (.bashrc, .profile, .zshenv, config.fish or the like) reads the standard input, \
                  so the script did not arrive whole and nothing was run; let it read only in interactive shells"
             ))
-        } else if says("sudo: a password is required") {
+        } else if has_line("sudo: a password is required") {
             Some(format!(
                 "sudo: a password is required, and nobody is there to type it; let the last rule of sudoers for {user} be \
                  `{user} ALL=(root) NOPASSWD: ALL`, or run the files of `pystrano render --output` by hand"
             ))
-        } else if says("sudo") && says("must have a tty") {
+        } else if has_line("sudo") && has_line("must have a tty") {
             Some(format!(
                 "sudo: {user} must have a terminal (requiretty); add `Defaults:{user} !requiretty` to sudoers, \
                  or run the files of `pystrano render --output` by hand"
@@ -224,21 +224,22 @@ impl SessionOutput {
             };
         }
         let explanation = self.explanation();
-        let spoken: Vec<_> = self.ssh.into();
+        let errors: Vec<_> = self.ssh.into();
         if self.started {
             return Closing::Lost {
-                reason: spoken.last().cloned().unwrap_or(ended),
+                reason: errors.last().cloned().unwrap_or(ended),
                 tail: self.tail.into(),
             };
         }
         let logged_in = code.is_some_and(|code| code != 255);
-        let transient = !logged_in && is_transient(&spoken);
-        let said = match self.tail.into_iter().chain(spoken).collect::<Vec<_>>() {
-            said if said.is_empty() => ended,
-            said => summary_of(&said),
+        let transient = !logged_in && is_transient(&errors);
+        let printed: Vec<_> = self.tail.into_iter().chain(errors).collect();
+        let printed = match printed.is_empty() {
+            true => ended,
+            false => summary_of(&printed),
         };
         Closing::Unstarted {
-            reason: explanation.unwrap_or(said),
+            reason: explanation.unwrap_or(printed),
             logged_in,
             transient,
         }
@@ -258,8 +259,8 @@ fn summary_of(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Whether ssh's last words are those of a server that had too much to do, not of one that refuses.
-fn is_transient(words: &[String]) -> bool {
+/// Whether ssh's last lines are those of an overloaded server, not of one that refuses.
+fn is_transient(lines: &[String]) -> bool {
     const FINAL: [&str; 6] = [
         "Permission denied",
         "Host key verification failed",
@@ -269,7 +270,7 @@ fn is_transient(words: &[String]) -> bool {
         "No supported authentication methods",
     ];
     let any = |parts: &[&str]| {
-        words
+        lines
             .iter()
             .any(|line| parts.iter().any(|part| line.contains(part)))
     };

@@ -5,15 +5,15 @@ use crate::config::Server;
 use crate::credentials;
 use std::collections::HashMap;
 
-/// Shorter texts are too common to be told from ordinary ones.
+/// Shorter texts are too common to be secrets.
 const SHORTEST: usize = 4;
-/// So short, only what is named as a secret is one.
+/// Shorter texts are secrets only by the name of their variable.
 const SHORTEST_UNNAMED: usize = 6;
 const REDACTED: &str = "[redacted]";
 
 /// Takes the secrets of a server out of foreign text.
 ///
-/// Secrets are: each line of a secret file; the passwords of URLs; values of the env whose name tells
+/// Secrets are: each line of a secret file; the passwords of URLs; values of the env whose name says so
 /// (`PASSWORD`, `TOKEN`, `API_KEY`), of at least four characters, but for numbers of up to five digits and
 /// words like `true`; and other values of the env, of at least six characters, but for words, numbers, host
 /// names, paths and addresses without credentials. What is a word of the project's paths, user, host, app or unit

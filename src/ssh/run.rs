@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh")]
 
-use super::{ASKS_NOBODY, NO_TERMINAL, connection, program};
+use super::{NO_PROMPTS, NO_TERMINAL, connection, program};
 use crate::config::Server;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +17,8 @@ const LONGEST: usize = 130_000;
 
 /// The arguments of `ssh` that run a command in the release that runs on a server; `None` if it is too long.
 ///
-/// The remote command holds the words as base64, which means the same to every login shell. With a terminal it gets one
-/// there, and ssh may ask at it.
+/// The remote command holds the words as base64, which means the same to every login shell. With `terminal` the command
+/// has one, and ssh may prompt.
 pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<String>> {
     let remote = format!(
         "exec sh -c 'eval \"$(printf %s {} | base64 -d)\"'",
@@ -77,7 +77,7 @@ pub fn replace(arguments: &[String], terminal: bool) -> io::Error {
     let mut command = Command::new(program());
     command.args(arguments);
     if !terminal {
-        command.envs(ASKS_NOBODY);
+        command.envs(NO_PROMPTS);
     }
     command.exec()
 }

@@ -5,7 +5,7 @@
 use super::lines::{Lines, drain, is_for_later};
 use super::output::{Closing, Message, SessionOutput};
 use super::parts::Parts;
-use super::{ASKS_NOBODY, SessionOptions};
+use super::{NO_PROMPTS, SessionOptions};
 use crate::protocol::Order;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -20,11 +20,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const STACK: usize = 256 * 1024;
-/// How long a host may clean up after it was told to stop.
+/// How long a host may clean up after the order to stop.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long `ssh` may take to end when the script has, and from TERM to KILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a login that has read all of its input may take to show it, when that ends.
+/// How long a login that has consumed the script may go on after the end of its input.
 const LAST_LOGIN: Duration = Duration::from_secs(5);
 /// How often a silent child is looked at: something else may hold its pipes open.
 const REAP_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,38 +32,38 @@ const REAP_INTERVAL: Duration = Duration::from_secs(5);
 /// The controller's end of a session.
 pub struct Session {
     orders: Sender<Order>,
-    /// Gets a byte for each order, which ends the thread's wait.
-    bell: UnixStream,
+    /// Gets a byte for each order, which ends the thread's poll.
+    waker: UnixStream,
 }
 
 impl Session {
-    /// Starts a thread that runs one `ssh` and tells what it says; the last message is `Closed`.
+    /// Starts a thread that runs one `ssh` and sends its events; the last message is `Closed`.
     pub fn open(
         options: SessionOptions,
         send: impl Fn(Message) + Send + 'static,
     ) -> io::Result<Session> {
         let (orders, inbox) = channel();
-        let (bell, rung) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        rung.set_nonblocking(true)?;
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
         thread::Builder::new().stack_size(STACK).spawn(move || {
-            let closing = serve(options, inbox, rung, &send);
+            let closing = serve(options, inbox, woken, &send);
             send(Message::Closed(closing));
         })?;
-        Ok(Session { orders, bell })
+        Ok(Session { orders, waker })
     }
 
     /// Never blocks; after the end it does nothing.
     pub fn order(&self, order: Order) {
         let _ = self.orders.send(order);
-        let _ = (&self.bell).write(b"!");
+        let _ = (&self.waker).write(b"!");
     }
 }
 
 fn serve(
     options: SessionOptions,
     orders: Receiver<Order>,
-    bell: UnixStream,
+    woken: UnixStream,
     send: &dyn Fn(Message),
 ) -> Closing {
     let unstarted = |reason| Closing::Unstarted {
@@ -80,9 +80,9 @@ fn serve(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Ctrl-C at the terminal is for the controller; it tells the hosts.
+        // Ctrl-C at the terminal is for the controller, which orders the hosts to stop.
         .process_group(0)
-        .envs(ASKS_NOBODY)
+        .envs(NO_PROMPTS)
         .spawn();
     let mut child = match child {
         Ok(child) => child,
@@ -95,7 +95,7 @@ fn serve(
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
         orders,
-        bell: Some(bell),
+        woken: Some(woken),
         pending,
         sent: 0,
         parts: Parts::of(options.payload),
@@ -123,7 +123,7 @@ struct Connection {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     orders: Receiver<Order>,
-    bell: Option<UnixStream>,
+    woken: Option<UnixStream>,
     /// Bytes for the host, of which `sent` are on their way.
     pending: Vec<u8>,
     sent: usize,
@@ -149,7 +149,7 @@ impl Connection {
             return;
         }
         let mut output = Lines::new(Some(&self.output.nonce));
-        let mut words = Lines::new(None);
+        let mut errors = Lines::new(None);
         let mut buffer = vec![0; 16 * 1024];
         while self.stdout.is_some() {
             let Some(ready) = self.wait() else {
@@ -167,7 +167,7 @@ impl Connection {
             }
             if ready.stderr {
                 let ended = drain(self.stderr.as_mut(), &mut buffer, |bytes| {
-                    words.feed(bytes, |piece| self.output.on_line(piece, true, send));
+                    errors.feed(bytes, |piece| self.output.on_line(piece, true, send));
                 });
                 if ended {
                     self.stderr = None;
@@ -195,24 +195,24 @@ impl Connection {
             }
         }
         output.finish(|piece| self.output.on_line(piece, false, send));
-        self.drain_stderr(&mut words, &mut buffer, send);
+        self.drain_stderr(&mut errors, &mut buffer, send);
     }
 
-    /// Waits for ssh to end, and takes what it says until then.
-    fn drain_stderr(&mut self, words: &mut Lines, buffer: &mut [u8], send: &dyn Fn(Message)) {
+    /// Waits for ssh to end, and takes what it prints until then.
+    fn drain_stderr(&mut self, errors: &mut Lines, buffer: &mut [u8], send: &dyn Fn(Message)) {
         self.stdin = None;
         let deadline = Instant::now() + KILL_TIMEOUT;
         loop {
             let ended = matches!(self.child.try_wait(), Ok(Some(_)) | Err(_));
             drain(self.stderr.as_mut(), buffer, |bytes| {
-                words.feed(bytes, |piece| self.output.on_line(piece, true, send));
+                errors.feed(bytes, |piece| self.output.on_line(piece, true, send));
             });
             if ended || Instant::now() >= deadline {
                 break;
             }
             thread::sleep(Duration::from_millis(5));
         }
-        words.finish(|piece| self.output.on_line(piece, true, send));
+        errors.finish(|piece| self.output.on_line(piece, true, send));
     }
 
     fn set_nonblocking(&self) -> rustix::io::Result<()> {
@@ -247,7 +247,7 @@ impl Connection {
         }
         if let Some(deadline) = self.deadline {
             if deadline <= now && self.login.is_some() && self.stdin.take().is_some() {
-                // A login file that has read the script goes on at its end, and the remote command tells.
+                // A login file that has read the script goes on at its end, and the remote command reports that.
                 self.deadline = Some(now + LAST_LOGIN);
             } else if deadline <= now {
                 if let Some(login) = self.login {
@@ -273,8 +273,8 @@ impl Connection {
             polled.push(PollFd::new(stderr, PollFlags::IN));
             slots.push(&mut ready.stderr);
         }
-        if let Some(bell) = &self.bell {
-            polled.push(PollFd::new(bell, PollFlags::IN));
+        if let Some(woken) = &self.woken {
+            polled.push(PollFd::new(woken, PollFlags::IN));
             slots.push(&mut ready.orders);
         }
         if let Some(stdin) = self.stdin.as_ref().filter(|_| unsent) {
@@ -293,13 +293,13 @@ impl Connection {
     }
 
     fn handle_orders(&mut self) {
-        let read = |bell: &mut UnixStream| bell.read(&mut [0; 16]);
-        if let Some(Ok(0)) = self.bell.as_mut().map(read) {
-            self.bell = None;
+        let read = |woken: &mut UnixStream| woken.read(&mut [0; 16]);
+        if let Some(Ok(0)) = self.woken.as_mut().map(read) {
+            self.woken = None;
         }
         while let Ok(order) = self.orders.try_recv() {
             if order == Order::KeepAlive && self.parts.is_sending() {
-                continue; // its bytes follow each other
+                continue; // it would be taken for bytes of the part
             }
             if order != Order::Stop {
                 let line = format!("{} {order}\n", self.output.nonce);
@@ -309,7 +309,7 @@ impl Connection {
             }
             self.stdin = None;
             if self.output.is_migrating() {
-                self.deadline = None; // it comes to its end, however long it takes
+                self.deadline = None; // nothing cuts a migration short
             } else if self.output.started {
                 self.deadline = Some(Instant::now() + CLEANUP_TIMEOUT);
             } else {
@@ -318,7 +318,7 @@ impl Connection {
         }
     }
 
-    /// Announces a part that the script asked for.
+    /// Announces a part that the script requested.
     fn begin_part(&mut self, name: &str, send: &dyn Fn(Message)) {
         match self.parts.begin(name) {
             Ok(event) => {
@@ -345,7 +345,7 @@ impl Connection {
         }
     }
 
-    /// Ends what can only go wrong: at the end of its input the script cleans up.
+    /// Ends the script's input, at which it cleans up.
     fn give_up(&mut self, reason: String) {
         self.output.ssh.push_back(reason);
         self.stdin = None;
@@ -483,7 +483,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_login_that_reads_all_of_its_input_is_told() {
+    fn a_login_that_reads_all_of_its_input_is_explained() {
         for login in ["cat >/dev/null", "timeout 0.2 cat >/dev/null"] {
             let closing = closing_of(format!("{login}; {}", remote(true)));
             let Closing::Unstarted {

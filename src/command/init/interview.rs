@@ -54,7 +54,7 @@ const PLACEHOLDER: &str = "missing";
 impl<'a> Interview<'a> {
     pub fn new(arguments: &'a Init) -> Self {
         // inquire and crossterm would otherwise read NO_COLOR on their own.
-        let colored = report::talk_is_colored();
+        let colored = report::stderr_is_colored();
         crossterm::style::force_color_output(colored);
         inquire::set_global_render_config(match colored {
             true => RenderConfig::default_colored(),
