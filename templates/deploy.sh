@@ -322,7 +322,7 @@
 {% include "deploy/prune.sh" %}
 {%- endif %}
 
-{% include "parts/talk.sh" %}
+{% include "parts/messages.sh" %}
 
 {% include "parts/run.sh" %}
 
@@ -397,7 +397,7 @@
 	# end_run STATUS: a run that did not conclude ends here.
 	end_run() {
 {%- if !release_venv %}
-		tell_packages
+		report_packages
 {%- endif %}
 		failed "$1"
 {%- if server.run_migrations %}

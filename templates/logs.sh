@@ -13,7 +13,7 @@
 	user={{ server.project_user }}
 	units={{ units }}
 
-{% include "parts/talk.sh" %}
+{% include "parts/messages.sh" %}
 
 	# show UNIT: the last lines, each with a time. Sets $end to the time of the very last one, and how many have that time.
 	show() {

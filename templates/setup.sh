@@ -78,7 +78,7 @@
 
 	state=/var/lib/pystrano
 
-{% include "parts/talk.sh" %}
+{% include "parts/messages.sh" %}
 
 {% include "parts/run.sh" %}
 {%- if redacted %}

@@ -4,7 +4,7 @@
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		exec 8<"$new" # by which stop_orphans knows the commands of this run
 {%- if server.clone_depth.0.is_none() %}
 		# What the release that runs has need not be sent again, unless its repository is damaged.
 		if [ -z "$current" ] || ! clone --reference-if-able "$releases/$current" --dissociate; then

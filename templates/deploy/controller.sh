@@ -1,7 +1,7 @@
 	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
-	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
-	# fails at the end of the input, and when nothing comes in time.
+	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
+	# the input, and when nothing comes in time.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do

@@ -8,7 +8,7 @@
 		event "fact commit $commit"
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		exec 8<"$new" # by which stop_orphans knows the commands of this run
 		get_part source.tar.gz "$source_sha256" "$source_size"
 		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
 		rm -f "$state/part"

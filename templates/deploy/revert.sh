@@ -1,7 +1,7 @@
 	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
 	revert() {
 {%- if !release_venv %}
-		tell_packages
+		report_packages
 {%- endif %}
 {%- if services.is_empty() %}
 		failed "$1"

@@ -29,16 +29,16 @@ EOF
 		[ -z "$history" ] || fact last "${history##*
 }"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
-		[ -z "$facts" ] || tell_system
+		[ -z "$facts" ] || report_system
 		conclude 0 'done' ''
 	}
 
-	# tell_system: what runs here, for the report of a fault.
-	tell_system() {
+	# report_system: what runs here, for the report of a fault.
+	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
-			said=$(isolated "$program" --version 2>&1) || said='missing'
-			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+			version=$(isolated "$program" --version 2>&1) || version='missing'
+			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
 		done
 		fact system "project $(mount_of "$root")"
 		fact system "virtualenv $(mount_of "{% if release_venv %}$venv_dir{% else %}$venv{% endif %}")"

@@ -48,7 +48,7 @@
 		known=$(head -c 65536 "$output" | grep -v -e '^#' -e '^@') || known=''
 	}
 
-	# compare_keys HOST LINES: says when known_hosts has another key of the same kind for it.
+	# compare_keys HOST LINES: warns when known_hosts has another key of the same kind for it.
 	compare_keys() {
 		kinds=$(printf '%s\n' "$2" '#known' "$known" | awk '
 			/^#known/ { known = 1; next }

@@ -61,7 +61,7 @@
 		esac
 	}
 
-	# verify_units: what systemd would refuse is not installed, and what it would pass over is told.
+	# verify_units: what systemd would refuse is not installed; what it would ignore is a warning.
 	verify_units() {
 		command -v systemd-analyze >/dev/null || return 0
 		rm -rf "$state/unit"

@@ -1,7 +1,7 @@
 	install_dependencies() {
 		begin dependencies
 		need_dependency_file
-		# To ask pip would take longer than any other step.
+		# pip would take longer than any other step to find nothing to do.
 		if is_pinned && [ "$(install_state)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
 			report ok 'Python dependencies are installed already'
 			return

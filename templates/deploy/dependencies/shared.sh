@@ -5,9 +5,9 @@
 		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
 	}
 
-	# tell_packages tells what a run that ends without its release leaves changed in the virtualenv
-	# that releases share: nothing takes that back.
-	tell_packages() {
+	# report_packages: what a run that ends without its release leaves changed in the virtualenv that
+	# releases share: nothing takes that back.
+	report_packages() {
 		if [ -n "$packages" ]; then
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then

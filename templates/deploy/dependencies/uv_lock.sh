@@ -26,7 +26,7 @@
 		run in_release "$uv" --project {{ project_word|safe }} sync --frozen --no-dev{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} "$@"
 	}
 
-	# locked_packages prints what uv will install, or "?" where this uv cannot tell.
+	# locked_packages prints what uv will install, or "?" where this uv cannot list it.
 	locked_packages() {
 		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} 2>/dev/null) || locked='?'
 		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'

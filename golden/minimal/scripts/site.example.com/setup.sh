@@ -60,7 +60,7 @@
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"

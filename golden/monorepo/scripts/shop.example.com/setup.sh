@@ -65,7 +65,7 @@
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
@@ -975,7 +975,7 @@ WantedBy=multi-user.target
 		esac
 	}
 
-	# verify_units: what systemd would refuse is not installed, and what it would pass over is told.
+	# verify_units: what systemd would refuse is not installed; what it would ignore is a warning.
 	verify_units() {
 		command -v systemd-analyze >/dev/null || return 0
 		rm -rf "$state/unit"

@@ -165,16 +165,16 @@ EOF
 		[ -z "$history" ] || fact last "${history##*
 }"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
-		[ -z "$facts" ] || tell_system
+		[ -z "$facts" ] || report_system
 		conclude 0 'done' ''
 	}
 
-	# tell_system: what runs here, for the report of a fault.
-	tell_system() {
+	# report_system: what runs here, for the report of a fault.
+	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
-			said=$(isolated "$program" --version 2>&1) || said='missing'
-			fact system "$program $(printf '%s\n' "$said" | sed -n 1p)"
+			version=$(isolated "$program" --version 2>&1) || version='missing'
+			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
 		done
 		fact system "project $(mount_of "$root")"
 		fact system "virtualenv $(mount_of "$venv")"
@@ -401,7 +401,7 @@ EOF
 		event "fact commit $commit"
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which the commands of this run can be told, see stop_orphans
+		exec 8<"$new" # by which stop_orphans knows the commands of this run
 		get_part source.tar.gz "$source_sha256" "$source_size"
 		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
 		rm -f "$state/part"
@@ -584,9 +584,9 @@ EOF
 		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
 	}
 
-	# tell_packages tells what a run that ends without its release leaves changed in the virtualenv
-	# that releases share: nothing takes that back.
-	tell_packages() {
+	# report_packages: what a run that ends without its release leaves changed in the virtualenv that
+	# releases share: nothing takes that back.
+	report_packages() {
 		if [ -n "$packages" ]; then
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then
@@ -971,7 +971,7 @@ EOF
 
 	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
 	revert() {
-		tell_packages
+		report_packages
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
@@ -1051,7 +1051,7 @@ EOF
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
@@ -1197,7 +1197,7 @@ EOF
 
 	# end_run STATUS: a run that did not conclude ends here.
 	end_run() {
-		tell_packages
+		report_packages
 		failed "$1"
 		report_migrations
 		case $stage in
@@ -1216,8 +1216,8 @@ EOF
 
 	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
 
-	# read_order sets $order to the controller's next one. "wait" only says that it is still there. It
-	# fails at the end of the input, and when nothing comes in time.
+	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
+	# the input, and when nothing comes in time.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do

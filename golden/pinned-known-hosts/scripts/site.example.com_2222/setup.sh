@@ -60,7 +60,7 @@
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or has something to say.
+	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
@@ -853,7 +853,7 @@ EOF
 		known=$(head -c 65536 "$output" | grep -v -e '^#' -e '^@') || known=''
 	}
 
-	# compare_keys HOST LINES: says when known_hosts has another key of the same kind for it.
+	# compare_keys HOST LINES: warns when known_hosts has another key of the same kind for it.
 	compare_keys() {
 		kinds=$(printf '%s\n' "$2" '#known' "$known" | awk '
 			/^#known/ { known = 1; next }
