@@ -3,7 +3,7 @@
 use super::barrier::Stage;
 use super::host::{Purpose, backoff};
 use super::{Fleet, TRIES};
-use crate::protocol::{Action, Event, Outcome, primary_reason};
+use crate::protocol::{Action, Event, Outcome};
 use crate::ssh::Closing;
 
 impl Fleet<'_> {
@@ -66,9 +66,9 @@ impl Fleet<'_> {
                 if stopping && is_stopped {
                     return self.finish_host(index, Outcome::Untouched);
                 }
-                self.hosts[index].problem = Some(primary_reason(&reason).to_owned());
-                self.report
-                    .on(index, &Event::NotStarted { logged_in, reason });
+                let event = Event::NotStarted { logged_in, reason };
+                self.hosts[index].problem = Some(event.problem());
+                self.report.on(index, &event);
                 self.finish_host(
                     index,
                     match (logged_in, self.job.action.promotes()) {

@@ -227,16 +227,14 @@ impl<'a> Fleet<'a> {
         }
         let host = &mut self.hosts[index];
         match &event {
-            Event::Failed {
-                step, status, text, ..
-            } => {
+            Event::Failed { status, .. } => {
                 let is_own = host.purpose == Purpose::Run;
                 // A host that was cancelled has not failed, unless its revert failed.
                 if host.cancelled && is_own && *status != i32::from(exit::IN_DOUBT) {
                     return;
                 }
                 if host.purpose != Purpose::Probe {
-                    host.problem = Some(failure(step, *status, text));
+                    host.problem = Some(event.problem());
                 }
                 return self.report.on(index, &event);
             }
@@ -415,11 +413,4 @@ impl<'a> Fleet<'a> {
 /// Whether a host named a commit, and not something else that would be sent to the others.
 fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn failure(step: &str, status: i32, text: &str) -> String {
-    match text {
-        "" => format!("{step} failed with exit status {status}"),
-        text => format!("{step} failed: {text}"),
-    }
 }

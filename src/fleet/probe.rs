@@ -16,12 +16,9 @@ impl Fleet<'_> {
     pub(super) fn lost(&mut self, index: usize, reason: String, tail: Vec<String>) {
         let host = &mut self.hosts[index];
         let step = host.step.clone();
-        let during = step
-            .as_deref()
-            .map_or_else(String::new, |step| format!(" in step {step}"));
-        host.problem
-            .get_or_insert(format!("the connection was lost{during}: {reason}"));
-        self.report.on(index, &Event::Lost { step, reason, tail });
+        let event = Event::Lost { step, reason, tail };
+        host.problem.get_or_insert_with(|| event.problem());
+        self.report.on(index, &event);
         let host = &self.hosts[index];
         // Before promotion a script cleans up when its connection is lost. What it did is unknown where it migrates,
         // which it finishes first, where it was cancelled, and where it reported an end that ssh did not confirm.

@@ -152,6 +152,24 @@ impl Phase {
 }
 
 impl Event {
+    /// What went wrong, in one line.
+    pub fn problem(&self) -> String {
+        match self {
+            Event::Failed {
+                step, status, text, ..
+            } => match text.as_str() {
+                "" => format!("{step} failed with exit status {status}"),
+                text => format!("{step} failed: {text}"),
+            },
+            Event::Lost { step, reason, .. } => match step {
+                Some(step) => format!("the connection was lost in step {step}: {reason}"),
+                None => format!("the connection was lost: {reason}"),
+            },
+            Event::NotStarted { reason, .. } => primary_reason(reason).to_owned(),
+            _ => String::new(),
+        }
+    }
+
     /// Reads what stands behind the marker of a script's line; `None` for what no script of ours prints.
     pub fn parse(line: &str) -> Option<Event> {
         let (kind, rest) = word(line);

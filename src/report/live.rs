@@ -92,9 +92,7 @@ impl Live {
                 RowState::Failed,
                 format!("{step} failed with exit status {status}"),
             ),
-            Event::NotStarted { reason, .. } => {
-                (RowState::Failed, primary_reason(reason).to_owned())
-            }
+            Event::NotStarted { .. } => (RowState::Failed, event.problem()),
             Event::Lost { .. } => (
                 RowState::Failed,
                 "the connection was lost; probing".to_owned(),

@@ -55,17 +55,16 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
             &format!("{} The server is set up: {value} changed", paint(GOOD, "✓")),
         ),
         Event::Output { line: output } => line(&paint(DIM, output)),
-        Event::Failed {
-            step,
-            status,
-            text,
-            tail,
-        } => {
-            let cross = paint(BAD, "✗");
-            let why = if text.is_empty() { "" } else { ": " };
-            line(&format!(
-                "{cross} {step} failed with exit status {status}{why}{text}"
-            ));
+        Event::Failed { tail, .. } | Event::Lost { tail, .. } => {
+            let problem = match event {
+                Event::Failed {
+                    step, status, text, ..
+                } if !text.is_empty() => {
+                    format!("{step} failed with exit status {status}: {text}")
+                }
+                _ => event.problem(),
+            };
+            line(&format!("{} {problem}", paint(BAD, "✗")));
             // With --verbose they stand right above.
             for output in tail.iter().filter(|_| !verbose) {
                 line(&format!("    {output}"));
@@ -82,18 +81,6 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
             line(&format!("{} {what}: {first}", paint(BAD, "✗")));
             for more in reason {
                 line(&format!("    {more}"));
-            }
-        }
-        Event::Lost { step, reason, tail } => {
-            let step = step
-                .as_deref()
-                .map_or_else(String::new, |step| format!(" in step {step}"));
-            line(&format!(
-                "{} the connection was lost{step}: {reason}",
-                paint(BAD, "✗")
-            ));
-            for output in tail.iter().filter(|_| !verbose) {
-                line(&format!("    {output}"));
             }
         }
         Event::Order {

@@ -1,9 +1,7 @@
 //! Hosts and users.
 
-use super::form::Integer;
-use super::{Context, Scalar, Validation, line, refuse, text_type};
-use crate::diagnostics::{Message, quoted};
-use serde_json::Value as Json;
+use super::{Validation, line, number_type, refuse, text_type};
+use crate::diagnostics::quoted;
 use std::net::Ipv6Addr;
 
 text_type! {
@@ -16,46 +14,9 @@ text_type! {
     UnixUser, user
 }
 
-/// A TCP port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Port(pub u16);
-
-impl Scalar for Port {
-    type Form = Integer;
-
-    fn parse(Integer(number): Integer, context: &mut Context) -> Result<Self, Message> {
-        in_range(context.field, number, 1, 65_535).map(Port)
-    }
-
-    fn schema() -> Json {
-        Integer::in_range(1, 65_535)
-    }
-}
-
-/// The number, if it lies in a range.
-///
-/// # Errors
-/// Another number.
-pub fn in_range<T: TryFrom<i64>>(
-    field: &str,
-    number: i64,
-    least: i64,
-    most: i64,
-) -> Result<T, Message> {
-    let fits = (least..=most).contains(&number).then_some(number);
-    fits.and_then(|number| number.try_into().ok())
-        .ok_or_else(|| {
-            Message::new(
-                format!("`{field}` is {number}"),
-                format!("write a number from {least} to {most}"),
-            )
-        })
-}
-
-impl std::fmt::Display for Port {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(out)
-    }
+number_type! {
+    /// A TCP port.
+    Port(u16), 1, 65_535
 }
 
 /// An operand that no program may take for an option.

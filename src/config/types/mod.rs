@@ -251,6 +251,57 @@ macro_rules! text_type {
 }
 use text_type;
 
+/// Declares a number in a range.
+macro_rules! number_type {
+    ($(#[$doc:meta])* $name:ident($number:ty), $least:literal, $most:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct $name(pub $number);
+
+        impl $crate::config::types::Scalar for $name {
+            type Form = $crate::config::types::Integer;
+
+            fn parse(
+                form: Self::Form,
+                context: &mut $crate::config::types::Context,
+            ) -> Result<Self, $crate::diagnostics::Message> {
+                $crate::config::types::in_range(context.field, form.0, $least, $most).map($name)
+            }
+
+            fn schema() -> serde_json::Value {
+                $crate::config::types::Integer::in_range($least, $most)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(out)
+            }
+        }
+    };
+}
+use number_type;
+
+/// The number, if it lies in a range.
+///
+/// # Errors
+/// Another number.
+fn in_range<T: TryFrom<i64>>(
+    field: &str,
+    number: i64,
+    least: i64,
+    most: i64,
+) -> Result<T, Message> {
+    let fits = (least..=most).contains(&number).then_some(number);
+    fits.and_then(|number| number.try_into().ok())
+        .ok_or_else(|| {
+            Message::new(
+                format!("`{field}` is {number}"),
+                format!("write a number from {least} to {most}"),
+            )
+        })
+}
+
 /// Text on one line: no control characters.
 pub fn line(value: &str) -> Validation {
     match value.chars().find(|character| character.is_control()) {

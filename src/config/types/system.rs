@@ -45,7 +45,7 @@ impl Scalar for Releases {
     type Form = Integer;
 
     fn parse(Integer(number): Integer, context: &mut Context) -> Result<Self, Message> {
-        let keep: u32 = super::host::in_range(context.field, number.max(0), 0, 1_000_000)?;
+        let keep: u32 = super::in_range(context.field, number.max(0), 0, 1_000_000)?;
         Ok(Releases((keep > 0).then_some(keep)))
     }
 

@@ -1,12 +1,10 @@
 //! Health checks.
 
-use super::form::{Integer, Text};
-use super::host::{in_range, integer_port, is_ipv6};
+use super::form::Text;
+use super::host::{integer_port, is_ipv6};
 use super::path::no_parent;
-use super::{Context, Scalar, Validation, line, refuse, text_type};
+use super::{Context, Scalar, Validation, line, number_type, refuse, text_type};
 use crate::diagnostics::{Message, quoted};
-use serde_json::Value as Json;
-use std::fmt;
 use std::ops::RangeInclusive;
 
 text_type! {
@@ -43,26 +41,9 @@ impl Scalar for Statuses {
     }
 }
 
-/// How long something may take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seconds(pub u32);
-
-impl Scalar for Seconds {
-    type Form = Integer;
-
-    fn parse(Integer(number): Integer, context: &mut Context) -> Result<Self, Message> {
-        in_range(context.field, number, 1, 86_400).map(Seconds)
-    }
-
-    fn schema() -> Json {
-        Integer::in_range(1, 86_400)
-    }
-}
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
+number_type! {
+    /// How long something may take.
+    Seconds(u32), 1, 86_400
 }
 
 /// What curl fetches on the host: an http address, or `unix:SOCKET:PATH`. Gives the URL, and the
