@@ -7,21 +7,21 @@ pub use source::{Position, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-pub use text::{is_disallowed_control, quoted, shown_path};
+pub use text::{is_disallowed_control, plain, quoted, shown_path};
 
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Message(String);
 
 impl Message {
-    /// `what; help`
+    /// `what; help`, as plain text
     pub fn new(what: impl fmt::Display, help: impl fmt::Display) -> Self {
-        Message(format!("{what}; {help}"))
+        Message(plain(&format!("{what}; {help}")))
     }
 
     /// About the value of a field; `text` has its help already.
     pub fn of_field(field: &str, text: impl fmt::Display) -> Self {
-        Message(format!("`{field}`: {text}"))
+        Message(plain(&format!("`{field}`: {text}")))
     }
 
     /// The message with what it is about before it.

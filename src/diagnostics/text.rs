@@ -19,6 +19,23 @@ pub fn quoted(value: &str) -> String {
     )
 }
 
+/// The text without what a terminal would act on, or what changes the order in which it shows a text; lines stay lines.
+pub fn plain(text: &str) -> String {
+    let is_plain = |character: char| match character {
+        '\n' | '\t' => true,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => false,
+        other => !other.is_control(),
+    };
+    let shown = |character| {
+        if is_plain(character) {
+            character
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
 /// A path as messages print it: without a leading `./`.
 pub fn shown_path(path: &Path) -> PathBuf {
     path.components()

@@ -4,6 +4,7 @@
 
 use super::Fault;
 use crate::credentials;
+use crate::diagnostics::plain;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
@@ -163,9 +164,5 @@ pub fn last_lines(said: &str) -> String {
         .filter(|line| !line.trim().is_empty())
         .collect();
     let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
-    let plain: String = last
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect();
-    credentials::mask(&plain)
+    credentials::mask(&plain(&last))
 }

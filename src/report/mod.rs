@@ -15,7 +15,7 @@ pub use log::Log;
 pub use plan::Plan;
 pub use progress::Report;
 
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, plain};
 use crate::error::Error;
 use crate::exit;
 use std::fmt::Display;
@@ -132,9 +132,9 @@ pub fn finish(code: ExitCode) -> ExitCode {
     exit::of_lost_result(code, false)
 }
 
-/// One message, to stderr.
+/// One message, to stderr, as plain text: a repository or a file may have named what it is about.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain(&line.to_string()));
 }
 
 /// Messages, to stderr in one piece.

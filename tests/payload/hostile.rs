@@ -227,3 +227,25 @@ fn a_package_keeps_the_name_of_its_file() {
     }
     assert!(!project.path("cache/pystrano/evil.tar.gz").exists());
 }
+
+/// Names are shown as plain text: no control sequence, and nothing that hides how a text goes on.
+#[test]
+fn what_a_repository_names_reaches_no_terminal_as_it_is() {
+    let project = Project::new("");
+    let name = "\u{1b}]0;title\u{7}part\u{202e}txt";
+    project.write_project(&format!("repo/{name}"), "part", "", "");
+    project.write("repo/requirements.txt", &format!("./{name}\n"));
+    project.commit();
+    let plain = |told: &str| {
+        let is_plain = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(
+            told.contains("title") && told.chars().all(is_plain),
+            "{told:?}"
+        );
+    };
+    plain(&project.refused());
+    project.configure("  venv_mode: release\n");
+    let made = project.render("out");
+    assert!(made.status.success(), "{}", said(&made));
+    plain(&said(&made));
+}
