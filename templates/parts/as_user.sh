@@ -27,7 +27,14 @@
 		(exit "$code") # after a return, yash ends without a trap
 	}
 
+	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
 	become() {
+		for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+			case $name in
+			PATH | TZ | LANG | LC_* | *_proxy | *_PROXY | PIP_* | UV_* | SSL_CERT_*) ;;
+			*) unset "$name" ;;
+			esac
+		done
 		export USER="$1" LOGNAME="$1" HOME="$2"
 		shift 2
 		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"

@@ -111,7 +111,7 @@ EOF
 		link=$(readlink "$venv") || link=''
 		case $link in
 		"$root/current/.pystrano/venv") ;;
-		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $link; name another venv_dir" ;;
+		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $(printf %s "$link" | LC_ALL=C tr -c '\040-\176' '?'); name another venv_dir" ;;
 		esac
 		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
 			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"

@@ -138,6 +138,22 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         "ops/h1/deploy.sh has no secrets and refuses to run",
     );
     refused(&["--from", "none"], "cannot read none/SHA256SUMS");
+    // What has no end, and what nobody writes to.
+    for (file, make) in [
+        ("h1/deploy.sh", "ln -s /dev/zero"),
+        ("h1/deploy.sh", "mkfifo"),
+        ("SHA256SUMS", "ln -s /dev/zero"),
+        ("SHA256SUMS", "mkfifo"),
+    ] {
+        let script = format!("rm ops/{file} && {make} ops/{file}");
+        let made = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(fleet.path(""))
+            .status();
+        assert!(made.expect("sh").success());
+        refused(&["--from", "ops"], &format!("cannot read ops/{file}: "));
+        fleet.run(&["render", "--output", "ops"]);
+    }
     let unsigned = fleet.run(&["render", "--output", "ops", "--sign", "no-such-key"]);
     assert!(
         unsigned.code() == 2 && unsigned.stderr.contains("could not sign with no-such-key"),

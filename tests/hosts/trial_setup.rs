@@ -71,17 +71,31 @@ fn trial_8_programs_of_the_app_user_have_no_terminal() {
     hand_over(&host, &project);
     host.write(
         "/root/python",
-        "#!/bin/sh\nexec 5>/tmp/seen\nls -l /proc/$$/fd >&5\ntty >&5\n\
+        "#!/bin/sh\nexec 5>/tmp/seen\nls -l /proc/$$/fd >&5\ntty >&5\nenv >&5\n\
          printf '\\033]0;title\\007@forged\\n'\nprintf 'typed\\n' >/dev/tty\nexit 1\n",
     );
     host.root("cp --remove-destination /root/python /home/deploy/.venv/bin/python; chmod 755 /home/deploy/.venv/bin/python; chown deploy: /home/deploy/.venv/bin/python");
-    let output = host.exec("script -qec 'sh /root/setup.sh' /dev/null </dev/null");
+    let output = host.exec(
+        "export TOKEN_OF_ROOT=canary-of-root PIP_CERT=/etc/own.pem; script -qec 'sh /root/setup.sh' /dev/null </dev/null",
+    );
     let seen = host.read("/tmp/seen");
     assert!(
         !seen.contains("/dev/pts") && !seen.contains("/dev/tty"),
         "{seen}"
     );
     assert!(seen.contains("/var/lib/pystrano/output"), "{seen}");
+    assert!(!output.stdout.contains('\u{1b}'), "{output}");
+    // Of root's environment it has what leads to a package index.
+    assert!(seen.contains("PIP_CERT=/etc/own.pem\n"), "{seen}");
+    assert!(seen.contains("HOME=/home/deploy\n"), "{seen}");
+    assert!(
+        !seen.contains("canary") && !seen.contains("SUDO_"),
+        "{seen}"
+    );
+    // Nor do names that it gives reach the terminal as they are.
+    host.root("cd /home/deploy; rm -rf .venv; ln -s \"$(printf 'x\\033]0;title\\007/current/.pystrano/venv')\" .venv");
+    let output = host.exec("script -qec 'sh /root/setup.sh' /dev/null </dev/null");
+    output.says("/home/deploy/.venv belongs to another project");
     assert!(!output.stdout.contains('\u{1b}'), "{output}");
 }
 

@@ -64,6 +64,7 @@ const STAND_INS: [(&str, &str); 15] = [
 
 /// Runs the command, whoever it is for; once without success where root must step in.
 const RUNUSER: &str = "#!/bin/sh
+export SANDBOX=\"${0%/bin/runuser}\"
 shift 3
 case \"$*\" in
 *'mkdir -p \"$directory\"'*)

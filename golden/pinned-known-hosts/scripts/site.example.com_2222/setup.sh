@@ -182,7 +182,14 @@
 		(exit "$code") # after a return, yash ends without a trap
 	}
 
+	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
 	become() {
+		for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+			case $name in
+			PATH | TZ | LANG | LC_* | *_proxy | *_PROXY | PIP_* | UV_* | SSL_CERT_*) ;;
+			*) unset "$name" ;;
+			esac
+		done
 		export USER="$1" LOGNAME="$1" HOME="$2"
 		shift 2
 		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
@@ -532,7 +539,7 @@ EOF
 		link=$(readlink "$venv") || link=''
 		case $link in
 		"$root/current/.pystrano/venv") ;;
-		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $link; name another venv_dir" ;;
+		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $(printf %s "$link" | LC_ALL=C tr -c '\040-\176' '?'); name another venv_dir" ;;
 		esac
 		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
 			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
