@@ -197,9 +197,10 @@ impl<'a> Apt<'a> {
         // What no mirror has any more need not be kept.
         self.must(self.call().arg("autoclean"))?;
         let mut names = BTreeSet::new();
+        // Those first which come with all others: apt names all that it does not know.
         for (packages, option) in [
-            (&wanted.base, "--no-install-recommends"),
             (&wanted.recommending, "--install-recommends"),
+            (&wanted.base, "--no-install-recommends"),
         ] {
             if packages.is_empty() {
                 continue;

@@ -292,3 +292,37 @@ fn a_redeploy_needs_the_code_alone() {
     }
     assert_eq!(NONCE.len(), 32);
 }
+
+/// None of the programs that receive, check and unpack a part holds it: each has 24 MB of memory, and the part is larger.
+#[test]
+fn memory_of_a_host_does_not_grow_with_the_payload() {
+    const SIZE: usize = 40_000_000;
+    let host = host("");
+    let random = std::fs::File::open("/dev/urandom").expect("random bytes");
+    let mut noise = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(random, SIZE as u64), &mut noise)
+        .expect("random bytes");
+    host.write("repo/noise", noise);
+    host.commit("3");
+    let path = render(&host, "out");
+    let script = host.read(SCRIPT);
+    let bounded = ["sh", "-c", "ulimit -v 24576 && exec sh -s \"$@\"", "sh"];
+    let mut session = host.session(&bounded, &script, &["deploy", "20260101000000"]);
+    for name in ["source.tar.gz", "dependencies.tar"] {
+        assert_eq!(session.wait_for("need "), format!("need {name}"));
+        session.say(&format!("part {name}"));
+        let stdin = session.child.stdin.as_mut().expect("stdin");
+        stdin.write_all(&part(&path, name)).expect("bytes sent");
+    }
+    let end = session.end();
+    assert!(end.0.starts_with("end 0 deployed"), "{end:?}");
+    let noise = fs::metadata(host.path("root/current/noise")).expect("a file");
+    assert_eq!(noise.len(), SIZE as u64);
+    // By hand, from the file.
+    host.write(
+        "bounded.sh",
+        format!("ulimit -v 24576\nexec sh {SCRIPT} \"$@\"\n"),
+    );
+    let ran = run(&host, "bounded.sh", &["deploy", "20260102000000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}

@@ -1,6 +1,6 @@
 //! Hosts without any network: scripts and a payload are carried to them.
 
-use crate::support::{App, Host, Image, Output, Project, Repo};
+use crate::support::{App, Host, Image, Output, Project, Release, Repo};
 
 /// A host that nothing reaches and that reaches nothing, and what is carried to it.
 struct Offline {
@@ -14,35 +14,25 @@ struct Offline {
 }
 
 impl Offline {
-    fn new(app: App, image: Image) -> Self {
-        let host = Host::boot_offline(image);
+    /// From a bare Debian: its packages come along, where they are rendered with `render`.
+    fn new(app: App, release: Release, python: &str, render: &'static [&'static str]) -> Self {
+        let host = Host::boot_offline(release, Image::Bare);
         // What the image has for other tests.
         host.root("rm -rf /usr/bin/git /etc/pip.conf /var/cache/wheels /opt/wheels; find / -xdev -type d -path '*/.cache/uv' -prune -exec rm -rf {} +");
         let links = host.root("ls /sys/class/net");
         assert_eq!(links, "lo");
         let repo = Repo::new(app);
         let mut project = Project::new(&repo, &[&host]);
-        project.set("python", "3.13");
+        project.set("python", python);
         project.check_health("/", 20);
         let lost = lost(&host);
         Offline {
             host,
             repo,
             project,
-            render: &["render", "--payload", "--output"],
+            render,
             lost,
         }
-    }
-
-    /// From a bare Debian: its packages come along.
-    fn brings_packages(&mut self) {
-        self.render = &[
-            "render",
-            "--payload",
-            "--system-packages",
-            "trixie",
-            "--output",
-        ];
     }
 
     /// Renders, and carries all of it to the host: setup for root, the rest for the app user.
@@ -121,8 +111,14 @@ fn lost(host: &Host) -> String {
 
 #[test]
 fn django_lives_where_there_is_no_network() {
-    let mut offline = Offline::new(App::Django, Image::Bare);
-    offline.brings_packages();
+    let words = &[
+        "render",
+        "--payload",
+        "--system-packages",
+        "trixie",
+        "--output",
+    ];
+    let offline = Offline::new(App::Django, Release::Trixie, "3.13", words);
     offline.carry();
     // One that was damaged on the way changes nothing.
     let damage = "cp -R /mnt/stick /mnt/damaged && truncate -s -1 /mnt/damaged/payload/*.tar";
@@ -138,7 +134,14 @@ fn django_lives_where_there_is_no_network() {
 
 #[test]
 fn fastapi_lives_where_there_is_no_network() {
-    let mut offline = Offline::new(App::FastApi, Image::Ready);
+    let words = &[
+        "render",
+        "--payload",
+        "--system-packages",
+        "bookworm",
+        "--output",
+    ];
+    let mut offline = Offline::new(App::FastApi, Release::Bookworm, "3.11", words);
     offline.project.set("venv_mode", "release");
     offline
         .project
@@ -149,7 +152,24 @@ fn fastapi_lives_where_there_is_no_network() {
 /// All that is missing is named at once, and how to get it.
 #[test]
 fn setup_names_all_packages_that_are_missing() {
-    let mut offline = Offline::new(App::Django, Image::Bare);
+    let words = &["render", "--payload", "--output"];
+    let mut offline = Offline::new(App::Django, Release::Trixie, "3.13", words);
+    // Those that the release does not have are named where they would be packed.
+    offline.project.set("python", "3.99");
+    offline
+        .project
+        .set("system_packages", "no-such-package libpq5");
+    let words = [
+        "render",
+        "--payload",
+        "--system-packages",
+        "trixie",
+        "--output",
+        "unknown",
+    ];
+    let unknown = offline.project.run(&words).expect(2);
+    unknown.says("Debian trixie has no no-such-package, python3.99, python3.99-venv");
+    offline.project.set("python", "3.13");
     offline.project.set("system_packages", "libpq5 tree");
     offline.carry();
     let output = offline.setup().expect(2);

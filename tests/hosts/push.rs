@@ -44,23 +44,18 @@ fn what_is_pushed_needs_no_repository_and_no_index() {
         hosts,
         repo,
         project,
-    } = pushed(Release::DEFAULT, 2);
+    } = pushed(Release::DEFAULT, 4);
     repo.release("v2");
     let first = project.run(&["deploy", "--json"]).expect(0);
-    let both = [
-        "dependencies.tar",
-        "dependencies.tar",
-        "source.tar.gz",
-        "source.tar.gz",
-    ];
-    assert_eq!(sent(&first), both);
-    for index in 0..2 {
+    let parts = ["dependencies.tar", "source.tar.gz"].map(|part| [part; 4]);
+    assert_eq!(sent(&first), parts.concat());
+    for index in 0..hosts.len() {
         assert!(project.page(index).contains("v2"));
     }
     add_noise(&repo, 6_000_000);
     repo.release("v3");
     let second = project.run(&["deploy", "--json"]).expect(0);
-    assert_eq!(sent(&second), ["source.tar.gz", "source.tar.gz"]);
+    assert_eq!(sent(&second), ["source.tar.gz"; 4]);
     for (index, host) in hosts.iter().enumerate() {
         assert!(project.page(index).contains("v3"));
         host.root("test $(stat -c %s /home/deploy/demo/current/noise) = 6000000");
@@ -68,7 +63,7 @@ fn what_is_pushed_needs_no_repository_and_no_index() {
     project.run(&["rollback"]).expect(0);
     assert!(project.page(1).contains("v2"));
 
-    // The link of one is cut in the middle of a part: none changes.
+    // The link of one is cut in the middle of a part: none of the four changes.
     hosts[1].write(
         "/usr/local/bin/dd",
         "#!/bin/sh\necho chunk >>/home/deploy/chunks\n\

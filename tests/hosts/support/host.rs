@@ -188,8 +188,8 @@ impl Host {
     }
 
     /// Boots a new host that has no network but its own loopback: [`Host::exec`] alone reaches it.
-    pub fn boot_offline(image: Image) -> Host {
-        let mut host = Host::off(Release::DEFAULT, image);
+    pub fn boot_offline(release: Release, image: Image) -> Host {
+        let mut host = Host::off(release, image);
         host.offline = true;
         host.power_on();
         host
