@@ -2,6 +2,8 @@
 
 use crate::support::{App, Host, Image, Output, Repo, client, free_port, get, post, workspace};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -240,6 +242,60 @@ fn django_and_fastapi_live_side_by_side_from_init_alone() {
             assert!(!journal.contains(trouble), "{journal}");
         }
     }
+}
+
+/// The units are as they were when a first deploy fails; and what has connected to an app that stops is answered by
+/// the next one.
+#[test]
+fn a_socket_listens_as_long_as_the_app_is_to_run() {
+    let mut host = Host::boot(Image::Ready);
+    let newcomer = Newcomer::new("first");
+    let repo = Repo::new(App::FastApi);
+    repo.release("v1");
+    repo.write(
+        "app/main.py",
+        &format!("exit(1)\n{}", repo.read("app/main.py")),
+    );
+    repo.commit("Ends at its start");
+    let options = ["--worker-command", "python -m http.server 0"];
+    let api = newcomer.init_from("api", &repo, &host, &options);
+    let units = ["service", "socket"].map(|kind| format!("api-production.{kind}"));
+    let [service, socket] = units.each_ref().map(String::as_str);
+    let is_up =
+        |host: &Host, unit: &str| host.root(&format!("systemctl show -P ActiveState {unit}"));
+    let worker = "api-production-tasks.service";
+    let are_up = |host: &Host| [service, socket, worker].map(|unit| is_up(host, unit));
+    api.run("setup").expect(0);
+    assert_eq!(are_up(&host), ["inactive"; 3]);
+    api.run("deploy").expect(1).says("did not stay up");
+    assert_eq!(are_up(&host), ["inactive"; 3]);
+    assert!(TcpStream::connect(("127.0.0.1", api.port)).is_err());
+
+    repo.git(&["revert", "--no-edit", "HEAD"]);
+    api.run("deploy").expect(0);
+    assert!(api.page().contains("\"version\":\"v1\""), "{}", api.page());
+    api.run("setup").expect(0).says("0 changed");
+    let connections = [(); 20].map(|()| TcpStream::connect(("127.0.0.1", api.port)).unwrap());
+    repo.release("v2");
+    api.run("deploy").expect(0);
+    for mut connection in connections {
+        let request = "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"version\":\"v2\""), "{answer}");
+    }
+
+    // It ends and comes again with the app, at the start of the host, too.
+    host.root(&format!("systemctl kill --signal KILL {service}"));
+    assert_eq!(is_up(&host, socket), "active");
+    host.power_off();
+    host.power_on();
+    assert!(api.page().contains("\"version\":\"v2\""), "{}", api.page());
+    assert_eq!(are_up(&host), ["active"; 3]);
+    host.root(&format!("systemctl stop {service}"));
+    assert_eq!(is_up(&host, socket), "inactive");
+    api.run("setup").expect(0).says("0 changed");
 }
 
 /// What tests/demo shows.

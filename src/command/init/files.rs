@@ -37,6 +37,7 @@ struct Socket<'a> {
     target: &'a Target,
     answers: &'a Answers,
     root: String,
+    service: &'a str,
 }
 
 #[derive(Template)]
@@ -71,8 +72,11 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
     let [service, socket, ..] = &answers.unit_files()[..] else {
         unreachable!("a service and its socket are always written");
     };
-    let socket_name = Path::new(socket).file_name().unwrap_or_default();
-    let socket_name = &*socket_name.to_string_lossy();
+    let [service_name, socket_name] =
+        [service, socket].map(|path| Path::new(path).file_name().unwrap_or_default());
+    let [service_name, socket_name] =
+        [service_name, socket_name].map(|name| name.to_string_lossy());
+    let socket_name = &*socket_name;
     let web = match answers.is_fastapi() {
         false => line_ended(Gunicorn {
             target,
@@ -91,6 +95,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
         target,
         answers,
         root: root.clone(),
+        service: &service_name,
     })?;
     let mut units = vec![(service.clone(), web), (socket.clone(), text)];
     let files = answers.unit_files().into_iter().skip(2);
