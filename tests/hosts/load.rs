@@ -3,7 +3,7 @@
 //! `tests/load` prints the table of `pystrano man speed`.
 
 use crate::init::{Newcomer, Started};
-use crate::support::{App, Host, Image, Repo};
+use crate::support::{App, Host, Image, Repo, free_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,17 +101,31 @@ const KINDS: [Kind; 5] = [
     }),
 ];
 
-/// Whether all of it is asked for, not a sample.
-fn is_full() -> bool {
-    std::env::var("PYSTRANO_LOAD").is_ok_and(|load| load == "full")
+/// Servers, with nginx before them or without their socket.
+const CASES: [(&str, App); 5] = [
+    ("gunicorn", App::Django),
+    ("uvicorn", App::FastApi),
+    ("uvicorn-nginx", App::FastApi),
+    ("gunicorn-alone", App::Django),
+    ("uvicorn-alone", App::FastApi),
+];
+
+/// The servers that all of it is asked for, not a sample.
+fn named() -> Option<Vec<String>> {
+    let names = std::env::var("PYSTRANO_LOAD").ok()?;
+    Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Does all of it once; what was seen in each kind.
-fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usize, Seen)> {
+fn under_load(
+    app: &Started,
+    repo: &Repo,
+    host: &Host,
+    port: u16,
+) -> Vec<(&'static str, usize, Seen)> {
     let is_over = AtomicBool::new(false);
     let (sender, answers) = mpsc::channel();
     let mut ends = Vec::new();
-    let port = app.port;
     std::thread::scope(|scope| {
         let is_over = &is_over;
         scope.spawn(move || send_all(port, &sender, is_over));
@@ -124,7 +138,7 @@ fn under_load(app: &Started, repo: &Repo, host: &Host) -> Vec<(&'static str, usi
         }
         let _end = End(is_over);
         for (kind, times, act) in KINDS {
-            let times = times[usize::from(is_full())];
+            let times = times[usize::from(named().is_some())];
             for _ in 0..times {
                 act(app, repo, host);
             }
@@ -202,20 +216,36 @@ fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
     app.run("setup").expect(0);
 }
 
+/// Puts nginx before the app, with the site of `pystrano man faq`; its port.
+fn put_nginx_before(app: &Started, host: &Host) -> u16 {
+    host.fetches_packages();
+    host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
+    host.root("chmod +x /usr/sbin/policy-rc.d; apt-get -q update && apt-get -q install -y --no-install-recommends nginx");
+    let manual = include_str!("../../src/manual/faq.md");
+    let lines = manual.lines().skip_while(|line| !line.contains("upstream"));
+    let site: Vec<_> = lines.take_while(|line| line.starts_with("    ")).collect();
+    let port = free_port();
+    let site = site
+        .join("\n")
+        .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", app.port))
+        .replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
+    host.write("/etc/nginx/sites-enabled/default", site);
+    host.root("systemctl start nginx");
+    port
+}
+
 /// With the units that `init` writes nobody is refused.
 #[test]
 fn no_request_is_lost_behind_a_socket() {
     let host = Host::boot(Image::Ready);
     let newcomer = Newcomer::new("load");
-    let mut cases = vec![("gunicorn", App::Django), ("uvicorn", App::FastApi)];
-    if is_full() {
-        cases.extend([
-            ("gunicorn-alone", App::Django),
-            ("uvicorn-alone", App::FastApi),
-        ]);
-    }
+    let names = named().unwrap_or(["gunicorn", "uvicorn"].map(str::to_owned).into());
+    let cases = CASES
+        .iter()
+        .filter(|(name, _)| names.iter().any(|it| it == name));
+    assert_eq!(cases.clone().count(), names.len(), "{names:?}");
     let mut lost = Vec::new();
-    for (name, app) in cases {
+    for &(name, app) in cases {
         let has_socket = !name.ends_with("-alone");
         let repo = repo(app);
         let started = newcomer.start(name, &repo, &host);
@@ -232,16 +262,22 @@ fn no_request_is_lost_behind_a_socket() {
             take_socket(&started, &newcomer, name);
         }
         started.run("deploy").expect(0);
-        let seen = under_load(&started, &repo, &host);
-        print(&name.replace("-alone", ", no socket"), &seen);
+        let port = match name.ends_with("-nginx") {
+            true => put_nginx_before(&started, &host),
+            false => started.port,
+        };
+        let seen = under_load(&started, &repo, &host, port);
+        let shown = name.replace("-alone", ", no socket");
+        print(&shown.replace("-nginx", ", nginx"), &seen);
         for (kind, times, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
+            assert!(seen.errors == 0 || !has_socket, "{kind}: {seen:?}");
             let (resets, errors): (Vec<_>, Vec<_>) = seen
                 .lost
                 .iter()
                 .filter(|_| has_socket)
-                .partition(|error| app == App::FastApi && error.contains("reset by peer"));
-            // When it is told to stop, uvicorn closes a connection that it has accepted and not yet read from.
+                .partition(|error| name == "uvicorn" && error.contains("reset by peer"));
+            // uvicorn closes what it has accepted and not yet read from when it is told to stop.
             assert!(resets.len() <= *times, "{kind}: {resets:?}");
             lost.extend(
                 errors
