@@ -72,9 +72,24 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
          path.with_suffix('.css.gz').write_bytes(gzip.compress(path.read_bytes()))\n",
     );
     repo.write("backend/config/local.ini", "from = repository\n");
+    repo.write(
+        "backend/package.json",
+        "{\"name\": \"shop\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"sh build.sh\"}}\n",
+    );
+    repo.write(
+        "backend/package-lock.json",
+        "{\"name\": \"shop\", \"version\": \"1.0.0\", \"lockfileVersion\": 3, \"packages\": {}}\n",
+    );
     repo.commit("In a directory");
-    let more = "hooks:\n    before_static: sh build.sh\n    after_static: [python compress.py]\n  \
-                shared_dirs: var/reports\n  shared_files: [config/local.ini]\n  env_file:";
+    // Debian's npm has some 400 packages.
+    let build = match std::env::var_os("PYSTRANO_EXHAUSTIVE") {
+        Some(_) => "npm ci && npm run build\n  system_packages: [nodejs, npm]",
+        None => "sh build.sh",
+    };
+    let more = format!(
+        "shared_dirs: var/reports\n  shared_files: [config/local.ini]\n  hooks:\n    \
+         after_static: [python compress.py]\n    before_static: {build}\n  env_file:"
+    );
     let secret = ["--secrets", "secret-key.txt"];
     let shop = bring_up(
         &newcomer,
@@ -82,7 +97,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
         &repo,
         &host,
         &secret,
-        &[("env_file:", more)],
+        &[("env_file:", &more)],
     );
     assert!(shop.page().starts_with("version=v1\n"), "{}", shop.page());
     let current = "/home/deploy/apps/shop-production/current/backend";

@@ -93,11 +93,11 @@ fn locks_of_poetry_and_pdm_and_projects_with_extras_and_groups() {
         ("pdm", "pdm.lock", "release", "uv", pdm.as_str()),
         ("extras", "uv.lock", "release", "uv", sets),
         ("extras", "uv.lock", "release", "pip", &project),
+        ("poetry", "poetry.lock", "release", "pip", &by_pip),
     ];
     if std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some() {
         cases.extend([
             ("extras", "uv.lock", "release", "uv", project.as_str()),
-            ("poetry", "poetry.lock", "release", "pip", &by_pip),
             ("poetry", "poetry.lock", "shared", "pip", &by_pip),
             ("pdm", "pdm.lock", "shared", "uv", &pdm),
         ]);

@@ -117,7 +117,7 @@ fn a_django_project_is_found() {
 #[test]
 fn apps_are_found_below_the_top() {
     let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
-    let shapes: [(Files, &[&str], &str); 9] = [
+    let shapes: [(Files, &[&str], &str); 11] = [
         // Django with celery, and a Python of its own.
         (
             &[
@@ -134,6 +134,32 @@ fn apps_are_found_below_the_top() {
                 "- \"./deploy/shop/production/shop-production-beat.service\"",
             ],
             "found manage.py, shop/wsgi.py, shop/celery.py, requirements.txt",
+        ),
+        // Django whose env names the settings.
+        (
+            &[
+                (
+                    "manage.py",
+                    "from django.core.management import execute_from_command_line\n",
+                ),
+                ("shop/wsgi.py", WSGI),
+                ("requirements.txt", "gunicorn\n"),
+            ],
+            &["framework: \"django\"", " shop.wsgi:application"],
+            "note: manage.py names no settings; set DJANGO_SETTINGS_MODULE in the env file",
+        ),
+        // FastAPI's object comes from a function.
+        (
+            &[
+                (
+                    "app/main.py",
+                    "def get_app() -> FastAPI:\n    made = FastAPI(title=\"Shop\")\n    return made\n\n\napp = get_app()\n",
+                ),
+                ("app/admin.py", "def other():\n    return FastAPI()\n"),
+                ("requirements.txt", "uvicorn\n"),
+            ],
+            &["framework: \"fastapi\"", " app.main:app "],
+            "found app/main.py",
         ),
         // Django in backend/, settings in a package.
         (

@@ -25,6 +25,8 @@ pub struct App<'a> {
     module: String,
     /// Django's module is that of an asynchronous server.
     is_asgi: bool,
+    /// Nothing of Django's is told which settings to take.
+    needs_settings: bool,
     requirements: Option<PathBuf>,
     /// `uv.lock`, or one that uv installs from by a command, or a `pyproject.toml` that describes a project.
     uv_file: Option<PathBuf>,
@@ -176,6 +178,12 @@ impl App<'_> {
                 "warning: {} has no {server}, which the unit starts; {add}, or read `pystrano man faq` where the repository is not yours",
                 shown(&file)
             ));
+        }
+        if self.needs_settings {
+            notes.push(
+                "note: manage.py names no settings; set DJANGO_SETTINGS_MODULE in the env file"
+                    .to_owned(),
+            );
         }
         if self.is_asgi {
             notes.push(format!(
@@ -343,8 +351,9 @@ fn django(checkout: &Checkout) -> Option<App<'_>> {
         })
         .find_map(|file| {
             let text = checkout.read(file)?;
-            text.contains("DJANGO_SETTINGS_MODULE")
-                .then_some((file, text))
+            let marks = ["DJANGO_SETTINGS_MODULE", "django.core.management"];
+            let is_django = marks.iter().any(|mark| text.contains(mark));
+            is_django.then_some((file, text))
         })?;
     let directory = manage.parent().unwrap_or(Path::new(""));
     let settings = text
@@ -358,6 +367,7 @@ fn django(checkout: &Checkout) -> Option<App<'_>> {
             string_in(rest)
         });
     let mut app = App::new(checkout, "django", directory, manage);
+    app.needs_settings = settings.is_none();
     let settings: PathBuf = settings.unwrap_or_default().split('.').collect();
     let entry_point = ["wsgi.py", "asgi.py"].into_iter();
     let entry_point = entry_point
@@ -400,7 +410,7 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
         .take(MOST_MODULES)
         .filter_map(|file| {
             let text = checkout.read(file)?;
-            Some((file, assigned(&text, "FastAPI(")?))
+            Some((file, fastapi_object(&text)?))
         })
         .min_by_key(|(file, _)| {
             let names = ["main.py", "app.py", "asgi.py"];
@@ -428,6 +438,13 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
     Some(app)
 }
 
+/// The name of the app's object, made in its module by `FastAPI` or by a function that calls it.
+fn fastapi_object(text: &str) -> Option<String> {
+    let is_made = |name: &&str| text.contains("FastAPI(") && assigns(text, name, "");
+    let usual = ["app", "application"].into_iter();
+    assigned(text, "FastAPI(").or_else(|| usual.filter(is_made).next().map(str::to_owned))
+}
+
 impl<'a> App<'a> {
     fn new(
         checkout: &'a Checkout,
@@ -441,6 +458,7 @@ impl<'a> App<'a> {
             directory: directory.to_owned(),
             module: String::new(),
             is_asgi: false,
+            needs_settings: false,
             requirements: None,
             uv_file: None,
             alembic: None,
