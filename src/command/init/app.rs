@@ -441,8 +441,8 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
 /// The name of the app's object, made in its module by `FastAPI` or by a function that calls it.
 fn fastapi_object(text: &str) -> Option<String> {
     let is_made = |name: &&str| text.contains("FastAPI(") && assigns(text, name, "");
-    let usual = ["app", "application"].into_iter();
-    assigned(text, "FastAPI(").or_else(|| usual.filter(is_made).next().map(str::to_owned))
+    let mut usual = ["app", "application"].into_iter();
+    assigned(text, "FastAPI(").or_else(|| usual.find(is_made).map(str::to_owned))
 }
 
 impl<'a> App<'a> {
