@@ -249,3 +249,120 @@ fn what_a_repository_names_reaches_no_terminal_as_it_is() {
     assert!(made.status.success(), "{}", said(&made));
     plain(&said(&made));
 }
+
+/// Submodules that are commands, options, or somebody's files; trees with files that lie elsewhere.
+#[test]
+fn git_runs_nothing_that_a_repository_brings() {
+    let project = Project::new("");
+    let repo = project.repo();
+    let ran = project.path("ran-submodule").display().to_string();
+    project.write("private/keys.txt", "keys of the operator\n");
+    let private = project.path("private");
+    git(&private, &["init", "--quiet"]);
+    git(&private, &["add", "--all"]);
+    git(&private, &["commit", "--quiet", "--message=Private"]);
+    let private_sha = git(&private, &["rev-parse", "HEAD"]);
+    // With the protections of git that this user has.
+    let render = || {
+        let mut command = project.pystrano("cache");
+        for name in ["GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"] {
+            command.env_remove(name);
+        }
+        let words = [
+            "render",
+            "production",
+            "shop",
+            "--payload",
+            "--output",
+            "out",
+        ];
+        let output = command.args(words).output().expect("pystrano");
+        assert_eq!(traces(&project), [""; 0], "{}", said(&output));
+        assert!(!said(&output).contains("keys of"), "{}", said(&output));
+        output
+    };
+    let own = private.display().to_string();
+    for (name, url, update, reason) in [
+        (
+            "part",
+            &*format!("ext::sh -c touch% {ran}"),
+            "",
+            "transport 'ext' not allowed",
+        ),
+        ("part", &own, "", "transport 'file' not allowed"),
+        (
+            "part",
+            &format!("-u touch {ran}; true"),
+            "",
+            "may be interpreted as a command-line option",
+        ),
+        (
+            "part",
+            &own,
+            "\tupdate = !touch\n",
+            "invalid value for 'submodule.part.update'",
+        ),
+        (
+            "../../hooks",
+            &own,
+            "",
+            "ignoring suspicious submodule name",
+        ),
+    ] {
+        let text = format!("[submodule \"{name}\"]\n\tpath = part\n\turl = {url}\n{update}");
+        project.write("repo/.gitmodules", &text);
+        let entry = format!("160000,{},part", private_sha.trim());
+        git(&repo, &["add", "--all"]);
+        git(&repo, &["update-index", "--add", "--cacheinfo", &entry]);
+        git(
+            &repo,
+            &["commit", "--quiet", "--allow-empty", "--message=Submodule"],
+        );
+        let told = said(&render());
+        assert!(told.contains(reason), "{name} {url} {update}: {told}");
+    }
+    git(
+        &repo,
+        &["rm", "--quiet", "-f", "--cached", "part", ".gitmodules"],
+    );
+    fs::remove_file(repo.join(".gitmodules")).expect("a file");
+    // Trees that git itself would not make.
+    let script = "blob=$(echo '[core] fsmonitor = touch ran' | git hash-object -w --stdin)
+        link=$(printf %s \"$2\" | git hash-object -w --stdin)
+        raw() { printf \"$1 $2\\0\"; python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' \"$3\"; }
+        tree() { git hash-object -t tree -w --literally --stdin; }
+        below() { raw 100644 \"$1\" \"$blob\" | tree; }
+        case $1 in
+        up) top=$(raw 40000 .. \"$(below planted)\" | tree) ;;
+        git) top=$(raw 40000 .git \"$(below planted)\" | tree) ;;
+        GIT) top=$(raw 40000 .GIT \"$(below planted)\" | tree) ;;
+        link) top=$({ raw 120000 out \"$link\"; raw 40000 out \"$(below planted)\"; } | tree) ;;
+        esac
+        git update-ref refs/heads/main \"$(git commit-tree -m Hostile \"$top\")\"";
+    for kind in ["up", "git", "GIT", "link"] {
+        let made = Command::new("sh")
+            .args(["-c", script, "sh", kind])
+            .arg(project.path(""))
+            .envs([
+                ("GIT_AUTHOR_NAME", "Eve"),
+                ("GIT_AUTHOR_EMAIL", "eve@example.com"),
+            ])
+            .envs([
+                ("GIT_COMMITTER_NAME", "Eve"),
+                ("GIT_COMMITTER_EMAIL", "eve@example.com"),
+            ])
+            .current_dir(&repo)
+            .output()
+            .expect("sh");
+        assert!(made.status.success(), "{kind}: {}", said(&made));
+        let told = said(&render());
+        if kind != "link" {
+            assert!(told.contains("invalid path '"), "{kind}: {told}");
+        }
+        let found = Command::new("find")
+            .arg(project.path(""))
+            .args(["-name", "planted"])
+            .output();
+        assert_eq!(found.expect("find").stdout, b"", "{kind}");
+    }
+}

@@ -154,6 +154,7 @@ fn named_tests_exist() {
             "| trial | attempt | now | shown by |",
             30,
         ),
+        ("tests/attempts.md", ATTEMPTS, 60),
     ] {
         let text = std::fs::read_to_string(top.join(page)).expect("a page");
         let rows = table(&text, head);
@@ -173,6 +174,17 @@ fn named_tests_exist() {
         }
     }
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+const ATTEMPTS: &str = "| who | attempt | of them | outcome | shown by |";
+
+#[test]
+fn the_attempts_are_counted() {
+    let text = include_str!("../attempts.md");
+    let count = |row: &str| row.split(" | ").nth(2).and_then(|cell| cell.parse().ok());
+    let counts: Option<Vec<usize>> = table(text, ATTEMPTS).into_iter().map(count).collect();
+    let sum: usize = counts.expect("numbers").iter().sum();
+    assert!(text.contains(&format!("\n{sum} things ")), "{sum}");
 }
 
 /// Compares the rows of a table in a page of the manual; with BLESS=1 it writes them, each in its place and new
