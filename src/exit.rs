@@ -16,6 +16,18 @@ pub const IN_DOUBT: u8 = 5;
 /// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
 pub const INTERRUPTED: u8 = 130;
 
+/// What became of a host whose script ended with this exit status.
+pub fn outcome_of(action: Action, status: i32) -> Outcome {
+    match (action.promotes(), u8::try_from(status)) {
+        (_, Ok(0)) => Outcome::Done,
+        (false, _) => Outcome::Failed,
+        (true, Ok(FAILED)) => Outcome::Reverted,
+        (true, Ok(USAGE | STOPPED)) => Outcome::Stopped,
+        (true, Ok(IN_DOUBT)) => Outcome::Broken,
+        (true, _) => Outcome::Unknown,
+    }
+}
+
 /// The exit code for what became of all hosts; `differ`: they answered that they run different releases.
 pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ: bool) -> u8 {
     let any = |outcome| outcomes.contains(&outcome);
@@ -54,7 +66,19 @@ pub fn of_lost_result(code: ExitCode, contacted: bool) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Outcome::{Done, Failed, Reverted, Stopped, Unknown, Unreachable, Untouched};
+    use Outcome::{Broken, Done, Failed, Reverted, Stopped, Unknown, Unreachable, Untouched};
+
+    #[test]
+    fn statuses_of_the_script() {
+        for (status, outcome) in [(0, Done), (1, Reverted), (2, Stopped), (3, Stopped)] {
+            assert_eq!(outcome_of(Action::Deploy, status), outcome);
+        }
+        assert_eq!(outcome_of(Action::Rollback, 5), Broken);
+        for status in [4, 127, 255] {
+            assert_eq!(outcome_of(Action::Rollback, status), Unknown);
+        }
+        assert_eq!(outcome_of(Action::Setup, 1), Failed);
+    }
 
     #[test]
     fn codes_of_all_hosts_are_merged() {

@@ -221,6 +221,19 @@ fn checksums_cover_what_earlier_renders_wrote() {
     assert_eq!(verified(&output), all);
 }
 
+/// In a directory that somebody else made, say.
+#[test]
+fn no_line_of_checksums_removes_a_file_elsewhere() {
+    let project = Project::new();
+    let output = project.directory("output", 0o700);
+    fs::create_dir(output.join("payload")).expect("a directory");
+    fs::write(project.path("x.tar"), "mine").expect("a file");
+    let line = "../../x  payload/../../x.tar\n";
+    fs::write(output.join("SHA256SUMS"), line).expect("a file");
+    project.renders(&["deploy", "--output", "output"]);
+    assert!(project.path("x.tar").exists());
+}
+
 #[test]
 fn it_says_how_many_scripts_it_wrote() {
     let project = Project::new();

@@ -14,8 +14,7 @@ use crate::script::ScriptKind;
 use crate::ssh;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Lines, Seek, Write};
-use std::iter::Peekable;
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,18 +28,16 @@ const PRIVATE: u32 = 0o700;
 /// The directory while scripts are written into it.
 pub struct Handoff {
     directory: PathBuf,
-    /// Without a name: nothing stays behind when this is interrupted.
-    sums: BufWriter<File>,
-    earlier: Option<Earlier>,
-    /// Those that were written, by their path in the directory.
-    payloads: Vec<String>,
+    /// Of an earlier render.
+    earlier: Vec<Sum>,
+    written: Vec<Sum>,
 }
 
-/// The checksums that an earlier render left.
-struct Earlier {
-    lines: Peekable<Lines<BufReader<File>>>,
-    /// Files that are written anew, by their path in the directory, but those of lines that were taken.
-    replaced: HashSet<String>,
+/// A line of SHA256SUMS.
+struct Sum {
+    sha256: String,
+    /// From the directory on.
+    path: String,
 }
 
 impl Handoff {
@@ -51,12 +48,16 @@ impl Handoff {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         make(directory)?;
         atomic::remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
-        let sums = tempfile::tempfile_in(directory).map_err(Error::file("write in", directory))?;
+        let sums = directory.join(SUMS);
+        let is_file = |found: Metadata| found.is_file();
+        let earlier = match fs::symlink_metadata(&sums).is_ok_and(is_file) {
+            true => fs::read_to_string(&sums).map_err(Error::file("read", &sums))?,
+            false => String::new(),
+        };
         Ok(Handoff {
             directory: directory.to_owned(),
-            sums: BufWriter::new(sums),
-            earlier: Earlier::open(&directory.join(SUMS))?,
-            payloads: Vec::new(),
+            earlier: earlier.lines().filter_map(Sum::parse).collect(),
+            written: Vec::new(),
         })
     }
 
@@ -65,45 +66,29 @@ impl Handoff {
     /// # Errors
     /// What should be the server's directory is something else, or leads elsewhere.
     pub fn add(&mut self, server: &str, kind: ScriptKind, text: &str) -> Result<(), Error> {
-        let host = self.directory.join(server);
-        make_host(&host)?;
-        let name = kind.file_name();
-        atomic::write(&host.join(name), &self.directory, PRIVATE, |file| {
-            file.write_all(text.as_bytes())
-        })?;
-        let path = format!("{server}/{name}");
-        writeln!(self.sums, "{}  {path}", script::sha256(text))
-            .map_err(Error::file("write in", &self.directory))?;
-        if let Some(earlier) = &mut self.earlier {
-            earlier.replace(path);
-        }
+        make_host(&self.directory.join(server))?;
+        let path = format!("{server}/{}", kind.file_name());
+        self.write(&path, PRIVATE, |file| file.write_all(text.as_bytes()))?;
+        let sha256 = script::sha256(text);
+        self.written.push(Sum { sha256, path });
         Ok(())
     }
 
     /// Writes the payload that servers share, once.
     pub fn add_payload(&mut self, payload: &Payload) -> Result<(), Error> {
         let path = format!("{PAYLOADS}/{}.tar", payload.sha256);
-        if self.payloads.contains(&path) {
+        if self.written.iter().any(|sum| sum.path == path) {
             return Ok(());
         }
         make_host(&self.directory.join(PAYLOADS))?;
         // Its name says what is in it, unless somebody has changed it.
-        atomic::write(
-            &self.directory.join(&path),
-            &self.directory,
-            0o600,
-            |file| {
-                let mut out = BufWriter::new(file);
-                pack::write(payload, &mut out)?;
-                out.flush()
-            },
-        )?;
-        writeln!(self.sums, "{}  {path}", payload.sha256)
-            .map_err(Error::file("write in", &self.directory))?;
-        if let Some(earlier) = &mut self.earlier {
-            earlier.replace(path.clone());
-        }
-        self.payloads.push(path);
+        self.write(&path, 0o600, |file| {
+            let mut out = BufWriter::new(file);
+            pack::write(payload, &mut out)?;
+            out.flush()
+        })?;
+        let sha256 = payload.sha256.clone();
+        self.written.push(Sum { sha256, path });
         Ok(())
     }
 
@@ -118,97 +103,68 @@ impl Handoff {
             }
             _ => {}
         }
-        let earlier = self.earlier.take();
-        self.sums
-            .flush()
-            .map_err(Error::file("write in", &self.directory))?;
-        let mut left = Vec::new();
-        atomic::write(&self.directory.join(SUMS), &self.directory, 0o600, |file| {
-            if let Some(earlier) = earlier {
-                left = earlier.copy_kept(&self.directory, file)?;
-            }
-            let mut sums = self.sums.get_ref();
-            sums.rewind()?;
-            io::copy(&mut sums, file).map(drop)
-        })?;
-        for payload in &left {
-            let path = self.directory.join(payload);
+        let written: HashSet<&str> = self.written.iter().map(|sum| &*sum.path).collect();
+        let is_file = |found: Metadata| found.is_file();
+        self.earlier.retain(|sum| {
+            !written.contains(&*sum.path)
+                && fs::symlink_metadata(self.directory.join(&sum.path)).is_ok_and(is_file)
+        });
+        let named = match self.earlier.iter().any(Sum::is_payload) {
+            true => named_payloads(&self.directory)
+                .map_err(Error::file("look into", &self.directory))?,
+            false => HashSet::new(),
+        };
+        let is_left = |sum: &Sum| sum.is_payload() && !named.contains(&sum.sha256);
+        let (left, kept): (Vec<_>, Vec<_>) = self.earlier.drain(..).partition(is_left);
+        let sums: String = kept
+            .iter()
+            .chain(&self.written)
+            .map(|Sum { sha256, path }| format!("{sha256}  {path}\n"))
+            .collect();
+        self.write(SUMS, 0o600, |file| file.write_all(sums.as_bytes()))?;
+        for Sum { path, .. } in &left {
+            let path = self.directory.join(path);
             fs::remove_file(&path).map_err(Error::file("remove", &path))?;
         }
-        let Some(key) = key else {
-            return Ok(left);
-        };
-        let path = self.directory.join(SUMS);
-        let sums = fs::read(&path).map_err(Error::file("read", &path))?;
-        let text = ssh::sign(&sums, key)?;
-        atomic::write(&signature, &self.directory, 0o600, |file| {
-            file.write_all(&text)
-        })?;
-        Ok(left)
+        if let Some(key) = key {
+            let text = ssh::sign(sums.as_bytes(), key)?;
+            self.write(SIGNATURE, 0o600, |file| file.write_all(&text))?;
+        }
+        Ok(left.into_iter().map(|sum| sum.path).collect())
+    }
+
+    /// Writes a file of the directory.
+    fn write(
+        &self,
+        path: &str,
+        mode: u32,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        atomic::write(&self.directory.join(path), &self.directory, mode, write)
     }
 }
 
-impl Earlier {
-    /// `None` if there was none.
-    fn open(path: &Path) -> Result<Option<Self>, Error> {
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.is_file() => {
-                let sums = File::open(path).map_err(Error::file("read", path))?;
-                Ok(Some(Earlier {
-                    lines: BufReader::new(sums).lines().peekable(),
-                    replaced: HashSet::new(),
-                }))
-            }
-            _ => Ok(None),
-        }
+impl Sum {
+    fn parse(line: &str) -> Option<Self> {
+        let (sha256, path) = line.split_once("  ")?;
+        Some(Sum {
+            sha256: sha256.to_owned(),
+            path: path.to_owned(),
+        })
     }
 
-    /// Takes the line of a file that is written anew. When all are, in their old order, none is kept
-    /// in memory.
-    fn replace(&mut self, path: String) {
-        let is_next = self.lines.next_if(|line| {
-            let line = line.as_deref().ok();
-            let next = line.and_then(|line| line.split_once("  "));
-            next.is_some_and(|(_, next)| next == path)
-        });
-        if is_next.is_none() {
-            self.replaced.insert(path);
-        }
+    fn is_payload(&self) -> bool {
+        self.has_digits() && self.path == format!("{PAYLOADS}/{}.tar", self.sha256)
     }
 
-    /// Copies the lines of files that are there and were not written anew; gives the payloads that no script names.
-    fn copy_kept(self, directory: &Path, file: &mut File) -> io::Result<Vec<String>> {
-        let mut out = BufWriter::new(file);
-        let mut payloads = Vec::new();
-        for line in self.lines {
-            let line = line?;
-            let Some((sum, path)) = line.split_once("  ") else {
-                continue;
-            };
-            let is_file = |found: Metadata| found.is_file();
-            if self.replaced.contains(path)
-                || !fs::symlink_metadata(directory.join(path)).is_ok_and(is_file)
-            {
-                continue;
-            }
-            match path == format!("{PAYLOADS}/{sum}.tar") {
-                true => payloads.push((sum.to_owned(), path.to_owned())),
-                false => writeln!(out, "{line}")?,
-            }
-        }
-        let named = match payloads.is_empty() {
-            true => HashSet::new(),
-            false => named_payloads(directory)?,
-        };
-        let mut left = Vec::new();
-        for (sum, path) in payloads {
-            match named.contains(&sum) {
-                true => writeln!(out, "{sum}  {path}")?,
-                false => left.push(path),
-            }
-        }
-        out.flush()?;
-        Ok(left)
+    fn has_digits(&self) -> bool {
+        self.sha256.len() == 64 && self.sha256.bytes().all(|digit| digit.is_ascii_hexdigit())
+    }
+
+    /// Whether it is of a script or a payload.
+    fn is_rendered(&self) -> bool {
+        let is_script = |kind: &ScriptKind| self.path.ends_with(&format!("/{}", kind.file_name()));
+        self.has_digits() && ScriptKind::ALL.iter().any(is_script) || self.is_payload()
     }
 }
 
@@ -272,23 +228,9 @@ fn is_rendered(directory: &Path) -> bool {
     if !fs::symlink_metadata(&path).is_ok_and(is_own) {
         return false;
     }
-    let Ok(sums) = File::open(&path) else {
-        return false;
-    };
-    let mut lines = BufReader::new(sums).lines().peekable();
-    lines.peek().is_some() && lines.all(|line| line.is_ok_and(|line| is_rendered_line(&line)))
-}
-
-/// Whether a line of checksums is of a script or a payload.
-fn is_rendered_line(line: &str) -> bool {
-    line.split_once("  ").is_some_and(|(sum, path)| {
-        sum.len() == 64
-            && sum.bytes().all(|digit| digit.is_ascii_hexdigit())
-            && ScriptKind::ALL
-                .iter()
-                .any(|kind| path.ends_with(&format!("/{}", kind.file_name())))
-            || path == format!("{PAYLOADS}/{sum}.tar")
-    })
+    let sums = fs::read_to_string(&path).unwrap_or_default();
+    let is_rendered = |line: &str| Sum::parse(line).is_some_and(|sum| sum.is_rendered());
+    !sums.is_empty() && sums.lines().all(is_rendered)
 }
 
 /// The directory of one server. A link is not followed: the file that it leads to is not ours.

@@ -8,6 +8,7 @@ use super::validate;
 use crate::diagnostics::{Diagnostics, Message, Position, quoted};
 use crate::yaml::{Entry, Kind, Node};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 const VERSION: i64 = 2;
 const SERVERS: &str = "servers";
@@ -99,31 +100,33 @@ pub fn servers(
 
 /// The fields of `common` and of all servers, as they are written.
 pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
-    let section = |name| root.entry(name).map(|entry| &*entry.value);
-    let servers = match section(SERVERS).map(|list| &list.kind) {
-        Some(Kind::List(items)) => &items[..],
-        _ => &[],
-    };
-    let mappings = section("common")
+    let servers = written_servers(root).iter().map(|server| &**server);
+    let common = root.entry("common").map(|common| &*common.value);
+    common
         .into_iter()
-        .chain(servers.iter().map(|server| &**server));
-    mappings.flat_map(|node| match &node.kind {
-        Kind::Map(entries) => &entries[..],
-        _ => &[],
-    })
+        .chain(servers)
+        .flat_map(|node| match &node.kind {
+            Kind::Map(entries) => &entries[..],
+            _ => &[],
+        })
 }
 
 /// Where a field of the server at a place of the list is written, or the server itself.
 pub fn field_position(root: &Node, server: usize, field: &str) -> Position {
-    let section = |name| root.entry(name).map(|entry| &*entry.value);
-    let own = match section(SERVERS).map(|list| &list.kind) {
-        Some(Kind::List(items)) => items.get(server).map(|item| &**item),
-        _ => None,
-    };
-    let layers = own.into_iter().chain(section("common"));
+    let own = written_servers(root).get(server);
+    let common = root.entry("common").map(|common| &common.value);
+    let layers = own.into_iter().chain(common);
     let mut entries = layers.filter_map(|layer| layer.entry(field));
     let start = own.map_or(root.start, |own| own.start);
     entries.next().map_or(start, Entry::position)
+}
+
+/// The items of the list of servers.
+fn written_servers(root: &Node) -> &[Rc<Node>] {
+    match root.entry(SERVERS).map(|list| &list.value.kind) {
+        Some(Kind::List(items)) => items,
+        _ => &[],
+    }
 }
 
 fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {

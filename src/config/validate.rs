@@ -176,26 +176,16 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Hooks around a step that no server takes.
+/// Hooks around a step that this server does not take.
 fn hooks(server: &Server, reader: &mut Reader) {
-    for (point, field, is_taken) in [
-        (
-            "before_static",
-            "collect_static_files",
-            server.collect_static_files,
-        ),
-        (
-            "after_static",
-            "collect_static_files",
-            server.collect_static_files,
-        ),
-    ] {
-        if !server.hooks.at(point).is_empty() && !is_taken && !reader.is_set(field) {
+    if server.collect_static_files || reader.is_set("collect_static_files") {
+        return;
+    }
+    for point in ["before_static", "after_static"] {
+        if !server.hooks.at(point).is_empty() {
             let what = format!("the hook `{point}` runs with the static files only");
-            reader.warn(
-                "hooks",
-                Message::new(what, format!("write `{field}: true`")),
-            );
+            let help = "write `collect_static_files: true`";
+            reader.warn("hooks", Message::new(what, help));
         }
     }
 }

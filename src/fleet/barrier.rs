@@ -66,11 +66,6 @@ impl Barrier {
         self.stage
     }
 
-    /// How many hosts there are.
-    pub fn len(&self) -> usize {
-        self.states.len()
-    }
-
     pub fn is_over(&self) -> bool {
         self.outcomes().is_some()
     }

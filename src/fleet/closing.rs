@@ -3,6 +3,7 @@
 use super::barrier::Stage;
 use super::host::{Purpose, backoff};
 use super::{Fleet, TRIES};
+use crate::exit;
 use crate::protocol::{Action, Event, Outcome};
 use crate::ssh::Closing;
 
@@ -47,7 +48,7 @@ impl Fleet<'_> {
                 self.lost(index, reason.to_owned(), Vec::new());
             }
             Closing::Ended { status } => {
-                self.host_finished(index, Outcome::of(self.job.action, status));
+                self.host_finished(index, exit::outcome_of(self.job.action, status));
             }
             Closing::Unstarted {
                 reason,

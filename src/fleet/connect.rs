@@ -26,9 +26,10 @@ impl Fleet<'_> {
     }
 
     pub(super) fn open(&mut self, index: usize) {
+        let hosts = self.hosts.len();
         let host = &mut self.hosts[index];
         let nonce = ssh::nonce();
-        let mut call = self.job.call(self.barrier.len(), nonce.clone());
+        let mut call = self.job.call(hosts, nonce.clone());
         if host.purpose != Purpose::Run {
             host.answer = Facts::default();
             call.barrier = None;

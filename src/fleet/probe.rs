@@ -54,7 +54,7 @@ impl Fleet<'_> {
         let host = &mut self.hosts[index];
         let answered = matches!(closing, Closing::Ended { status: 0 });
         let may_retry = host.probe.may_retry(Instant::now(), answered);
-        if !answered || host.answer.is_busy() {
+        if !answered || host.answer.lock.is_some() {
             if let Some(holder) = host.answer.lock.take_if(|_| !host.is_busy) {
                 host.is_busy = true;
                 let label = self.report.label(index);

@@ -146,11 +146,6 @@ impl Facts {
         }
     }
 
-    /// Whether a deploy or rollback is still at work there.
-    pub fn is_busy(&self) -> bool {
-        self.lock.is_some()
-    }
-
     /// The outcome of a lost deploy or rollback to `release` by `who`, from a `status` afterwards. Another person may
     /// have deployed a release of the same name, in the same second.
     pub fn outcome_of(&self, release: Option<&str>, who: &str) -> Outcome {

@@ -1,6 +1,5 @@
 //! What became of a host, and of all of them together.
 
-use super::Action;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -24,20 +23,6 @@ pub enum Outcome {
     Broken,
     /// Neither the connection nor probes showed what it did.
     Unknown,
-}
-
-impl Outcome {
-    /// From the exit status of the script.
-    pub fn of(action: Action, status: i32) -> Outcome {
-        match (action.promotes(), status) {
-            (_, 0) => Outcome::Done,
-            (false, _) => Outcome::Failed,
-            (true, 1) => Outcome::Reverted,
-            (true, 2 | 3) => Outcome::Stopped,
-            (true, 5) => Outcome::Broken,
-            (true, _) => Outcome::Unknown,
-        }
-    }
 }
 
 /// How one host ended.
@@ -67,22 +52,4 @@ pub struct Summary {
     /// Whether what could be stopped was stopped by a signal.
     pub interrupted: bool,
     pub elapsed: Duration,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Outcome::{Broken, Done, Failed, Reverted, Stopped, Unknown};
-    use super::*;
-
-    #[test]
-    fn statuses_of_the_script() {
-        for (status, outcome) in [(0, Done), (1, Reverted), (2, Stopped), (3, Stopped)] {
-            assert_eq!(Outcome::of(Action::Deploy, status), outcome);
-        }
-        assert_eq!(Outcome::of(Action::Rollback, 5), Broken);
-        for status in [4, 127, 255] {
-            assert_eq!(Outcome::of(Action::Rollback, status), Unknown);
-        }
-        assert_eq!(Outcome::of(Action::Setup, 1), Failed);
-    }
 }

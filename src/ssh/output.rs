@@ -2,6 +2,7 @@
 
 use super::lines::Piece;
 use super::{LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
+use crate::exit;
 use crate::protocol::{CLOSED, Event, Phase};
 use std::collections::VecDeque;
 use std::io;
@@ -137,11 +138,13 @@ impl SessionOutput {
             }
             Event::End { status } => {
                 self.end = Some(*status);
-                // In doubt: the step after the one that failed has failed, too.
-                if let (5, Some(step)) = (*status, self.step.take()) {
+                // The step after the one that failed has failed, too.
+                if let Some(step) = self.step.take()
+                    && *status == i32::from(exit::IN_DOUBT)
+                {
                     send(Message::Event(Event::Failed {
                         step,
-                        status: 5,
+                        status: *status,
                         text: String::new(),
                         tail: self.tail.drain(..).collect(),
                     }));

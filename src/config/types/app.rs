@@ -174,7 +174,7 @@ impl Hooks {
         hooks.map_or(&[], |(_, commands)| commands)
     }
 
-    /// Whether a deploy comes to no point on the host.
+    /// Whether none runs on the host.
     pub fn is_empty(&self) -> bool {
         let on_controller = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE];
         self.0
