@@ -8,7 +8,7 @@
 		mkdir -p "$state"
 		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -105,7 +105,7 @@
 		done
 	}
 
-	# discard RELEASE: it is renamed first: half a release is never listed.
+	# discard RELEASE: renamed first, so that half a release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -119,7 +119,7 @@
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: read-only directories, too.
+	# remove PATH...: also what is in read-only directories.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :

@@ -1,5 +1,5 @@
-	# A migration that has begun is never cut short; this run stops after it. In a session of its own no
-	# key at a terminal reaches it.
+	# A migration that has begun is never cut short; this run stops after it. In a session of its own it
+	# gets no Ctrl-C from a terminal.
 	migrate() {
 		begin migrate
 		name_holder 'migrates'

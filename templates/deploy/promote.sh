@@ -32,9 +32,9 @@
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be. The way back is there before it is needed:
-	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
-	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
+	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
+	# puts no dangling link in the place of one that leads to a directory.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"

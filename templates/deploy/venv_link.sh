@@ -8,9 +8,9 @@
 		fi
 	}
 
-	# link_venv makes $venv_dir the link through current that one rename switches. A directory of
-	# earlier days becomes the virtualenv of the releases that used it: the two names are
-	# exchanged in one step, so that the running app never misses it.
+	# link_venv makes $venv_dir the link through current that one rename switches. A virtualenv that was
+	# shared until now becomes that of the releases that used it: the two names are exchanged in one
+	# step, so that the running app never misses it.
 	link_venv() {
 		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
 			return

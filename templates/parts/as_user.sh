@@ -109,7 +109,7 @@
 			mv -f "$new" "$real"
 			changed=10
 		fi
-		# As sshd likes them.
+		# The modes that sshd(8) recommends.
 		if [ -n "$(find -H "$2" "$file" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f -name authorized_keys ! -perm 600 \))" ]; then
 			chmod 700 "$2"
 			chmod 600 "$file"

@@ -5,7 +5,7 @@
 		mkdir -p "$records"
 		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
-		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+		if ! flock -n 9 9>&9; then # mksh passes no descriptor above 2 on by itself
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
 		rm -rf "$state/new" "$state/unit" # of a setup that was killed
