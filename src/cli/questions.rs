@@ -2,7 +2,8 @@
 
 use crate::config::types::{
     AppDir, Branch, Command, DependencyFile, Host, Named, Package, Python, RemotePath,
-    RepositoryUrl, Rule, UnixUser, Validation, VenvDir, line, refuse, secret_name, unit_name,
+    RepositoryUrl, Rule, UnixUser, Validation, VenvDir, ensure, line, refuse, secret_name,
+    unit_name,
 };
 use crate::config::{Framework, KnownHost, PackageManager, absolute, is_ssh};
 use crate::diagnostics::quoted;
@@ -335,9 +336,10 @@ impl Answers {
     }
 
     fn usual_module(&self, app: &str) -> String {
-        match self.is_fastapi() {
-            true => "main:app".to_owned(),
-            false => format!("{}.wsgi:application", identifier(app)),
+        if self.is_fastapi() {
+            "main:app".to_owned()
+        } else {
+            format!("{}.wsgi:application", identifier(app))
         }
     }
 }
@@ -362,9 +364,10 @@ fn identifier(name: &str) -> String {
         .chars()
         .map(|c| if fits(c) { c } else { '_' })
         .collect();
-    match name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-        true => name,
-        false => format!("_{name}"),
+    if name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        name
+    } else {
+        format!("_{name}")
     }
 }
 
@@ -432,13 +435,11 @@ fn words(command: &str) -> Validation {
 /// A local file that need not exist yet.
 fn file(path: &str) -> Validation {
     line(path)?;
-    match path.ends_with('/') || Path::new(path).file_name().is_none() {
-        true => refuse(
-            format!("{} is a directory", quoted(path)),
-            "name a file in it",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !(path.ends_with('/') || Path::new(path).file_name().is_none()),
+        || format!("{} is a directory", quoted(path)),
+        "name a file in it",
+    )
 }
 
 fn file_name(path: &str) -> String {
@@ -450,26 +451,22 @@ fn unit(path: &str) -> Validation {
     file(path)?;
     let name = file_name(path);
     unit_name(&name)?;
-    match name.ends_with(".service") {
-        true => Ok(()),
-        false => refuse(
-            format!("{} is not a service", quoted(&name)),
-            "name the file like gunicorn.service",
-        ),
-    }
+    ensure(
+        name.ends_with(".service"),
+        || format!("{} is not a service", quoted(&name)),
+        "name the file like gunicorn.service",
+    )
 }
 
 /// A local file that must exist.
 fn secret(path: &str) -> Validation {
     file(path)?;
     secret_name(&file_name(path))?;
-    match Path::new(path).is_file() {
-        true => Ok(()),
-        false => refuse(
-            format!("the local file {} does not exist", quoted(path)),
-            "create it, or leave it out for now",
-        ),
-    }
+    ensure(
+        Path::new(path).is_file(),
+        || format!("the local file {} does not exist", quoted(path)),
+        "create it, or leave it out for now",
+    )
 }
 
 /// A whole number between two others, both included, written as YAML reads it.

@@ -50,9 +50,10 @@ impl Handoff {
         atomic::remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
         let sums = directory.join(SUMS);
         let is_file = |found: Metadata| found.is_file();
-        let earlier = match fs::symlink_metadata(&sums).is_ok_and(is_file) {
-            true => fs::read_to_string(&sums).map_err(Error::file("read", &sums))?,
-            false => String::new(),
+        let earlier = if fs::symlink_metadata(&sums).is_ok_and(is_file) {
+            fs::read_to_string(&sums).map_err(Error::file("read", &sums))?
+        } else {
+            String::new()
         };
         Ok(Handoff {
             directory: directory.to_owned(),
@@ -109,10 +110,10 @@ impl Handoff {
             !written.contains(&*sum.path)
                 && fs::symlink_metadata(self.directory.join(&sum.path)).is_ok_and(is_file)
         });
-        let named = match self.earlier.iter().any(Sum::is_payload) {
-            true => named_payloads(&self.directory)
-                .map_err(Error::file("look into", &self.directory))?,
-            false => HashSet::new(),
+        let named = if self.earlier.iter().any(Sum::is_payload) {
+            named_payloads(&self.directory).map_err(Error::file("look into", &self.directory))?
+        } else {
+            HashSet::new()
         };
         let is_left = |sum: &Sum| sum.is_payload() && !named.contains(&sum.sha256);
         let (left, kept): (Vec<_>, Vec<_>) = self.earlier.drain(..).partition(is_left);

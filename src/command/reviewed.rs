@@ -72,9 +72,10 @@ impl Reviewed {
             let app = server.app.clone();
             return Err(Error::OtherApp { path, app });
         }
-        match is_redacted(&text) {
-            true => Err(Error::WithoutSecrets { path }),
-            false => Ok(text),
+        if is_redacted(&text) {
+            Err(Error::WithoutSecrets { path })
+        } else {
+            Ok(text)
         }
     }
 
@@ -97,9 +98,10 @@ impl Reviewed {
         }
         open(&path).map_err(Error::file("read", &path))?;
         let payload = pack::open(&path).map_err(Error::file("read", &path))?;
-        match payload.sha256 == sum {
-            true => Ok(Some(payload)),
-            false => Err(Error::Changed { path }),
+        if payload.sha256 == sum {
+            Ok(Some(payload))
+        } else {
+            Err(Error::Changed { path })
         }
     }
 
@@ -131,11 +133,12 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(
             ErrorKind::InvalidInput,
             "it is not a regular file",
-        )),
+        ))
     }
 }

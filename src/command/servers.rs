@@ -233,9 +233,10 @@ impl<'a> Run<'a> {
         }
         show(&report, &facts);
         let code = ExitCode::from(code);
-        Ok(match report::is_lost() {
-            true => exit::of_lost_result(code, true),
-            false => code,
+        Ok(if report::is_lost() {
+            exit::of_lost_result(code, true)
+        } else {
+            code
         })
     }
 }
@@ -256,9 +257,10 @@ fn dry_run(
         let call = job.call(count, "0".repeat(32));
         let mut command = vec![program.to_string_lossy().into_owned()];
         command.extend(call.arguments(server));
-        let text = match job.verbose && !is_reviewed {
-            true => Some(script::render(kind, server, Secrets::Redact)?),
-            false => None,
+        let text = if job.verbose && !is_reviewed {
+            Some(script::render(kind, server, Secrets::Redact)?)
+        } else {
+            None
         };
         let plan = Plan {
             command,

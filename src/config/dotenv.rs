@@ -86,9 +86,10 @@ impl<'a> Reader<'a> {
             _ => Some(self.non_empty(|c| c != '=' && c != '#' && !is_space(c))?),
         };
         self.skip(is_blank);
-        let value = match self.take("=") {
-            true => Some(self.value()?),
-            false => None,
+        let value = if self.take("=") {
+            Some(self.value()?)
+        } else {
+            None
         };
         self.end_of_line()?;
         Some(name.map(|name| (name.to_owned(), value)))

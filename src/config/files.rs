@@ -2,7 +2,9 @@
 
 use super::dotenv;
 use super::environment_file::{self, Assignment, is_name};
-use super::types::{Context, Item, Scalar, Text, Validation, line, refuse, secret_name, unit_name};
+use super::types::{
+    Context, Item, Scalar, Text, Validation, ensure, line, refuse, secret_name, unit_name,
+};
 use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
 use base64::Engine;
@@ -195,13 +197,11 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
         "OPENSSH " => opened(body) == Some(false),
         _ => kind == "ENCRYPTED " || body.contains("ENCRYPTED"),
     };
-    match is_locked {
-        true => refuse(
-            format!("the key {} has a passphrase", quoted(path)),
-            "git on the host cannot be asked for it: name a key without one, which only reads this repository",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !is_locked,
+        || format!("the key {} has a passphrase", quoted(path)),
+        "git on the host cannot be asked for it: name a key without one, which only reads this repository",
+    )
 }
 
 fn remember<T>(
@@ -295,16 +295,16 @@ const LARGEST_ENV: usize = 1_500_000;
 fn check_size(path: &str, name: &str, value: &str, line: usize) -> Validation {
     /// Of `NAME=value`, without the NUL at its end.
     const LARGEST: usize = 131_071;
-    match name.len() + 1 + value.len() > LARGEST {
-        true => refuse(
+    ensure(
+        name.len() + 1 + value.len() <= LARGEST,
+        || {
             format!(
                 "the value of {name} in line {line} of {} is larger than a program can be given",
                 quoted(path)
-            ),
-            "keep it below 128 KiB; give it to the app as a file, with `secrets`",
-        ),
-        false => Ok(()),
-    }
+            )
+        },
+        "keep it below 128 KiB; give it to the app as a file, with `secrets`",
+    )
 }
 
 /// Variables that a shell sets itself, or that it refuses to have set.
@@ -356,16 +356,16 @@ fn not_a_file(path: &str) -> Message {
 
 /// Refuses what is too large for scripts to carry.
 pub fn check_length(what: &str, length: u64) -> Validation {
-    match length > LARGEST {
-        true => refuse(
+    ensure(
+        length <= LARGEST,
+        || {
             format!(
                 "{what} is larger than {} MiB, and every script carries it",
                 LARGEST >> 20
-            ),
-            "bring it to the hosts in another way",
-        ),
-        false => Ok(()),
-    }
+            )
+        },
+        "bring it to the hosts in another way",
+    )
 }
 
 /// Of a file that scripts carry: they are held in memory here and, some ten times as large, by the shell there.

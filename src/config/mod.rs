@@ -106,9 +106,10 @@ impl Config {
 impl Server {
     /// The host, with the port only where the host alone is not enough.
     pub fn label(&self) -> String {
-        match self.name == *self.host {
-            true => self.name.clone(),
-            false => format!("{}:{}", self.host, self.port_number()),
+        if self.name == *self.host {
+            self.name.clone()
+        } else {
+            format!("{}:{}", self.host, self.port_number())
         }
     }
 
@@ -200,9 +201,10 @@ fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Con
             Some(error.utf8_error().valid_up_to()),
         ),
     };
-    let bom_length = match text.starts_with('\u{feff}') {
-        true => '\u{feff}'.len_utf8(),
-        false => 0,
+    let bom_length = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
     };
     let text = text[bom_length..].to_owned();
     let unreadable = unreadable(&text, valid.map(|valid| valid - bom_length));
@@ -221,9 +223,10 @@ fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Con
         diagnostics.error(source.position_of(number), message);
     }
     let (mistakes, warnings) = diagnostics.into_parts();
-    match mistakes.is_empty() {
-        true => Ok(Config { servers, warnings }),
-        false => Err(ConfigError::Mistakes { mistakes, warnings }),
+    if mistakes.is_empty() {
+        Ok(Config { servers, warnings })
+    } else {
+        Err(ConfigError::Mistakes { mistakes, warnings })
     }
 }
 

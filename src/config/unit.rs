@@ -1,6 +1,6 @@
 //! systemd units of an app, as far as setup and deploys depend on their settings.
 
-use super::types::{Validation, refuse};
+use super::types::{Validation, ensure, refuse};
 use crate::diagnostics::{Message, quoted};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -262,11 +262,9 @@ pub fn unit_name(name: &str) -> Validation {
             "let it start with a letter",
         );
     }
-    match stem.ends_with('@') {
-        true => refuse(
-            format!("{} is a template, which cannot be started", quoted(name)),
-            "name the file after an instance, like app@1.service",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !stem.ends_with('@'),
+        || format!("{} is a template, which cannot be started", quoted(name)),
+        "name the file after an instance, like app@1.service",
+    )
 }

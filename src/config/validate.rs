@@ -163,13 +163,14 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
         let others = &paths[..index];
         let meets = |other: &str| is_inside(path, other) || is_inside(other, path);
         if let Some((of, other)) = others.iter().find(|(_, other)| meets(other)) {
-            let what = match path == other {
-                true => format!("{} is named twice, in `{of}` and here", quoted(path)),
-                false => format!(
+            let what = if path == other {
+                format!("{} is named twice, in `{of}` and here", quoted(path))
+            } else {
+                format!(
                     "{} and {} of `{of}` lie in each other",
                     quoted(path),
                     quoted(other)
-                ),
+                )
             };
             reader.error(field, Message::new(what, "leave one of them out"));
         }
@@ -304,9 +305,10 @@ fn started_units(server: &Server, reader: &mut Reader) {
             quoted(&unit.name),
             quoted(&started)
         );
-        let help = match started.ends_with("@.service") {
-            true => "write `Accept=no`: the app takes the connections itself".to_owned(),
-            false => "add its file to the list".to_owned(),
+        let help = if started.ends_with("@.service") {
+            "write `Accept=no`: the app takes the connections itself".to_owned()
+        } else {
+            "add its file to the list".to_owned()
         };
         reader.error("service_file", Message::new(what, help));
     }

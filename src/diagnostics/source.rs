@@ -25,9 +25,10 @@ pub struct Source {
 impl Source {
     /// Control characters, which no YAML may hold, are replaced.
     pub fn new(path: &Path, text: String) -> Self {
-        let text = match text.contains(is_disallowed_control) {
-            true => text.replace(is_disallowed_control, "\u{fffd}"),
-            false => text,
+        let text = if text.contains(is_disallowed_control) {
+            text.replace(is_disallowed_control, "\u{fffd}")
+        } else {
+            text
         };
         Source {
             path: shown_path(path),
@@ -58,9 +59,10 @@ impl Source {
             let Some(line) = self.line(number) else {
                 break;
             };
-            let skipped = match number == start.line {
-                true => start.column - 1,
-                false => 0,
+            let skipped = if number == start.line {
+                start.column - 1
+            } else {
+                0
             };
             let from = line
                 .char_indices()
@@ -101,9 +103,10 @@ impl Source {
         Diagnostic {
             file: self.path.clone(),
             line,
-            column: match line == position.line {
-                true => position.column.clamp(1, last),
-                false => last,
+            column: if line == position.line {
+                position.column.clamp(1, last)
+            } else {
+                last
             },
             message,
             excerpt: credentials::mask(source),

@@ -107,9 +107,10 @@ impl Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.text.starts_with(' ') {
-            true => out.write_str(&self.text),
-            false => write!(out, "{} {}", self.utc(), self.text),
+        if self.text.starts_with(' ') {
+            out.write_str(&self.text)
+        } else {
+            write!(out, "{} {}", self.utc(), self.text)
         }
     }
 }

@@ -61,14 +61,16 @@ fn heading(action: Action, ended: &Summary) -> String {
     .into_iter()
     .filter_map(|(is_left, what)| is_left.then_some(what))
     .collect();
-    let but = match changed.is_empty() {
-        true => String::new(),
-        false => format!(", but {} changed", changed.join(" and ")),
+    let but = if changed.is_empty() {
+        String::new()
+    } else {
+        format!(", but {} changed", changed.join(" and "))
     };
     let before = format!("every server runs what it ran before{but}");
-    let same = match changed.is_empty() {
-        true => "every server is as it was",
-        false => &before,
+    let same = if changed.is_empty() {
+        "every server is as it was"
+    } else {
+        &before
     };
     let reverted = ended
         .hosts

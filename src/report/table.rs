@@ -96,9 +96,12 @@ fn status(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(labels.iter().zip(answers).map(|(label, facts)| {
         let text = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "-".to_owned());
-        let list = |items: Vec<String>, separator| match items.is_empty() {
-            true => "-".to_owned(),
-            false => items.join(separator),
+        let list = |items: Vec<String>, separator| {
+            if items.is_empty() {
+                "-".to_owned()
+            } else {
+                items.join(separator)
+            }
         };
         let units = facts.units.iter();
         let units = units.map(|unit| format!("{} {}", unit.name, unit.state));

@@ -122,9 +122,10 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let (source_code_url, login) = split_login(&server.source_code_url);
     let clones = server.fetches();
     let mut login = login.filter(|_| clones);
-    let source_code_url = match redact {
-        true => credentials::replace(&source_code_url, |_| REDACTED.to_owned()),
-        false => source_code_url,
+    let source_code_url = if redact {
+        credentials::replace(&source_code_url, |_| REDACTED.to_owned())
+    } else {
+        source_code_url
     };
     if let Some(login) = login.as_mut().filter(|_| redact) {
         redact_login(login);
@@ -163,17 +164,20 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
             Some(_) if pip => "\"$python\"",
             _ => "python3",
         },
-        app_root: match is_top {
-            true => "\"$releases/$release\"",
-            false => "\"$releases/$release/$app_dir\"",
+        app_root: if is_top {
+            "\"$releases/$release\""
+        } else {
+            "\"$releases/$release/$app_dir\""
         },
-        dependency_word: match is_top {
-            true => "\"$dependency_file\"",
-            false => "\"$releases/$release/$dependency_file\"",
+        dependency_word: if is_top {
+            "\"$dependency_file\""
+        } else {
+            "\"$releases/$release/$dependency_file\""
         },
-        project_word: match is_top {
-            true => "\"$project\"",
-            false => "\"$releases/$release/$project\"",
+        project_word: if is_top {
+            "\"$project\""
+        } else {
+            "\"$releases/$release/$project\""
         },
         shares_paths: !server.shared_dirs.is_empty() || !server.shared_files.is_empty(),
         upwards: "../".repeat(2 + server.app_dir.depth()),
@@ -194,13 +198,17 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
         health_path: health_path(server),
-        statuses: join(server, ",", |low, high| match low == high {
-            true => low.to_string(),
-            false => format!("{low}-{high}"),
+        statuses: join(server, ",", |low, high| {
+            if low == high {
+                low.to_string()
+            } else {
+                format!("{low}-{high}")
+            }
         }),
-        accepts: join(server, " ||\n\t\t\t", |low, high| match low == high {
-            true => format!("[ \"${{code:-0}}\" -eq {low} ]"),
-            false => {
+        accepts: join(server, " ||\n\t\t\t", |low, high| {
+            if low == high {
+                format!("[ \"${{code:-0}}\" -eq {low} ]")
+            } else {
                 format!("{{ [ \"${{code:-0}}\" -ge {low} ] && [ \"${{code:-0}}\" -le {high} ]; }}")
             }
         }),
@@ -266,9 +274,10 @@ fn dependency_source(server: &Server) -> String {
 fn project(server: &Server) -> String {
     let directory = server.dependency_file.project_directory().unwrap_or(".");
     let extras: Vec<&str> = server.dependency_extras.iter().map(|it| &**it).collect();
-    match extras.is_empty() {
-        true => directory.to_owned(),
-        false => format!("{directory}[{}]", extras.join(",")),
+    if extras.is_empty() {
+        directory.to_owned()
+    } else {
+        format!("{directory}[{}]", extras.join(","))
     }
 }
 

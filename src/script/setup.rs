@@ -68,9 +68,10 @@ struct SecretText<'a> {
 pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
     // Where the code comes in a payload, nothing is fetched from its repository or an index.
     let fetches = server.fetches();
-    let known_hosts = match fetches {
-        true => &server.ssh_known_hosts[..],
-        false => &[],
+    let known_hosts = if fetches {
+        &server.ssh_known_hosts[..]
+    } else {
+        &[]
     };
     let is_scan = |host: &KnownHost| matches!(host, KnownHost::Scan { .. });
     let pinned: Vec<&str> = known_hosts
@@ -235,9 +236,10 @@ fn sudo_logs(server: &Server) -> Vec<String> {
 
 /// The user of a rule. A word that begins with a capital would be an alias, or `ALL`.
 fn sudoers_user(user: &str) -> String {
-    match user.starts_with(|first: char| first.is_ascii_uppercase()) {
-        true => format!("\\{user}"),
-        false => user.to_owned(),
+    if user.starts_with(|first: char| first.is_ascii_uppercase()) {
+        format!("\\{user}")
+    } else {
+        user.to_owned()
     }
 }
 

@@ -91,9 +91,10 @@ impl Call {
             self.action == Action::Deploy && server.forward_agent && server.payload.is_none();
         // A connection of its own: the agent's socket is removed when it is no longer needed, and a later run
         // through the same connection would get no other.
-        let agent: &[&str] = match forward {
-            true => &["-A", "-o", "ControlPath=none"],
-            false => &["-a"],
+        let agent: &[&str] = if forward {
+            &["-A", "-o", "ControlPath=none"]
+        } else {
+            &["-a"]
         };
         connection(server, user, NO_TERMINAL, agent, &remote(is_root))
     }

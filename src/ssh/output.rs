@@ -237,9 +237,10 @@ impl SessionOutput {
         let logged_in = code.is_some_and(|code| code != 255);
         let transient = !logged_in && is_transient(&errors);
         let printed: Vec<_> = self.tail.into_iter().chain(errors).collect();
-        let printed = match printed.is_empty() {
-            true => ended,
-            false => summary_of(&printed),
+        let printed = if printed.is_empty() {
+            ended
+        } else {
+            summary_of(&printed)
         };
         Closing::Unstarted {
             reason: explanation.unwrap_or(printed),

@@ -27,10 +27,7 @@ pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<S
     if remote.len() > LONGEST {
         return None;
     }
-    let terminal: &[&str] = match terminal {
-        true => &["-t"],
-        false => NO_TERMINAL,
-    };
+    let terminal: &[&str] = if terminal { &["-t"] } else { NO_TERMINAL };
     Some(connection(
         server,
         &server.project_user,

@@ -27,12 +27,13 @@ pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
     ];
     // It may ask for a passphrase, or for a touch.
     let output = keygen(&arguments, text, Stdio::inherit())?;
-    match output.status.success() {
-        true => Ok(output.stdout),
-        false => Err(Error::Unsigned {
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(Error::Unsigned {
             key: key.to_owned(),
             status: output.status,
-        }),
+        })
     }
 }
 
@@ -87,11 +88,12 @@ pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, E
         text,
         Stdio::piped(),
     )?;
-    match verified.status.success() {
-        true => Ok(String::from_utf8_lossy(&verified.stdout)
+    if verified.status.success() {
+        Ok(String::from_utf8_lossy(&verified.stdout)
             .trim_end()
-            .to_owned()),
-        false => Err(failed(&[verified.stdout, verified.stderr].concat())),
+            .to_owned())
+    } else {
+        Err(failed(&[verified.stdout, verified.stderr].concat()))
     }
 }
 

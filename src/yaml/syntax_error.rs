@@ -23,15 +23,16 @@ pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
     let (what, help) = if info.contains("mapping values are not allowed") {
         let line = source.line(at.line).unwrap_or_default();
         let before: String = line.chars().take(at.column - 1).collect();
-        match before.contains(": ") {
-            true => (
+        if before.contains(": ") {
+            (
                 "a second `: ` in one value",
                 "put quotes around the value, or the key on a line of its own",
-            ),
-            false => (
+            )
+        } else {
+            (
                 "this line is indented further than the one above, whose value it continues",
                 "begin it where the keys above begin",
-            ),
+            )
         }
     } else if info.contains("unknown anchor") {
         (

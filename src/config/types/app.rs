@@ -3,7 +3,7 @@
 use super::form::{self, Text};
 use super::path::no_parent;
 use super::system::{Command, secret_name};
-use super::{Context, Item, Rule, Scalar, Validation, Value, line, refuse, text_type};
+use super::{Context, Item, Rule, Scalar, Validation, Value, ensure, line, refuse, text_type};
 use crate::config::reader::similar;
 use crate::diagnostics::{Message, quoted};
 use crate::yaml::{Entry, Kind};
@@ -137,13 +137,11 @@ impl Item for DependencySet {
 
 fn dependency_set(value: &str) -> Validation {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    match value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(fits) {
-        true => Ok(()),
-        false => refuse(
-            format!("{} is not the name of a group or an extra", quoted(value)),
-            "write it as pyproject.toml has it, like prod",
-        ),
-    }
+    ensure(
+        value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(fits),
+        || format!("{} is not the name of a group or an extra", quoted(value)),
+        "write it as pyproject.toml has it, like prod",
+    )
 }
 
 /// Commands of the app's own, by the point of a deploy at which they run.

@@ -2,7 +2,7 @@
 
 use super::form::Amount;
 use super::host::operand;
-use super::{Context, Scalar, Validation, refuse, text_type};
+use super::{Context, Scalar, Validation, ensure, refuse, text_type};
 use crate::credentials;
 use crate::diagnostics::{Message, quoted};
 
@@ -66,13 +66,11 @@ fn repository(value: &str) -> Validation {
     let scheme = &value[..value.find(|c| !is_scheme(c)).unwrap_or(0)];
     let rest = &value[scheme.len()..];
     let is_helper = rest.starts_with("::") || rest.starts_with("://") && !SCHEMES.contains(&scheme);
-    match is_helper && !scheme.is_empty() {
-        true => refuse(
-            format!("git would run the program git-remote-{scheme} for this address"),
-            "write an address that begins with https:// or ssh://, or one like git@github.com:you/app.git",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !is_helper || scheme.is_empty(),
+        || format!("git would run the program git-remote-{scheme} for this address"),
+        "write an address that begins with https:// or ssh://, or one like git@github.com:you/app.git",
+    )
 }
 
 /// Whether git reaches the repository over ssh: `ssh://…` or `user@host:path`.
@@ -137,13 +135,11 @@ fn branch(value: &str) -> Validation {
 
 fn revision(value: &str) -> Validation {
     operand(value)?;
-    match value.chars().any(char::is_whitespace) {
-        true => refuse(
-            format!("the revision {} has a space", quoted(value)),
-            "write one tag, SHA or ref",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !value.chars().any(char::is_whitespace),
+        || format!("the revision {} has a space", quoted(value)),
+        "write one tag, SHA or ref",
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Hosts and users.
 
-use super::{Validation, line, number_type, refuse, text_type};
+use super::{Validation, ensure, line, number_type, refuse, text_type};
 use crate::diagnostics::quoted;
 use std::net::Ipv6Addr;
 
@@ -22,16 +22,16 @@ number_type! {
 /// An operand that no program may take for an option.
 pub fn operand(value: &str) -> Validation {
     line(value)?;
-    match value.starts_with('-') {
-        true => refuse(
+    ensure(
+        !value.starts_with('-'),
+        || {
             format!(
                 "{} starts with `-`: programs take it for an option",
                 quoted(value)
-            ),
-            "leave the `-` out",
-        ),
-        false => Ok(()),
-    }
+            )
+        },
+        "leave the `-` out",
+    )
 }
 
 /// A host as ssh takes it.
@@ -109,8 +109,9 @@ pub fn user(value: &str) -> Validation {
         && value.chars().all(allowed)
         && !value.starts_with('.')
         && !value.chars().all(|c| c.is_ascii_digit());
-    match well_formed {
-        true => Ok(()),
-        false => refuse(format!("{} is not a user name", quoted(value)), help),
-    }
+    ensure(
+        well_formed,
+        || format!("{} is not a user name", quoted(value)),
+        help,
+    )
 }

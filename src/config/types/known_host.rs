@@ -70,9 +70,10 @@ fn scan(value: &str) -> Result<KnownHost, Message> {
 fn scan_host(value: &str) -> Result<String, Message> {
     operand(value)?;
     let allowed = |c: char| c.is_alphanumeric() || "._-".contains(c);
-    match !value.is_empty() && (value.chars().all(allowed) || is_ipv6(value)) {
-        true => Ok(value.to_owned()),
-        false => not_known_host(value),
+    if !value.is_empty() && (value.chars().all(allowed) || is_ipv6(value)) {
+        Ok(value.to_owned())
+    } else {
+        not_known_host(value)
     }
 }
 

@@ -36,6 +36,11 @@ pub fn refuse<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, 
     Err(Message::new(what.into(), help.into()))
 }
 
+/// For rules: `refuse`, unless a condition holds.
+pub fn ensure(holds: bool, what: impl FnOnce() -> String, help: impl Into<String>) -> Validation {
+    if holds { Ok(()) } else { refuse(what(), help) }
+}
+
 /// What a value is read with.
 pub struct Context<'a, 's> {
     /// The name of the field.

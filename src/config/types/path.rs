@@ -1,7 +1,7 @@
 //! Paths on the host.
 
 use super::host::operand;
-use super::{Validation, line, refuse, text_type};
+use super::{Validation, ensure, line, text_type};
 use crate::diagnostics::{Message, quoted};
 
 text_type! {
@@ -82,9 +82,10 @@ impl DependencyFile {
 
 /// A path of a config on the host: under the user's home unless it is absolute; no empty or `.` parts.
 pub fn absolute(user: &str, path: &str) -> String {
-    let whole = match path.starts_with('/') {
-        true => path.to_owned(),
-        false => format!("/home/{user}/{path}"),
+    let whole = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/home/{user}/{path}")
     };
     let parts = whole.split('/').filter(|part| !matches!(*part, "" | "."));
     parts.fold(String::new(), |path, part| path + "/" + part)
@@ -102,37 +103,33 @@ fn tilde(path: &str, field: &str) -> Option<Message> {
 fn remote_path(value: &str) -> Validation {
     line(value)?;
     no_parent(value)?;
-    match value.split('/').all(|part| part.is_empty()) {
-        true => refuse(
-            format!("{} is the root directory of the host", quoted(value)),
-            "name a directory of the app",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !value.split('/').all(|part| part.is_empty()),
+        || format!("{} is the root directory of the host", quoted(value)),
+        "name a directory of the app",
+    )
 }
 
 pub fn no_parent(value: &str) -> Validation {
-    match value.split('/').any(|part| part == "..") {
-        true => refuse(
-            format!("the path {} has a `..`", quoted(value)),
-            "write the path that is meant",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !value.split('/').any(|part| part == ".."),
+        || format!("the path {} has a `..`", quoted(value)),
+        "write the path that is meant",
+    )
 }
 
 fn venv(value: &str) -> Validation {
     remote_path(value)?;
-    match value.contains(':') {
-        true => refuse(
+    ensure(
+        !value.contains(':'),
+        || {
             format!(
                 "the path {} has a colon, which separates the paths of PATH",
                 quoted(value)
-            ),
-            "name another directory",
-        ),
-        false => Ok(()),
-    }
+            )
+        },
+        "name another directory",
+    )
 }
 
 fn dependency_file(value: &str) -> Validation {
@@ -143,11 +140,9 @@ fn dependency_file(value: &str) -> Validation {
         below = rest;
     }
     no_parent(below)?;
-    match value.starts_with('/') {
-        true => refuse(
-            format!("{} is an absolute path", quoted(value)),
-            "name the file from the top of the repository",
-        ),
-        false => Ok(()),
-    }
+    ensure(
+        !value.starts_with('/'),
+        || format!("{} is an absolute path", quoted(value)),
+        "name the file from the top of the repository",
+    )
 }

@@ -1,7 +1,7 @@
 //! The Python of an app, and what its packages are built for.
 
 use super::path::no_parent;
-use super::{Validation, line, refuse, text_type};
+use super::{Validation, ensure, line, refuse, text_type};
 use crate::diagnostics::quoted;
 
 text_type! {
@@ -12,9 +12,10 @@ text_type! {
 impl Python {
     /// What runs it.
     pub fn interpreter(&self) -> String {
-        match self.starts_with(|c: char| c.is_ascii_digit()) {
-            true => format!("python{}", &**self),
-            false => self.to_string(),
+        if self.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("python{}", &**self)
+        } else {
+            self.to_string()
         }
     }
 
@@ -39,13 +40,11 @@ fn python(value: &str) -> Validation {
         .strip_prefix("3.")
         .is_some_and(|minor| minor.len() < 4 && minor.bytes().all(|digit| digit.is_ascii_digit()))
         && !version.ends_with('.');
-    match is_version || value.starts_with('/') && !value.contains(':') {
-        true => Ok(()),
-        false => refuse(
-            format!("{} names no Python", quoted(value)),
-            "write it like 3.13, python3.13 or /opt/python/bin/python3",
-        ),
-    }
+    ensure(
+        is_version || value.starts_with('/') && !value.contains(':'),
+        || format!("{} names no Python", quoted(value)),
+        "write it like 3.13, python3.13 or /opt/python/bin/python3",
+    )
 }
 
 text_type! {

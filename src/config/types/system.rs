@@ -2,7 +2,7 @@
 
 use super::form::{Choice, Flag, Integer, Named, Text};
 use super::host::operand;
-use super::{Context, Item, Scalar, Validation, control_name, line, refuse, text_type};
+use super::{Context, Item, Scalar, Validation, control_name, ensure, line, refuse, text_type};
 use crate::diagnostics::{Message, quoted};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -184,9 +184,10 @@ fn package(value: &str) -> Validation {
     if name_fits && arch_fits && rest_fits {
         return Ok(());
     }
-    let help = match value.contains([',', ';']) {
-        true => "separate packages with spaces or write them as a list",
-        false => "write `name`, `name=version`, `name:arch` or `name/release`",
+    let help = if value.contains([',', ';']) {
+        "separate packages with spaces or write them as a list"
+    } else {
+        "write `name`, `name=version`, `name:arch` or `name/release`"
     };
     refuse(format!("{} is not a Debian package", quoted(value)), help)
 }
@@ -198,14 +199,14 @@ pub fn secret_name(name: &str) -> Validation {
         name,
         ".env" | "media" | "revisions.log" | ".git" | ".pystrano"
     ) || name.starts_with(".env.");
-    match taken {
-        true => refuse(
+    ensure(
+        !taken,
+        || {
             format!(
                 "a secret cannot be called {}: the name is taken on the host",
                 quoted(name)
-            ),
-            "rename the file",
-        ),
-        false => Ok(()),
-    }
+            )
+        },
+        "rename the file",
+    )
 }

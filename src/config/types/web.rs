@@ -3,7 +3,7 @@
 use super::form::Text;
 use super::host::{integer_port, is_ipv6};
 use super::path::no_parent;
-use super::{Context, Scalar, Validation, line, number_type, refuse, text_type};
+use super::{Context, Scalar, Validation, ensure, line, number_type, refuse, text_type};
 use crate::diagnostics::{Message, quoted};
 use std::ops::RangeInclusive;
 
@@ -69,12 +69,13 @@ fn unix_url(value: &str, rest: &str) -> Result<(String, Option<String>), Message
         );
     }
     let is_file = socket.starts_with('/') && !socket.ends_with('/');
-    match is_file && path.starts_with('/') {
-        true => Ok((format!("http://localhost{path}"), Some(socket.to_owned()))),
-        false => refuse(
+    if is_file && path.starts_with('/') {
+        Ok((format!("http://localhost{path}"), Some(socket.to_owned())))
+    } else {
+        refuse(
             format!("{} does not name two absolute paths", quoted(value)),
             help,
-        ),
+        )
     }
 }
 
@@ -92,13 +93,11 @@ fn http_host(value: &str) -> Validation {
         Some(address) => is_ipv6(address),
         None => !host.is_empty() && host.chars().all(allowed),
     };
-    match name_fits && port.is_none_or(|port| integer_port(port).is_some()) {
-        true => Ok(()),
-        false => refuse(
-            format!("{} is not a Host header", quoted(value)),
-            "write the name under which the app answers, such as shop.example.com",
-        ),
-    }
+    ensure(
+        name_fits && port.is_none_or(|port| integer_port(port).is_some()),
+        || format!("{} is not a Host header", quoted(value)),
+        "write the name under which the app answers, such as shop.example.com",
+    )
 }
 
 /// HTTP statuses and ranges of them, with `,` between.
