@@ -264,7 +264,7 @@
 			mv -f "$new" "$real"
 			changed=10
 		fi
-		# As sshd likes them.
+		# The modes that sshd(8) recommends.
 		if [ -n "$(find -H "$2" "$file" -prune \( -type d \( ! -perm -700 -o -perm /077 \) -o -type f -name authorized_keys ! -perm 600 \))" ]; then
 			chmod 700 "$2"
 			chmod 600 "$file"
@@ -444,7 +444,7 @@ EOF
 		mkdir -p "$records"
 		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
-		if ! flock -n 9 9>&9; then # some shells keep descriptors to themselves
+		if ! flock -n 9 9>&9; then # mksh passes no descriptor above 2 on by itself
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
 		rm -rf "$state/new" "$state/unit" # of a setup that was killed

@@ -147,7 +147,7 @@ EOF
 		mkdir -p "$state"
 		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # some shells keep descriptors to themselves
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -241,7 +241,7 @@ EOF
 		done
 	}
 
-	# discard RELEASE: it is renamed first: half a release is never listed.
+	# discard RELEASE: renamed first, so that half a release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -252,7 +252,7 @@ EOF
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: read-only directories, too.
+	# remove PATH...: also what is in read-only directories.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :
@@ -583,8 +583,8 @@ EOF
 		exec "$@"
 	)
 
-	# drop_agent: only git and the dependencies may need the ssh agent. One that the controller's
-	# connection brought cannot be reached any more; of who runs this by hand it stays.
+	# drop_agent: only git and the dependencies may use the ssh agent. The socket of one that is forwarded
+	# to this run is removed; that of a person who runs this by hand stays.
 	drop_agent() {
 		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
 		unset SSH_AUTH_SOCK
@@ -621,9 +621,9 @@ EOF
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be. The way back is there before it is needed:
-	# when the disk is full then, it is too late to make one. They lie where they lead somewhere:
-	# the mv of uutils puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
+	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
+	# puts no dangling link in the place of one that leads to a directory.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
