@@ -79,6 +79,10 @@ impl<'a> Repository<'a> {
             "clone.defaultRemoteName=origin",
             "filter.lfs.process=git-lfs filter-process",
             "filter.lfs.required=true",
+            // So much of a large repository is in memory at a time.
+            "core.bigFileThreshold=16m",
+            "core.packedGitWindowSize=8m",
+            "core.packedGitLimit=16m",
         ] {
             git = git.args(["-c", setting]);
         }

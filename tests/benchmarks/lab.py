@@ -156,6 +156,18 @@ class Lab:
         packs = (base / "objects/pack").glob("*.pack")
         return sum(pack.stat().st_size for pack in packs) / 1e6
 
+    def noise(self, files, megabytes):
+        """Commits files of so many MB that do not compress."""
+        app = self.home / "git/app"
+        # Neither compressed nor compared with each other.
+        for setting, value in ("core.compression", "0"), ("core.bigFileThreshold", "1m"):
+            run(["git", "-C", app, "config", setting, value])
+        for number in range(files):
+            (app / f"noise-{number}").write_bytes(random.randbytes(megabytes * 1_000_000))
+        git = ["git", "-C", app, "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+        run([*git, "add", "-A"])
+        run([*git, "commit", "-q", "-m", "noise"])
+
     def start(self, words):
         self.processes.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
@@ -204,7 +216,7 @@ class Lab:
                 "KillMode", "ExecStopPost=/bin/sh -c 'test \"$$SERVICE_RESULT\" = success || sleep 0.5'\nKillMode")
         return units
 
-    def project(self, tool, hosts, far=False, source=None, depth=1):
+    def project(self, tool, hosts, far=False, source=None, depth=1, port=None):
         """Writes the configuration of `tool`'s deployment on `hosts`."""
         home = self.projects / "deploy" / tool / "production"
         home.mkdir(parents=True, exist_ok=True)
@@ -220,7 +232,7 @@ class Lab:
             for name, unit in units.items():
                 (home / str(index) / name).write_text(unit)
             files = ";".join(f"deploy/{tool}/production/{index}/{name}" for name in units)
-            text += (f"  - host: 127.0.0.1\n    port: {host.far if far else host.port}\n"
+            text += (f"  - host: 127.0.0.1\n    port: {port or (host.far if far else host.port)}\n"
                      f"    run_migrations: {'false' if index else 'true'}\n"
                      f"    service_file: {files}\n"
                      f"    health_check_url: http://127.0.0.1:{host.web[tool]}/\n")

@@ -1,6 +1,7 @@
 """Measures, and prints one table. See tests/bench."""
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -14,7 +15,7 @@ from statistics import median
 
 import peers
 from load import Load
-from lab import PROGRAM, TESTS, TOOLS, Lab, run
+from lab import PROGRAM, ROUND_TRIP, TESTS, TOOLS, Lab, run
 
 ROWS = []
 USES = {  # measurements, and the deployments that they need
@@ -25,6 +26,8 @@ USES = {  # measurements, and the deployments that they need
     "crash": ["pystrano", "socketed", "python", "mina", "capistrano", "ansible"],
     "fujin": ["pystrano", "uv"],
     "push": ["pystrano", "pushed"],
+    "first-push": ["pushed"],
+    "payload-memory": ["pushed"],
     "steps": ["pystrano", "release"],
     "clone": ["pystrano"],
     "setup": ["pystrano"],
@@ -140,6 +143,72 @@ class Bench:
                 self.lab.project(app, host, far)
             taken = rounds(self.runs, {app: lambda app=app: self.lab.pystrano(app, "deploy") for app in ("pystrano", "pushed")})
             compare(f"delivery: pull, with push here, 1 host, {name}", taken, "pushed", "pystrano", "")
+
+    def first_push(self):
+        """Code that does not compress, through a link of 100 Mbit/s: from its first byte until it is unpacked on the host."""
+        host, mbit, megabytes = self.lab.hosts[0], 100, 60
+        self.lab.noise(1, megabytes)
+        port = self.lab.ports.take()
+        self.lab.link(f"{ROUND_TRIP}/{mbit}", f"{port}:{host.port}")
+        taken = {"needed": [], "ours": []}
+        for number in range(self.runs + 1):
+            self.lab.project("pushed", [host], port=port)
+            process = subprocess.Popen([PROGRAM, "deploy", "production", "pushed", "--json"], cwd=self.lab.projects,
+                                       env=self.lab.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for line in process.stdout:
+                event, now = json.loads(line), time.perf_counter()
+                if event["event"] == "sent" and event["part"] == "source.tar.gz" and event["bytes"] == 0:
+                    began, size = now, event["size"]
+                elif event["event"] == "done" and event.get("step") == "code":
+                    ended = now
+            if process.wait():
+                raise SystemExit(f"the deploy ended with {process.returncode}")
+            if number:  # the first one makes the payload
+                taken["ours"].append(ended - began)
+                taken["needed"].append(size * 8 / mbit / 1e6)
+        compare(f"{size / 1e6:.0f} MB pushed over {mbit} Mbit/s, until unpacked: the time that its bytes need", taken, "ours", "needed",
+                "<= 1.1", inverse=True)
+
+    def payload_memory(self):
+        """A payload of 1 GB, made and pushed: the most memory that a process of the controller and of the login on the host had."""
+        host = self.lab.hosts[0]
+        self.lab.noise(16, 64)
+        self.lab.project("pushed", [host])
+        process = subprocess.Popen([PROGRAM, "deploy", "production", "pushed"], cwd=self.lab.projects, env=self.lab.environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peaks = {"controller": {}, "host": {}}
+        while process.poll() is None:
+            for side, name, peak in self.processes(process.pid, int(host.init)):
+                peaks[side][name] = max(peak, peaks[side].get(name, 0))
+            time.sleep(0.02)
+        if process.returncode:
+            raise SystemExit(f"the deploy ended with {process.returncode}")
+        file = max((self.lab.home / "controller/.cache/pystrano/parts").iterdir(), key=lambda path: path.stat().st_size)
+        size = file.stat().st_size / 1e9
+        row(f"payload of {size:.2f} GB, made and pushed: pystrano", "", f"{peaks['controller'].pop('pystrano'):.0f} MB", "", "< 50 MB", 1)
+        for side, what in (("controller", "what it starts"), ("host", "the script's processes")):
+            name = max(peaks[side], key=peaks[side].get)
+            row(f"the same, {what}", name, f"{peaks[side][name]:.0f} MB", "", "< 50 MB", 1)
+
+    def processes(self, controller, init):
+        """Side, name and peak MB of what the controller started, and of what ssh sessions run on the host."""
+        found = {}
+        for directory in Path("/proc").glob("[0-9]*"):
+            try:
+                status = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if "VmHWM" in status:
+                found[int(directory.name)] = (int(status["PPid"]), status["Name"].strip(), int(status["VmHWM"].split()[0]) / 1024)
+        for pid, (parent, name, peak) in found.items():
+            above = []
+            while parent in found:
+                above.append(parent)
+                parent = found[parent][0]
+            if pid == controller or controller in above:
+                yield "controller", name, peak
+            elif init in above and not name.startswith("sshd") and any(found[it][1].startswith("sshd") for it in above):
+                yield "host", name, peak
 
     def deploys(self, names):
         """Deploys of the first host, by the names of what makes them."""
