@@ -4,12 +4,13 @@
 
 use super::{Fault, Note, archive};
 use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens};
+use rustix::process::geteuid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -53,6 +54,14 @@ impl Cache {
                 .mode(0o700)
                 .create(&path)
                 .map_err(Fault::file("create", &path))?;
+        }
+        // Programs in it are run.
+        let found = fs::metadata(&directory).map_err(Fault::file("read", &directory))?;
+        if found.uid() != geteuid().as_raw() {
+            return Err(Fault::new(
+                format!("{} belongs to another user", directory.display()),
+                "name a directory of your own in XDG_CACHE_HOME",
+            ));
         }
         let path = directory.join("lock");
         let lock = || -> io::Result<File> {

@@ -366,3 +366,17 @@ fn git_runs_nothing_that_a_repository_brings() {
         assert_eq!(found.expect("find").stdout, b"", "{kind}");
     }
 }
+
+/// Where everybody may write, somebody else may have made the cache.
+#[test]
+fn a_cache_of_another_user_is_refused() {
+    let project = Project::new("beta\n");
+    let cache = project.path("cache/pystrano");
+    fs::create_dir_all(&cache).expect("a directory");
+    std::os::unix::fs::chown(&cache, Some(65534), Some(65534)).expect("root's rights");
+    let told = project.refused();
+    assert!(
+        told.contains("/cache/pystrano belongs to another user; name"),
+        "{told}"
+    );
+}
