@@ -29,6 +29,8 @@
 			file=/etc/systemd/system/$unit
 			new=$file.new
 			print_unit "$unit" >"$new"
+			# Its links are those of its [Install]: enable_unit makes them anew.
+			isolated systemctl disable --quiet -- "$unit" >/dev/null 2>&1 || :
 {%- if !triggers.is_empty() %}
 			note_change "$unit"
 {%- endif %}

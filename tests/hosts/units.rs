@@ -173,8 +173,11 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
         invocations(&["clean.timer"]),
     );
     units[4].1 = timer("weekly");
+    units[2].1 = units[2].1.replace("multi-user", "graphical");
     with_units(&mut project, &units);
     project.run(&["setup"]).expect(0).says("2 changed");
+    let links = host.root("cd /etc/systemd/system; ls -d *.wants/worker.service");
+    assert_eq!(links, "graphical.target.wants/worker.service");
     let after = (
         invocations(&[
             "demo.service",

@@ -1030,6 +1030,8 @@ WantedBy=multi-user.target
 			file=/etc/systemd/system/$unit
 			new=$file.new
 			print_unit "$unit" >"$new"
+			# Its links are those of its [Install]: enable_unit makes them anew.
+			isolated systemctl disable --quiet -- "$unit" >/dev/null 2>&1 || :
 			mv -f "$new" "$file"
 			new=''
 		done

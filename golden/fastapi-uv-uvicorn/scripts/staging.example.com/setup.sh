@@ -1067,6 +1067,8 @@ WantedBy=timers.target
 			file=/etc/systemd/system/$unit
 			new=$file.new
 			print_unit "$unit" >"$new"
+			# Its links are those of its [Install]: enable_unit makes them anew.
+			isolated systemctl disable --quiet -- "$unit" >/dev/null 2>&1 || :
 			note_change "$unit"
 			mv -f "$new" "$file"
 			new=''
