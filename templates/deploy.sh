@@ -149,6 +149,9 @@
 		fi # a controller sends the parts that are wanted
 {%- endif %}
 		take_lock
+{%- if payload.is_some() %}
+		ask_part source.tar.gz # it is on its way while the host is checked
+{%- endif %}
 		check_host
 		stage=building
 		get_code

@@ -36,10 +36,14 @@
 		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
 	}
 
-	# receive_part NAME SIZE: the controller sends it, and nothing else until the next event.
-	receive_part() {
+	# ask_part NAME: from here on the controller sends it, and nothing else until the next event.
+	ask_part() {
 		unwatch_controller
 		event "need $1"
+	}
+
+	# receive_part NAME SIZE: what was asked for.
+	receive_part() {
 		read_order || :
 		[ "$order" = "part $1" ] || die 3 'cancelled'
 		: >"$state/part"

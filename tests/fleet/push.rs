@@ -58,6 +58,18 @@ fn all_hosts_get_the_code_and_unchanged_packages_once() {
     assert!(fleet.order("git").is_empty(), "a host ran git");
 }
 
+/// The code is on its way by then.
+#[test]
+fn a_host_that_is_not_ready_says_why_and_gets_no_code() {
+    let fleet = fleet(2);
+    std::fs::remove_file(fleet.path("h2/venv/bin/python")).expect("a virtualenv");
+    let ran = fleet.run(&["deploy"]);
+    assert_eq!(ran.code(), 3, "{ran:?}");
+    assert!(ran.stderr.contains("there is no virtualenv at "), "{ran:?}");
+    assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+    assert!(!fleet.path("h2/root/.pystrano/part").exists(), "{ran:?}");
+}
+
 /// In its middle, and just before its last byte.
 #[test]
 fn a_link_cut_within_a_part_leaves_all_hosts_as_they_were() {

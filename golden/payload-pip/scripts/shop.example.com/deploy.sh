@@ -62,6 +62,7 @@
 			find_payload
 		fi # a controller sends the parts that are wanted
 		take_lock
+		ask_part source.tar.gz # it is on its way while the host is checked
 		check_host
 		stage=building
 		get_code
@@ -423,10 +424,14 @@ EOF
 		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
 	}
 
-	# receive_part NAME SIZE: the controller sends it, and nothing else until the next event.
-	receive_part() {
+	# ask_part NAME: from here on the controller sends it, and nothing else until the next event.
+	ask_part() {
 		unwatch_controller
 		event "need $1"
+	}
+
+	# receive_part NAME SIZE: what was asked for.
+	receive_part() {
 		read_order || :
 		[ "$order" = "part $1" ] || die 3 'cancelled'
 		: >"$state/part"
@@ -610,6 +615,7 @@ EOF
 		dependencies=$releases/$release/.pystrano/dependencies
 		[ ! -d "$dependencies" ] || return 0
 		mkdir "$dependencies"
+		ask_part dependencies.tar
 		get_part dependencies.tar "$dependencies_sha256" "$dependencies_size"
 		isolated tar -xf "$state/part" -C "$dependencies"
 		rm -f "$state/part"
