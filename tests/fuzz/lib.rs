@@ -9,8 +9,12 @@ mod credentials;
 mod diagnostics;
 #[path = "../../src/error.rs"]
 mod error;
+#[path = "../../src/exit.rs"]
+mod exit;
 #[path = "../../src/fuzz.rs"]
 mod fuzz;
+#[path = "../../src/payload.rs"]
+mod payload;
 #[path = "../../src/protocol/mod.rs"]
 mod protocol;
 #[path = "../../src/script/mod.rs"]
