@@ -3,10 +3,21 @@
 
 #![expect(clippy::disallowed_methods, reason = "it opens the parts")]
 
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
+
+/// A SHA-256 in hexadecimal, as `sha256sum` prints it.
+pub fn sum(digest: Sha256) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
 
 /// A payload that was made: an uncompressed tar of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,14 +15,13 @@ mod wheels;
 
 use crate::config::Server;
 use crate::diagnostics::Message;
-use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM};
+use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, sum};
 use cache::{Cache, Work};
 use dependencies::Resolver;
 use git::{Commit, Repository};
 use outward::Outward;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -372,15 +371,6 @@ fn key(texts: &[&str]) -> String {
         digest.update(text);
     }
     sum(digest)
-}
-
-/// The sum in hexadecimal.
-fn sum(digest: Sha256) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in digest.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// A package, for people.

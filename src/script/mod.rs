@@ -7,6 +7,7 @@ mod setup;
 
 use crate::config::Server;
 use crate::error::Error;
+use crate::payload::sum;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use logs::units as logged_units;
@@ -76,11 +77,7 @@ fn deploy_key_name(app: &str) -> String {
 
 /// The SHA-256 of a text in hexadecimal, as `sha256sum` prints it.
 pub fn sha256(content: &str) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    sum(Sha256::new_with_prefix(content))
 }
 
 /// Directory on a host in which `setup.sh` records what each app and environment has there.

@@ -1,6 +1,6 @@
 //! A payload in place of a clone: by hand from a file, and under a controller through its connection.
 
-use crate::sandbox::{NONCE, Ran, Sandbox, names};
+use crate::sandbox::{NONCE, Ran, Sandbox, Session, names};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -231,6 +231,14 @@ fn part(path: &Path, name: &str) -> Vec<u8> {
     tar.stdout
 }
 
+/// Sends the part of a payload that the script asks for next.
+fn send(session: &mut Session, path: &Path, name: &str) {
+    assert_eq!(session.wait_for("need "), format!("need {name}"));
+    session.say(&format!("part {name}"));
+    let stdin = session.child.stdin.as_mut().expect("stdin");
+    stdin.write_all(&part(path, name)).expect("bytes sent");
+}
+
 /// What arrives damaged, or not at all, ends the run as if it had not begun.
 #[test]
 fn a_part_that_does_not_arrive_whole_changes_nothing() {
@@ -281,10 +289,7 @@ fn a_redeploy_needs_the_code_alone() {
     ] {
         let mut session = host.session(&["sh", "-s"], &host.read(SCRIPT), &["deploy", release]);
         for name in names {
-            assert_eq!(session.wait_for("need "), format!("need {name}"));
-            session.say(&format!("part {name}"));
-            let stdin = session.child.stdin.as_mut().expect("stdin");
-            stdin.write_all(&part(&path, name)).expect("bytes sent");
+            send(&mut session, &path, name);
         }
         let end = session.end();
         assert!(end.0.starts_with("end 0 deployed"), "{end:?}");
@@ -309,10 +314,7 @@ fn memory_of_a_host_does_not_grow_with_the_payload() {
     let bounded = ["sh", "-c", "ulimit -v 24576 && exec sh -s \"$@\"", "sh"];
     let mut session = host.session(&bounded, &script, &["deploy", "20260101000000"]);
     for name in ["source.tar.gz", "dependencies.tar"] {
-        assert_eq!(session.wait_for("need "), format!("need {name}"));
-        session.say(&format!("part {name}"));
-        let stdin = session.child.stdin.as_mut().expect("stdin");
-        stdin.write_all(&part(&path, name)).expect("bytes sent");
+        send(&mut session, &path, name);
     }
     let end = session.end();
     assert!(end.0.starts_with("end 0 deployed"), "{end:?}");

@@ -1,15 +1,13 @@
 //! What runs leave for the next one: the cache, and the directory of a handoff.
 
 use super::names;
-use super::project::{Project, git, said};
+use super::project::{Project, RENDER, git, said};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-const RENDER: [&str; 5] = ["render", "production", "shop", "--payload", "--output"];
 
 /// What was changed in the cache is no part and no wheel: it is made and fetched anew.
 #[test]
@@ -53,10 +51,8 @@ fn a_second_run_waits_for_the_first() {
     let stdout = holder.stdout.as_mut().expect("a pipe");
     std::io::Read::read_exact(stdout, &mut line).expect("the lock");
     let log = fs::File::create(project.path("log")).expect("a file");
-    let mut render = project.pystrano("cache");
-    let mut render = render
-        .args(RENDER)
-        .arg("out")
+    let mut render = project
+        .rendering("cache", "out")
         .stderr(log)
         .spawn()
         .expect("pystrano");
@@ -96,8 +92,7 @@ fn half_a_payload_is_none() {
     assert!(noise.expect("sh").success());
     project.commit();
     let parts = project.path("cache/pystrano/parts");
-    let mut render = project.pystrano("cache");
-    let mut render = render.args(RENDER).arg("out").spawn().expect("pystrano");
+    let mut render = project.rendering("cache", "out").spawn().expect("pystrano");
     // That of the packages is there when that of the code begins.
     wait_until(|| parts.is_dir() && names(&parts).len() == 2 && unfinished(&parts) == 1);
     let pid = render.id().to_string();
@@ -128,21 +123,12 @@ fn a_full_disk_leaves_nothing_behind() {
         fs::write(project.repo().join(format!("noise-{number}")), piece).expect("a file");
     }
     project.commit();
-    let made = project.pystrano("cache");
-    let mut full = Command::new("sh");
-    for (name, value) in made.get_envs() {
-        match value {
-            Some(value) => full.env(name, value),
-            None => full.env_remove(name),
-        };
-    }
     // In blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
-    let output = full
-        .args(["-c", script, env!("CARGO_BIN_EXE_pystrano")])
+    let output = project
+        .in_shell("cache", script)
         .args(RENDER)
         .arg("out")
-        .current_dir(project.path(""))
         .output()
         .expect("sh");
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
@@ -182,7 +168,7 @@ fn a_push_in_between_changes_nothing() {
     );
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(project.path("bin/git"), mode).expect("a mode");
-    let mut render = project.pystrano("cache");
+    let mut render = project.rendering("cache", "out");
     let path = render
         .get_envs()
         .find(|(name, _)| *name == "PATH")
@@ -192,12 +178,7 @@ fn a_push_in_between_changes_nothing() {
         project.path("bin").display(),
         path.expect("a PATH").to_string_lossy()
     );
-    let output = render
-        .args(RENDER)
-        .arg("out")
-        .env("PATH", path)
-        .output()
-        .expect("pystrano");
+    let output = render.env("PATH", path).output().expect("pystrano");
     assert!(output.status.success(), "{}", said(&output));
     let script = fs::read_to_string(project.path("out/a/deploy.sh")).expect("a script");
     assert!(
@@ -215,10 +196,9 @@ fn a_render_removes_the_payloads_before_it() {
     project.write("repo/code.py", "print()\n");
     project.commit();
     let only = |host: &str| {
-        let mut render = project.pystrano("cache");
-        let output = render
-            .args(RENDER)
-            .args(["out", "--host", host])
+        let output = project
+            .rendering("cache", "out")
+            .args(["--host", host])
             .output()
             .expect("pystrano");
         assert!(output.status.success(), "{}", said(&output));

@@ -264,19 +264,11 @@ fn git_runs_nothing_that_a_repository_brings() {
     let private_sha = git(&private, &["rev-parse", "HEAD"]);
     // With the protections of git that this user has.
     let render = || {
-        let mut command = project.pystrano("cache");
+        let mut command = project.rendering("cache", "out");
         for name in ["GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"] {
             command.env_remove(name);
         }
-        let words = [
-            "render",
-            "production",
-            "shop",
-            "--payload",
-            "--output",
-            "out",
-        ];
-        let output = command.args(words).output().expect("pystrano");
+        let output = command.output().expect("pystrano");
         assert_eq!(traces(&project), [""; 0], "{}", said(&output));
         assert!(!said(&output).contains("keys of"), "{}", said(&output));
         output

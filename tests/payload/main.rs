@@ -245,15 +245,7 @@ fn a_lock_is_kept_to() {
     let wheel = project.path("index/files/alpha-1.0-py3-none-any.whl");
     fs::copy(project.path("index/files/beta-2.0-py3-none-any.whl"), wheel).expect("a file");
     let output = project
-        .pystrano("empty-cache")
-        .args([
-            "render",
-            "production",
-            "shop",
-            "--payload",
-            "--output",
-            "exchanged",
-        ])
+        .rendering("empty-cache", "exchanged")
         .output()
         .expect("pystrano");
     assert_eq!(output.status.code(), Some(2));
@@ -326,14 +318,7 @@ fn a_script_for_pushes_needs_its_payload() {
     assert!(said(&alone).contains("a has `delivery: push`, whose script comes with a payload; add --payload and --output DIR"), "{}", said(&alone));
     let planned = run(&["deploy", "production", "shop", "--dry-run"]);
     assert!(planned.status.success(), "{}", said(&planned));
-    let rendered = run(&[
-        "render",
-        "production",
-        "shop",
-        "--output",
-        "out",
-        "--payload",
-    ]);
+    let rendered = project.render("out");
     assert!(rendered.status.success(), "{}", said(&rendered));
 
     let from = || run(&["deploy", "production", "shop", "--dry-run", "--from", "out"]);

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// The uv that payloads carry.
 pub const UV: &str = "0.13.9";
 
+/// A render with a payload, up to its directory.
+pub const RENDER: [&str; 5] = ["render", "production", "shop", "--payload", "--output"];
+
 pub struct Project {
     directory: TempDir,
     index: Child,
@@ -208,17 +211,33 @@ impl Project {
         command
     }
 
+    /// This program as a shell starts it, whose script ends with `exec "$0" "$@"`.
+    pub fn in_shell(&self, cache: &str, script: &str) -> Command {
+        let program = self.pystrano(cache);
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(script)
+            .arg(program.get_program())
+            .current_dir(self.directory.path());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell
+    }
+
+    /// This program, which renders with a payload.
+    pub fn rendering(&self, cache: &str, output: &str) -> Command {
+        let mut command = self.pystrano(cache);
+        command.args(RENDER).arg(output);
+        command
+    }
+
     pub fn render(&self, output: &str) -> Output {
-        let mut command = self.pystrano("cache");
-        command.args([
-            "render",
-            "production",
-            "shop",
-            "--payload",
-            "--output",
-            output,
-        ]);
-        command.output().expect("pystrano")
+        self.rendering("cache", output).output().expect("pystrano")
     }
 
     /// The path of the only payload that is rendered.

@@ -1,7 +1,7 @@
 //! The bytes of a payload and the files of its release: those of the commit, wherever and whenever it is made.
 
 use super::names;
-use super::project::{Project, git, portrait, said};
+use super::project::{Project, RENDER, git, portrait, said};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,26 +17,9 @@ fn the_same_bytes_on_another_machine() {
     project.configure("  dependency_file: pyproject.toml\n  venv_mode: release\n");
     let one = fs::read(project.payload("out")).expect("a payload");
     let shell = "umask 077; exec \"$0\" \"$@\"";
-    let program = env!("CARGO_BIN_EXE_pystrano");
-    let made = project.pystrano("other-cache");
-    let mut other = Command::new("sh");
-    for (name, value) in made.get_envs() {
-        match value {
-            Some(value) => other.env(name, value),
-            None => other.env_remove(name),
-        };
-    }
-    let output = other
-        .args([
-            "-c",
-            shell,
-            program,
-            "render",
-            "production",
-            "shop",
-            "--payload",
-        ])
-        .arg("--output")
+    let output = project
+        .in_shell("other-cache", shell)
+        .args(RENDER)
         .arg(project.path("elsewhere/out"))
         .arg("--deploy-config-dir")
         .arg(project.path("deploy"))
@@ -147,15 +130,7 @@ fn the_tree_is_that_of_a_clone() {
     project.write("home/.gitconfig", settings);
     project.write("home/attributes", "* eol=crlf\n*.txt export-ignore\n");
     let output = project
-        .pystrano("cache")
-        .args([
-            "render",
-            "production",
-            "shop",
-            "--payload",
-            "--output",
-            "out",
-        ])
+        .rendering("cache", "out")
         .env("HOME", project.path("home"))
         .env("GIT_DIR", "/nowhere")
         .env("GIT_LFS_SKIP_SMUDGE", "1")
@@ -265,15 +240,7 @@ fn memory_does_not_grow_with_the_payload() {
     project.commit();
     // As a server sends it.
     git(&project.repo(), &["repack", "--quiet", "-a", "-d"]);
-    let mut command = project.pystrano("cache");
-    command.args([
-        "render",
-        "production",
-        "shop",
-        "--payload",
-        "--output",
-        "out",
-    ]);
+    let mut command = project.rendering("cache", "out");
     let mut child = command.spawn().expect("pystrano");
     let (mut peak, mut peak_of_git) = (0, 0);
     while child.try_wait().expect("a child").is_none() {
