@@ -1,7 +1,8 @@
 //! Everything that can stop a command before a host is contacted.
 
 use crate::config::UnknownServer;
-use crate::diagnostics::{Diagnostic, Message, shown_path};
+use crate::diagnostics::{Diagnostic, Message, plain, shown_path};
+use crate::pack;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
@@ -72,8 +73,8 @@ pub enum Error {
     },
     #[error("{0}")]
     EnvCommand(Message),
-    #[error("{0}")]
-    Payload(Message),
+    #[error("{}", plain(&.0.to_string()))]
+    Payload(pack::Fault),
     #[error(
         "{label} has `delivery: push`, whose script comes with a payload; add --payload and --output DIR"
     )]

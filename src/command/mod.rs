@@ -18,7 +18,7 @@ use crate::cli::{Cli, Command, DebianRelease, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
 use crate::diagnostics::Message;
 use crate::error::Error;
-use crate::pack::{self, Fault};
+use crate::pack::{self, Failure};
 use crate::report;
 use crate::script;
 use std::io::ErrorKind;
@@ -97,7 +97,7 @@ fn make_payloads(
     wanted: impl Fn(&Server) -> bool,
 ) -> Result<(), Error> {
     let made = pack::make(&mut config.servers, wanted, &|line| report::note(line));
-    made.map_err(|failure| unpacked(failure, cli, selection, config))
+    made.map_err(|failure| payload_error(failure, cli, selection, config))
 }
 
 /// The same, with the Debian packages that hosts of a release need.
@@ -113,26 +113,27 @@ fn add_system_packages(
         script::host_packages,
         &|line| report::note(line),
     );
-    made.map_err(|failure| unpacked(failure, cli, selection, config))
+    made.map_err(|failure| payload_error(failure, cli, selection, config))
 }
 
 /// Why a payload could not be made, at the field that leads to it.
-fn unpacked(failure: pack::Failure, cli: &Cli, selection: &Selection, config: &Config) -> Error {
-    match failure.fault {
-        Fault::Other(message) => Error::Payload(message),
-        Fault::Misfit(reason) => Error::Payload(Message::new(reason, "leave it out")),
-        Fault::Field { name, message } => match config_path(cli, &selection.target) {
-            Ok(path) => Error::Config {
-                mistakes: vec![config::mistake(
-                    &path,
-                    &config.servers[failure.server],
-                    name,
-                    message,
-                )],
-                warnings: Vec::new(),
-            },
-            Err(error) => error,
+fn payload_error(failure: Failure, cli: &Cli, selection: &Selection, config: &Config) -> Error {
+    let Failure { server, fault } = failure;
+    let Some(field) = fault.field() else {
+        return Error::Payload(fault);
+    };
+    let message = Message::whole(fault);
+    match config_path(cli, &selection.target) {
+        Ok(path) => Error::Config {
+            mistakes: vec![config::mistake(
+                &path,
+                &config.servers[server],
+                field,
+                message,
+            )],
+            warnings: Vec::new(),
         },
+        Err(error) => error,
     }
 }
 

@@ -16,12 +16,17 @@ pub struct Message(String);
 impl Message {
     /// `what; help`, as plain text
     pub fn new(what: impl fmt::Display, help: impl fmt::Display) -> Self {
-        Message(plain(&format!("{what}; {help}")))
+        Message::whole(format_args!("{what}; {help}"))
+    }
+
+    /// A text that has its help already.
+    pub fn whole(text: impl fmt::Display) -> Self {
+        Message(plain(&text.to_string()))
     }
 
     /// About the value of a field; `text` has its help already.
     pub fn of_field(field: &str, text: impl fmt::Display) -> Self {
-        Message(plain(&format!("`{field}`: {text}")))
+        Message::whole(format_args!("`{field}`: {text}"))
     }
 
     /// The message with what it is about before it.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it keeps")]
 
-use super::{Fault, Note, archive};
+use super::{Fault, Made, Note, archive};
 use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens};
 use rustix::process::geteuid;
 use serde::Serialize;
@@ -37,12 +37,7 @@ impl Cache {
         };
         let cache = absolute("XDG_CACHE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-            .ok_or_else(|| {
-                Fault::new(
-                    "there is no place for a payload's parts",
-                    "set HOME or XDG_CACHE_HOME",
-                )
-            })?;
+            .ok_or(Fault::NoCache)?;
         let directory = cache.join("pystrano");
         for name in ["work", "tools", "apt"]
             .iter()
@@ -58,10 +53,10 @@ impl Cache {
         // Programs in it are run.
         let found = fs::metadata(&directory).map_err(Fault::file("read", &directory))?;
         if found.uid() != geteuid().as_raw() {
-            return Err(Fault::new(
-                format!("{} belongs to another user", directory.display()),
-                "name a directory of your own in XDG_CACHE_HOME",
-            ));
+            return Err(Fault::CacheOfAnother { path: directory });
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(Fault::OpenCache { path: directory });
         }
         let path = directory.join("lock");
         let lock = || -> io::Result<File> {
@@ -126,13 +121,13 @@ impl Cache {
         None
     }
 
-    /// Writes a file whose name is its SHA-256: that, its size, and where it is.
-    pub fn add(
+    /// Writes a part.
+    pub fn add_part(
         &self,
-        kind: &str,
+        name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(String, u64, PathBuf), Fault> {
-        let directory = self.directory.join(kind);
+    ) -> Result<Made, Fault> {
+        let directory = self.directory.join("parts");
         let failed = Fault::file("write in", &directory);
         let add = || -> io::Result<_> {
             let mut file = tempfile::NamedTempFile::new_in(&directory)?;
@@ -140,10 +135,10 @@ impl Cache {
             write(&mut summing)?;
             summing.flush()?;
             let size = summing.size;
-            let sum = summing.sum();
-            let path = directory.join(&sum);
-            file.persist(&path)?;
-            Ok((sum, size, path))
+            let sha256 = summing.sum();
+            file.persist(directory.join(&sha256))?;
+            let name = name.to_owned();
+            Ok(Made { name, sha256, size })
         };
         add().map_err(failed)
     }

@@ -1,50 +1,69 @@
-# Fetches files: one JSON object {"url", "path"} a line on stdin; what went wrong, one line each, on stdout.
-# Logins come from netrc, or from the index URLs in FETCH_INDEXES that name the same host, port and scheme.
-import base64, json, netrc, os, shutil, ssl, sys, time
+# Fetches files. The first line on stdin is a JSON list of logins, [index's URL, user name, password] (empty where the URL
+# has them); each other line is an object {"url", "path"}. What went wrong is printed, one line each.
+import base64, http.client, json, netrc, os, shutil, ssl, sys, time
 import urllib.error, urllib.parse, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-LOGINS = {}
-for index in os.environ.get("FETCH_INDEXES", "").split():
-    parts = urllib.parse.urlsplit(index)
-    if parts.username:
-        LOGINS[parts.scheme, parts.hostname, parts.port] = tuple(map(urllib.parse.unquote, (parts.username, parts.password or "")))
+
+def in_url(parts):
+    return parts.username and tuple(map(urllib.parse.unquote, (parts.username, parts.password or "")))
+
+
+def origin(parts):
+    host = parts.netloc.rpartition("@")[2].lower()
+    return parts.scheme, host.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
 
 
 def login(parts):
+    # Of the indexes on the same server, the one that has most of the path in common.
+    shared = lambda known: len(os.path.commonprefix([known[0].path, parts.path]))
+    known = [known for known in LOGINS if origin(known[0]) == origin(parts)]
+    if known:
+        return max(known, key=shared)[1]
     try:
         # By its path: then others may read it, as with pip.
         known = netrc.netrc(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")).authenticators(parts.hostname)
     except (OSError, netrc.NetrcParseError):
         known = None
-    return LOGINS.get((parts.scheme, parts.hostname, parts.port)) or (known and (known[0], known[2]))
+    return known and (known[0], known[2])
 
 
 def fetch(job):
-    url, path = job["url"], job["path"]
-    parts = urllib.parse.urlsplit(url)
+    path, parts = job["path"], urllib.parse.urlsplit(job["url"])
     if parts.scheme not in ("http", "https"):
-        return "%s is for no web server" % url
-    request = urllib.request.Request(url)
-    account = login(parts)
+        return "%s is for no web server" % job["url"]
+    request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+    account = in_url(parts) or login(parts)
     if account:
         word = base64.b64encode(":".join(account).encode()).decode()
         request.add_unredirected_header("Authorization", "Basic " + word)
     for attempt in range(4):
+        time.sleep(attempt)
         try:
             with urllib.request.urlopen(request, timeout=60, context=CONTEXT) as answer, open(path, "wb") as file:
                 shutil.copyfileobj(answer, file, 1 << 16)
-            return None
+                # Python takes the end of the connection for that of the file.
+                if not answer.length:
+                    return None
+                reason = "%s ended it early" % parts.hostname
         except urllib.error.HTTPError as error:
             reason = "%s answered %s" % (parts.hostname, error.code)
-            if error.code < 500:
+            if error.code < 500 and error.code not in (408, 429):
                 break
-        except (OSError, ValueError) as error:
-            reason = str(getattr(error, "reason", error))
-        time.sleep(attempt)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
     return "%s: %s" % (os.path.basename(parts.path), reason)
 
 
+LOGINS = []
+for index, username, password in json.loads(sys.stdin.readline()):
+    try:
+        parts = urllib.parse.urlsplit(index)
+    except ValueError:
+        continue
+    account = in_url(parts) or (username or password) and (username, password)
+    if account:
+        LOGINS.append((parts, account))
 authorities = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")]
 CONTEXT = ssl.create_default_context(cafile=next((file for file in authorities if file), None))
 with ThreadPoolExecutor(8) as pool:

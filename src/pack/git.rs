@@ -1,19 +1,24 @@
 //! The files of a commit, as a deploy's clone on a host has them: see `templates/deploy/code.sh`.
 
 use super::Fault;
-use super::program::{Program, last_lines};
+use super::program::{Ended, Program};
 use crate::config::Server;
 use crate::credentials::{Login, split_login};
 use std::path::Path;
 
-/// Where a server's code comes from.
-pub struct Repository<'a> {
-    server: &'a Server,
+/// Git with the access to one repository, and without what this user's settings would change in its files.
+pub struct Git {
     /// Without the login.
-    url: String,
+    pub url: String,
     login: Option<Login>,
     /// Content filters of this user's settings, which no host has.
     filters: Vec<String>,
+}
+
+/// Where a server's code comes from.
+pub struct Repository<'a> {
+    server: &'a Server,
+    git: Git,
 }
 
 /// A commit, and what it is of, for people.
@@ -38,31 +43,51 @@ const OF_ANOTHER: [&str; 8] = [
     "GIT_LFS_SKIP_SMUDGE",
 ];
 
-impl<'a> Repository<'a> {
-    pub fn of(server: &'a Server) -> Result<Self, Fault> {
-        let (mut url, login) = split_login(&server.source_code_url);
+const SETTINGS: [&str; 9] = [
+    "core.autocrlf=false",
+    "core.eol=lf",
+    "core.symlinks=true",
+    "core.hooksPath=/dev/null",
+    "core.attributesFile=/dev/null",
+    "clone.defaultRemoteName=origin",
+    // So much of a large repository is in memory at a time.
+    "core.bigFileThreshold=16m",
+    "core.packedGitWindowSize=8m",
+    "core.packedGitLimit=16m",
+];
+
+/// What Git LFS keeps is there, or the checkout fails.
+const LFS: [&str; 4] = [
+    "-c",
+    "filter.lfs.process=git-lfs filter-process",
+    "-c",
+    "filter.lfs.required=true",
+];
+
+const NO_REF: &str = "the repository has no such branch or tag; name one that it has";
+
+impl Git {
+    pub fn of(url: &str) -> Result<Self, Fault> {
+        let (mut url, login) = split_login(url);
         if let Ok(path) = Path::new(&url).canonicalize() {
             url = path.to_string_lossy().into_owned();
         }
-        let mut repository = Repository {
-            server,
+        let mut git = Git {
             url,
             login,
             filters: Vec::new(),
         };
         let arguments = ["config", "--name-only", "--get-regexp", r"^filter\."];
-        let (_, names, _) = repository.git().args(arguments).run()?;
-        for name in String::from_utf8_lossy(&names).lines() {
+        for name in git.call().args(arguments).run()?.output.lines() {
             let filter = name.rsplit_once('.').map_or(name, |(filter, _)| filter);
-            if filter != "filter.lfs" && !repository.filters.iter().any(|known| known == filter) {
-                repository.filters.push(filter.to_owned());
+            if filter != "filter.lfs" && !git.filters.iter().any(|known| known == filter) {
+                git.filters.push(filter.to_owned());
             }
         }
-        Ok(repository)
+        Ok(git)
     }
 
-    /// Git with the access to the repository, and without what this user's settings would change in its files.
-    fn git(&self) -> Program {
+    pub fn call(&self) -> Program {
         // In the current directory there may be a repository with settings of its own.
         let mut git = Program::new("git")
             .directory(Path::new("/"))
@@ -70,20 +95,7 @@ impl<'a> Repository<'a> {
             .env("GIT_TEMPLATE_DIR", "")
             .env("GIT_ATTR_NOSYSTEM", "1")
             .env("LC_ALL", "C");
-        for setting in [
-            "core.autocrlf=false",
-            "core.eol=lf",
-            "core.symlinks=true",
-            "core.hooksPath=/dev/null",
-            "core.attributesFile=/dev/null",
-            "clone.defaultRemoteName=origin",
-            "filter.lfs.process=git-lfs filter-process",
-            "filter.lfs.required=true",
-            // So much of a large repository is in memory at a time.
-            "core.bigFileThreshold=16m",
-            "core.packedGitWindowSize=8m",
-            "core.packedGitLimit=16m",
-        ] {
+        for setting in SETTINGS {
             git = git.args(["-c", setting]);
         }
         for filter in &self.filters {
@@ -101,117 +113,102 @@ impl<'a> Repository<'a> {
         git
     }
 
+    /// In a clone.
+    pub fn call_in(&self, tree: &Path) -> Program {
+        self.call().arg("-C").arg(tree)
+    }
+}
+
+impl<'a> Repository<'a> {
+    pub fn of(server: &'a Server) -> Result<Self, Fault> {
+        let git = Git::of(&server.source_code_url)?;
+        Ok(Repository { server, git })
+    }
+
     /// The commit that is deployed, as the repository's server names it. `None` where only a clone can tell.
     pub fn ask(&self) -> Result<Option<Commit>, Fault> {
+        let (branch, tag) = ("refs/heads", "refs/tags");
         let names = match (&self.server.revision, &self.server.branch) {
-            (Some(revision), _) => {
-                let is_commit = matches!(revision.len(), 40 | 64)
-                    && revision
-                        .bytes()
-                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-                if is_commit {
-                    return Ok(Some(Commit {
-                        sha: revision.to_string(),
-                        pulled: format!("revision {revision}"),
-                    }));
-                }
-                vec![
-                    (
-                        format!("refs/tags/{revision}^{{}}"),
-                        format!("tag {revision}"),
-                    ),
-                    (format!("refs/tags/{revision}"), format!("tag {revision}")),
-                    (
-                        format!("refs/heads/{revision}"),
-                        format!("branch {revision}"),
-                    ),
-                ]
+            (Some(revision), _) if is_sha(revision) => {
+                let sha = revision.to_string();
+                let pulled = format!("revision {revision}");
+                return Ok(Some(Commit { sha, pulled }));
             }
-            (None, Some(branch)) => {
-                let pulled = format!("branch {branch}");
-                vec![
-                    (format!("refs/heads/{branch}"), pulled.clone()),
-                    (format!("refs/tags/{branch}^{{}}"), pulled.clone()),
-                    (format!("refs/tags/{branch}"), pulled),
-                ]
+            (Some(name), _) => vec![
+                (format!("{tag}/{name}^{{}}"), format!("tag {name}")),
+                (format!("{tag}/{name}"), format!("tag {name}")),
+                (format!("{branch}/{name}"), format!("branch {name}")),
+            ],
+            (None, Some(name)) => {
+                let refs = [
+                    format!("{branch}/{name}"),
+                    format!("{tag}/{name}^{{}}"),
+                    format!("{tag}/{name}"),
+                ];
+                refs.map(|name_of_ref| (name_of_ref, self.pulled())).into()
             }
-            (None, None) => vec![("HEAD".to_owned(), "the default branch".to_owned())],
+            (None, None) => vec![("HEAD".to_owned(), self.pulled())],
         };
+        let list = ["ls-remote", "--quiet", "--", &self.git.url];
         let patterns = names.iter().map(|(name, _)| name);
-        let (is_well, output, said) = self
-            .git()
-            .args(["ls-remote", "--quiet", "--", &self.url])
-            .args(patterns)
-            .run()?;
-        if !is_well {
-            return Err(self.stopped(&said));
-        }
-        let output = String::from_utf8_lossy(&output).into_owned();
-        let found = |name: &str| {
-            let mut lines = output.lines().filter_map(|line| line.split_once('\t'));
-            lines.find_map(|(sha, ref_name)| (ref_name == name).then(|| sha.to_owned()))
+        let listed = self.succeed(self.git.call().args(list).args(patterns))?;
+        let lines = || {
+            listed
+                .output
+                .lines()
+                .filter_map(|line| line.split_once('\t'))
         };
         Ok(names.into_iter().find_map(|(name, pulled)| {
-            Some(Commit {
-                sha: found(&name)?,
-                pulled,
-            })
+            let (sha, _) = lines().find(|(_, listed)| *listed == name)?;
+            let sha = sha.to_owned();
+            Some(Commit { sha, pulled })
         }))
+    }
+
+    /// What is deployed without a revision, for people.
+    fn pulled(&self) -> String {
+        match &self.server.branch {
+            Some(branch) => format!("branch {branch}"),
+            None => "the default branch".to_owned(),
+        }
     }
 
     /// Clones into `tree`, and checks out what the config names: as it was when it was `asked`, even if the branch went on
     /// meanwhile.
     pub fn check_out(&self, tree: &Path, asked: Option<&Commit>) -> Result<Commit, Fault> {
         let server = self.server;
-        let mut clone = self.git().args(["clone", "--quiet", "--no-checkout"]);
+        let mut clone = self.git.call().args(["clone", "--quiet", "--no-checkout"]);
         if server.revision.is_none() {
             clone = clone.arg("--single-branch");
+            if let Some(branch) = &server.branch {
+                clone = clone.args(["--branch", branch]);
+            }
         }
         if let Some(depth) = server.clone_depth.0 {
             clone = clone.arg("--depth").arg(depth.to_string());
         }
-        if let Some(branch) = server.branch.as_ref().filter(|_| server.revision.is_none()) {
-            clone = clone.arg("--branch").arg(&**branch);
-        }
-        self.must(clone.args(["--", &self.url]).arg(tree))?;
+        self.succeed(clone.args(["--", &self.git.url]).arg(tree))?;
         let mut commit = match &server.revision {
             Some(revision) => self.find(tree, revision)?,
-            None => match self.commit_at(tree, "HEAD")? {
-                Some(sha) => Commit {
-                    sha,
-                    pulled: match &server.branch {
-                        Some(branch) => format!("branch {branch}"),
-                        None => "the default branch".to_owned(),
-                    },
-                },
-                None => {
-                    return Err(Fault::of_field(
-                        "source_code_url",
-                        "the repository is empty, or its HEAD names a branch that is not there",
-                        "push the app to it, or set `branch`",
-                    ));
-                }
+            None => Commit {
+                sha: self
+                    .commit_at(tree, "HEAD")?
+                    .ok_or(Fault::EmptyRepository)?,
+                pulled: self.pulled(),
             },
         };
         if let Some(asked) = asked.filter(|asked| asked.sha != commit.sha) {
             if self.commit_at(tree, &asked.sha)?.is_none() {
-                let fetch = ["fetch", "--quiet", "--no-auto-gc", "origin", &asked.sha];
-                self.must(self.git_in(tree).args(fetch))?;
+                self.fetch(tree, &asked.sha)?;
             }
             commit = asked.clone();
         }
-        self.must(
-            self.git_in(tree)
-                .args(["checkout", "--quiet", "--detach", &commit.sha]),
-        )?;
+        let checkout = ["checkout", "--quiet", "--detach", &commit.sha];
+        self.succeed(self.git.call_in(tree).args(LFS).args(checkout))?;
         if server.submodules && tree.join(".gitmodules").exists() {
             self.get_submodules(tree)?;
         }
         Ok(commit)
-    }
-
-    fn git_in(&self, tree: &Path) -> Program {
-        self.git().arg("-C").arg(tree)
     }
 
     /// The commit of a revision: a tag comes before a branch of the same name; a ref that is neither is fetched.
@@ -226,107 +223,98 @@ impl<'a> Repository<'a> {
                 return Ok(Commit { sha, pulled });
             }
         }
-        self.must(self.git_in(tree).args([
-            "fetch",
-            "--quiet",
-            "--no-auto-gc",
-            "origin",
-            revision,
-        ]))?;
+        self.fetch(tree, revision)?;
         let sha = self.commit_at(tree, "FETCH_HEAD")?;
         let pulled = format!("revision {revision}");
         sha.map(|sha| Commit { sha, pulled })
-            .ok_or_else(|| self.stopped("couldn't find remote ref"))
+            .ok_or_else(|| Fault::Git {
+                field: "revision",
+                reason: format!("{revision} is no commit"),
+                help: NO_REF,
+            })
+    }
+
+    fn fetch(&self, tree: &Path, name: &str) -> Result<(), Fault> {
+        let fetch = ["fetch", "--quiet", "--no-auto-gc", "origin", name];
+        self.succeed(self.git.call_in(tree).args(fetch))?;
+        Ok(())
     }
 
     fn commit_at(&self, tree: &Path, name: &str) -> Result<Option<String>, Fault> {
         let name = format!("{name}^{{commit}}");
-        let (is_well, output, _) = self
-            .git_in(tree)
-            .args(["rev-parse", "--verify", "--quiet", &name])
-            .run()?;
-        let sha = String::from_utf8_lossy(&output).trim().to_owned();
-        Ok((is_well && !sha.is_empty()).then_some(sha))
+        let parse = ["rev-parse", "--verify", "--quiet", &name];
+        let parsed = self.git.call_in(tree).args(parse).run()?;
+        let sha = parsed.output.trim();
+        Ok((parsed.is_success() && !sha.is_empty()).then(|| sha.to_owned()))
     }
 
     fn get_submodules(&self, tree: &Path) -> Result<(), Fault> {
-        let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
+        let call = |command: &[&str]| {
+            let git = self.git.call_in(tree).args(LFS);
+            git.args(["submodule", "--quiet"]).args(command)
+        };
+        let update = || call(&["update", "--init", "--recursive"]);
         if let Some(depth) = self.server.clone_depth.0 {
-            let shallow = self
-                .git_in(tree)
-                .args(update)
-                .arg("--depth")
-                .arg(depth.to_string());
-            if shallow.run()?.0 {
+            let shallow = update().arg("--depth").arg(depth.to_string());
+            if shallow.run()?.is_success() {
                 return Ok(());
             }
             // Not every server gives a commit that no branch ends at.
-            let _ = self
-                .git_in(tree)
-                .args(["submodule", "--quiet", "deinit", "--force", "--all"])
-                .run()?;
+            let _ = call(&["deinit", "--force", "--all"]).run()?;
             let _ = std::fs::remove_dir_all(tree.join(".git/modules"));
         }
-        let (is_well, _, said) = self.git_in(tree).args(update).run()?;
-        match is_well {
-            true => Ok(()),
-            false => Err(Fault::of_field(
-                "source_code_url",
-                format!("a submodule could not be cloned: {}", last_lines(&said)),
-                "correct it, or leave submodules out with `submodules: false`",
-            )),
+        let updated = update().run()?;
+        if updated.is_success() {
+            return Ok(());
         }
+        let reason = updated.reason();
+        Err(Fault::Submodule { reason })
     }
 
-    fn must(&self, git: Program) -> Result<(), Fault> {
-        let (is_well, _, said) = git.run()?;
-        match is_well {
-            true => Ok(()),
-            false => Err(self.stopped(&said)),
+    fn succeed(&self, git: Program) -> Result<Ended, Fault> {
+        let ended = git.run()?;
+        if ended.is_success() {
+            Ok(ended)
+        } else {
+            Err(self.failed(&ended))
         }
     }
 
     /// Why git failed, and what to do about it.
-    fn stopped(&self, said: &str) -> Fault {
-        let has = |text: &str| said.contains(text);
-        let named = match self.server.revision.is_some() {
-            true => "revision",
-            false => "branch",
-        };
-        let (field, help) = if has("Host key verification failed") {
-            (
-                "source_code_url",
-                "its ssh server is not known on this machine: log in there once",
-            )
+    fn failed(&self, ended: &Ended) -> Fault {
+        let has = |text: &str| ended.errors.contains(text);
+        let mut field = "source_code_url";
+        let help = if has("Host key verification failed") {
+            "its ssh server is not known on this machine: log in there once"
         } else if has("Permission denied (publickey") {
-            (
-                "source_code_url",
-                "its ssh server takes no key that git has on this machine",
-            )
+            "its ssh server takes no key that git has on this machine"
         } else if has("could not read Username")
             || has("could not read Password")
             || has("Authentication failed")
         {
-            (
-                "source_code_url",
-                "it asks for a login and takes none that git has on this machine",
-            )
+            "it asks for a login and takes none that git has on this machine"
         } else if has("Remote branch ") && has(" not found") || has("couldn't find remote ref") {
-            (
-                named,
-                "the repository has no such branch or tag; name one that it has",
-            )
+            field = if self.server.revision.is_some() {
+                "revision"
+            } else {
+                "branch"
+            };
+            NO_REF
         } else if has("git-lfs: ") && has("not found") {
-            (
-                "source_code_url",
-                "the repository keeps files in Git LFS: install git-lfs on this machine",
-            )
+            "the repository keeps files in Git LFS: install git-lfs on this machine"
         } else {
-            (
-                "source_code_url",
-                "git on this machine must be able to clone it",
-            )
+            "git on this machine must be able to clone it"
         };
-        Fault::of_field(field, format!("git failed: {}", last_lines(said)), help)
+        Fault::Git {
+            field,
+            reason: ended.reason(),
+            help,
+        }
     }
+}
+
+/// Whether it is a whole SHA, which needs nobody to be asked.
+fn is_sha(revision: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    matches!(revision.len(), 40 | 64) && revision.bytes().all(is_digit)
 }

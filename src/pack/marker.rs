@@ -4,8 +4,8 @@
 use super::target::Target;
 use std::cmp::Ordering;
 
-/// The first and the last patch release that a Python may be. What either needs comes along.
-const PATCHES: [u32; 2] = [0, 99];
+/// The patch releases that a Python may be. What any of them needs comes along.
+const PATCHES: std::ops::Range<u32> = 0..100;
 
 /// Whether a marker holds for a target; `None` where it cannot be told.
 pub fn holds(marker: &str, target: &Target) -> Option<bool> {
@@ -213,6 +213,11 @@ mod tests {
             ("python_full_version == '3.11.*'", true),
             ("python_full_version < '3.11.3'", true),
             ("python_full_version >= '3.11.3'", true),
+            ("python_full_version == '3.11.5'", true),
+            (
+                "python_full_version > '3.11.3' and python_full_version < '3.11.9'",
+                true,
+            ),
             ("python_full_version >= '3.12'", false),
             ("python_version ~= '3.9'", true),
             ("python_full_version ~= '3.10.2'", false),

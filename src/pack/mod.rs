@@ -3,9 +3,12 @@
 mod archive;
 mod cache;
 mod dependencies;
+mod fault;
 mod git;
+mod indexes;
+mod input;
+mod links;
 mod marker;
-mod outward;
 mod program;
 mod resolve;
 pub mod system;
@@ -14,14 +17,16 @@ mod tools;
 mod wheels;
 
 use crate::config::Server;
-use crate::diagnostics::Message;
 use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, sum};
 use cache::{Cache, Work};
 use dependencies::Resolver;
+pub use fault::Fault;
 use git::{Commit, Repository};
-use outward::Outward;
+use links::OutwardLinks;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,47 +60,6 @@ pub fn open(path: &Path) -> io::Result<Payload> {
 /// It cannot be written, or a part is not as it was made.
 pub fn write(payload: &Payload, out: impl Write) -> io::Result<()> {
     archive::pack_parts(&payload.parts, out)
-}
-
-/// Why a payload cannot be made.
-#[derive(Debug)]
-pub enum Fault {
-    /// The value of a field leads to it.
-    Field {
-        name: &'static str,
-        message: Message,
-    },
-    Other(Message),
-    /// Of one package, without what to do about it.
-    Misfit(String),
-}
-
-impl Fault {
-    fn new(what: impl std::fmt::Display, help: impl std::fmt::Display) -> Self {
-        Fault::Other(Message::new(what, help))
-    }
-
-    fn of_field(
-        name: &'static str,
-        what: impl std::fmt::Display,
-        help: impl std::fmt::Display,
-    ) -> Self {
-        Fault::Field {
-            name,
-            message: Message::new(what, help),
-        }
-    }
-
-    /// For `map_err`: the error of doing `action` to a file.
-    fn file(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let what = format!("cannot {action} {}", path.display());
-        move |error| {
-            Fault::new(
-                format!("{what}: {error}"),
-                "see that there is room and that you may",
-            )
-        }
-    }
 }
 
 /// The fault, and the server whose payload has it.
@@ -138,11 +102,20 @@ struct Maker<'a> {
     note: Note<'a>,
     cache: Cache,
     /// By what they were asked for.
-    commits: Vec<(String, Commit)>,
-    trees: Vec<(String, Work)>,
-    payloads: Vec<(String, Arc<Payload>)>,
-    /// What is this machine's own was said.
-    is_told: bool,
+    commits: HashMap<String, Commit>,
+    trees: HashMap<String, Work>,
+    payloads: HashMap<String, Arc<Payload>>,
+    /// It was noted that the target is this machine's.
+    noted_target: bool,
+}
+
+/// What a payload is made of. The keys name what it follows from.
+struct Order<'a> {
+    server: &'a Server,
+    repository: Repository<'a>,
+    commit: Commit,
+    source_key: &'a str,
+    key: &'a str,
 }
 
 /// Gives each of the servers that are `wanted` its payload: one for all that deploy the same for the same target. What is
@@ -157,17 +130,18 @@ pub fn make(
 ) -> Result<(), Failure> {
     let mut maker = None;
     for (index, server) in servers.iter_mut().enumerate() {
-        if wanted(server) {
-            let payload = match &mut maker {
-                Some(maker) => Ok(maker),
-                none => Maker::new(note).map(|made| none.insert(made)),
-            }
-            .and_then(|maker| maker.payload(server));
-            server.payload = Some(payload.map_err(|fault| Failure {
-                server: index,
-                fault,
-            })?);
+        if !wanted(server) {
+            continue;
         }
+        let failed = |fault| Failure {
+            server: index,
+            fault,
+        };
+        let maker = match &mut maker {
+            Some(maker) => maker,
+            none => none.insert(Maker::new(note).map_err(failed)?),
+        };
+        server.payload = Some(maker.payload(server).map_err(failed)?);
     }
     Ok(())
 }
@@ -177,138 +151,121 @@ impl<'a> Maker<'a> {
         Ok(Maker {
             note,
             cache: Cache::open(note)?,
-            commits: Vec::new(),
-            trees: Vec::new(),
-            payloads: Vec::new(),
-            is_told: false,
+            commits: HashMap::new(),
+            trees: HashMap::new(),
+            payloads: HashMap::new(),
+            noted_target: false,
         })
     }
 
     fn payload(&mut self, server: &Server) -> Result<Arc<Payload>, Fault> {
-        let source = key(&[
-            &server.source_code_url,
-            &format!(
-                "{:?} {:?} {:?}",
-                server.branch, server.revision, server.clone_depth
-            ),
-            if server.submodules { "submodules" } else { "" },
-        ]);
-        let wanted = key(&[
-            &source,
-            &format!(
-                "{:?} {:?} {:?}",
-                server.package_manager, server.python, server.platform
-            ),
-            &format!(
-                "{:?} {:?}",
-                server.venv_mode, server.dependency_install_command
-            ),
-            &format!(
-                "{:?} {:?}",
-                server.dependency_extras, server.dependency_groups
-            ),
-            &server.app_dir.to_string(),
-            &server.dependency_file,
-        ]);
-        if let Some((_, payload)) = self.payloads.iter().find(|(key, _)| *key == wanted) {
+        let source_key = key((
+            &*server.source_code_url,
+            (&server.branch, &server.revision),
+            (&server.clone_depth, server.submodules),
+        ));
+        let key = key((
+            &source_key,
+            (&server.package_manager, &server.python, &server.platform),
+            (&server.venv_mode, &server.dependency_install_command),
+            (&server.dependency_extras, &server.dependency_groups),
+            (&server.app_dir, &server.dependency_file),
+        ));
+        if let Some(payload) = self.payloads.get(&key) {
             return Ok(Arc::clone(payload));
         }
         let repository = Repository::of(server)?;
-        let commit = self.commit(&source, &repository)?;
-        let (mut target, mut parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
-        let whole = match sum_whole(&parts) {
+        let order = Order {
+            server,
+            commit: self.commit(&source_key, &repository)?,
+            repository,
+            source_key: &source_key,
+            key: &key,
+        };
+        let (mut target, mut parts) = self.parts(&order)?;
+        let (sha256, size) = match sum_whole(&parts) {
             // They had been changed in the cache, and are gone from it.
             Err(_) => {
-                (target, parts) = self.parts(&source, &wanted, server, &repository, &commit)?;
+                (target, parts) = self.parts(&order)?;
                 sum_whole(&parts)?
             }
-            whole => whole?,
+            Ok(whole) => whole,
         };
-        let (sha256, size) = whole;
         let payload = Arc::new(Payload {
-            commit: commit.sha,
-            pulled: commit.pulled,
+            commit: order.commit.sha,
+            pulled: order.commit.pulled,
             python: target.version(),
             platform: target.platform(),
             sha256,
             size,
             parts,
         });
-        self.payloads.push((wanted, Arc::clone(&payload)));
+        self.payloads.insert(key, Arc::clone(&payload));
         Ok(payload)
     }
 
     /// The commit of all servers that name the same.
-    fn commit(&mut self, source: &str, repository: &Repository) -> Result<Commit, Fault> {
-        if let Some((_, commit)) = self.commits.iter().find(|(key, _)| key == source) {
+    fn commit(&mut self, source_key: &str, repository: &Repository) -> Result<Commit, Fault> {
+        if let Some(commit) = self.commits.get(source_key) {
             return Ok(commit.clone());
         }
         let commit = match repository.ask()? {
             Some(commit) => commit,
-            None => self.clone(source, repository, None)?,
+            None => self.clone(source_key, repository, None)?,
         };
-        self.commits.push((source.to_owned(), commit.clone()));
+        self.commits.insert(source_key.to_owned(), commit.clone());
         Ok(commit)
     }
 
     fn clone(
         &mut self,
-        source: &str,
+        source_key: &str,
         repository: &Repository,
         asked: Option<&Commit>,
     ) -> Result<Commit, Fault> {
         let work = self.cache.work()?;
         let commit = repository.check_out(&work.path().join(TREE), asked)?;
         (self.note)(&format!("Cloned {} at {:.12}", commit.pulled, commit.sha));
-        self.trees.push((source.to_owned(), work));
+        self.trees.insert(source_key.to_owned(), work);
         Ok(commit)
     }
 
     /// The parts of a payload, from an earlier run where it made the same.
-    fn parts(
-        &mut self,
-        source: &str,
-        wanted: &str,
-        server: &Server,
-        repository: &Repository,
-        commit: &Commit,
-    ) -> Result<(Target, Vec<Part>), Fault> {
-        let own = match (&server.python, &server.platform) {
-            (Some(_), Some(_)) => None,
-            _ => Some(Target::of(None, None, None)),
+    fn parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>), Fault> {
+        let own = if order.server.python.is_some() && order.server.platform.is_some() {
+            None
+        } else {
+            Target::of(None, None, None).ok().map(|(own, _)| own)
         };
-        let own = own.map(|own| own.map_or_else(|_| String::new(), |(own, _)| own.to_string()));
-        let note = key(&[
-            "payload 1",
-            wanted,
-            &commit.sha,
-            &own.unwrap_or_default(),
-            tools::UV,
-        ]);
-        if let Some((target, made)) = self.cache.noted::<(Target, Vec<Made>)>(&note)
-            && made.iter().all(|made| made.is_there(&self.cache))
-        {
-            return Ok((target, parts_of(&made, &self.cache)));
+        let key = key(("payload", order.key, &order.commit.sha, own, tools::UV));
+        let noted = self.cache.noted::<(Target, Vec<Made>)>(&key);
+        let is_there = |made: &Made| made.is_there(&self.cache);
+        let (target, made) = match noted.filter(|(_, made)| made.iter().all(is_there)) {
+            Some(known) => known,
+            None => {
+                let new = self.make_parts(order)?;
+                self.cache.note(&key, &new);
+                new
+            }
+        };
+        Ok((target, parts_of(&made, &self.cache)))
+    }
+
+    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Made>), Fault> {
+        let server = order.server;
+        if !self.trees.contains_key(order.source_key) {
+            self.clone(order.source_key, &order.repository, Some(&order.commit))?;
         }
-        if !self.trees.iter().any(|(key, _)| key == source) {
-            self.clone(source, repository, Some(commit))?;
-        }
-        let tree = self.trees.iter().find(|(key, _)| key == source);
-        let tree = tree
-            .map(|(_, work)| work.path().join(TREE))
-            .unwrap_or_default();
-        let outward = Outward::take(&tree).map_err(Fault::file("read", &tree))?;
-        if !tree.join(server.app_dir.to_string()).is_dir() {
-            return Err(Fault::of_field(
-                "app_dir",
-                format!("the repository has no directory {}", server.app_dir),
-                "correct it",
-            ));
+        let tree = self.trees[order.source_key].path().join(TREE);
+        let links = OutwardLinks::take(&tree).map_err(Fault::file("read", &tree))?;
+        let directory = server.app_dir.to_string();
+        if !tree.join(&directory).is_dir() {
+            return Err(Fault::NoAppDirectory { directory });
         }
         let asked = wanted_python(server, &tree);
         let (target, is_own) = Target::of(server.python.as_ref(), server.platform.as_ref(), asked)?;
-        if is_own && !self.is_told {
-            self.is_told = true;
+        if is_own && !self.noted_target {
+            self.noted_target = true;
             (self.note)(&format!(
                 "The payload is for {target}, as this machine is; set python and platform where the hosts differ"
             ));
@@ -318,24 +275,18 @@ impl<'a> Maker<'a> {
             server,
             target: &target,
             tree: &tree,
-            commit: &commit.sha,
+            commit: &order.commit.sha,
             cache: &self.cache,
             work: &work,
             note: self.note,
         }
         .make()?;
-        outward.put_back().map_err(Fault::file("write in", &tree))?;
-        let (sha256, size, _) = self.cache.add("parts", |out| {
+        links.put_back().map_err(Fault::file("write in", &tree))?;
+        let source = self.cache.add_part(SOURCE, |out| {
             archive::pack_source(&tree, &dependencies.own, out)
         })?;
-        let source = Made {
-            name: SOURCE.to_owned(),
-            sha256,
-            size,
-        };
-        let made: Vec<Made> = std::iter::once(source).chain(dependencies.part).collect();
-        self.cache.note(&note, &(&target, &made));
-        Ok((target, parts_of(&made, &self.cache)))
+        let made = std::iter::once(source).chain(dependencies.part).collect();
+        Ok((target, made))
     }
 }
 
@@ -347,14 +298,11 @@ fn parts_of(made: &[Made], cache: &Cache) -> Vec<Part> {
 /// The sum and the size of the payload that parts make. What is damaged goes away.
 fn sum_whole(parts: &[Part]) -> Result<(String, u64), Fault> {
     let mut summing = archive::Summing::new(io::sink());
-    archive::pack_parts(parts, &mut summing).map_err(|error| {
+    archive::pack_parts(parts, &mut summing).map_err(|source| {
         for part in parts {
             let _ = std::fs::remove_file(&part.file);
         }
-        Fault::new(
-            format!("a part of the payload cannot be read: {error}"),
-            "try again: it is made anew",
-        )
+        Fault::Part { source }
     })?;
     let size = summing.size;
     Ok((summing.sum(), size))
@@ -363,14 +311,10 @@ fn sum_whole(parts: &[Part]) -> Result<(String, u64), Fault> {
 /// The checkout's name in the directory where it is worked on.
 const TREE: &str = "tree";
 
-/// A name for what follows from these texts.
-fn key(texts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for text in texts {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text);
-    }
-    sum(digest)
+/// A name for what this version of the program makes of these values.
+fn key(values: impl Debug) -> String {
+    let text = format!("{} {values:?}", env!("CARGO_PKG_VERSION"));
+    sum(Sha256::new_with_prefix(text))
 }
 
 /// A package, for people.

@@ -5,16 +5,25 @@
 use super::Fault;
 use crate::credentials;
 use crate::diagnostics::plain;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// A call of a program. Its modes are those of a fresh login, whatever this one's umask.
 pub struct Program {
-    name: OsString,
+    name: String,
     command: Command,
     input: Vec<u8>,
+}
+
+/// How a program ended.
+pub struct Ended {
+    status: ExitStatus,
+    /// What it printed on stdout.
+    pub output: String,
+    /// What it printed on stderr: it may hold passwords and control characters.
+    pub errors: String,
 }
 
 /// So much of what a program printed is shown where it fails.
@@ -22,14 +31,14 @@ const SHOWN_LINES: usize = 12;
 
 impl Program {
     pub fn new(name: impl AsRef<OsStr>) -> Self {
-        let name = name.as_ref().to_owned();
+        let name = name.as_ref();
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "umask 022; exec \"$@\"", "sh"])
-            .arg(&name)
+            .arg(name)
             .env("LC_ALL", "C.UTF-8");
         Program {
-            name,
+            name: name.to_string_lossy().into_owned(),
             command,
             input: Vec::new(),
         }
@@ -83,50 +92,42 @@ impl Program {
         self
     }
 
-    /// Runs it: whether it did well, what it printed, and what it said on stderr.
+    /// Runs it to its end, be that a good one or not.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn run(mut self) -> Result<(bool, Vec<u8>, String), Fault> {
-        let name = self.name.to_string_lossy().into_owned();
-        let failed = |error: std::io::Error| {
-            Fault::new(
-                format!("cannot run {name}: {error}"),
-                "see that it is there and runs",
-            )
+    pub fn run(self) -> Result<Ended, Fault> {
+        let Program {
+            name: program,
+            mut command,
+            input,
+        } = self;
+        let run = || {
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            if let Some(mut stdin) = child.stdin.take() {
+                std::thread::spawn(move || stdin.write_all(&input));
+            }
+            child.wait_with_output()
         };
-        self.command.stdin(match self.input.is_empty() {
-            true => Stdio::null(),
-            false => Stdio::piped(),
-        });
-        let started = self
-            .command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = started.map_err(failed)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            let input = std::mem::take(&mut self.input);
-            std::thread::spawn(move || stdin.write_all(&input));
-        }
-        let output = child.wait_with_output().map_err(failed)?;
-        if output.status.code() == Some(127) || output.status.code() == Some(126) {
-            return Err(self.missing(&output.stderr));
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok((output.status.success(), output.stdout, said))
-    }
-
-    fn missing(&self, said: &[u8]) -> Fault {
-        let name = self.name.to_string_lossy();
-        let what = match said.is_empty() {
-            true => format!("there is no program {name} here"),
-            false => format!(
-                "{name} cannot be run: {}",
-                last_lines(&String::from_utf8_lossy(said))
-            ),
+        let output = match run() {
+            Ok(output) => output,
+            Err(source) => return Err(Fault::Start { program, source }),
         };
-        Fault::new(what, format!("install {name}, which makes a payload"))
+        let ended = Ended {
+            status: output.status,
+            output: String::from_utf8_lossy(&output.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        // So a shell says that it found no program, or none that runs.
+        if matches!(ended.status.code(), Some(126 | 127)) {
+            let reason = ended.reason();
+            return Err(Fault::NoProgram { program, reason });
+        }
+        Ok(ended)
     }
 
     /// What it prints, as text.
@@ -134,35 +135,38 @@ impl Program {
     /// # Errors
     /// It fails: with the last lines of what it said.
     pub fn output(self) -> Result<String, Fault> {
-        let name = self.name.to_string_lossy().into_owned();
-        let (is_well, output, said) = self.run()?;
-        match is_well {
-            true => Ok(String::from_utf8_lossy(&output).into_owned()),
-            false => Err(Fault::new(
-                format!("{name} failed: {}", last_lines(&said)),
-                "see what it says",
-            )),
+        let program = self.name.clone();
+        let ended = self.run()?;
+        if ended.is_success() {
+            return Ok(ended.output);
         }
+        let reason = ended.reason();
+        Err(Fault::Program { program, reason })
     }
 
     /// Whether it is there and runs.
     pub fn is_there(name: impl AsRef<OsStr>) -> bool {
-        let status = Command::new(name.as_ref())
-            .arg("--version")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success())
+        let version = Program::new(name).arg("--version").run();
+        version.is_ok_and(|ended| ended.is_success())
     }
 }
 
-/// The end of what a program said, without passwords and control characters.
-pub fn last_lines(said: &str) -> String {
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
-    credentials::mask(&plain(&last))
+impl Ended {
+    pub fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Why it failed, for people: the last lines on stderr, without passwords and control characters.
+    pub fn reason(&self) -> String {
+        let lines: Vec<&str> = self
+            .errors
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        if lines.is_empty() {
+            return self.status.to_string();
+        }
+        let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
+        credentials::mask(&plain(&last))
+    }
 }

@@ -6,7 +6,7 @@ use super::{Fault, named};
 use crate::credentials::decode;
 use crate::diagnostics::quoted;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// A `pylock.toml`, as uv writes it.
@@ -99,12 +99,21 @@ pub enum Place {
 }
 
 impl Package {
+    /// For people.
+    pub fn label(&self) -> String {
+        named(&self.name, self.version.as_deref())
+    }
+
+    pub fn file(&self) -> Option<&Source> {
+        match &self.origin {
+            Origin::Wheel(file) | Origin::Archive(file) => Some(file),
+            Origin::Vcs(_) => None,
+        }
+    }
+
     /// Whether its file is fetched, or lies in one of these directories.
     pub fn is_within(&self, directories: &[PathBuf]) -> bool {
-        let (Origin::Wheel(file) | Origin::Archive(file)) = &self.origin else {
-            return true;
-        };
-        let Place::Path(path) = &file.place else {
+        let Some(Place::Path(path)) = self.file().map(|file| &file.place) else {
             return true;
         };
         let path = path.canonicalize().ok();
@@ -150,11 +159,8 @@ impl Source {
 /// # Errors
 /// It is none, or has a marker that cannot be told.
 pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Result<Resolved, Fault> {
-    let lock: Lock = toml::from_str(text).map_err(|error| {
-        Fault::new(
-            format!("what uv printed cannot be read: {}", error.message()),
-            "install a uv of this year",
-        )
+    let lock: Lock = toml::from_str(text).map_err(|error| Fault::UvAnswer {
+        reason: error.message().to_owned(),
     })?;
     let mut resolved = Resolved::default();
     for package in lock.packages {
@@ -163,13 +169,10 @@ pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Resul
                 Some(true) => {}
                 Some(false) => continue,
                 None => {
-                    return Err(Fault::new(
-                        format!(
-                            "{} is for {marker}, which is not known of the hosts",
-                            package.name
-                        ),
-                        "take that condition out of the project's dependencies",
-                    ));
+                    return Err(Fault::Marker {
+                        package: package.name,
+                        marker: marker.clone(),
+                    });
                 }
             }
         }
@@ -259,8 +262,10 @@ impl Resolved {
                 _ => false,
             };
             if is_own {
-                let label = named(&package.name, package.version.as_deref());
-                misfits.push(format!("{label} lies outside of the repository"));
+                misfits.push(format!(
+                    "{} lies outside of the repository",
+                    package.label()
+                ));
             }
             !is_own
         });
@@ -270,12 +275,9 @@ impl Resolved {
 
 /// Packages of which two versions remain, for one patch release of Python and for another, are there once: the later one.
 pub fn without_doubles(packages: &mut Vec<Package>) {
-    packages.sort_by(|a, b| a.name.cmp(&b.name));
-    packages.dedup_by(|later, earlier| {
-        let is_same = later.name == earlier.name;
-        if is_same {
-            std::mem::swap(later, earlier);
-        }
-        is_same
-    });
+    let by_name: BTreeMap<String, Package> = packages
+        .drain(..)
+        .map(|package| (package.name.clone(), package))
+        .collect();
+    packages.extend(by_name.into_values());
 }

@@ -2,11 +2,11 @@
 //! machine's own packages is looked at or changed.
 
 use super::cache::{Cache, Work};
-use super::program::{Program, last_lines};
-use super::{Fault, Made, Note, archive, parts_of, sum_whole};
+use super::program::Program;
+use super::{Fault, Note, archive, parts_of, sum_whole};
 use crate::config::Server;
 use crate::payload::{Packages, Payload, SYSTEM};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub fn add(
     packages: impl Fn(&Server) -> Packages,
     note: Note,
 ) -> Result<(), super::Failure> {
-    let mut done: Vec<(String, Arc<Payload>)> = Vec::new();
+    let mut done: HashMap<String, Arc<Payload>> = HashMap::new();
     for index in 0..servers.len() {
         let Some(payload) = servers[index].payload.clone() else {
             continue;
@@ -34,9 +34,8 @@ pub fn add(
             server: index,
             fault,
         };
-        let known = done.iter().find(|(sum, _)| *sum == payload.sha256);
-        let with_system = match known {
-            Some((_, made)) => Arc::clone(made),
+        let with_system = match done.get(&payload.sha256) {
+            Some(made) => Arc::clone(made),
             None => {
                 let mut wanted = Packages::default();
                 let shares = |server: &&Server| {
@@ -49,7 +48,7 @@ pub fn add(
                     wanted.recommending.extend(of_server.recommending);
                 }
                 let made = with_system(&payload, release, &wanted, note).map_err(failed)?;
-                done.push((payload.sha256.clone(), Arc::clone(&made)));
+                done.insert(payload.sha256.clone(), Arc::clone(&made));
                 made
             }
         };
@@ -66,33 +65,35 @@ fn with_system(
 ) -> Result<Arc<Payload>, Fault> {
     let cache = Cache::open(note)?;
     let work = cache.work()?;
-    let architecture = match payload.platform.starts_with("aarch64") {
-        true => "arm64",
-        false => "amd64",
+    let architecture = if payload.platform.starts_with("aarch64") {
+        "arm64"
+    } else {
+        "amd64"
     };
     let apt = Apt::of(release, architecture, &cache, &work)?;
-    let files = apt.fetch(wanted)?;
+    let mut files = Vec::new();
     let mut index = String::new();
-    for (name, path) in &files {
-        let fields = Program::new("dpkg-deb").arg("--field").arg(path).output()?;
-        let (sum, size) = archive::sum_file(path).map_err(Fault::file("read", path))?;
-        index += &format!(
-            "{}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n",
-            fields.trim_end()
-        );
+    for (name, promised) in apt.fetch(wanted)? {
+        let path = apt.archives.join(&name);
+        let (sum, size) = archive::sum_file(&path).map_err(Fault::file("read", &path))?;
+        // Of what it has fetched before, apt looks at the size alone.
+        if promised.is_some_and(|promised| promised != sum) {
+            fs::remove_file(&path).map_err(Fault::file("remove", &path))?;
+            return Err(Fault::DamagedPackage { name });
+        }
+        let fields = Program::new("dpkg-deb").arg("--field").arg(&path);
+        let fields = fields.output()?;
+        let fields = fields.trim_end();
+        index += &format!("{fields}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n");
+        files.push((name, path));
     }
-    let (sha256, size, _) = cache.add("parts", |out| {
+    let made = cache.add_part(SYSTEM, |out| {
         archive::pack_files(Some(("Packages", &index)), &files, out)
     })?;
     note(&format!(
         "Packed {} Debian packages for {release} on {architecture}",
         files.len()
     ));
-    let made = Made {
-        name: SYSTEM.to_owned(),
-        sha256,
-        size,
-    };
     let mut payload = payload.clone();
     payload.parts.extend(parts_of(&[made], &cache));
     (payload.sha256, payload.size) = sum_whole(&payload.parts)?;
@@ -111,16 +112,10 @@ struct Apt<'a> {
 impl<'a> Apt<'a> {
     fn of(release: &'a str, architecture: &str, cache: &Cache, work: &Work) -> Result<Self, Fault> {
         if !Program::is_there("apt-get") {
-            return Err(Fault::new(
-                "there is no apt-get here, which resolves and fetches Debian packages",
-                "render on a Debian or Ubuntu machine, or leave --system-packages out",
-            ));
+            return Err(Fault::NoApt);
         }
         if !Path::new(KEYRING).exists() {
-            return Err(Fault::new(
-                format!("there is no {KEYRING} here, which tells that packages are Debian's"),
-                "install debian-archive-keyring",
-            ));
+            return Err(Fault::NoKeyring { file: KEYRING });
         }
         let kept = cache.path("apt", &format!("{release}-{architecture}"));
         let archives = kept.join("archives");
@@ -191,12 +186,12 @@ impl<'a> Apt<'a> {
             .without_env(&["APT_CONFIG"])
     }
 
-    /// The files of packages and of all that they need, by name.
-    fn fetch(&self, wanted: &Packages) -> Result<Vec<(String, PathBuf)>, Fault> {
-        self.must(self.call().arg("update"))?;
+    /// Fetches packages and all that they need: the names of the files, with the SHA-256 that the mirror has for each.
+    fn fetch(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>, Fault> {
+        self.run(self.call().arg("update"))?;
         // What no mirror has any more need not be kept.
-        self.must(self.call().arg("autoclean"))?;
-        let mut names = BTreeSet::new();
+        self.run(self.call().arg("autoclean"))?;
+        let mut files = BTreeMap::new();
         // Those first which come with all others: apt names all that it does not know.
         for (packages, option) in [
             (&wanted.recommending, "--install-recommends"),
@@ -211,58 +206,42 @@ impl<'a> Apt<'a> {
             // It lists what is not there yet: for that, nothing is.
             let nowhere = format!("Dir::Cache::archives={}", self.nowhere.display());
             let list = install().args(["-o", &nowhere, "--print-uris", "--"]);
-            let listed = self.must(list.args(&all))?;
-            names.extend(listed.lines().filter_map(|line| {
-                let name = line.strip_prefix('\'')?.split(' ').nth(1)?;
-                Some(name.to_owned())
+            let listed = self.run(list.args(&all))?;
+            files.extend(listed.lines().filter_map(|line| {
+                let (_, words) = line.strip_prefix('\'')?.split_once(' ')?;
+                let (name, words) = words.split_once(' ')?;
+                let sum = words.split_once("SHA256:").map(|(_, sum)| sum.trim());
+                Some((name.to_owned(), sum.map(str::to_owned)))
             }));
-            self.must(install().args(["--download-only", "--"]).args(&all))?;
+            self.run(install().args(["--download-only", "--"]).args(&all))?;
         }
-        let files = names.into_iter().map(|name| {
-            let path = self.archives.join(&name);
-            (name, path)
-        });
-        Ok(files.collect())
+        Ok(files)
     }
 
-    fn must(&self, apt: Program) -> Result<String, Fault> {
-        let (is_well, output, said) = apt.run()?;
-        if is_well {
-            return Ok(String::from_utf8_lossy(&output).into_owned());
+    /// Runs apt to its good end: what it prints.
+    fn run(&self, apt: Program) -> Result<String, Fault> {
+        let ended = apt.run()?;
+        if ended.is_success() {
+            return Ok(ended.output);
         }
-        let unknown = said
-            .lines()
-            .filter_map(|line| line.split_once("Unable to locate package "));
-        let unknown: Vec<&str> = unknown.map(|(_, name)| name).collect();
-        if unknown.is_empty() {
-            return Err(Fault::new(
-                format!(
-                    "apt-get cannot resolve packages for {}: {}",
-                    self.release,
-                    last_lines(&said)
-                ),
-                "see that this machine reaches a mirror of Debian",
-            ));
+        let release = self.release.to_owned();
+        let unknown = |line: &str| {
+            let (_, name) = line.split_once("Unable to locate package ")?;
+            Some(name.to_owned())
+        };
+        let names: Vec<String> = ended.errors.lines().filter_map(unknown).collect();
+        if names.is_empty() {
+            let reason = ended.reason();
+            return Err(Fault::Apt { release, reason });
         }
-        let is_python = unknown.iter().all(|name| name.starts_with("python3."));
-        Err(Fault::of_field(
-            if is_python {
-                "python"
-            } else {
-                "system_packages"
-            },
-            format!("Debian {} has no {}", self.release, unknown.join(", ")),
-            "name what that release has",
-        ))
+        Err(Fault::UnknownPackages { release, names })
     }
 }
 
 /// The mirrors that this machine has of Debian and of its security fixes, or Debian's own.
 fn mirrors() -> Result<(String, String), Fault> {
-    let (_, output, _) = Program::new("apt-get")
-        .args(["indextargets", "--format", "$(REPO_URI)"])
-        .run()?;
-    let text = String::from_utf8_lossy(&output);
+    let targets = ["indextargets", "--format", "$(REPO_URI)"];
+    let text = Program::new("apt-get").args(targets).run()?.output;
     let find = |end: &str, default: &str| {
         let is_found = |url: &&str| url.trim_end_matches('/').ends_with(end) && !url.contains('@');
         text.lines().find(is_found).unwrap_or(default).to_owned()

@@ -53,10 +53,7 @@ impl Controller {
                 machine,
                 glibc,
             }),
-            _ => Err(Fault::new(
-                format!("python3 does not say its version, but {answer:?}"),
-                "make it one that runs",
-            )),
+            _ => Err(Fault::PythonAnswer { answer }),
         }
     }
 }
@@ -78,13 +75,7 @@ impl Target {
                     .version()
                     .and_then(|version| version.strip_prefix("3."))
                     .and_then(|minor| minor.parse().ok())
-                    .ok_or_else(|| {
-                        Fault::of_field(
-                            "python",
-                            "it does not say its version, which a payload's wheels are for",
-                            "write it like 3.13",
-                        )
-                    })?,
+                    .ok_or(Fault::UnknownPython)?,
             ),
         };
         let target = |python, (machine, glibc): (&str, u32)| Target {
@@ -104,11 +95,7 @@ impl Target {
             (machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => {
                 Ok((target(python, (machine, glibc)), true))
             }
-            _ => Err(Fault::of_field(
-                "platform",
-                "this machine is none that the hosts could be like",
-                "write `platform: x86_64-manylinux_2_36`, for machine and glibc of the hosts",
-            )),
+            _ => Err(Fault::UnknownPlatform),
         }
     }
 
@@ -186,8 +173,7 @@ impl Target {
         (minor <= self.glibc).then(|| Some((self.glibc - minor) as usize))
     }
 
-    /// What a marker's variable stands for, where it has the same value on all hosts. Of Python's patch releases the first
-    /// or the last is meant.
+    /// What a marker's variable stands for on a host with this patch release of Python. `None` where it is not known.
     pub fn variable(&self, name: &str, patch: u32) -> Option<String> {
         let full = format!("3.{}.{patch}", self.python);
         Some(match name {

@@ -2,10 +2,12 @@
 
 use super::Fault;
 use super::cache::Cache;
+use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
-use crate::credentials::decode;
+use crate::credentials::{decode, mask};
 use std::collections::HashMap;
+use std::env;
 use std::path::{Path, PathBuf};
 
 /// The uv that payloads carry, and that is installed here where there is none.
@@ -18,35 +20,32 @@ pub struct Tools {
     python: String,
     /// Where uv keeps things, whatever a repository's settings say.
     uv_cache: String,
-    /// Settings of pip in its files and variables, by name.
+    /// Settings in pip's files, by name.
     pip: HashMap<String, String>,
 }
 
 /// Builds get this time, the first one that a zip can hold.
 const EPOCH: &str = "315532800";
 
+/// Settings of pip with uv's variables for the same. The first is set where none is.
+const SETTINGS: [(&str, &[&str]); 4] = [
+    ("index-url", &["UV_DEFAULT_INDEX", "UV_INDEX_URL"]),
+    ("extra-index-url", &["UV_INDEX", "UV_EXTRA_INDEX_URL"]),
+    ("find-links", &["UV_FIND_LINKS"]),
+    ("cert", &["SSL_CERT_FILE"]),
+];
+
 impl Tools {
     pub fn find(cache: &Cache) -> Result<Self, Fault> {
-        let uv = match Program::is_there("uv") {
-            true => PathBuf::from("uv"),
-            false => own_uv(cache)?,
+        let uv = if Program::is_there("uv") {
+            PathBuf::from("uv")
+        } else {
+            own_uv(cache)?
         };
-        let settings = Program::python()
-            .args(["-m", "pip", "config", "list"])
-            .run();
-        let settings = settings.map(|(_, output, _)| output).unwrap_or_default();
-        let pip = String::from_utf8_lossy(&settings)
-            .lines()
-            .filter_map(|line| {
-                let (name, value) = line.split_once('=')?;
-                let name = name.rsplit('.').next()?.to_owned();
-                Some((name, value.trim_matches(['\'', '"']).to_owned()))
-            })
-            .collect();
         let python = Program::python()
             .args(["-c", "import sys; print(sys.executable)"])
             .output()?;
-        let uv_cache = match std::env::var("UV_CACHE_DIR") {
+        let uv_cache = match env::var("UV_CACHE_DIR") {
             Ok(directory) => directory,
             Err(_) => Program::new(&uv)
                 .directory(Path::new("/"))
@@ -57,126 +56,97 @@ impl Tools {
             uv,
             python: python.trim().to_owned(),
             uv_cache: uv_cache.trim().to_owned(),
-            pip,
+            pip: pip_settings()?,
         })
     }
 
+    /// A setting of `pip install`: its variable comes before its files.
     fn pip_setting(&self, name: &str) -> Option<String> {
-        let words = self.pip.get(name)?.replace("\\n", " ");
-        Some(words.split_whitespace().collect::<Vec<_>>().join(" "))
+        let variable = format!("PIP_{}", name.to_uppercase().replace('-', "_"));
+        let value = env::var(variable).ok().filter(|value| !value.is_empty());
+        let value = value.or_else(|| self.pip.get(name).cloned())?;
+        Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Indexes and directories of wheels that this user has named.
+    pub fn indexes(&self) -> Vec<Index> {
+        let mut indexes = Vec::new();
+        for (setting, variables) in &SETTINGS[..3] {
+            let of_uv = variables.iter().filter_map(|name| env::var(name).ok());
+            for words in of_uv.chain(self.pip_setting(setting)) {
+                let is_directories = *setting == "find-links";
+                let ends = |c: char| c.is_whitespace() || is_directories && c == ',';
+                let words = words.split(ends).filter(|word| !word.is_empty());
+                indexes.extend(words.map(Index::of));
+            }
+        }
+        indexes
     }
 
     /// Directories of wheels that this user has named.
     pub fn find_links(&self) -> Vec<PathBuf> {
-        let of_uv = [
-            "UV_FIND_LINKS",
-            "UV_DEFAULT_INDEX",
-            "UV_INDEX_URL",
-            "UV_INDEX",
-        ];
-        let of_uv = of_uv.iter().filter_map(|name| std::env::var(name).ok());
-        let of_pip = ["find-links", "index-url", "extra-index-url"];
-        let of_pip = of_pip.iter().filter_map(|name| self.pip_setting(name));
-        let words: Vec<String> = of_uv.chain(of_pip).collect();
-        words
-            .iter()
-            .flat_map(|words| words.split([' ', ',']))
-            .filter_map(|word| {
-                let path = word.strip_prefix("file://").map_or(word.to_owned(), decode);
-                Path::new(&path).canonicalize().ok()
-            })
-            .collect()
+        let path = |index: Index| {
+            let path = match index.url.strip_prefix("file://") {
+                Some(path) => decode(path),
+                None => index.url,
+            };
+            Path::new(&path).canonicalize().ok()
+        };
+        self.indexes().into_iter().filter_map(path).collect()
     }
 
-    /// uv, with pip's settings where it has none of its own.
-    pub fn uv(&self, directory: &Path) -> Program {
-        let mut uv = Program::new(&self.uv).directory(directory);
-        for (setting, variable) in [
-            ("index-url", "UV_DEFAULT_INDEX"),
-            ("extra-index-url", "UV_INDEX"),
-            ("find-links", "UV_FIND_LINKS"),
-            ("cert", "SSL_CERT_FILE"),
-        ] {
-            if let Some(value) = self
-                .pip_setting(setting)
-                .filter(|_| std::env::var_os(variable).is_none())
-            {
-                let value = match setting {
-                    "find-links" => value.replace(' ', ","),
-                    _ => value,
-                };
-                uv = uv.env(variable, value);
+    /// uv, with pip's settings where it has none of its own. The code of packages that it runs gets no other variables of
+    /// this user than uv's own, but for those that are `needed`.
+    pub fn uv(&self, directory: &Path, needed: impl Fn(&str) -> bool) -> Program {
+        let mut uv = Program::new(&self.uv)
+            .directory(directory)
+            .only_env(|name| is_for_uv(name) || needed(name));
+        for (setting, variables) in SETTINGS {
+            let is_set = variables.iter().any(|name| env::var_os(name).is_some());
+            if let Some(mut value) = self.pip_setting(setting).filter(|_| !is_set) {
+                if setting == "find-links" {
+                    value = value.replace(' ', ",");
+                }
+                uv = uv.env(variables[0], value);
             }
         }
         uv.env("UV_NO_PROGRESS", "1")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_CACHE_DIR", &self.uv_cache)
-            .without_env(&[
-                "VIRTUAL_ENV",
-                "UV_PROJECT",
-                "UV_PYTHON",
-                "UV_PROJECT_ENVIRONMENT",
-            ])
+            .env("SOURCE_DATE_EPOCH", EPOCH)
+            .env("TZ", "UTC")
+            .env("PYTHONHASHSEED", "0")
     }
 
-    /// uv that asks what a list of requirements comes to, for a Python.
-    pub fn compile(&self, directory: &Path, target: &Target) -> Program {
-        self.uv(directory)
-            .args([
-                "pip",
-                "compile",
-                "--quiet",
-                "--format",
-                "pylock.toml",
-                "--no-header",
-                "--no-annotate",
-            ])
-            .args(["--python", &self.python])
+    /// uv that asks what a list of requirements comes to, for a Python. `text` is that of the list.
+    pub fn compile(&self, directory: &Path, target: &Target, text: &str) -> Program {
+        let has = |word: &str| text.contains(word);
+        let needed = |name: &str| match name {
+            "SSH_AUTH_SOCK" => has("git+ssh"),
+            name if name.starts_with("GIT_") => has("git+"),
+            name => indexes::variables(text).any(|named| named == name),
+        };
+        self.uv(directory, needed)
+            .args(["pip", "compile", "--quiet", "--format", "pylock.toml"])
+            .args(["--no-header", "--no-annotate", "--python", &self.python])
             .arg("--python-version")
             .arg(target.version())
     }
 
     /// uv that resolves for a target.
-    pub fn resolve(&self, directory: &Path, target: &Target) -> Program {
-        self.compile(directory, target)
+    pub fn resolve(&self, directory: &Path, target: &Target, text: &str) -> Program {
+        self.compile(directory, target, text)
             .arg("--python-platform")
             .arg(target.uv_platform())
     }
 
-    /// uv that builds a wheel into `out`: the code that it runs gets neither this user's variables nor agent, and its
-    /// build tools are no newer than `newest`, so that another day makes the same bytes.
+    /// uv that builds a wheel into `out`. Its build tools are no newer than `newest`, so that another day makes the same
+    /// bytes.
     pub fn build(&self, source: &Path, out: &Path, newest: Option<&str>) -> Program {
-        let kept = |name: &str| {
-            matches!(
-                name,
-                "PATH" | "HOME" | "TMPDIR" | "XDG_CACHE_HOME" | "SSL_CERT_FILE" | "SSL_CERT_DIR"
-            ) || name.to_lowercase().ends_with("_proxy")
-                || name.starts_with("UV_") && !name.starts_with("UV_PUBLISH_")
-        };
-        let mut uv = Program::new(&self.uv).only_env(kept);
-        for (setting, variable) in [("index-url", "UV_DEFAULT_INDEX"), ("cert", "SSL_CERT_FILE")] {
-            if let Some(value) = self
-                .pip_setting(setting)
-                .filter(|_| std::env::var_os(variable).is_none())
-            {
-                uv = uv.env(variable, value);
-            }
-        }
-        uv = uv
-            .directory(out)
-            .env("SOURCE_DATE_EPOCH", EPOCH)
-            .env("TZ", "UTC")
-            .env("PYTHONHASHSEED", "0")
-            .env("UV_NO_PROGRESS", "1")
-            .env("UV_PYTHON_DOWNLOADS", "never")
-            .env("UV_CACHE_DIR", &self.uv_cache)
-            .args([
-                "build",
-                "--quiet",
-                "--wheel",
-                "--no-create-gitignore",
-                "--out-dir",
-            ])
+        let mut uv = self
+            .uv(out, |_| false)
+            .args(["build", "--quiet", "--wheel", "--no-create-gitignore"])
+            .arg("--out-dir")
             .arg(out);
         if let Some(newest) = newest {
             uv = uv.args(["--exclude-newer", newest]);
@@ -184,48 +154,53 @@ impl Tools {
         uv.arg(source)
     }
 
-    /// Fetches files from their URLs to paths: what went wrong.
-    pub fn fetch(&self, files: &[(String, PathBuf)]) -> Result<Vec<String>, Fault> {
-        let jobs: Vec<String> = files
-            .iter()
-            .map(|(url, path)| {
-                serde_json::json!({"url": url, "path": path.to_string_lossy()}).to_string() + "\n"
-            })
-            .collect();
-        let variables = [
-            "UV_DEFAULT_INDEX",
-            "UV_INDEX_URL",
-            "UV_INDEX",
-            "UV_EXTRA_INDEX_URL",
-        ];
-        let indexes = variables
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .chain(
-                ["index-url", "extra-index-url"]
-                    .iter()
-                    .filter_map(|name| self.pip_setting(name)),
-            );
-        let indexes: Vec<String> = indexes
-            .flat_map(|urls| {
-                urls.split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-            .map(|url| {
-                url.split_once("=http")
-                    .map_or(url.clone(), |(_, rest)| format!("http{rest}"))
-            })
-            .collect();
+    /// Fetches files from their URLs to paths, with the logins of indexes: what went wrong.
+    pub fn fetch(
+        &self,
+        files: &[(String, PathBuf)],
+        indexes: &[Index],
+    ) -> Result<Vec<String>, Fault> {
+        let logins: Vec<_> = indexes.iter().filter_map(Index::login).collect();
+        let mut input = serde_json::json!(logins).to_string() + "\n";
+        for (url, path) in files {
+            let job = serde_json::json!({"url": url, "path": path.to_string_lossy()});
+            input += &(job.to_string() + "\n");
+        }
         let mut python = Program::python()
             .args(["-c", include_str!("fetch.py")])
-            .env("FETCH_INDEXES", indexes.join(" "))
-            .input(jobs.concat());
+            .input(input);
         if let Some(file) = self.pip_setting("cert") {
             python = python.env("PIP_CERT", file);
         }
-        Ok(python.output()?.lines().map(str::to_owned).collect())
+        Ok(python.output()?.lines().map(mask).collect())
     }
+}
+
+/// Variables that uv needs. Those that name a Python or a project are not about this one.
+fn is_for_uv(name: &str) -> bool {
+    let is_secret = name.contains("PUBLISH") || name.contains("TOKEN");
+    match name {
+        "PATH" | "HOME" | "TMPDIR" | "NETRC" | "SSL_CERT_FILE" | "SSL_CERT_DIR" => true,
+        "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" => true,
+        "UV_PYTHON" | "UV_PROJECT" | "UV_PROJECT_ENVIRONMENT" => false,
+        name if name.starts_with("UV_") => name.starts_with("UV_INDEX_") || !is_secret,
+        name => name.to_lowercase().ends_with("_proxy"),
+    }
+}
+
+/// The settings in pip's files that `pip install` uses. Without pip there are none.
+fn pip_settings() -> Result<HashMap<String, String>, Fault> {
+    let list = ["-m", "pip", "config", "list"];
+    let listed = Program::python().args(list).run()?.output;
+    let mut settings = HashMap::new();
+    for section in ["global.", "install."] {
+        settings.extend(listed.lines().filter_map(|line| {
+            let (name, value) = line.strip_prefix(section)?.split_once('=')?;
+            let value = value.trim_matches(['\'', '"']).replace("\\n", " ");
+            Some((name.to_owned(), value))
+        }));
+    }
+    Ok(settings)
 }
 
 fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
@@ -234,12 +209,7 @@ fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
     if Program::is_there(&uv) {
         return Ok(uv);
     }
-    let failed = |fault: Fault| match fault {
-        Fault::Other(message) => Fault::Other(
-            message.about("uv is missing, and could not be installed for this program"),
-        ),
-        other => other,
-    };
+    let failed = |fault| Fault::NoUv(Box::new(fault));
     Program::python()
         .args(["-m", "venv", "--clear"])
         .arg(&directory)
@@ -247,14 +217,8 @@ fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
         .map_err(failed)?;
     Program::new(directory.join("bin/python"))
         .directory(Path::new("/"))
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--no-input"])
+        .arg("--disable-pip-version-check")
         .arg(format!("uv=={UV}"))
         .without_env(&["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT"])
         .output()

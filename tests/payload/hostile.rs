@@ -359,16 +359,83 @@ fn git_runs_nothing_that_a_repository_brings() {
     }
 }
 
-/// Where everybody may write, somebody else may have made the cache.
+/// Where everybody may write, somebody else may have made the cache, or a part of it.
 #[test]
 fn a_cache_of_another_user_is_refused() {
     let project = Project::new("beta\n");
     let cache = project.path("cache/pystrano");
     fs::create_dir_all(&cache).expect("a directory");
+    let mode = |mode| fs::set_permissions(&cache, fs::Permissions::from_mode(mode));
+    mode(0o775).expect("a mode");
+    let told = project.refused();
+    assert!(
+        told.contains("others may write into ") && told.contains("; `chmod go-w "),
+        "{told}"
+    );
+    mode(0o755).expect("a mode");
     std::os::unix::fs::chown(&cache, Some(65534), Some(65534)).expect("root's rights");
     let told = project.refused();
     assert!(
         told.contains("/cache/pystrano belongs to another user; name"),
         "{told}"
     );
+}
+
+/// The code of a project in the repository is asked what it needs, and of a package that does not declare it: it gets
+/// none of the operator's variables, and what it leaves behind is not deployed.
+#[test]
+fn code_that_is_asked_what_it_needs_changes_nothing() {
+    let project = Project::new("./lib/tool\n");
+    project.write_project("repo/lib/tool", "tool", "", "");
+    let file = project.path("repo/lib/tool/pyproject.toml");
+    let text = fs::read_to_string(&file).expect("a file");
+    let text = text.replace("dependencies = []", "dynamic = [\"dependencies\"]");
+    fs::write(&file, text).expect("a file");
+    project.commit();
+    project.configure("  venv_mode: release\n");
+    let output = project
+        .rendering("cache", "out")
+        .env("SSH_AUTH_SOCK", "/agent")
+        .env("CANARY", "1")
+        .output()
+        .expect("pystrano");
+    assert!(output.status.success(), "{}", said(&output));
+    let unpacked = project.unpack(&project.payload_in("out"), "unpacked");
+    assert_eq!(
+        super::names(&unpacked.join("source/lib/tool")),
+        ["backend.py", "pyproject.toml"]
+    );
+    // What the list itself names, it gets: here it is named in a comment alone.
+    project.write("repo/requirements.txt", "./lib/tool # ${CANARY}\n");
+    project.commit();
+    let output = project
+        .rendering("cache", "named")
+        .env("CANARY", "1")
+        .output()
+        .expect("pystrano");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
+
+/// Whoever runs this in a hook of git has variables that name another repository: it stays as it is.
+#[test]
+fn the_repository_of_a_hook_stays_as_it_is() {
+    let project = Project::new("");
+    for name in ["part", "other"] {
+        project.write_project(name, name, "", "");
+        let directory = project.path(name);
+        git(&directory, &["init", "--quiet", "--initial-branch=main"]);
+        git(&directory, &["add", "--all"]);
+        git(&directory, &["commit", "--quiet", "--message=One"]);
+    }
+    let list = format!("part @ git+file://{}\n", project.path("part").display());
+    project.write("repo/requirements.txt", &list);
+    project.commit();
+    let output = project
+        .rendering("cache", "out")
+        .env("GIT_DIR", project.path("other/.git"))
+        .output()
+        .expect("pystrano");
+    assert!(output.status.success(), "{}", said(&output));
+    let head = fs::read_to_string(project.path("other/.git/HEAD")).expect("a file");
+    assert_eq!(head, "ref: refs/heads/main\n");
 }

@@ -81,12 +81,26 @@ for machine in "x86_64", "aarch64":
     wheel("uv", sys.argv[2], "py3-none-manylinux_2_17_%s.manylinux2014_%s" % (machine, machine))
 wheel("late", "1.0", "cp314-cp314-manylinux_2_17_x86_64")
 sdist("pure", "0.6")
+sdist("modern", "1.0", "cp313-none-any")
 sdist("native", "2.0", "cp311-cp311-linux_x86_64")
 sdist("other", "2.0", "cp311-cp311-linux_x86_64")
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
+    cut = set()
+
     def do_GET(self):
+        if self.path.startswith("/cut/"):
+            self.path = self.path[len("/cut"):]
+            # The connection ends in the middle of the file, the first time.
+            if self.headers.get("User-Agent", "").startswith("Python") and self.path not in self.cut:
+                self.cut.add(self.path)
+                with open(self.translate_path(self.path), "rb") as file:
+                    content = file.read()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                return self.wfile.write(content[:100])
         if self.path.startswith("/private/"):
             if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"ada:s3cr@t").decode():
                 self.send_response(401)

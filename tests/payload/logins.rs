@@ -148,9 +148,7 @@ fn the_python_of_a_project_is_that_of_its_payload() {
     assert!(lock.status.success(), "{}", said(&lock));
     project.commit();
     project.configure("  package_manager: uv\n");
-    let config = project.path("deploy/shop/production/deployment.yml");
-    let text = fs::read_to_string(&config).expect("a config");
-    fs::write(&config, text.replacen("  python: \"3.13\"\n", "", 1)).expect("a file");
+    project.replace_config("  python: \"3.13\"\n", "");
     let unpacked = project.unpack(&project.payload("out"), "unpacked");
     let wheels = super::names(&unpacked.join("dependencies/wheels"));
     let wheel = "fast-3.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";

@@ -2,6 +2,7 @@
 
 mod cache;
 mod hostile;
+mod indexes;
 mod install;
 mod logins;
 mod project;
@@ -104,17 +105,10 @@ fn servers_share_one_payload_that_the_checksums_list() {
 fn wheels_are_those_of_the_target() {
     let project = Project::new("alpha\nfast\n");
     project.configure("  python: \"3.11\"\n  platform: aarch64-manylinux_2_36\n");
-    let config = project.path("deploy/shop/production/deployment.yml");
-    let text = fs::read_to_string(&config).expect("a config");
-    fs::write(
-        &config,
-        text.replacen(
-            "  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n",
-            "",
-            1,
-        ),
-    )
-    .expect("a file");
+    project.replace_config(
+        "  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n",
+        "",
+    );
     let unpacked = project.unpack(&project.payload("out"), "unpacked");
     assert_eq!(
         packages(&unpacked),
@@ -133,13 +127,7 @@ fn wheels_are_those_of_the_target() {
 #[test]
 fn what_this_machine_decides_is_said() {
     let project = Project::new("beta\n");
-    let config = project.path("deploy/shop/production/deployment.yml");
-    let text = fs::read_to_string(&config).expect("a config");
-    fs::write(
-        &config,
-        text.replacen("  platform: x86_64-manylinux_2_36\n", "", 1),
-    )
-    .expect("a file");
+    project.replace_config("  platform: x86_64-manylinux_2_36\n", "");
     let told = said(&project.render("out"));
     assert!(
         told.contains("The payload is for Python 3.13 on "),
@@ -181,6 +169,18 @@ fn packages_without_a_wheel_are_built_or_all_named() {
         assert!(stopped.contains(package), "{package}: {stopped}");
     }
     assert!(!project.path("refused").exists());
+
+    // A wheel that was built for one Python is kept, but goes to no other.
+    project.write("repo/requirements.txt", "modern\n");
+    project.commit();
+    project.payload("modern");
+    project.configure("  python: \"3.11\"\n");
+    project.replace_config("  python: \"3.13\"\n", "");
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("modern 1.0 has no wheel for Python 3.11 on "),
+        "{stopped}"
+    );
 }
 
 #[test]

@@ -192,6 +192,13 @@ impl Project {
         );
     }
 
+    /// Replaces the first place of a text in the config.
+    pub fn replace_config(&self, old: &str, new: &str) {
+        let config = self.path("deploy/shop/production/deployment.yml");
+        let text = fs::read_to_string(&config).expect("a config");
+        fs::write(config, text.replacen(old, new, 1)).expect("a file");
+    }
+
     /// This program, with a cache of its own.
     pub fn pystrano(&self, cache: &str) -> Command {
         let cache = self.path(cache);

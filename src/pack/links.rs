@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// Links that were taken away, with their targets.
-pub struct Outward(Vec<(PathBuf, PathBuf)>);
+/// Those links, while they are taken away, with their targets.
+pub struct OutwardLinks(Vec<(PathBuf, PathBuf)>);
 
-impl Outward {
+impl OutwardLinks {
     /// Takes them away, and those that lead nowhere, so that no program follows one.
     pub fn take(tree: &Path) -> io::Result<Self> {
         let mut links = Vec::new();
@@ -16,7 +16,7 @@ impl Outward {
         for (link, _) in &links {
             fs::remove_file(link)?;
         }
-        Ok(Outward(links))
+        Ok(OutwardLinks(links))
     }
 
     pub fn put_back(self) -> io::Result<()> {

@@ -1,0 +1,233 @@
+//! Package indexes: which ones are asked, with which login, and what becomes of what they send.
+
+use super::packages;
+use super::project::{Project, git, said, uv};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+const LOGIN: &str = "ada:s3cr%40t";
+
+fn private(project: &Project) -> String {
+    project.index().replace("/simple/", "/private/simple/")
+}
+
+/// A render without any setting of pip.
+fn rendering(project: &Project, output: &str) -> Command {
+    let mut command = project.rendering("cache", output);
+    command
+        .env("HOME", project.path("home"))
+        .env_remove("PIP_INDEX_URL");
+    command
+}
+
+/// The packages of what was rendered. No password is in it, or was printed.
+fn well(project: &Project, output: &Output, name: &str) -> Vec<String> {
+    let told = said(output);
+    assert!(output.status.success(), "{name}: {told}");
+    assert!(!told.contains("s3cr"), "{told}");
+    let unpacked = project.unpack(&project.payload_in(name), &format!("unpacked-{name}"));
+    let list = fs::read_to_string(unpacked.join("dependencies/requirements.txt"));
+    let list = list.expect("requirements");
+    assert!(!list.contains("s3cr"), "{list}");
+    packages(&unpacked)
+}
+
+/// As uv does: the login of an index that the project names is in variables of that name.
+#[test]
+fn the_login_of_a_named_index_is_in_variables() {
+    let project = Project::new("");
+    let index = format!(
+        "[tool.uv]\npackage = false\n[[tool.uv.index]]\nname = \"my-own\"\ndefault = true\nurl = \"{}\"\n",
+        private(&project)
+    );
+    project.write_project("repo", "shop", "\"alpha\"", &index);
+    let login = [
+        ("UV_INDEX_MY_OWN_USERNAME", "ada"),
+        ("UV_INDEX_MY_OWN_PASSWORD", "s3cr@t"),
+    ];
+    let lock = Command::new(uv())
+        .args(["lock", "--quiet"])
+        .current_dir(project.repo())
+        .envs(login)
+        .output()
+        .expect("uv");
+    assert!(lock.status.success(), "{}", said(&lock));
+    project.commit();
+    project.configure("  package_manager: uv\n");
+    let refused = rendering(&project, "refused").output().expect("pystrano");
+    assert!(
+        said(&refused).contains("packages cannot be fetched: "),
+        "{}",
+        said(&refused)
+    );
+    let output = rendering(&project, "out").envs(login).output();
+    let found = well(&project, &output.expect("pystrano"), "out");
+    assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
+}
+
+fn with(url: &str, login: &str) -> String {
+    url.replace("//", &format!("//{login}@"))
+}
+
+/// In lists of requirements: of an index, and of a file.
+#[test]
+fn logins_in_a_list_are_used_and_stay_there() {
+    let project = Project::new("");
+    let simple = private(&project);
+    let index = with(&simple, "ada:${SHOP_PASSWORD}");
+    project.write(
+        "repo/requirements.txt",
+        &format!("--index-url {index}\nalpha\n"),
+    );
+    project.commit();
+    let output = rendering(&project, "list")
+        .env("SHOP_PASSWORD", "s3cr%40t")
+        .output();
+    let found = well(&project, &output.expect("pystrano"), "list");
+    assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
+
+    let file = with(&simple, LOGIN).replace("/simple/", "/files/old-1.0-py3-none-any.whl");
+    project.write("repo/requirements.txt", &format!("old @ {file}\n"));
+    project.commit();
+    let output = rendering(&project, "file").output();
+    let found = well(&project, &output.expect("pystrano"), "file");
+    assert_eq!(found, ["old==1.0"]);
+}
+
+/// No command line of ours has it, and the host does not get it. git clones from any web server.
+#[test]
+fn the_login_of_a_dependency_in_git_stays_here() {
+    let project = Project::new("");
+    project.write_project("part", "part", "", "");
+    let part = project.path("part");
+    git(&part, &["init", "--quiet", "--initial-branch=main"]);
+    git(&part, &["add", "--all"]);
+    git(&part, &["commit", "--quiet", "--message=Part"]);
+    let served = project.path("index/part.git").display().to_string();
+    git(&part, &["clone", "--quiet", "--bare", ".", &served]);
+    git(served.as_ref(), &["update-server-info"]);
+    let real = Command::new("sh").args(["-c", "command -v git"]).output();
+    let real = String::from_utf8(real.expect("sh").stdout).expect("UTF-8");
+    let calls = project.path("calls");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' --no-checkout '*) echo \"$*\" >>'{}' ;; esac\nexec {} \"$@\"\n",
+        calls.display(),
+        real.trim()
+    );
+    project.write("bin/git", &script);
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(project.path("bin/git"), mode).expect("a mode");
+    let url = with(&private(&project), LOGIN).replace("/simple/", "/part.git");
+    project.write("repo/requirements.txt", &format!("part @ git+{url}\n"));
+    project.commit();
+    let mut command = rendering(&project, "git");
+    let path = std::env::var("PATH").expect("a PATH");
+    command.env("PATH", format!("{}:{path}", project.path("bin").display()));
+    let found = well(&project, &command.output().expect("pystrano"), "git");
+    assert_eq!(found, ["part==1.0"]);
+    let calls = fs::read_to_string(calls).expect("calls of git");
+    assert!(
+        calls.contains("/part.git") && !calls.contains("s3cr"),
+        "{calls}"
+    );
+}
+
+/// The variables of pip come before its files, and where Python has no pip they are read all the same.
+#[test]
+fn the_index_is_the_one_that_pip_would_ask() {
+    let project = Project::new("beta\n");
+    let nowhere = "http://127.0.0.1:9/simple/";
+    project.write(
+        "home/.config/pip/pip.conf",
+        &format!("[global]\nindex-url = {nowhere}\n[download]\nindex-url = {nowhere}\n"),
+    );
+    let render = |output: &str| {
+        let mut command = rendering(&project, output);
+        command.env("PIP_INDEX_URL", project.index());
+        command
+    };
+    let output = render("variable").output().expect("pystrano");
+    assert_eq!(well(&project, &output, "variable"), ["beta==2.5"]);
+
+    project.write(
+        "home/.config/pip/pip.conf",
+        &format!(
+            "[global]\nindex-url = {}\n[wheel]\nindex-url = {nowhere}\n",
+            project.index()
+        ),
+    );
+    project.write("repo/requirements.txt", "beta==2.0\n");
+    project.commit();
+    let output = rendering(&project, "file").output().expect("pystrano");
+    assert_eq!(well(&project, &output, "file"), ["beta==2.0"]);
+
+    let mut command = render("no-pip");
+    let real = Command::new("sh")
+        .args(["-c", "command -v python3"])
+        .output();
+    let real = String::from_utf8(real.expect("sh").stdout).expect("UTF-8");
+    let script = format!(
+        "#!/bin/sh\ncase $* in '-m pip '*) exit 1 ;; esac\nexec {} \"$@\"\n",
+        real.trim()
+    );
+    project.write("bin/python3", &script);
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(project.path("bin/python3"), mode).expect("a mode");
+    project.write("repo/requirements.txt", "alpha\n");
+    project.commit();
+    let path = std::env::var("PATH").expect("a PATH");
+    command.env("PATH", format!("{}:{path}", project.path("bin").display()));
+    let output = command.output().expect("pystrano");
+    let found = well(&project, &output, "no-pip");
+    assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
+}
+
+/// A connection that ends in the middle of a file is no file: it is fetched again.
+#[test]
+fn half_a_package_is_fetched_again() {
+    let project = Project::new("beta\n");
+    let output = rendering(&project, "out")
+        .env(
+            "PIP_INDEX_URL",
+            project.index().replace("/simple/", "/cut/simple/"),
+        )
+        .output()
+        .expect("pystrano");
+    assert_eq!(well(&project, &output, "out"), ["beta==2.5"]);
+}
+
+/// All that changes what is installed makes it be resolved again.
+#[test]
+fn settings_and_included_files_count() {
+    let project = Project::new("-r\tbase.txt\n");
+    project.write("repo/base.txt", "beta\n");
+    let resolved = |name: &str| {
+        project.commit();
+        let unpacked = project.unpack(&project.payload(name), &format!("unpacked-{name}"));
+        packages(&unpacked)
+    };
+    assert_eq!(resolved("first"), ["beta==2.5"]);
+    project.write("repo/base.txt", "beta\nold\n");
+    assert_eq!(resolved("included"), ["beta==2.5", "old==1.0"]);
+    project.write(
+        "repo/pyproject.toml",
+        "[tool.uv]\nconstraint-dependencies = [\"beta<2.5\"]\n",
+    );
+    assert_eq!(resolved("settings"), ["beta==2.0", "old==1.0"]);
+}
+
+/// Hashes that stand in an included file are those of what is installed.
+#[test]
+fn hashes_of_an_included_file_count() {
+    let project = Project::new("-r base.txt\n");
+    let hash = "0".repeat(64);
+    let list = format!("beta==2.0 --hash=sha256:{hash}\n");
+    project.write("repo/base.txt", &list);
+    project.commit();
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("requirements.txt has no hash of beta-2.0-py3-none-any.whl"),
+        "{stopped}"
+    );
+}
