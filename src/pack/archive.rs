@@ -14,20 +14,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
-/// Passes bytes on, counted and summed.
-pub struct Summing<W> {
-    inner: W,
+/// Passes bytes on that are read or written, counted and summed.
+pub struct Summing<T> {
+    inner: T,
     digest: Sha256,
     pub size: u64,
 }
 
-impl<W> Summing<W> {
-    pub fn new(inner: W) -> Self {
+impl<T> Summing<T> {
+    pub fn new(inner: T) -> Self {
         Summing {
             inner,
             digest: Sha256::new(),
             size: 0,
         }
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        self.size += bytes.len() as u64;
     }
 
     /// The SHA-256 of all that went through, in hexadecimal.
@@ -36,11 +41,18 @@ impl<W> Summing<W> {
     }
 }
 
+impl<R: Read> Read for Summing<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.count(&bytes[..read]);
+        Ok(read)
+    }
+}
+
 impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        self.size += written as u64;
+        self.count(&bytes[..written]);
         Ok(written)
     }
 
@@ -141,17 +153,15 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-/// Packs a text, and files by their names in the archive.
+/// Packs a text and files, each by its name in the archive.
 pub fn pack_files(
-    text: Option<(&str, &str)>,
+    (name, text): (&str, &str),
     files: &[(String, PathBuf)],
     out: impl Write,
 ) -> io::Result<()> {
     let mut archive = Builder::new(out);
-    if let Some((name, text)) = text {
-        let mut header = header(EntryType::Regular, 0o644, text.len() as u64);
-        archive.append_data(&mut header, name, text.as_bytes())?;
-    }
+    let mut header = header(EntryType::Regular, 0o644, text.len() as u64);
+    archive.append_data(&mut header, name, text.as_bytes())?;
     for (name, path) in files {
         add_file(&mut archive, Path::new(name), path, 0o644)?;
     }
@@ -169,12 +179,9 @@ pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(out);
     for part in parts {
         let mut header = header(EntryType::Regular, 0o644, part.size);
-        let mut reader = SummedReader {
-            inner: part.open()?,
-            digest: Sha256::new(),
-        };
+        let mut reader = Summing::new(part.open()?);
         archive.append_data(&mut header, part.name, &mut reader)?;
-        if sum(reader.digest) != part.sha256 {
+        if reader.sum() != part.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, DAMAGED));
         }
     }
@@ -204,17 +211,4 @@ pub fn find_parts(path: &Path) -> io::Result<Vec<Part>> {
         });
     }
     Ok(parts)
-}
-
-struct SummedReader<R> {
-    inner: R,
-    digest: Sha256,
-}
-
-impl<R: Read> Read for SummedReader<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(bytes)?;
-        self.digest.update(&bytes[..count]);
-        Ok(count)
-    }
 }

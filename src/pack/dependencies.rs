@@ -268,7 +268,7 @@ impl Resolver<'_> {
             .collect();
         files.sort();
         let made = self.cache.add_part(DEPENDENCIES, |out| {
-            archive::pack_files(Some(("requirements.txt", &list)), &files, out)
+            archive::pack_files(("requirements.txt", &list), &files, out)
         })?;
         (self.note)(&format!("Packed {count} packages for {}", self.target));
         Ok(made)

@@ -88,7 +88,7 @@ fn with_system(
         files.push((name, path));
     }
     let made = cache.add_part(SYSTEM, |out| {
-        archive::pack_files(Some(("Packages", &index)), &files, out)
+        archive::pack_files(("Packages", &index), &files, out)
     })?;
     note(&format!(
         "Packed {} Debian packages for {release} on {architecture}",

@@ -205,10 +205,9 @@ pub fn wanted_python(server: &Server, tree: &Path) -> Option<u32> {
         let Ok(text) = fs::read_to_string(directory.join(".python-version")) else {
             continue;
         };
-        let minor = text
-            .trim()
-            .trim_start_matches("cpython-")
-            .strip_prefix("3.")?;
+        let mut lines = text.lines().map(str::trim);
+        let version = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+        let minor = version.trim_start_matches("cpython-").strip_prefix("3.")?;
         return minor.split(['.', '-']).next()?.parse().ok();
     }
     None

@@ -8,10 +8,14 @@ use super::target::Target;
 use crate::credentials::{decode, mask};
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// The uv that payloads carry, and that is installed here where there is none.
 pub const UV: &str = "0.13.9";
+
+/// The first version of uv that can be used here.
+const OLDEST: [u32; 2] = [0, 13];
 
 /// What runs on this machine to make dependencies.
 pub struct Tools {
@@ -37,7 +41,7 @@ const SETTINGS: [(&str, &[&str]); 4] = [
 
 impl Tools {
     pub fn find(cache: &Cache) -> Result<Self, Fault> {
-        let uv = if Program::is_there("uv") {
+        let uv = if is_new("uv") {
             PathBuf::from("uv")
         } else {
             own_uv(cache)?
@@ -203,10 +207,20 @@ fn pip_settings() -> Result<HashMap<String, String>, Fault> {
     Ok(settings)
 }
 
+/// Whether a uv is there, runs, and has the options that it is given.
+fn is_new(uv: impl AsRef<OsStr>) -> bool {
+    let printed = Program::new(uv).arg("--version").output();
+    printed.is_ok_and(|text| {
+        let version = text.split_whitespace().nth(1).unwrap_or_default();
+        let numbers = version.split('.').map_while(|number| number.parse().ok());
+        numbers.collect::<Vec<u32>>()[..] >= OLDEST[..]
+    })
+}
+
 fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
     let directory = cache.tools().join(format!("uv-{UV}"));
     let uv = directory.join("bin/uv");
-    if Program::is_there(&uv) {
+    if is_new(&uv) {
         return Ok(uv);
     }
     let failed = |fault| Fault::NoUv(Box::new(fault));

@@ -59,6 +59,9 @@ impl From<Fault> for Unbuilt {
 /// Build tools are at least as new as these, which know the Pythons of today.
 const TOOLS: &str = "2026-11-01T00:00:00Z";
 
+/// So many of the files that cannot be fetched are named.
+const SHOWN: usize = 5;
+
 impl Wheels<'_> {
     /// The wheels of packages; of those that have none, the reasons go to `misfits`.
     pub fn get(
@@ -146,7 +149,11 @@ impl Wheels<'_> {
         }
         if !missing.is_empty() {
             (self.note)(&format!("Fetching {} packages", missing.len()));
-            let reasons = self.tools.fetch(&missing, self.indexes)?;
+            let mut reasons = self.tools.fetch(&missing, self.indexes)?;
+            if reasons.len() > SHOWN {
+                let more = reasons.split_off(SHOWN).len();
+                reasons.push(format!("{more} more"));
+            }
             if !reasons.is_empty() {
                 return Err(Fault::Fetch { reasons });
             }

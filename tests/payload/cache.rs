@@ -3,7 +3,6 @@
 use super::names;
 use super::project::{Project, RENDER, git, said};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -151,34 +150,14 @@ fn a_full_disk_leaves_nothing_behind() {
 fn a_push_in_between_changes_nothing() {
     let project = Project::new("beta\n");
     let asked = git(&project.repo(), &["rev-parse", "HEAD"]);
-    let real = Command::new("sh")
-        .args(["-c", "command -v git"])
-        .output()
-        .expect("sh")
-        .stdout;
-    let real = String::from_utf8(real).expect("UTF-8");
-    let real = real.trim();
     let commit = format!(
-        "{real} -C '{}' -c user.name=Ada -c user.email=a@b commit -q --allow-empty -m Later",
+        "git -C '{}' -c user.name=Ada -c user.email=a@b commit -q --allow-empty -m Later",
         project.repo().display()
     );
-    project.write(
-        "bin/git",
-        &format!("#!/bin/sh\ncase \" $* \" in *' clone '*) {commit} ;; esac\nexec {real} \"$@\"\n"),
-    );
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(project.path("bin/git"), mode).expect("a mode");
-    let mut render = project.rendering("cache", "out");
-    let path = render
-        .get_envs()
-        .find(|(name, _)| *name == "PATH")
-        .and_then(|(_, path)| path);
-    let path = format!(
-        "{}:{}",
-        project.path("bin").display(),
-        path.expect("a PATH").to_string_lossy()
-    );
-    let output = render.env("PATH", path).output().expect("pystrano");
+    let script = format!("case \" $* \" in *' clone '*) {commit} ;; esac");
+    let path = project.path_with("git", &script);
+    let output = project.rendering("cache", "out").env("PATH", path).output();
+    let output = output.expect("pystrano");
     assert!(output.status.success(), "{}", said(&output));
     let script = fs::read_to_string(project.path("out/a/deploy.sh")).expect("a script");
     assert!(

@@ -3,7 +3,6 @@
 use super::packages;
 use super::project::{Project, git, said, uv};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 const LOGIN: &str = "ada:s3cr%40t";
@@ -107,24 +106,19 @@ fn the_login_of_a_dependency_in_git_stays_here() {
     let served = project.path("index/part.git").display().to_string();
     git(&part, &["clone", "--quiet", "--bare", ".", &served]);
     git(served.as_ref(), &["update-server-info"]);
-    let real = Command::new("sh").args(["-c", "command -v git"]).output();
-    let real = String::from_utf8(real.expect("sh").stdout).expect("UTF-8");
     let calls = project.path("calls");
-    let script = format!(
-        "#!/bin/sh\ncase \" $* \" in *' --no-checkout '*) echo \"$*\" >>'{}' ;; esac\nexec {} \"$@\"\n",
-        calls.display(),
-        real.trim()
+    let path = project.path_with(
+        "git",
+        &format!(
+            "case \" $* \" in *' --no-checkout '*) echo \"$*\" >>'{}' ;; esac",
+            calls.display()
+        ),
     );
-    project.write("bin/git", &script);
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(project.path("bin/git"), mode).expect("a mode");
     let url = with(&private(&project), LOGIN).replace("/simple/", "/part.git");
     project.write("repo/requirements.txt", &format!("part @ git+{url}\n"));
     project.commit();
-    let mut command = rendering(&project, "git");
-    let path = std::env::var("PATH").expect("a PATH");
-    command.env("PATH", format!("{}:{path}", project.path("bin").display()));
-    let found = well(&project, &command.output().expect("pystrano"), "git");
+    let output = rendering(&project, "git").env("PATH", path).output();
+    let found = well(&project, &output.expect("pystrano"), "git");
     assert_eq!(found, ["part==1.0"]);
     let calls = fs::read_to_string(calls).expect("calls of git");
     assert!(
@@ -162,23 +156,12 @@ fn the_index_is_the_one_that_pip_would_ask() {
     let output = rendering(&project, "file").output().expect("pystrano");
     assert_eq!(well(&project, &output, "file"), ["beta==2.0"]);
 
-    let mut command = render("no-pip");
-    let real = Command::new("sh")
-        .args(["-c", "command -v python3"])
-        .output();
-    let real = String::from_utf8(real.expect("sh").stdout).expect("UTF-8");
-    let script = format!(
-        "#!/bin/sh\ncase $* in '-m pip '*) exit 1 ;; esac\nexec {} \"$@\"\n",
-        real.trim()
-    );
-    project.write("bin/python3", &script);
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(project.path("bin/python3"), mode).expect("a mode");
+    let script = "case $* in '-m pip '*) exit 1 ;; esac";
+    let path = project.path_with("python3", script);
     project.write("repo/requirements.txt", "alpha\n");
     project.commit();
-    let path = std::env::var("PATH").expect("a PATH");
-    command.env("PATH", format!("{}:{path}", project.path("bin").display()));
-    let output = command.output().expect("pystrano");
+    let output = render("no-pip").env("PATH", path).output();
+    let output = output.expect("pystrano");
     let found = well(&project, &output, "no-pip");
     assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
 }
@@ -230,4 +213,18 @@ fn hashes_of_an_included_file_count() {
         stopped.contains("requirements.txt has no hash of beta-2.0-py3-none-any.whl"),
         "{stopped}"
     );
+}
+
+/// Its options are not those of today.
+#[test]
+fn an_old_uv_is_left_alone() {
+    let project = Project::new("beta\n");
+    let old = "case $* in --version) echo uv 0.9.18; exit ;; esac; exit 2";
+    let path = project.path_with("uv", old);
+    let output = rendering(&project, "out")
+        .env("PIP_INDEX_URL", project.index())
+        .env("PATH", path)
+        .output()
+        .expect("pystrano");
+    assert_eq!(well(&project, &output, "out"), ["beta==2.5"]);
 }

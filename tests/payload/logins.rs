@@ -137,7 +137,6 @@ fn dependencies_that_are_no_packages_of_an_index() {
 fn the_python_of_a_project_is_that_of_its_payload() {
     let project = Project::new("");
     project.write_project("repo", "shop", "\"fast\"", "[tool.uv]\npackage = false\n");
-    project.write("repo/.python-version", "3.11.4\n");
     let lock = std::process::Command::new(super::project::uv())
         .args(["lock", "--quiet", "--python", "3"])
         .current_dir(project.repo())
@@ -146,11 +145,17 @@ fn the_python_of_a_project_is_that_of_its_payload() {
         .output()
         .expect("uv");
     assert!(lock.status.success(), "{}", said(&lock));
-    project.commit();
     project.configure("  package_manager: uv\n");
     project.replace_config("  python: \"3.13\"\n", "");
-    let unpacked = project.unpack(&project.payload("out"), "unpacked");
-    let wheels = super::names(&unpacked.join("dependencies/wheels"));
-    let wheel = "fast-3.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
-    assert_eq!(wheels[0], wheel);
+    for minor in [11, 13] {
+        let text = format!("# ours\n3.{minor}.4\n3.12\n");
+        project.write("repo/.python-version", &text);
+        project.commit();
+        let name = format!("out-{minor}");
+        let unpacked = project.unpack(&project.payload(&name), &format!("unpacked-{minor}"));
+        let wheels = super::names(&unpacked.join("dependencies/wheels"));
+        let tag = format!("cp3{minor}-cp3{minor}");
+        let wheel = format!("fast-3.1-{tag}-manylinux_2_17_x86_64.manylinux2014_x86_64.whl");
+        assert_eq!(wheels[0], wheel);
+    }
 }

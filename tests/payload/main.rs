@@ -1,6 +1,8 @@
 //! `render --payload` and what `delivery: push` sends: code and wheels of one commit.
 
 mod cache;
+#[path = "../sandbox/executable.rs"]
+mod executable;
 mod hostile;
 mod indexes;
 mod install;

@@ -1,5 +1,6 @@
 //! An app in a repository, its config, and a package index of its own.
 
+use crate::executable;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
@@ -216,6 +217,17 @@ impl Project {
             .env("GIT_CONFIG_VALUE_0", "always")
             .env_remove("PIP_FIND_LINKS");
         command
+    }
+
+    /// A PATH with a program that runs a script before it does what it does.
+    pub fn path_with(&self, name: &str, script: &str) -> String {
+        let text = format!(
+            "#!/bin/sh\n{script}\nPATH='{}' exec {name} \"$@\"\n",
+            path()
+        );
+        fs::create_dir_all(self.path("bin")).expect("a directory");
+        executable::write(&self.path(&format!("bin/{name}")), &text);
+        format!("{}:{}", self.path("bin").display(), path())
     }
 
     /// This program as a shell starts it, whose script ends with `exec "$0" "$@"`.

@@ -112,9 +112,10 @@ impl App<'_> {
             return shown(inner);
         }
         let is_member = self.checkout.has(&directory.join("pyproject.toml"));
-        match file_name(file) == "uv.lock" && is_member {
-            true => "uv.lock".to_owned(),
-            false => "../".repeat(directory.components().count()) + &shown(file),
+        if file_name(file) == "uv.lock" && is_member {
+            "uv.lock".to_owned()
+        } else {
+            "../".repeat(directory.components().count()) + &shown(file)
         }
     }
 
@@ -157,22 +158,22 @@ impl App<'_> {
                 shown(&file)
             ));
         }
-        let server = match answers.is_fastapi() {
-            true => "uvicorn",
-            false => "gunicorn",
+        let server = if answers.is_fastapi() {
+            "uvicorn"
+        } else {
+            "gunicorn"
         };
         if names_package(self.checkout, &file, server) == Some(false) {
-            let add = match file.extension().is_some_and(|kind| kind == "txt") {
-                true => format!("add the line `{server}`"),
-                false => {
-                    let manager = file
-                        .file_stem()
-                        .filter(|_| file.extension() == Some("lock".as_ref()));
-                    format!(
-                        "run `{} add {server}`",
-                        manager.map_or("uv".into(), OsStr::to_string_lossy)
-                    )
-                }
+            let add = if file.extension().is_some_and(|kind| kind == "txt") {
+                format!("add the line `{server}`")
+            } else {
+                let manager = file
+                    .file_stem()
+                    .filter(|_| file.extension() == Some("lock".as_ref()));
+                format!(
+                    "run `{} add {server}`",
+                    manager.map_or("uv".into(), OsStr::to_string_lossy)
+                )
             };
             notes.push(format!(
                 "warning: {} has no {server}, which the unit starts; {add}, or read `pystrano man faq` where the repository is not yours",
@@ -430,9 +431,10 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
     let is_package = checkout
         .read(&directory.join("pyproject.toml"))
         .is_some_and(|text| text.contains("[build-system]"));
-    let root = match is_package && file.starts_with(&source) {
-        true => &source,
-        false => directory,
+    let root = if is_package && file.starts_with(&source) {
+        &source
+    } else {
+        directory
     };
     app.module = module_name(file, root, &object);
     Some(app)

@@ -18,7 +18,7 @@ struct Deployment<'a> {
 struct Gunicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
-    root: String,
+    root: &'a str,
     socket: &'a str,
 }
 
@@ -27,7 +27,7 @@ struct Gunicorn<'a> {
 struct Uvicorn<'a> {
     target: &'a Target,
     answers: &'a Answers,
-    root: String,
+    root: &'a str,
     socket: &'a str,
 }
 
@@ -36,7 +36,7 @@ struct Uvicorn<'a> {
 struct Socket<'a> {
     target: &'a Target,
     answers: &'a Answers,
-    root: String,
+    root: &'a str,
     service: &'a str,
 }
 
@@ -45,7 +45,7 @@ struct Socket<'a> {
 struct Worker<'a> {
     target: &'a Target,
     answers: &'a Answers,
-    root: String,
+    root: &'a str,
     part: &'a str,
     command: &'a str,
 }
@@ -68,7 +68,7 @@ pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
 
 /// The starter units, each with the path of its file.
 pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>, Error> {
-    let root = answers.root();
+    let root = &answers.root();
     let [service, socket, ..] = &answers.unit_files()[..] else {
         unreachable!("a service and its socket are always written");
     };
@@ -77,24 +77,25 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
     let [service_name, socket_name] =
         [service_name, socket_name].map(|name| name.to_string_lossy());
     let socket_name = &*socket_name;
-    let web = match answers.is_fastapi() {
-        false => line_ended(Gunicorn {
+    let web = if answers.is_fastapi() {
+        line_ended(Uvicorn {
             target,
             answers,
-            root: root.clone(),
+            root,
             socket: socket_name,
-        })?,
-        true => line_ended(Uvicorn {
+        })?
+    } else {
+        line_ended(Gunicorn {
             target,
             answers,
-            root: root.clone(),
+            root,
             socket: socket_name,
-        })?,
+        })?
     };
     let text = line_ended(Socket {
         target,
         answers,
-        root: root.clone(),
+        root,
         service: &service_name,
     })?;
     let mut units = vec![(service.clone(), web), (socket.clone(), text)];
@@ -103,7 +104,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
         let text = line_ended(Worker {
             target,
             answers,
-            root: root.clone(),
+            root,
             part,
             command: &command,
         })?;

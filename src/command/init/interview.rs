@@ -56,9 +56,10 @@ impl<'a> Interview<'a> {
         // inquire and crossterm would otherwise read NO_COLOR on their own.
         let colored = report::stderr_is_colored();
         crossterm::style::force_color_output(colored);
-        inquire::set_global_render_config(match colored {
-            true => RenderConfig::default_colored(),
-            false => RenderConfig::empty(),
+        inquire::set_global_render_config(if colored {
+            RenderConfig::default_colored()
+        } else {
+            RenderConfig::empty()
         });
         Interview {
             given: &arguments.given,
@@ -111,9 +112,10 @@ impl<'a> Interview<'a> {
         default: String,
     ) -> Result<String, PromptError> {
         let is_optional = matches!(question.kind, Kind::Optional(_));
-        let placeholder = match default.is_empty() && !is_optional {
-            true => PLACEHOLDER.to_owned(),
-            false => default.clone(),
+        let placeholder = if default.is_empty() && !is_optional {
+            PLACEHOLDER.to_owned()
+        } else {
+            default.clone()
         };
         let answer = match self.given.get(question) {
             Some(given) => given.trim().to_owned(),
@@ -140,9 +142,10 @@ impl<'a> Interview<'a> {
 
     /// Notes what is wrong with the answer to a question.
     pub fn refuse(&mut self, name: &str, message: &Message) {
-        let of = match self.defaulted.contains(&name) {
-            true => "the default of ",
-            false => "",
+        let of = if self.defaulted.contains(&name) {
+            "the default of "
+        } else {
+            ""
         };
         let about = format!("{of}{}", option(name));
         self.wrong.push(message.about(&about));
@@ -156,9 +159,10 @@ impl<'a> Interview<'a> {
                 "there is no terminal to ask on, and no {}",
                 options.join(", ")
             );
-            let help = match self.takes_defaults {
-                true => "give them as options",
-                false => "give them as options, or take the defaults with --yes",
+            let help = if self.takes_defaults {
+                "give them as options"
+            } else {
+                "give them as options, or take the defaults with --yes"
             };
             self.wrong.push(Message::new(what, help));
         }
@@ -167,9 +171,10 @@ impl<'a> Interview<'a> {
 }
 
 fn fail(wrong: Vec<Message>) -> Result<(), Error> {
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Options(wrong)),
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Options(wrong))
     }
 }
 

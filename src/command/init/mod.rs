@@ -52,9 +52,12 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     let config = super::config_path(cli, target)?;
     let checkout = Checkout::open(arguments.from.as_deref())?;
     let mut interview = Interview::new(arguments);
-    let may_replace = |path: &Path| match path.exists() && !arguments.force {
-        true => interview::overwrite(&path.to_string_lossy(), arguments.yes),
-        false => Ok(true),
+    let may_replace = |path: &Path| {
+        if path.exists() && !arguments.force {
+            interview::overwrite(&path.to_string_lossy(), arguments.yes)
+        } else {
+            Ok(true)
+        }
     };
     if !may_replace(&config)? {
         return Ok(false);
@@ -100,9 +103,10 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
 
     let mut drafts = Vec::new();
     for unit in units {
-        match unit.is_written() || may_replace(&unit.path)? {
-            true => drafts.push(unit),
-            false => report::result(format_args!("kept {}", unit.path.display())),
+        if unit.is_written() || may_replace(&unit.path)? {
+            drafts.push(unit)
+        } else {
+            report::result(format_args!("kept {}", unit.path.display()))
         }
     }
     if !keeps_env {
@@ -155,9 +159,10 @@ fn slug(name: &str) -> String {
             _ => slug += &format!("{:x}", u32::from(character)),
         }
     }
-    match slug.starts_with(['.', '-']) {
-        true => format!("app{slug}"),
-        false => slug,
+    if slug.starts_with(['.', '-']) {
+        format!("app{slug}")
+    } else {
+        slug
     }
 }
 
