@@ -16,6 +16,8 @@ struct Deploy<'a> {
     /// Names the app's record on the host.
     app: String,
     records: &'static str,
+    /// What only this app may have on the host, as `setup.sh` records it.
+    claims: Vec<String>,
     /// Something secret was left out.
     redacted: bool,
     /// Without the login.
@@ -150,6 +152,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         server,
         app: record_name(&server.app),
         records: RECORDS,
+        claims: claims(server),
         redacted: redact && (env.is_some() || hides_password),
         source_code_url,
         login,
@@ -220,6 +223,20 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     .render()?;
     // Askama drops the last newline of a template.
     Ok(script + "\n")
+}
+
+fn claims(server: &Server) -> Vec<String> {
+    let mut claims = vec![
+        format!("root {}", &*server.project_root),
+        format!("venv {}", &*server.venv_dir),
+    ];
+    claims.extend(
+        server
+            .service_file
+            .iter()
+            .map(|unit| format!("unit {}", unit.name)),
+    );
+    claims
 }
 
 /// Whether the packages of the app, or uv for its command, come with its payload.

@@ -44,24 +44,19 @@
 	}
 {%- endif %}
 
-	# check_promotion: what a rollback needs of that, too.
+	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
+	# host is not used.
 	check_promotion() {
-		check_owner root "$root"
-		check_owner venv {{ server.venv_dir }}
-{%- for unit in server.service_file %}
-		check_owner unit {{ unit.name }}
-{%- endfor %}
+		records={{ records }}
+		taken=$(grep -rxF{% for claim in claims %} -e {{ claim }}{% endfor %} "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
+		if [ -n "$taken" ]; then
+			taken=${taken#"$records/"}
+			die 3 "${taken#*:* } belongs to ${taken%%:*} on this host; give $app one of its own, then run setup.sh"
+		fi
 {%- if server.health_check_url.is_some() %}
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 {%- endif %}
 {%- if !services.is_empty() %}
 		check_services
 {%- endif %}
-	}
-
-	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
-	check_owner() {
-		records={{ records }}
-		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
-		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
 	}

@@ -14,7 +14,7 @@
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
-			name_holder "waits for the other servers ($1)"
+			name_holder "waits for the controller ($1)"
 			event "phase $1"
 			read_order || :
 			name_holder
@@ -45,7 +45,7 @@
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
-		name_holder 'has promoted and waits for the other servers'
+		name_holder 'waits for the controller (promoted)'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'

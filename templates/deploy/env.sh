@@ -49,8 +49,8 @@ EOF
 			ln -s "$through" "$state/.env"
 			mv -f "$state/.env" "$shared/"
 		fi
-		for name in $(good_releases); do
-			! has_env "$name" || rm -rf "$shared/.env.$name"
+		for old in "$shared"/.env.*; do
+			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # of an earlier version
 		done
 	}
 

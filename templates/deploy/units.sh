@@ -3,13 +3,17 @@
 		"$@"{% for unit in services %} {{ unit.name }}{% endfor %}
 	}
 
-	# service_properties NAME...: prints a line with them for each of these units.
+	# service_properties NAME...: prints a line with them for each of these units. One that reloads is active.
 	service_properties() {
-		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+		{
+			IFS=,
+			of_services systemctl show "--property=$*"
+		} | awk -v RS= -F '\n' -v names="$*" '
 			{
 				split("", value)
 				for (i = 1; i <= NF; i++)
 					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				sub("reloading", "active", value["ActiveState"])
 				count = split(names, name, " ")
 				for (i = 1; i <= count; i++)
 					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
@@ -122,7 +126,7 @@ EOF
 
 	# service_states: a new invocation means that systemd had to start a unit again.
 	service_states() {
-		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+		service_properties Id ActiveState InvocationID
 	}
 
 	# services_hold: all are active, and still as they were after the restart.

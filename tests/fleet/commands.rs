@@ -96,7 +96,7 @@ fn status_tells_when_commits_differ_which_units_are_down_and_what_a_lock_waits_f
     let status = fleet.run(&["status"]);
     fleet.write("h2/go", "");
     assert_eq!(ran_of(child), 0);
-    let told = " waits for the other servers (ready), pid ";
+    let told = " waits for the controller (ready), pid ";
     let line = status
         .stdout
         .lines()

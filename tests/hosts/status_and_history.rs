@@ -110,7 +110,7 @@ fn status_and_history_tell_of_all_hosts_what_each_of_them_has() {
     let parts = [
         " deploy 20",
         " since 20",
-        " waits for the other servers (ready), pid ",
+        " waits for the controller (ready), pid ",
     ];
     assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     hosts[1].root("rm /home/deploy/held");

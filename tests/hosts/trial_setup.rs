@@ -359,7 +359,7 @@ fn magallanes_8_a_strict_umask_decides_no_mode() {
 const MADE: &str = "cd /; find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano \
      ! -path '*/pystrano/lock' ! -path '*/pystrano/output' -printf '%p %y %m %u %l\n' | sort
      find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano/apps -type f -exec sha256sum {} + | sort
-     sort var/lib/pystrano/kept/demo/production/*; systemctl is-enabled one.service two.service 2>&1";
+     sort var/lib/pystrano/kept/demo/production/*; systemctl is-enabled one.service two.service worker.service 2>&1";
 
 /// Two states of a config take turns. Each setup is killed with all that it started, at one place after
 /// another; then either state is set up again, and the host looks as if nobody had been killed.
@@ -375,7 +375,15 @@ fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
             .unit(0)
             .replace("Description=", &format!("Description={unit} "));
         fs::write(directory.join(&service), text).expect("a unit");
-        project.set_server(0, "service_file", &service);
+        // And one of both states, which is to start when the host does at any time.
+        let target = ["multi-user.target", "graphical.target"][number];
+        fs::write(
+            directory.join("deploy/demo/production/worker.service"),
+            format!("[Service]\nExecStart=/bin/sleep {number}\n[Install]\nWantedBy={target}\n"),
+        )
+        .expect("a unit");
+        let both = format!("{service}; deploy/demo/production/worker.service");
+        project.set_server(0, "service_file", &both);
         let own = format!("secret-{unit}");
         fs::write(directory.join(&own), unit.repeat(2000)).expect("a secret");
         fs::create_dir_all(directory.join(unit)).expect("a directory");
@@ -424,8 +432,10 @@ fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
              until [ $(wc -l </root/out) -ge {lines} ] || ! systemctl is-active -q victim; do :; done 2>/dev/null
              sleep 0.{pause:03}
              if systemctl is-active -q victim; then systemctl kill -s KILL --kill-whom=all victim; echo killed; fi
-             while systemctl is-active -q victim; do :; done; systemctl reset-failed victim 2>/dev/null || :
-             visudo -qc; {whole}"
+             # Until all of its processes are gone, the lock may be held.
+             until case $(systemctl show -P ActiveState victim) in inactive | failed) ;; *) false ;; esac; do :; done
+             systemctl reset-failed victim 2>/dev/null || :
+             visudo -qc && systemctl -q is-enabled worker.service && {{ {whole}; }}"
         ));
         kills += usize::from(killed.contains("killed"));
         // The killed one is run again, or what was there before.

@@ -47,7 +47,7 @@ const STAND_INS: [(&str, &str); 15] = [
     ),
     (
         "systemctl",
-        "case $1 in\nenable) : >\"$SANDBOX/enabled\" ;;\nshow)\n[ -e \"$SANDBOX/enabled\" ] && echo UnitFileState=enabled || echo UnitFileState=disabled\n\
+        "case $1 in\nreenable) : >\"$SANDBOX/enabled\" ;;\nshow)\n[ -e \"$SANDBOX/enabled\" ] && echo UnitFileState=enabled || echo UnitFileState=disabled\n\
          echo NeedDaemonReload=no\n;;\nesac",
     ),
     (

@@ -347,19 +347,16 @@ EOF
 		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
-	# check_promotion: what a rollback needs of that, too.
+	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
+	# host is not used.
 	check_promotion() {
-		check_owner root "$root"
-		check_owner venv /home/deploy/.venv
-		check_owner unit gunicorn.service
-		check_services
-	}
-
-	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
-	check_owner() {
 		records=/var/lib/pystrano/apps
-		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
-		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
+		taken=$(grep -rxF -e 'root /home/deploy/apps/example-django-app' -e 'venv /home/deploy/.venv' -e 'unit gunicorn.service' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
+		if [ -n "$taken" ]; then
+			taken=${taken#"$records/"}
+			die 3 "${taken#*:* } belongs to ${taken%%:*} on this host; give $app one of its own, then run setup.sh"
+		fi
+		check_services
 	}
 
 	# ---- clone
@@ -511,8 +508,8 @@ EOF
 			ln -s "$through" "$state/.env"
 			mv -f "$state/.env" "$shared/"
 		fi
-		for name in $(good_releases); do
-			! has_env "$name" || rm -rf "$shared/.env.$name"
+		for old in "$shared"/.env.*; do
+			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # of an earlier version
 		done
 	}
 
@@ -849,13 +846,17 @@ EOF
 		"$@" gunicorn.service
 	}
 
-	# service_properties NAME...: prints a line with them for each of these units.
+	# service_properties NAME...: prints a line with them for each of these units. One that reloads is active.
 	service_properties() {
-		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+		{
+			IFS=,
+			of_services systemctl show "--property=$*"
+		} | awk -v RS= -F '\n' -v names="$*" '
 			{
 				split("", value)
 				for (i = 1; i <= NF; i++)
 					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				sub("reloading", "active", value["ActiveState"])
 				count = split(names, name, " ")
 				for (i = 1; i <= count; i++)
 					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
@@ -968,7 +969,7 @@ EOF
 
 	# service_states: a new invocation means that systemd had to start a unit again.
 	service_states() {
-		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+		service_properties Id ActiveState InvocationID
 	}
 
 	# services_hold: all are active, and still as they were after the restart.
@@ -1338,7 +1339,7 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
-			name_holder "waits for the other servers ($1)"
+			name_holder "waits for the controller ($1)"
 			event "phase $1"
 			read_order || :
 			name_holder
@@ -1366,7 +1367,7 @@ EOF
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
-		name_holder 'has promoted and waits for the other servers'
+		name_holder 'waits for the controller (promoted)'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'

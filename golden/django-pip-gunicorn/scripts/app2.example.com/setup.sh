@@ -1030,8 +1030,8 @@ WantedBy=multi-user.target
 			file=/etc/systemd/system/$unit
 			new=$file.new
 			print_unit "$unit" >"$new"
-			# Its links are those of its [Install]: enable_unit makes them anew.
-			isolated systemctl disable --quiet -- "$unit" >/dev/null 2>&1 || :
+			mkdir -p "$state/relink"
+			: >"$state/relink/$unit"
 			mv -f "$new" "$file"
 			new=''
 		done
@@ -1052,13 +1052,19 @@ WantedBy=multi-user.target
 		*LoadState=bad-setting* | *LoadState=error*) die 1 "systemd does not load $1; see: systemctl status $1" ;;
 		esac
 		case $properties in
-		*UnitFileState=disabled* | *UnitFileState=*-runtime*)
-			message=$(systemctl enable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
-			outcome=changed
-			;;
+		*UnitFileState=disabled* | *UnitFileState=*-runtime*) link_unit "$1" ;;
 		*TriggeredBy=?*.*) ;; # by a unit that does
 		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
 		esac
+		# Its [Install] may be another than before, also if an earlier setup was killed here.
+		[ ! -e "$state/relink/$1" ] || link_unit "$1"
+	}
+
+	# link_unit UNIT: the links that its [Install] names, and no older ones.
+	link_unit() {
+		message=$(systemctl reenable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
+		rm -f "$state/relink/$1"
+		outcome=changed
 	}
 
 	# verify_units: what systemd would refuse is not installed; what it would ignore is a warning.

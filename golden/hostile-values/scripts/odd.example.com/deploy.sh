@@ -350,20 +350,17 @@ EOF
 		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
-	# check_promotion: what a rollback needs of that, too.
+	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
+	# host is not used.
 	check_promotion() {
-		check_owner root "$root"
-		check_owner venv '/home/deploy/.venv & co'
-		check_owner unit 'odd@1.service'
+		records=/var/lib/pystrano/apps
+		taken=$(grep -rxF -e 'root /home/deploy/apps/odd name; rm -rf $HOME/'\''quoted'\''' -e 'venv /home/deploy/.venv & co' -e 'unit odd@1.service' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
+		if [ -n "$taken" ]; then
+			taken=${taken#"$records/"}
+			die 3 "${taken#*:* } belongs to ${taken%%:*} on this host; give $app one of its own, then run setup.sh"
+		fi
 		command -v curl >/dev/null || die 3 'curl is missing, and health_check_url needs it; run setup.sh first'
 		check_services
-	}
-
-	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
-	check_owner() {
-		records=/var/lib/pystrano/apps
-		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
-		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
 	}
 
 	# ---- clone
@@ -511,8 +508,8 @@ EOF
 			ln -s "$through" "$state/.env"
 			mv -f "$state/.env" "$shared/"
 		fi
-		for name in $(good_releases); do
-			! has_env "$name" || rm -rf "$shared/.env.$name"
+		for old in "$shared"/.env.*; do
+			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # of an earlier version
 		done
 	}
 
@@ -820,13 +817,17 @@ EOF
 		"$@" 'odd@1.service'
 	}
 
-	# service_properties NAME...: prints a line with them for each of these units.
+	# service_properties NAME...: prints a line with them for each of these units. One that reloads is active.
 	service_properties() {
-		of_services systemctl show "$(printf -- '--property=%s' "$(printf '%s,' "$@")")" | awk -v RS= -F '\n' -v names="$*" '
+		{
+			IFS=,
+			of_services systemctl show "--property=$*"
+		} | awk -v RS= -F '\n' -v names="$*" '
 			{
 				split("", value)
 				for (i = 1; i <= NF; i++)
 					value[substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+				sub("reloading", "active", value["ActiveState"])
 				count = split(names, name, " ")
 				for (i = 1; i <= count; i++)
 					printf "%s%s", value[name[i]], (i < count ? " " : "\n")
@@ -939,7 +940,7 @@ EOF
 
 	# service_states: a new invocation means that systemd had to start a unit again.
 	service_states() {
-		service_properties Id ActiveState InvocationID | sed 's/ reloading / active /'
+		service_properties Id ActiveState InvocationID
 	}
 
 	# services_hold: all are active, and still as they were after the restart.
@@ -1351,7 +1352,7 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
-			name_holder "waits for the other servers ($1)"
+			name_holder "waits for the controller ($1)"
 			event "phase $1"
 			read_order || :
 			name_holder

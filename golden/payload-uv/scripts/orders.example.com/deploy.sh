@@ -303,17 +303,15 @@ EOF
 		report ok "Prepared release $release"
 	}
 
-	# check_promotion: what a rollback needs of that, too.
+	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
+	# host is not used.
 	check_promotion() {
-		check_owner root "$root"
-		check_owner venv /home/orders/.venv-orders
-	}
-
-	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
-	check_owner() {
 		records=/var/lib/pystrano/apps
-		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
-		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
+		taken=$(grep -rxF -e 'root /home/orders/apps/orders' -e 'venv /home/orders/.venv-orders' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
+		if [ -n "$taken" ]; then
+			taken=${taken#"$records/"}
+			die 3 "${taken#*:* } belongs to ${taken%%:*} on this host; give $app one of its own, then run setup.sh"
+		fi
 	}
 
 	# ---- payload: the code, and what it depends on, in one file
@@ -967,7 +965,7 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
-			name_holder "waits for the other servers ($1)"
+			name_holder "waits for the controller ($1)"
 			event "phase $1"
 			read_order || :
 			name_holder

@@ -292,17 +292,15 @@ EOF
 		report ok "Prepared release $release"
 	}
 
-	# check_promotion: what a rollback needs of that, too.
+	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
+	# host is not used.
 	check_promotion() {
-		check_owner root "$root"
-		check_owner venv /srv/site-venv
-	}
-
-	# check_owner KIND VALUE: setup.sh recorded it for no other app of this host.
-	check_owner() {
 		records=/var/lib/pystrano/apps
-		owner=$(grep -rlxF -e "$1 $2" "$records" 2>/dev/null | grep -vxF -e "$records/$app" | head -n 1)
-		[ -z "$owner" ] || die 3 "$2 belongs to ${owner#"$records/"} on this host; give $app one of its own, then run setup.sh"
+		taken=$(grep -rxF -e 'root /srv/site' -e 'venv /srv/site-venv' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
+		if [ -n "$taken" ]; then
+			taken=${taken#"$records/"}
+			die 3 "${taken#*:* } belongs to ${taken%%:*} on this host; give $app one of its own, then run setup.sh"
+		fi
 	}
 
 	# ---- clone
@@ -873,7 +871,7 @@ EOF
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
-			name_holder "waits for the other servers ($1)"
+			name_holder "waits for the controller ($1)"
 			event "phase $1"
 			read_order || :
 			name_holder
@@ -901,7 +899,7 @@ EOF
 	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
-		name_holder 'has promoted and waits for the other servers'
+		name_holder 'waits for the controller (promoted)'
 		event 'phase promoted'
 		if read_order && [ "$order" = revert ]; then
 			reason='another host failed'
