@@ -82,7 +82,7 @@ const NEW: &str = "20260104000000";
 const NEXT: &str = "20260105000000";
 
 /// Places tried of each kind in an everyday run.
-const SAMPLE: usize = 6;
+const SAMPLE: usize = 4;
 
 /// Tries all kinds of kill on the run that `words` start at `site`; release `sick` does not verify.
 fn kill(tally: &mut Tally, site: impl Fn() -> Site, words: &[&str], sick: &str) {

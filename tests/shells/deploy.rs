@@ -213,16 +213,16 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     run(&["dploy"], 2);
     run(&["rollback"], 0);
     assert_eq!(host.current().as_deref(), Some("20200101000000"));
-    for day in 1..=6 {
+    for day in 1..=3 {
         run(&["deploy", &format!("2026010{day}000000")], 0);
         assert_eq!(host.current(), Some(format!("2026010{day}000000")));
     }
     // What a killed run leaves.
     host.write("root/releases/.new-20260107000000/manage.py", "half");
     run(&["deploy"], 0);
-    run(&["deploy", "20260106000000"], 3);
+    run(&["deploy", "20260103000000"], 3);
     run(&["rollback"], 0);
-    assert_eq!(host.current().as_deref(), Some("20260106000000"));
+    assert_eq!(host.current().as_deref(), Some("20260103000000"));
     run(&["status", "facts=yes"], 0);
     if script.contains("restart_alone") {
         run(&["restart"], 0);
