@@ -4,6 +4,7 @@ use super::files::Files;
 use super::types::{Context, Value};
 use crate::diagnostics::{Diagnostics, Message, Position, quoted};
 use crate::yaml::{Entry, Kind, Node};
+use std::rc::Rc;
 
 /// The fields of `common` or of a server.
 #[derive(Default)]
@@ -115,6 +116,33 @@ impl<'r, 's> Reader<'r, 's> {
     /// Reports a mistake in the value of a field.
     pub fn error(&mut self, field: &str, message: Message) {
         self.diagnostics.error(self.position(field), message);
+    }
+
+    /// Reports a mistake in an item of a list, at the last one that is written so.
+    pub fn item_error(&mut self, field: &str, item: &str, message: Message) {
+        let position = self.item_position(field, item);
+        self.diagnostics.error(position, message);
+    }
+
+    /// Where an item stands; the position of its list where it is not written in one piece.
+    fn item_position(&self, field: &str, item: &str) -> Position {
+        let Some(node) = self.entry(field).map(|entry| &entry.value) else {
+            return self.at;
+        };
+        match &node.kind {
+            Kind::List(items) => {
+                let is_written_so = |node: &&Rc<Node>| match &node.kind {
+                    Kind::Text(text) => text.trim() == item,
+                    _ => false,
+                };
+                let found = items.iter().rfind(is_written_so);
+                found.map_or(node.start, |node| node.start)
+            }
+            _ => self
+                .diagnostics
+                .source
+                .find_item(item, node.start, node.end),
+        }
     }
 
     /// Reports a warning about the value of a field.

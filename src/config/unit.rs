@@ -123,7 +123,8 @@ impl Unit {
         Some(format!("{stem}{instance}.service"))
     }
 
-    fn is_oneshot(&self) -> bool {
+    /// Whether it ends by itself.
+    pub fn is_oneshot(&self) -> bool {
         self.section
             .value("Type")
             .is_some_and(|(kind, _)| kind == "oneshot")

@@ -172,7 +172,7 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
                     quoted(other)
                 )
             };
-            reader.error(field, Message::new(what, "leave one of them out"));
+            reader.item_error(field, path, Message::new(what, "leave one of them out"));
         }
     }
 }
@@ -310,7 +310,8 @@ fn started_units(server: &Server, reader: &mut Reader) {
         } else {
             "add its file to the list".to_owned()
         };
-        reader.error("service_file", Message::new(what, help));
+        let file = unit.path.to_string_lossy();
+        reader.item_error("service_file", &file, Message::new(what, help));
     }
 }
 
@@ -337,6 +338,14 @@ fn service(service: &Unit, server: &Server, reader: &mut Reader) {
             let message = Message::new(what, format!("write `User={user}`"));
             warn(&service.path, line, message);
         }
+    }
+    let timeout = section.value("TimeoutStartSec");
+    if let Some(("infinity" | "0", line)) = timeout.or_else(|| section.value("TimeoutSec"))
+        && !service.is_oneshot()
+    {
+        let what = "a deploy waits for this unit's start, however long it takes";
+        let message = Message::new(what, "write a time, such as `TimeoutStartSec=90`");
+        warn(&service.path, line, message);
     }
     let start = format!("`ExecStart={root}/current/.pystrano/run` before the app's command");
     for (path, line) in section.values("EnvironmentFile") {
