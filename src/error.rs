@@ -44,6 +44,11 @@ pub enum Error {
     Prompt { source: inquire::InquireError },
     #[error("{path} exists; overwrite it with --force, or remove it")]
     Exists { path: String },
+    #[error(
+        "{} is a link to {}, and init writes through none; make it a directory, or name the one that is meant with --deploy-config-dir",
+        shown_path(link).display(), plain(&target.to_string_lossy())
+    )]
+    DirectoryIsLink { link: PathBuf, target: PathBuf },
     #[error("--from: {} is not a directory; name a checkout of the app", path.display())]
     NoCheckout { path: PathBuf },
     #[error("{} is not a directory; name a new one", path.display())]

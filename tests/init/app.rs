@@ -298,6 +298,39 @@ fn apps_are_found_below_the_top() {
     }
 }
 
+/// Of what collectstatic wrote, a repository may have what it would not write again.
+#[test]
+fn static_files_that_the_repository_has_are_not_collected() {
+    let directory = checkout(&[
+        ("manage.py", MANAGE),
+        ("shop/wsgi.py", WSGI),
+        ("requirements.txt", "gunicorn\n"),
+        ("static/staticfiles.json", "{}\n"),
+    ]);
+    // Those of a build here are not in the repository.
+    let (lines, said) = init(&directory, &[]);
+    has(&lines, "collect_static_files: true");
+    assert!(!said.contains("staticfiles.json"), "{said}");
+    let git = |words: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let ran = git.args(words).current_dir(&directory).output();
+        assert!(ran.unwrap().status.success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "static"]);
+    let (lines, said) = init(&directory, &[]);
+    has(&lines, "collect_static_files: false");
+    assert!(
+        said.contains(
+            "as collectstatic made them (static/staticfiles.json), so they are not collected"
+        ),
+        "{said}"
+    );
+    let (lines, said) = init(&directory, &["--collect-static-files", "true"]);
+    has(&lines, "collect_static_files: true");
+    assert!(!said.contains("as collectstatic made them"), "{said}");
+}
+
 /// A worker has a unit of its own, in which no shell runs.
 #[test]
 fn a_worker_runs_beside_the_web_process() {

@@ -9,7 +9,7 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -367,6 +367,36 @@ fn files_that_exist_are_kept() {
     init(&directory, "shop", &["--app-port", "9000", "--force"]).success();
     assert_eq!(fs::read_to_string(here.join(".env")).unwrap(), "KEPT=1\n");
     assert!(read(&directory, "deploy/shop/production/shop-production.socket").contains(":9000"));
+}
+
+/// A link of a repository may lead anywhere.
+#[test]
+fn nothing_is_written_through_a_link() {
+    for (link, target) in [
+        ("deploy", "../elsewhere"),
+        ("deploy/shop", "../../elsewhere"),
+        ("deploy/shop/production", "nowhere\u{1b}[2J"),
+    ] {
+        let both = TempDir::new().unwrap();
+        fs::create_dir(both.path().join("elsewhere")).unwrap();
+        let directory = TempDir::new_in(&both).unwrap();
+        let path = directory.path().join(link);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, &path).unwrap();
+        let shown = target.replace('\u{1b}', "\u{fffd}");
+        init(&directory, "shop", &[])
+            .code(2)
+            .stderr(contains(format!(
+                "{link} is a link to {shown}, and init writes through none; make it a directory"
+            )));
+        assert_eq!(files(both.path()), usize::from(target.starts_with('n')));
+    }
+    // One that the command line names is meant.
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("configs")).unwrap();
+    symlink("configs", directory.path().join("ops")).unwrap();
+    init(&directory, "shop", &["--deploy-config-dir", "ops"]).success();
+    read(&directory, "configs/shop/production/deployment.yml");
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! What a checkout shows of the app: defaults for the questions, each with what it was found in.
 
 use super::checkout::{Checkout, file_name, normal};
+use super::git;
 use super::python_source::{assigned, assigns, module_name, string_in};
 use super::requirements::names_package;
 use crate::cli::questions::Answers;
-use crate::config::is_ssh;
-use crate::config::types::{Branch, Python, Rule};
-use crate::credentials;
+use crate::config::types::{Python, Rule};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +30,8 @@ pub struct App<'a> {
     /// `uv.lock`, or one that uv installs from by a command, or a `pyproject.toml` that describes a project.
     uv_file: Option<PathBuf>,
     alembic: Option<PathBuf>,
+    /// The list of Django's collected files, where the repository has them.
+    collected: Option<PathBuf>,
     /// `module:name`, from the app's directory.
     celery: Option<String>,
     /// What works off the tasks of Django's queues.
@@ -53,8 +54,15 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
     app.find_celery();
     app.find_worker();
     app.find_python();
-    app.find_git();
-    let files = [&app.uv_file, &app.requirements, &app.alembic];
+    app.remote = git::remote(checkout);
+    app.branch = git::branch(checkout);
+    app.find_collected();
+    let files = [
+        &app.uv_file,
+        &app.requirements,
+        &app.alembic,
+        &app.collected,
+    ];
     let files = files.into_iter().flatten().map(|file| shown(file));
     app.sources.extend(files);
     if app.remote.is_some() {
@@ -87,6 +95,9 @@ impl App<'_> {
             "worker_command" if answers.framework == self.framework => self.worker.clone(),
             "branch" => self.branch.clone(),
             "run_migrations" if is_fastapi => Some(self.alembic.is_some().to_string()),
+            "collect_static_files" if answers.framework == self.framework => {
+                self.collected.as_ref().map(|_| "false".to_owned())
+            }
             "migration_command" => {
                 let file = self.alembic.as_ref()?.strip_prefix(&self.directory).ok()?;
                 (file.as_os_str() != "alembic.ini")
@@ -185,6 +196,14 @@ impl App<'_> {
                 "note: manage.py names no settings; set DJANGO_SETTINGS_MODULE in the env file"
                     .to_owned(),
             );
+        }
+        if let Some(list) = &self.collected
+            && answers.collect_static_files == "false"
+        {
+            notes.push(format!(
+                "note: the repository has its static files as collectstatic made them ({}), so they are not collected",
+                shown(list)
+            ));
         }
         if self.is_asgi {
             notes.push(format!(
@@ -333,13 +352,13 @@ impl App<'_> {
         });
     }
 
-    fn find_git(&mut self) {
-        let read = |name: &str| self.checkout.read(&Path::new(".git").join(name));
-        self.remote = read("config").and_then(|text| origin(&text));
-        self.branch = read("HEAD").and_then(|text| {
-            let branch = text.trim().strip_prefix("ref: refs/heads/")?;
-            Branch::check(branch).is_ok().then(|| branch.to_owned())
-        });
+    /// Collected again, without the front end's build they would be fewer.
+    fn find_collected(&mut self) {
+        let mut files = self.checkout.files_in(&self.directory);
+        let found = files.find(|file| file_name(file) == "staticfiles.json");
+        let is_tracked =
+            |file: &&Path| git::tracks(self.checkout, file) && self.framework == "django";
+        self.collected = found.filter(is_tracked).map(Path::to_owned);
     }
 }
 
@@ -464,6 +483,7 @@ impl<'a> App<'a> {
             requirements: None,
             uv_file: None,
             alembic: None,
+            collected: None,
             celery: None,
             worker: None,
             remote: None,
@@ -471,26 +491,6 @@ impl<'a> App<'a> {
             python: None,
             sources: vec![shown(source)],
         }
-    }
-}
-
-/// The URL of the remote `origin`, if a host can clone it; without its password.
-fn origin(config: &str) -> Option<String> {
-    let mut lines = config.lines().map(str::trim);
-    lines.find(|line| *line == "[remote \"origin\"]")?;
-    let url = lines
-        .take_while(|line| !line.starts_with('['))
-        .find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (key.trim() == "url").then(|| value.trim().trim_matches('"'))
-        })?;
-    match url.split_once("://") {
-        Some((scheme @ ("https" | "http" | "git"), rest)) => {
-            let (authority, path) = rest.split_once('/')?;
-            let host = authority.rsplit('@').next()?;
-            Some(format!("{scheme}://{host}/{path}"))
-        }
-        _ => (is_ssh(url) && credentials::find(url).is_empty()).then(|| url.to_owned()),
     }
 }
 

@@ -9,6 +9,7 @@ mod app;
 mod checkout;
 pub mod escape;
 mod files;
+mod git;
 mod interview;
 mod ports;
 mod python_source;
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
 fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     let target = &arguments.target;
     let config = super::config_path(cli, target)?;
+    refuse_links(cli, &config)?;
     let checkout = Checkout::open(arguments.from.as_deref())?;
     let mut interview = Interview::new(arguments);
     let may_replace = |path: &Path| {
@@ -131,6 +133,25 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
         report::note(note);
     }
     Ok(true)
+}
+
+/// Refuses a link among the directories of the config: one in a repository may lead anywhere. The
+/// deploy directory may be one where the command line names it.
+fn refuse_links(cli: &Cli, config: &Path) -> Result<(), Error> {
+    let top = cli.deploy_config_dir.as_path();
+    let is_named = top.as_os_str() != "./deploy";
+    let directories = config
+        .ancestors()
+        .skip(1)
+        .take_while(|directory| directory.starts_with(top))
+        .filter(|directory| !(is_named && *directory == top));
+    for directory in directories {
+        if let Ok(target) = fs::read_link(directory) {
+            let link = directory.to_owned();
+            return Err(Error::DirectoryIsLink { link, target });
+        }
+    }
+    Ok(())
 }
 
 /// What defaults follow from.

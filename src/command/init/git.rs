@@ -1,0 +1,48 @@
+//! What git's own files say of a checkout.
+
+use super::checkout::Checkout;
+use crate::config::is_ssh;
+use crate::config::types::{Branch, Rule};
+use crate::credentials;
+use std::path::Path;
+
+/// Whether the index has a file: a build's output lies in many a checkout, and in few repositories.
+pub fn tracks(checkout: &Checkout, file: &Path) -> bool {
+    let index = read(checkout, "index").unwrap_or_default();
+    index.contains(&format!("{}\0", file.display()))
+}
+
+/// The URL of the remote `origin`, if a host can clone it; without its password.
+pub fn remote(checkout: &Checkout) -> Option<String> {
+    origin(&read(checkout, "config")?)
+}
+
+/// The branch that is checked out.
+pub fn branch(checkout: &Checkout) -> Option<String> {
+    let text = read(checkout, "HEAD")?;
+    let branch = text.trim().strip_prefix("ref: refs/heads/")?;
+    Branch::check(branch).is_ok().then(|| branch.to_owned())
+}
+
+fn read(checkout: &Checkout, name: &str) -> Option<String> {
+    checkout.read(&Path::new(".git").join(name))
+}
+
+fn origin(config: &str) -> Option<String> {
+    let mut lines = config.lines().map(str::trim);
+    lines.find(|line| *line == "[remote \"origin\"]")?;
+    let url = lines
+        .take_while(|line| !line.starts_with('['))
+        .find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == "url").then(|| value.trim().trim_matches('"'))
+        })?;
+    match url.split_once("://") {
+        Some((scheme @ ("https" | "http" | "git"), rest)) => {
+            let (authority, path) = rest.split_once('/')?;
+            let host = authority.rsplit('@').next()?;
+            Some(format!("{scheme}://{host}/{path}"))
+        }
+        _ => (is_ssh(url) && credentials::find(url).is_empty()).then(|| url.to_owned()),
+    }
+}
