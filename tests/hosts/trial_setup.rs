@@ -17,7 +17,7 @@ fn set_up() -> (Host, Project) {
 }
 
 /// Writes the handed-off script into the host's /root.
-fn hand_over(host: &Host, project: &Project) {
+pub fn hand_over(host: &Host, project: &Project) {
     project
         .run(&["render", "setup", "--output", "handoff"])
         .expect(0);

@@ -1,7 +1,8 @@
 //! Apps of several units: a socket, what answers on it, a worker, a timer, a path.
 
 use crate::setup::allowed;
-use crate::support::{App, Host, Image, Project, Repo, free_port};
+use crate::support::{App, Host, Image, Project, Repo, free_port, get};
+use crate::trial_setup::hand_over;
 use std::fs;
 
 /// What a service of the app says besides its command.
@@ -215,6 +216,23 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     project.run(&["deploy"]).expect(0);
 }
 
+/// Runs setup, which gets a signal when it calls systemctl with words like these.
+fn ended_at(host: &Host, project: &Project, words: &str, signal: &str) {
+    hand_over(host, project);
+    let systemctl = "/usr/local/bin/systemctl";
+    host.write(
+        systemctl,
+        format!(
+            "#!/bin/sh\ncase $* in {words}) /usr/bin/systemctl kill --signal={signal} ended ;; esac\n\
+             exec /usr/bin/systemctl \"$@\"\n"
+        ),
+    );
+    host.root(&format!("chmod 755 {systemctl}"));
+    let ended = host.exec("systemd-run --quiet --wait --collect --unit=ended sh /root/setup.sh");
+    assert_ne!(ended.code, 0, "{ended}");
+    host.root(&format!("rm {systemctl}"));
+}
+
 /// A unit that has its port to itself gets a socket, another one, and none again.
 #[test]
 fn an_app_without_a_socket_gets_one() {
@@ -260,10 +278,21 @@ fn an_app_without_a_socket_gets_one() {
         ("shop.socket", socket(project.ports[0])),
     ];
     with_units(&mut project, &renamed);
+    // A setup that is killed when the old ones have ended leaves the rest to the next one.
+    ended_at(&host, &project, "start*", "KILL --kill-whom=all");
+    get(project.ports[0], "/").expect_err("nothing runs");
     project.run(&["setup"]).expect(0);
+    assert_eq!(property(&host, "ActiveState", "shop.service"), "active");
     assert_eq!(property(&host, "LoadState", "demo.service"), "not-found");
     assert_eq!(property(&host, "LoadState", "demo.socket"), "not-found");
     assert!(project.page(0).contains("version=v2"));
+
+    // A signal waits until the app is back.
+    with_units(&mut project, &both);
+    ended_at(&host, &project, "stop* | *--now*", "TERM --kill-whom=main");
+    assert!(project.page(0).contains("version=v2"));
+    with_units(&mut project, &renamed);
+    project.run(&["setup"]).expect(0);
 
     // Without a socket again.
     let alone = service(

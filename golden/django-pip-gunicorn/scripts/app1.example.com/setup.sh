@@ -1102,8 +1102,9 @@ EOF
 	# files with content with --prune.
 	clear_leftovers() {
 		begin leftovers
-		left='' removed='' stopped=''
+		left='' removed=''
 		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
+		replace_services
 		while read -r kind value; do
 			case $kind in
 			unit) remove_unit "$value" ;;
@@ -1116,27 +1117,45 @@ $old
 EOF
 		write_record "$(print_claims)
 $left"
-		[ -z "$stopped" ] || [ ! -e "$root/current/" ] || start_services
 		if [ -n "$removed" ]; then
 			outcome=changed
 			finish_step "Removed what the config no longer has:$removed"
 		fi
 	}
 
-	# start_services: in place of what ran the app until now.
-	start_services() {
-		for unit in $services; do
-			systemctl is-active --quiet -- "$unit" || run systemctl start -- "$unit" ||
-				warn "could not start $unit in place of$stopped"
+	# replace_services stops those of them that run, and starts what runs the app in their place. After
+	# a kill in between the next setup starts it.
+	replace_services() {
+		set --
+		for unit in $(printf '%s\n' "$old" | sed -n 's/^unit //p'); do
+			file=/etc/systemd/system/$unit
+			if [ -f "$file" ] && [ ! -L "$file" ] && systemctl is-active --quiet -- "$unit"; then
+				set -- "$@" "$unit"
+			fi
 		done
+		if [ $# != 0 ]; then
+			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$*" >"$kept/stopped")
+		elif [ ! -e "$kept/stopped" ]; then
+			return 0
+		fi
+		if ! exchange_services "$@"; then
+			warn "could not start $services in place of $(cat "$kept/stopped")"
+		fi
+		rm -f "$kept/stopped"
 	}
+
+	# exchange_services UNIT...: a signal waits until the app is back.
+	exchange_services() (
+		trap '' HUP INT PIPE TERM
+		[ $# = 0 ] || run systemctl stop -- "$@" || :
+		[ ! -e "$root/current/" ] || run systemctl start -- gunicorn.service
+	)
 
 	# remove_unit UNIT: stopped, disabled, gone.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
-			! systemctl is-active --quiet -- "$1" || stopped="$stopped $1"
 			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
 			rm -f -- "$file"
 			run systemctl daemon-reload
