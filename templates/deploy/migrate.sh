@@ -15,6 +15,7 @@
 {%- endif %}
 		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
+		name_holder
 		unwatch_controller
 		report changed 'Applied database migrations'
 	}

@@ -10,6 +10,7 @@
 {%- endif %}
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 {%- if !services.is_empty() %}
@@ -20,8 +21,10 @@
 {%- else %}
 		elif ! switch_to back "$current"; then
 {%- endif %}
-{%- if !services.is_empty() %}
-			show_log
+{%- if services.is_empty() %}
+			failed 1
+{%- else %}
+			failed_with_log 1
 {%- endif %}
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"

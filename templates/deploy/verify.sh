@@ -30,11 +30,12 @@
 			sleep 0.2
 		done
 		warn_of_redirect
-{%- if !services.is_empty() %}
+{%- if services.len() == 1 %}
 		services_hold || return
 {%- endif %}
-{%- else if !services.is_empty() %}
-		# An app that cannot start is often noticed only after a while.
+{%- endif %}
+{%- if services.len() > 1 || !services.is_empty() && server.health_check_url.is_none() %}
+		# {% if server.health_check_url.is_some() %}The answer says nothing of the other units. {% endif %}What cannot start often ends only after a while.
 		looks=15
 		while [ "$looks" -gt 0 ]; do
 			sleep 0.2
@@ -48,5 +49,5 @@
 {%- for unit in triggers %}
 		trigger_holds {{ unit.name }} || return
 {%- endfor %}
-		report ok 'Verified that {% if server.health_check_url.is_some() %}the app answers{% else if services.len() == 1 %}the unit stays up{% else %}the units stay up{% endif %}'
+		report ok 'Verified that {% if server.health_check_url.is_some() %}the app answers{% if services.len() > 1 %} and the units stay up{% endif %}{% else if services.len() == 1 %}the unit stays up{% else %}the units stay up{% endif %}'
 	}

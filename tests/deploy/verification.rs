@@ -319,6 +319,56 @@ fn a_unit_that_dies_is_noticed_at_once() {
     assert_eq!(calls, 2, "{ran:?}");
 }
 
+/// The app's answer says nothing of a worker, which has its three seconds, too.
+#[test]
+fn a_worker_that_dies_after_the_app_answered_takes_the_release_back() {
+    let host = Sandbox::new();
+    let unit = "[Service]\nExecStart=/bin/true\n";
+    host.write("files/web.service", unit);
+    host.write("files/worker.service", unit);
+    let files = ["web.service", "worker.service"].map(|name| host.path("files").join(name));
+    host.configure(&format!(
+        "service_file: {};{}",
+        files[0].display(),
+        files[1].display()
+    ));
+    host.deployed("20260101000000");
+    // It is gone at the sixth look at a release that is called so.
+    let systemctl = host.read("bin/systemctl");
+    let dies = "case $(readlink \"$SANDBOX/root/current\")$unit in\n\t\t*release2worker.service)\n\t\t\techo >>\"$SANDBOX/looks\"\n\
+                \t\t\t[ \"$(wc -l <\"$SANDBOX/looks\")\" -lt 6 ] || state=failed\n\t\t\t;;\n\t\tesac\n\t\tcase $unit in\n\t\t-*)";
+    host.program(
+        "bin/systemctl",
+        &systemctl.replacen("case $unit in\n\t\t-*)", dies, 1),
+    );
+    let ran = host.run(&["sh"], &["deploy", "release2"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("worker.service did not stay up"),
+        "{ran:?}"
+    );
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+}
+
+/// Both reasons are told: that of the new release, and that of the old one.
+#[test]
+fn a_release_that_cannot_be_brought_back_is_told_why() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.fail("curl");
+    let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    let told = "did not answer with 200-399 within 1 s; its last answer was 500";
+    assert_eq!(ran.stderr.matches(told).count(), 2, "{ran:?}");
+    host.mend("curl");
+    // A step that fails without a reason has none of another step.
+    host.fail("restart");
+    let ran = host.run(&["sh"], &["deploy", "20260103000000"]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(!ran.stderr.contains(told), "{ran:?}");
+}
+
 #[test]
 fn a_masked_unit_stops_before_promotion() {
     let host = Sandbox::new();

@@ -1036,7 +1036,7 @@ EOF
 
 	verify() {
 		begin verify
-		# An app that cannot start is often noticed only after a while.
+		# What cannot start often ends only after a while.
 		looks=15
 		while [ "$looks" -gt 0 ]; do
 			sleep 0.2
@@ -1053,11 +1053,12 @@ EOF
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 			restart_services || : # it ran $release, and there is nothing else to run
 		elif ! { switch_to back "$current" && restart && verify; }; then
-			show_log
+			failed_with_log 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

@@ -736,6 +736,7 @@ EOF
 		run setsid "$releases/$release/.pystrano/run" "$venv/bin/alembic" upgrade head
 		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
+		name_holder
 		unwatch_controller
 		report changed 'Applied database migrations'
 	}
@@ -1132,11 +1133,17 @@ EOF
 			sleep 0.2
 		done
 		warn_of_redirect
-		services_hold || return
+		# The answer says nothing of the other units. What cannot start often ends only after a while.
+		looks=15
+		while [ "$looks" -gt 0 ]; do
+			sleep 0.2
+			services_hold || return
+			looks=$((looks - 1))
+		done
 		run_release || return
 		trigger_holds orders.socket || return
 		trigger_holds orders-report.timer || return
-		report ok 'Verified that the app answers'
+		report ok 'Verified that the app answers and the units stay up'
 	}
 
 	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
@@ -1165,11 +1172,12 @@ EOF
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 			restart_services || : # it ran $release, and there is nothing else to run
 		elif ! { switch_to back "$current" && restart && verify; }; then
-			show_log
+			failed_with_log 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

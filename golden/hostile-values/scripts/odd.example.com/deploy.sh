@@ -748,6 +748,7 @@ EOF
 		run setsid "$releases/$release/.pystrano/run" bash -c "$migration_command"
 		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
+		name_holder
 		unwatch_controller
 		report changed 'Applied database migrations'
 	}
@@ -1104,11 +1105,12 @@ EOF
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 			restart_services || : # it ran $release, and there is nothing else to run
 		elif ! { switch_to back "$current" && restart && verify; }; then
-			show_log
+			failed_with_log 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

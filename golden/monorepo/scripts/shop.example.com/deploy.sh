@@ -685,6 +685,7 @@ EOF
 		run setsid "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py migrate --noinput
 		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
+		name_holder
 		unwatch_controller
 		report changed 'Applied database migrations'
 	}
@@ -1022,7 +1023,7 @@ EOF
 
 	verify() {
 		begin verify
-		# An app that cannot start is often noticed only after a while.
+		# What cannot start often ends only after a while.
 		looks=15
 		while [ "$looks" -gt 0 ]; do
 			sleep 0.2
@@ -1038,11 +1039,12 @@ EOF
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 			restart_services || : # it ran $release, and there is nothing else to run
 		elif ! { switch_to back "$current" && restart && verify; }; then
-			show_log
+			failed_with_log 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

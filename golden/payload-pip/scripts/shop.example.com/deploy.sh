@@ -649,6 +649,7 @@ EOF
 		run setsid "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py migrate --noinput
 		copy=''
 		: >"$releases/$release/.pystrano/unfinished"
+		name_holder
 		unwatch_controller
 		report changed 'Applied database migrations'
 	}
@@ -982,11 +983,12 @@ EOF
 		failed_with_log "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 			restart_services || : # it ran $release, and there is nothing else to run
 		elif ! { switch_to back "$current" && restart && verify; }; then
-			show_log
+			failed_with_log 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi

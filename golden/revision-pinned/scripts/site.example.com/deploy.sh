@@ -640,9 +640,11 @@ EOF
 		failed "$1"
 		failed_step=$step
 		begin revert
+		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 		elif ! switch_to back "$current"; then
+			failed 1
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
