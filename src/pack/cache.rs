@@ -1,9 +1,12 @@
 //! What was made before: `$XDG_CACHE_HOME/pystrano`, or `~/.cache/pystrano`.
 
-#![expect(clippy::disallowed_methods, reason = "it reads what it keeps")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it reads what it keeps, and marks it as used"
+)]
 
 use super::{Fault, Made, Note, archive};
-use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, flock, futimens};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +15,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// So many files of a kind are kept, those that were used last, and all that a run may still send.
@@ -99,15 +102,7 @@ impl Cache {
     pub fn find(&self, kind: &str, name: &str) -> Option<PathBuf> {
         let path = self.path(kind, name);
         let file = File::open(&path).ok()?;
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_NOW,
-        };
-        let times = Timestamps {
-            last_access: now,
-            last_modification: now,
-        };
-        let _ = futimens(&file, &times);
+        let _ = file.set_modified(SystemTime::now());
         Some(path)
     }
 

@@ -18,14 +18,15 @@ def login(parts):
     # Of the indexes on the same server, the one that has most of the path in common.
     shared = lambda known: len(os.path.commonprefix([known[0].path, parts.path]))
     known = [known for known in LOGINS if origin(known[0]) == origin(parts)]
-    if known:
-        return max(known, key=shared)[1]
+    account = in_url(parts) or known and max(known, key=shared)[1]
+    if account and account[1]:
+        return account
     try:
         # By its path: then others may read it, as with pip.
-        known = netrc.netrc(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")).authenticators(parts.hostname)
+        own = netrc.netrc(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")).authenticators(parts.hostname)
     except (OSError, netrc.NetrcParseError):
-        known = None
-    return known and (known[0], known[2])
+        own = None
+    return (own[0], own[2]) if own else account
 
 
 def fetch(job):
@@ -33,7 +34,7 @@ def fetch(job):
     if parts.scheme not in ("http", "https"):
         return "%s is for no web server" % job["url"]
     request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
-    account = in_url(parts) or login(parts)
+    account = login(parts)
     if account:
         word = base64.b64encode(":".join(account).encode()).decode()
         request.add_unredirected_header("Authorization", "Basic " + word)

@@ -143,12 +143,6 @@ impl Program {
         let reason = ended.reason();
         Err(Fault::Program { program, reason })
     }
-
-    /// Whether it is there and runs.
-    pub fn is_there(name: impl AsRef<OsStr>) -> bool {
-        let version = Program::new(name).arg("--version").run();
-        version.is_ok_and(|ended| ended.is_success())
-    }
 }
 
 impl Ended {

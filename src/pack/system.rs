@@ -3,7 +3,7 @@
 
 use super::cache::{Cache, Work};
 use super::program::Program;
-use super::{Fault, Note, archive, parts_of, sum_whole};
+use super::{Failure, Fault, Note, archive, parts_of, sum_whole};
 use crate::config::Server;
 use crate::payload::{Packages, Payload, SYSTEM};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,35 +24,33 @@ pub fn add(
     release: &str,
     packages: impl Fn(&Server) -> Packages,
     note: Note,
-) -> Result<(), super::Failure> {
+) -> Result<(), Failure> {
+    let mut wanted: HashMap<String, Packages> = HashMap::new();
+    for server in servers.iter() {
+        if let Some(payload) = &server.payload {
+            let of_server = packages(server);
+            let all = wanted.entry(payload.sha256.clone()).or_default();
+            all.base.extend(of_server.base);
+            all.recommending.extend(of_server.recommending);
+        }
+    }
     let mut done: HashMap<String, Arc<Payload>> = HashMap::new();
-    for index in 0..servers.len() {
-        let Some(payload) = servers[index].payload.clone() else {
+    for (index, server) in servers.iter_mut().enumerate() {
+        let Some(payload) = &server.payload else {
             continue;
         };
-        let failed = |fault| super::Failure {
-            server: index,
-            fault,
-        };
-        let with_system = match done.get(&payload.sha256) {
+        let sum = payload.sha256.clone();
+        let made = match done.get(&sum) {
             Some(made) => Arc::clone(made),
             None => {
-                let mut wanted = Packages::default();
-                let shares = |server: &&Server| {
-                    let other = server.payload.as_ref();
-                    other.is_some_and(|other| other.sha256 == payload.sha256)
-                };
-                for server in servers.iter().filter(shares) {
-                    let of_server = packages(server);
-                    wanted.base.extend(of_server.base);
-                    wanted.recommending.extend(of_server.recommending);
-                }
-                let made = with_system(&payload, release, &wanted, note).map_err(failed)?;
-                done.insert(payload.sha256.clone(), Arc::clone(&made));
-                made
+                with_system(payload, release, &wanted[&sum], note).map_err(|fault| Failure {
+                    server: index,
+                    fault,
+                })?
             }
         };
-        servers[index].payload = Some(with_system);
+        server.payload = Some(Arc::clone(&made));
+        done.insert(sum, made);
     }
     Ok(())
 }
@@ -111,9 +109,8 @@ struct Apt<'a> {
 
 impl<'a> Apt<'a> {
     fn of(release: &'a str, architecture: &str, cache: &Cache, work: &Work) -> Result<Self, Fault> {
-        if !Program::is_there("apt-get") {
-            return Err(Fault::NoApt);
-        }
+        let apt = Program::new("apt-get").arg("--version").output();
+        apt.map_err(|_| Fault::NoApt)?;
         if !Path::new(KEYRING).exists() {
             return Err(Fault::NoKeyring { file: KEYRING });
         }
@@ -158,6 +155,7 @@ impl<'a> Apt<'a> {
             ("APT::Architectures::", architecture.to_owned()),
             ("APT::Sandbox::User", "root".to_owned()),
             ("APT::Install-Suggests", "false".to_owned()),
+            ("Acquire::ForceHash", "SHA256".to_owned()),
             ("Acquire::Languages", "none".to_owned()),
             ("Dir::Etc::sourcelist", path(&sources)),
             ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
@@ -207,12 +205,7 @@ impl<'a> Apt<'a> {
             let nowhere = format!("Dir::Cache::archives={}", self.nowhere.display());
             let list = install().args(["-o", &nowhere, "--print-uris", "--"]);
             let listed = self.run(list.args(&all))?;
-            files.extend(listed.lines().filter_map(|line| {
-                let (_, words) = line.strip_prefix('\'')?.split_once(' ')?;
-                let (name, words) = words.split_once(' ')?;
-                let sum = words.split_once("SHA256:").map(|(_, sum)| sum.trim());
-                Some((name.to_owned(), sum.map(str::to_owned)))
-            }));
+            files.extend(listed_files(&listed));
             self.run(install().args(["--download-only", "--"]).args(&all))?;
         }
         Ok(files)
@@ -238,6 +231,16 @@ impl<'a> Apt<'a> {
     }
 }
 
+/// The files that apt lists, as `'URL' NAME SIZE SHA256:SUM`, with their sums.
+fn listed_files(text: &str) -> impl Iterator<Item = (String, Option<String>)> {
+    text.lines().filter_map(|line| {
+        let (_, words) = line.strip_prefix('\'')?.split_once(' ')?;
+        let (name, words) = words.split_once(' ')?;
+        let sum = words.split_once("SHA256:").map(|(_, sum)| sum.trim());
+        Some((name.to_owned(), sum.map(str::to_owned)))
+    })
+}
+
 /// The mirrors that this machine has of Debian and of its security fixes, or Debian's own.
 fn mirrors() -> Result<(String, String), Fault> {
     let targets = ["indextargets", "--format", "$(REPO_URI)"];
@@ -250,4 +253,19 @@ fn mirrors() -> Result<(String, String), Fault> {
         find("/debian", "http://deb.debian.org/debian"),
         find("/debian-security", "http://deb.debian.org/debian-security"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_listed_with_their_sums() {
+        let text = "Reading package lists...\n\
+            'http://deb.debian.org/debian/pool/main/t/tree/tree_2.1%2b0_amd64.deb' tree_2.1+0_amd64.deb 52344 SHA256:0a1b\n\
+            'http://deb.debian.org/debian/pool/main/c/curl/curl_8.deb' curl_8.deb 1 MD5Sum:22\n";
+        let files: Vec<_> = listed_files(text).collect();
+        let tree = ("tree_2.1+0_amd64.deb".to_owned(), Some("0a1b".to_owned()));
+        assert_eq!(files, [tree, ("curl_8.deb".to_owned(), None)]);
+    }
 }

@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// What this machine would be as a target.
-pub struct Controller {
+struct Controller {
     python: u32,
     machine: String,
     /// `None` where it has another libc, or is no Linux.
@@ -38,23 +38,22 @@ print(sys.version_info[1], platform.machine() or '-', version if libc == 'glibc'
 
 impl Controller {
     /// Asks its `python3`.
-    pub fn ask() -> Result<Self, Fault> {
+    fn ask() -> Result<Self, Fault> {
         let answer = Program::python().args(["-c", ASK]).output()?;
-        let mut words = answer.split_whitespace();
-        let python = words.next().and_then(|minor| minor.parse().ok());
-        let machine = words.next().map(str::to_owned);
-        let glibc = words.next().and_then(|version| {
-            let minor = version.strip_prefix("2.")?.split('.').next()?;
-            minor.parse().ok()
-        });
-        match (python, machine) {
-            (Some(python), Some(machine)) => Ok(Controller {
-                python,
-                machine,
-                glibc,
-            }),
-            _ => Err(Fault::PythonAnswer { answer }),
-        }
+        let read = || {
+            let mut words = answer.split_whitespace();
+            Some(Controller {
+                python: words.next()?.parse().ok()?,
+                machine: words.next()?.to_owned(),
+                glibc: words.next().and_then(|version| {
+                    let minor = version.strip_prefix("2.")?.split('.').next()?;
+                    minor.parse().ok()
+                }),
+            })
+        };
+        read().ok_or_else(|| Fault::PythonAnswer {
+            answer: answer.clone(),
+        })
     }
 }
 
@@ -68,15 +67,10 @@ impl Target {
         platform: Option<&Platform>,
         wanted: Option<u32>,
     ) -> Result<(Self, bool), Fault> {
+        let minor = |python: &Python| python.version()?.strip_prefix("3.")?.parse().ok();
         let python = match python {
+            Some(python) => Some(minor(python).ok_or(Fault::UnknownPython)?),
             None => wanted,
-            Some(python) => Some(
-                python
-                    .version()
-                    .and_then(|version| version.strip_prefix("3."))
-                    .and_then(|minor| minor.parse().ok())
-                    .ok_or(Fault::UnknownPython)?,
-            ),
         };
         let target = |python, (machine, glibc): (&str, u32)| Target {
             python,
@@ -86,17 +80,13 @@ impl Target {
         if let (Some(python), Some(platform)) = (python, platform) {
             return Ok((target(python, platform.parts()), false));
         }
-        let controller = Controller::ask()?;
-        let python = python.unwrap_or(controller.python);
-        if let Some(platform) = platform {
-            return Ok((target(python, platform.parts()), true));
-        }
-        match (controller.machine.as_str(), controller.glibc) {
-            (machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => {
-                Ok((target(python, (machine, glibc)), true))
-            }
-            _ => Err(Fault::UnknownPlatform),
-        }
+        let own = Controller::ask()?;
+        let parts = match (platform, own.machine.as_str(), own.glibc) {
+            (Some(platform), ..) => platform.parts(),
+            (None, machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => (machine, glibc),
+            _ => return Err(Fault::UnknownPlatform),
+        };
+        Ok((target(python.unwrap_or(own.python), parts), true))
     }
 
     /// The Python, as `3.13`.

@@ -60,6 +60,7 @@ fn a_private_index_gets_the_login_that_pip_would_give() {
         "machine 127.0.0.1 login ada password s3cr@t\n",
     );
     well(render(&project, &private, "netrc"), "netrc");
+    well(render(&project, &with("ada"), "user"), "user");
 }
 
 /// Dependencies from repositories and from the app's own one.
