@@ -10,7 +10,12 @@
 	register_units() {
 		begin service
 		install_units
+{%- if triggers.is_empty() %}
 		for unit in $units; do
+{%- else %}
+		# Sockets, timers and paths first: systemd knows what they start once they are enabled.
+		for unit in $triggers $units; do
+{%- endif %}
 			enable_unit "$unit"
 		done
 		finish_step "Registered $units"

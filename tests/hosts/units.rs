@@ -89,7 +89,8 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     );
     host.root("systemctl daemon-reload; systemctl start foreign");
 
-    project.run(&["setup"]).expect(0);
+    // What a timer or a path starts need not start with the host.
+    project.run(&["setup"]).expect(0).hides("has no WantedBy");
     for trigger in ["demo.socket", "clean.timer", "inbox.path"] {
         host.root(&format!(
             "systemctl is-active {trigger}; systemctl is-enabled {trigger}"

@@ -1048,7 +1048,8 @@ WantedBy=timers.target
 	register_units() {
 		begin service
 		install_units
-		for unit in $units; do
+		# Sockets, timers and paths first: systemd knows what they start once they are enabled.
+		for unit in $triggers $units; do
 			enable_unit "$unit"
 		done
 		finish_step "Registered $units"
