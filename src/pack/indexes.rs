@@ -18,6 +18,9 @@ pub struct Index {
     pub url: String,
 }
 
+/// What the variables with an index's login end with.
+const LOGIN: [&str; 2] = ["USERNAME", "PASSWORD"];
+
 impl Index {
     /// Reads `URL` or `NAME=URL`.
     pub fn of(word: &str) -> Self {
@@ -41,19 +44,27 @@ impl Index {
         }
     }
 
+    /// The variable that uv reads for its name: `USERNAME` or `PASSWORD`.
+    fn variable(&self, what: &str) -> Option<String> {
+        let name = self.name.as_ref()?.to_uppercase();
+        let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        Some(format!("UV_INDEX_{name}_{what}"))
+    }
+
+    /// Whether a variable is a part of the login for its name.
+    pub fn has_variable(&self, variable: &str) -> bool {
+        let of_name = |what| self.variable(what).is_some_and(|own| own == variable);
+        LOGIN.into_iter().any(of_name)
+    }
+
     /// Its URL, and the user name and the password that variables have for its name, as uv reads them. They are empty
     /// where the URL has a login.
     pub fn login(&self) -> Option<[String; 3]> {
         if !self.url.starts_with("http") {
             return None;
         }
-        let of_name = |what: &str| {
-            let is_plain = |c: char| c.is_ascii_alphanumeric();
-            let name = self.name.as_ref()?.to_uppercase();
-            let name = name.replace(|c| !is_plain(c), "_");
-            env::var(format!("UV_INDEX_{name}_{what}")).ok()
-        };
-        let (username, password) = (of_name("USERNAME"), of_name("PASSWORD"));
+        let of_name = |what| env::var(self.variable(what)?).ok();
+        let [username, password] = LOGIN.map(of_name);
         let has_login = self.url.contains('@') || username.is_some() || password.is_some();
         has_login.then(|| {
             [
@@ -65,18 +76,31 @@ impl Index {
     }
 }
 
-/// Those in uv's settings: of a directory and those above it, up to the repository's top, and of this user.
+/// Whether a variable is a part of the login for the name of any index.
+pub fn is_login(variable: &str) -> bool {
+    let name = variable.strip_prefix("UV_INDEX_").unwrap_or_default();
+    LOGIN.into_iter().any(|what| name.ends_with(what))
+}
+
+/// Those in uv's settings of this user.
+pub fn of_user() -> Vec<Index> {
+    let directory = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let directory = directory.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".config")));
+    in_files(directory.map(|path| path.join("uv/uv.toml")))
+}
+
+/// Those in uv's settings of a directory and of those above it, up to the repository's top.
 pub fn of_settings(directory: &Path, tree: &Path) -> Vec<Index> {
-    let own = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    let own = own.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".config")));
-    directory
-        .ancestors()
-        .take_while(|path| path.starts_with(tree))
-        .flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name)))
-        .chain(own.map(|path| path.join("uv/uv.toml")))
-        .filter_map(|file| fs::read_to_string(file).ok())
-        .flat_map(|text| in_settings(&text))
-        .collect()
+    let directories = directory.ancestors();
+    let directories = directories.take_while(|path| path.starts_with(tree));
+    in_files(directories.flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))))
+}
+
+fn in_files(files: impl IntoIterator<Item = PathBuf>) -> Vec<Index> {
+    let texts = files
+        .into_iter()
+        .filter_map(|file| fs::read_to_string(file).ok());
+    texts.flat_map(|text| in_settings(&text)).collect()
 }
 
 /// Those in the text of a `uv.toml` or a `pyproject.toml`.
@@ -149,6 +173,10 @@ mod tests {
             ]
         );
         assert_eq!(variables(list).collect::<Vec<_>>(), ["PYSTRANO_NO_SUCH"]);
+        let named = Index::of("my-own=https://a/simple");
+        assert!(named.has_variable("UV_INDEX_MY_OWN_PASSWORD"));
+        assert!(!named.has_variable("UV_INDEX_OTHER_PASSWORD"));
+        assert!(is_login("UV_INDEX_OTHER_USERNAME") && !is_login("UV_INDEX_STRATEGY"));
         for (word, expected) in [
             ("own=https://a/?b=c", "own https://a/?b=c"),
             ("https://a/?b=c", " https://a/?b=c"),

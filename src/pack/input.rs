@@ -69,7 +69,10 @@ impl Resolver<'_> {
         else {
             return Err(self.missing(", nor a uv.lock above it"));
         };
-        let uv = tools.uv(self.tree, |_| false).arg("--project").arg(project);
+        let uv = tools
+            .uv(self.tree, indexes::is_login)
+            .arg("--project")
+            .arg(project);
         let uv = uv
             .args(["export", "--quiet", "--frozen", "--no-dev"])
             .args(["--format", "pylock.toml", "--no-header", "--no-annotate"]);

@@ -74,7 +74,7 @@ impl Tools {
 
     /// Indexes and directories of wheels that this user has named.
     pub fn indexes(&self) -> Vec<Index> {
-        let mut indexes = Vec::new();
+        let mut indexes = indexes::of_user();
         for (setting, variables) in &SETTINGS[..3] {
             let of_uv = variables.iter().filter_map(|name| env::var(name).ok());
             for words in of_uv.chain(self.pip_setting(setting)) {
@@ -128,7 +128,7 @@ impl Tools {
         let needed = |name: &str| match name {
             "SSH_AUTH_SOCK" => has("git+ssh"),
             name if name.starts_with("GIT_") => has("git+"),
-            name => indexes::variables(text).any(|named| named == name),
+            name => indexes::is_login(name) || indexes::variables(text).any(|named| named == name),
         };
         self.uv(directory, needed)
             .args(["pip", "compile", "--quiet", "--format", "pylock.toml"])
@@ -145,10 +145,17 @@ impl Tools {
     }
 
     /// uv that builds a wheel into `out`. Its build tools are no newer than `newest`, so that another day makes the same
-    /// bytes.
-    pub fn build(&self, source: &Path, out: &Path, newest: Option<&str>) -> Program {
+    /// bytes. They come from `indexes`, whose logins it gets.
+    pub fn build(
+        &self,
+        source: &Path,
+        out: &Path,
+        indexes: &[Index],
+        newest: Option<&str>,
+    ) -> Program {
+        let is_needed = |name: &str| indexes.iter().any(|index| index.has_variable(name));
         let mut uv = self
-            .uv(out, |_| false)
+            .uv(out, is_needed)
             .args(["build", "--quiet", "--wheel", "--no-create-gitignore"])
             .arg("--out-dir")
             .arg(out);
@@ -187,7 +194,7 @@ fn is_for_uv(name: &str) -> bool {
         "PATH" | "HOME" | "TMPDIR" | "NETRC" | "SSL_CERT_FILE" | "SSL_CERT_DIR" => true,
         "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" => true,
         "UV_PYTHON" | "UV_PROJECT" | "UV_PROJECT_ENVIRONMENT" => false,
-        name if name.starts_with("UV_") => name.starts_with("UV_INDEX_") || !is_secret,
+        name if name.starts_with("UV_") => !is_secret && !indexes::is_login(name),
         name => name.to_lowercase().ends_with("_proxy"),
     }
 }

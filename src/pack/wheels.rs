@@ -240,7 +240,9 @@ impl Wheels<'_> {
                 let directory = tempfile::tempdir_in(self.work.path())
                     .map_err(Fault::file("write in", self.work.path()))?;
                 let source = get(directory.path())?;
-                let (name, path) = self.build(&source, directory.path(), newest)?;
+                // It does not know the indexes of the repository.
+                let indexes = self.tools.indexes();
+                let (name, path) = self.build(&source, directory.path(), &indexes, newest)?;
                 let (sha256, _) = sum_file(&path).map_err(Fault::file("read", &path))?;
                 let path = self.keep(&path, &sha256)?;
                 let file = WheelFile { name, sha256 };
@@ -270,7 +272,7 @@ impl Wheels<'_> {
             self.note_build(&project);
             let out = self.work.path().join(format!("built-{}", wheels.len()));
             fs::create_dir(&out).map_err(Fault::file("create", &out))?;
-            let built = self.build(&tree.join(directory), &out, TOOLS);
+            let built = self.build(&tree.join(directory), &out, self.indexes, TOOLS);
             let built = built.and_then(|(name, path)| self.check_fit(&name).map(|()| path));
             wheels.push(built.map_err(|unbuilt| match unbuilt {
                 Unbuilt::Misfit(reason) => Fault::Project { project, reason },
@@ -282,17 +284,24 @@ impl Wheels<'_> {
     }
 
     /// Builds a wheel: its name, and where it is.
-    fn build(&self, source: &Path, out: &Path, newest: &str) -> Result<(String, PathBuf), Unbuilt> {
+    fn build(
+        &self,
+        source: &Path,
+        out: &Path,
+        indexes: &[Index],
+        newest: &str,
+    ) -> Result<(String, PathBuf), Unbuilt> {
         if source.is_dir() {
             // Some builds take over the times of files, which are those of the checkout.
             let touch = ["-exec", "touch", "-h", "-t", "198001010000", "{}", "+"];
             let find = Program::new("find").arg(source).args(touch);
             find.env("TZ", "UTC").output()?;
         }
-        let mut built = self.tools.build(source, out, Some(newest)).run()?;
+        let build = |newest| self.tools.build(source, out, indexes, newest).run();
+        let mut built = build(Some(newest))?;
         // An index may not say when its files were published.
         if !built.is_success() && built.errors.contains("exclude-newer") {
-            built = self.tools.build(source, out, None).run()?;
+            built = build(None)?;
         }
         if !built.is_success() {
             let reason = format!("could not be built: {}", built.reason());

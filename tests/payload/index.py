@@ -16,6 +16,7 @@ def build_wheel(directory, settings=None, metadata=None):
         add(info + "/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: %(tag)s\\n")
         add(info + "/RECORD", "")
     assert "SSH_AUTH_SOCK" not in os.environ and "CANARY" not in os.environ
+    assert not any(variable.endswith("_PASSWORD") for variable in os.environ)
     open("left-by-the-build", "w").close()
     return name
 '''

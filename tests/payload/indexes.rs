@@ -32,7 +32,8 @@ fn well(project: &Project, output: &Output, name: &str) -> Vec<String> {
     packages(&unpacked)
 }
 
-/// As uv does: the login of an index that the project names is in variables of that name.
+/// As uv does: the login of an index that the project names is in variables of that name. Code of packages from there
+/// that is built has no use for it, and does not get it.
 #[test]
 fn the_login_of_a_named_index_is_in_variables() {
     let project = Project::new("");
@@ -40,7 +41,7 @@ fn the_login_of_a_named_index_is_in_variables() {
         "[tool.uv]\npackage = false\n[[tool.uv.index]]\nname = \"my-own\"\ndefault = true\nurl = \"{}\"\n",
         private(&project)
     );
-    project.write_project("repo", "shop", "\"alpha\"", &index);
+    project.write_project("repo", "shop", "\"alpha\", \"pure\"", &index);
     let login = [
         ("UV_INDEX_MY_OWN_USERNAME", "ada"),
         ("UV_INDEX_MY_OWN_PASSWORD", "s3cr@t"),
@@ -62,7 +63,7 @@ fn the_login_of_a_named_index_is_in_variables() {
     );
     let output = rendering(&project, "out").envs(login).output();
     let found = well(&project, &output.expect("pystrano"), "out");
-    assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
+    assert_eq!(found, ["alpha==1.0", "beta==2.5", "pure==0.6"]);
 }
 
 fn with(url: &str, login: &str) -> String {
