@@ -22,9 +22,9 @@
 		elif ! switch_to back "$current"; then
 {%- endif %}
 {%- if services.is_empty() %}
-			failed 1
+			failed 5
 {%- else %}
-			failed_with_log 1
+			failed_with_log 5
 {%- endif %}
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"

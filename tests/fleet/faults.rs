@@ -147,9 +147,11 @@ fn why_a_host_that_was_called_off_does_not_run_is_told() {
     let ran = ran(child);
     assert_eq!(ran.code(), 5, "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
-    let told = "h1 | ✗ verify failed with exit status 5\n";
-    assert!(ran.stderr.contains(told), "{ran:?}");
-    let told = "h1: it does not run as it should, look at it; verify failed";
+    let reason =
+        "http://127.0.0.1:8000/ did not answer with 200-399 within 1 s; its last answer was 500\n";
+    let told = format!("h1 | ✗ verify failed with exit status 5: {reason}");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+    let told = "h1: it does not run as it should, look at it; verify failed: http";
     assert!(ran.stderr.contains(told), "{ran:?}");
 }
 

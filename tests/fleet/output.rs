@@ -213,6 +213,7 @@ fn the_summary_tells_that_packages_changed() {
     }
     std::fs::remove_dir_all(fleet.path(&format!("h1/{packages}/app-1.0.dist-info")))
         .expect("packages");
+    fleet.write("order", "");
     let ran = fleet.run(&["deploy", "--json"]);
     assert_eq!(
         ran.summary()["hosts"][0]["packages"],

@@ -695,7 +695,7 @@ EOF
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 		elif ! switch_to back "$current"; then
-			failed 1
+			failed 5
 			log doubt
 			conclude 5 doubt "$release failed, and $current could not be brought back; look at this host now"
 		fi
