@@ -235,7 +235,7 @@ fn whatever_fails_after_a_canary_all_serve_the_same_release() {
         host.root(link) != old
             && host
                 .read("/home/deploy/demo/.pystrano/lock")
-                .contains("has promoted and waits")
+                .contains("waits for the controller (promoted)")
     };
     while !waits(&fleet.hosts[0]) {
         assert!(
