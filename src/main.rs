@@ -22,6 +22,8 @@ mod ssh;
 mod yaml;
 
 use clap::Parser;
+#[cfg(fuzzing)]
+pub use fuzz::{dotenv, events, known_hosts, redactor, yaml};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
