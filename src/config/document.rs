@@ -31,30 +31,8 @@ pub fn servers(
     let common = common(root.entry("common"), diagnostics);
     let version = root.entry("config_version").or(common.version);
     check_version(version, root.start, diagnostics);
-    let items = match root.entry(SERVERS) {
-        None => {
-            let what = "there is no `servers` list";
-            let message = Message::new(what, "add `servers:` with `- host:`");
-            diagnostics.error(root.start, message);
-            &Vec::new()
-        }
-        Some(list) => match &list.value.kind {
-            Kind::List(items) => {
-                if items.is_empty() {
-                    let help = "add `- host:` for each server";
-                    let message = Message::new("`servers` is empty", help);
-                    diagnostics.error(list.key_position, message);
-                }
-                items
-            }
-            _ => {
-                let what = format!("`servers` is {}", list.value.describe());
-                let help = "write a list: one `- host:` for each server";
-                diagnostics.error(list.key_position, Message::new(what, help));
-                &Vec::new()
-            }
-        },
-    };
+    check_list(root, diagnostics);
+    let items = written_servers(root);
     let none = Layer::default();
     // What every server overrides is checked as well.
     Server::read(
@@ -86,7 +64,7 @@ pub fn servers(
             validate::same(first, &server, &mut reader);
         }
         addresses.push(validate::Address {
-            is_known: reader.is_valid("host") && reader.is_valid("port"),
+            is_known: reader.are_valid(&["host", "port"]),
             at: item.start,
             // A host under `common` is written once: then the entries of the servers are the places.
             host: reader.position("host").max(item.start),
@@ -144,6 +122,24 @@ fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
         let what = format!("unknown key {}", quoted(key));
         diagnostics.error(entry.key_position, Message::new(what, help));
     }
+}
+
+/// Reports a list of servers that is missing, empty or no list.
+fn check_list(root: &Node, diagnostics: &mut Diagnostics) {
+    let Some(list) = root.entry(SERVERS) else {
+        let help = "add `servers:` with `- host:`";
+        let message = Message::new("there is no `servers` list", help);
+        return diagnostics.error(root.start, message);
+    };
+    let message = match &list.value.kind {
+        Kind::List(items) if !items.is_empty() => return,
+        Kind::List(_) => Message::new("`servers` is empty", "add `- host:` for each server"),
+        _ => {
+            let what = format!("`servers` is {}", list.value.describe());
+            Message::new(what, "write a list: one `- host:` for each server")
+        }
+    };
+    diagnostics.error(list.key_position, message);
 }
 
 fn check_version(entry: Option<&Entry>, start: Position, diagnostics: &mut Diagnostics) {

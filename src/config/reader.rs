@@ -113,6 +113,11 @@ impl<'r, 's> Reader<'r, 's> {
         !self.refused.contains(&field) && !self.missing.contains(&field)
     }
 
+    /// The same for several fields.
+    pub fn are_valid(&self, fields: &[&str]) -> bool {
+        fields.iter().all(|field| self.is_valid(field))
+    }
+
     /// Reports a mistake in the value of a field.
     pub fn error(&mut self, field: &str, message: Message) {
         self.diagnostics.error(self.position(field), message);
