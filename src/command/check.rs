@@ -41,6 +41,7 @@ fn without_socket(server: &Server) -> Option<&Unit> {
         let mut words = unit
             .section
             .values("ExecStart")
+            .into_iter()
             .flat_map(|(command, _)| command.split_whitespace());
         words.any(|word| SERVERS.contains(&word.rsplit('/').next().unwrap_or(word)))
     })

@@ -217,24 +217,21 @@ impl Section {
     }
 
     /// The values of a setting with their lines. An empty one takes back those above it.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, usize)> {
-        let named = move |(setting, _, _): &&(String, String, usize)| setting == name;
-        let reset = self
-            .settings
-            .iter()
-            .rposition(|setting| named(&setting) && setting.1.is_empty());
-        let settings = self
-            .settings
-            .iter()
-            .skip(reset.map_or(0, |reset| reset + 1));
-        settings
-            .filter(named)
-            .map(|(_, value, line)| (value.as_str(), *line))
+    pub fn values(&self, name: &str) -> Vec<(&str, usize)> {
+        let mut values = Vec::new();
+        for (_, value, line) in self.settings.iter().filter(|setting| setting.0 == name) {
+            if value.is_empty() {
+                values.clear();
+            } else {
+                values.push((value.as_str(), *line));
+            }
+        }
+        values
     }
 
     /// The value that counts where a setting has one.
-    pub fn value<'a>(&'a self, name: &'a str) -> Option<(&'a str, usize)> {
-        self.values(name).last()
+    pub fn value(&self, name: &str) -> Option<(&str, usize)> {
+        self.values(name).pop()
     }
 }
 
