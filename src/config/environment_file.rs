@@ -1,5 +1,6 @@
 //! How systemd reads a dotenv file that a unit names as its `EnvironmentFile=`.
 
+use State::*;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -16,21 +17,13 @@ pub type Variables = BTreeMap<String, Assignment>;
 /// The lines that systemd reads otherwise than the deploy's commands, to which the file means `commands`.
 pub fn differing_lines(text: &str, commands: &Variables) -> Vec<usize> {
     let service = systemd_variables(text);
-    let value = |variables: &Variables, name: &String| {
-        variables
-            .get(name)
-            .map(|assignment| assignment.value.clone())
-    };
-    let mut differing: Vec<RangeInclusive<usize>> = commands
-        .keys()
-        .chain(service.keys())
-        .filter(|name| value(commands, name) != value(&service, name))
-        .filter_map(|name| {
-            let lines = [&service, commands].map(|variables| variables.get(name));
-            let lines = lines.into_iter().flatten().next()?;
-            Some(lines.lines.clone())
-        })
-        .collect();
+    let mut differing: Vec<&RangeInclusive<usize>> = Vec::new();
+    for name in commands.keys().chain(service.keys()) {
+        let (read, meant) = (service.get(name), commands.get(name));
+        if read.map(|read| &read.value) != meant.map(|meant| &meant.value) {
+            differing.extend(read.or(meant).map(|assignment| &assignment.lines));
+        }
+    }
     differing.sort_by_key(|lines| *lines.start());
     let mut lines: Vec<usize> = Vec::new();
     let mut end = 0;
@@ -46,110 +39,131 @@ pub fn differing_lines(text: &str, commands: &Variables) -> Vec<usize> {
 
 /// What systemd 252 makes of a file: its `parse_env_file_internal`, without the names that it then drops.
 fn systemd_variables(text: &str) -> Variables {
-    enum State {
-        BeforeKey,
-        Key,
-        BeforeValue,
-        Value,
-        ValueEscape,
-        SingleQuote,
-        DoubleQuote,
-        DoubleQuoteEscape,
-        Comment,
-        CommentEscape,
-    }
-    use State::*;
-
-    let is_newline = |c: char| matches!(c, '\n' | '\r');
-    let is_space = |c: char| is_newline(c) || matches!(c, ' ' | '\t');
-    let mut variables = Variables::new();
-    let (mut state, mut key, mut value) = (BeforeKey, String::new(), String::new());
-    // The part of the value that stays although white space at its end goes.
-    let mut kept = 0;
-    let (mut line, mut key_line) = (1, 1);
+    let mut reader = SystemdReader {
+        variables: Variables::new(),
+        state: BeforeKey,
+        key: String::new(),
+        value: String::new(),
+        kept: 0,
+        line: 1,
+        key_line: 1,
+    };
     let mut previous = '\0';
-    for c in text.chars().chain(['\0']) {
-        let ends = c == '\0';
-        if matches!(state, BeforeValue | Value) && is_newline(c)
-            || ends && !matches!(state, BeforeKey | Key | Comment | CommentEscape)
-        {
-            if matches!(state, Value) {
-                value.truncate(kept);
-            }
-            let name = std::mem::take(&mut key);
-            let assignment = Assignment {
-                value: std::mem::take(&mut value),
-                lines: key_line..=line,
-            };
-            if is_name(name.trim_end_matches(is_space)) {
-                variables.insert(name.trim_end_matches(is_space).to_owned(), assignment);
-            }
-            kept = 0;
-            state = BeforeKey;
-        } else {
-            state = match state {
-                BeforeKey if matches!(c, '#' | ';') => Comment,
-                BeforeKey if is_space(c) => BeforeKey,
-                BeforeKey => {
-                    key.clear();
-                    key.push(c);
-                    key_line = line;
-                    Key
-                }
-                Key if is_newline(c) => BeforeKey,
-                Key if c == '=' => BeforeValue,
-                Key => {
-                    key.push(c);
-                    Key
-                }
-                BeforeValue if c == '\'' => SingleQuote,
-                BeforeValue if c == '"' => DoubleQuote,
-                BeforeValue | Value if c == '\\' => ValueEscape,
-                BeforeValue if is_space(c) => BeforeValue,
-                BeforeValue | Value => {
-                    value.push(c);
-                    if !is_space(c) {
-                        kept = value.len();
-                    }
-                    Value
-                }
-                ValueEscape => {
-                    if !is_newline(c) {
-                        value.push(c);
-                    }
-                    kept = value.len();
-                    Value
-                }
-                SingleQuote if c == '\'' => BeforeValue,
-                DoubleQuote if c == '"' => BeforeValue,
-                DoubleQuote if c == '\\' => DoubleQuoteEscape,
-                SingleQuote | DoubleQuote => {
-                    let quote = state;
-                    value.push(c);
-                    kept = value.len();
-                    quote
-                }
-                DoubleQuoteEscape => {
-                    match c {
-                        '"' | '\\' | '`' | '$' => value.push(c),
-                        '\n' => {}
-                        _ => value.extend(['\\', c]),
-                    }
-                    kept = value.len();
-                    DoubleQuote
-                }
-                Comment if c == '\\' => CommentEscape,
-                Comment if is_newline(c) => BeforeKey,
-                Comment | CommentEscape => Comment,
-            };
+    for c in text.chars() {
+        match reader.state {
+            BeforeValue | Value if is_newline(c) => reader.end_assignment(),
+            _ => reader.state = reader.next_state(c),
         }
         // As python-dotenv counts lines.
         if c == '\n' && previous != '\r' || c == '\r' {
-            line += 1;
+            reader.line += 1;
         }
         previous = c;
     }
-    variables
+    if !matches!(reader.state, BeforeKey | Key | Comment | CommentEscape) {
+        reader.end_assignment();
+    }
+    reader.variables
+}
+
+struct SystemdReader {
+    variables: Variables,
+    state: State,
+    key: String,
+    value: String,
+    /// The part of the value that stays although white space at its end goes.
+    kept: usize,
+    line: usize,
+    key_line: usize,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    BeforeKey,
+    Key,
+    BeforeValue,
+    Value,
+    ValueEscape,
+    SingleQuote,
+    DoubleQuote,
+    DoubleQuoteEscape,
+    Comment,
+    CommentEscape,
+}
+
+impl SystemdReader {
+    fn end_assignment(&mut self) {
+        if matches!(self.state, Value) {
+            self.value.truncate(self.kept);
+        }
+        let key = std::mem::take(&mut self.key);
+        let assignment = Assignment {
+            value: std::mem::take(&mut self.value),
+            lines: self.key_line..=self.line,
+        };
+        let name = key.trim_end_matches(is_space);
+        if is_name(name) {
+            self.variables.insert(name.to_owned(), assignment);
+        }
+        self.kept = 0;
+        self.state = BeforeKey;
+    }
+
+    /// The state after a character that does not end an assignment.
+    fn next_state(&mut self, c: char) -> State {
+        match self.state {
+            BeforeKey if matches!(c, '#' | ';') => Comment,
+            BeforeKey if is_space(c) => BeforeKey,
+            BeforeKey => {
+                self.key = c.to_string();
+                self.key_line = self.line;
+                Key
+            }
+            Key if is_newline(c) => BeforeKey,
+            Key if c == '=' => BeforeValue,
+            Key => {
+                self.key.push(c);
+                Key
+            }
+            BeforeValue if c == '\'' => SingleQuote,
+            BeforeValue if c == '"' => DoubleQuote,
+            BeforeValue | Value if c == '\\' => ValueEscape,
+            BeforeValue if is_space(c) => BeforeValue,
+            Value if is_space(c) => {
+                self.value.push(c);
+                Value
+            }
+            ValueEscape if is_newline(c) => self.keep([], Value),
+            BeforeValue | Value | ValueEscape => self.keep([c], Value),
+            SingleQuote if c == '\'' => BeforeValue,
+            DoubleQuote if c == '"' => BeforeValue,
+            DoubleQuote if c == '\\' => DoubleQuoteEscape,
+            SingleQuote | DoubleQuote => self.keep([c], self.state),
+            DoubleQuoteEscape => match c {
+                '"' | '\\' | '`' | '$' => self.keep([c], DoubleQuote),
+                '\n' => self.keep([], DoubleQuote),
+                _ => self.keep(['\\', c], DoubleQuote),
+            },
+            Comment if c == '\\' => CommentEscape,
+            Comment if is_newline(c) => BeforeKey,
+            Comment | CommentEscape => Comment,
+        }
+    }
+
+    /// Adds to the value what stays in it, even at its end.
+    fn keep<const N: usize>(&mut self, characters: [char; N], next: State) -> State {
+        self.value.extend(characters);
+        self.kept = self.value.len();
+        next
+    }
+}
+
+fn is_newline(c: char) -> bool {
+    matches!(c, '\n' | '\r')
+}
+
+fn is_space(c: char) -> bool {
+    is_newline(c) || matches!(c, ' ' | '\t')
 }
 
 /// Whether the environment of a process can have a variable of this name.
@@ -172,59 +186,50 @@ mod tests {
         file.expect("an env file").differing_lines
     }
 
-    /// What a unit on Debian 12 got for its `EnvironmentFile=`, which ended with `NEXT=next`. All differ from
-    /// what the commands get.
+    /// What a unit on Debian 12 got for its `EnvironmentFile=`, which ended with the line `NEXT=next`: that variable,
+    /// unless the text swallowed it, and these. All differ from what the commands get.
     const SEEN: [(&str, &[(&str, &str)]); 41] = [
-        ("V=a #b", &[("V", "a #b"), ("NEXT", "next")]),
-        ("V= #x", &[("V", "#x"), ("NEXT", "next")]),
-        (
-            "V=\"a\" # comment",
-            &[("V", "a# comment"), ("NEXT", "next")],
-        ),
-        ("V=a\\b", &[("V", "ab"), ("NEXT", "next")]),
-        ("V=a\\nb", &[("V", "anb"), ("NEXT", "next")]),
-        ("V=\"a\\nb\"", &[("V", "a\\nb"), ("NEXT", "next")]),
-        ("V=\"a\\tb\"", &[("V", "a\\tb"), ("NEXT", "next")]),
-        ("V=\"a\\$b\"", &[("V", "a$b"), ("NEXT", "next")]),
-        ("V='a\\\\b'", &[("V", "a\\\\b"), ("NEXT", "next")]),
-        ("V=a\\\\b", &[("V", "a\\b"), ("NEXT", "next")]),
-        ("V='it\\'s'", &[("V", "it\\s'"), ("NEXT", "next")]),
-        ("V=C:\\Windows\\q", &[("V", "C:Windowsq"), ("NEXT", "next")]),
-        ("V=\"a\\`b\"", &[("V", "a`b"), ("NEXT", "next")]),
-        ("V=${PLAIN}", &[("V", "${PLAIN}"), ("NEXT", "next")]),
-        ("V=\"x${PLAIN}y\"", &[("V", "x${PLAIN}y"), ("NEXT", "next")]),
-        ("V='x${PLAIN}y'", &[("V", "x${PLAIN}y"), ("NEXT", "next")]),
-        (
-            "V=${NOPE:-dflt}",
-            &[("V", "${NOPE:-dflt}"), ("NEXT", "next")],
-        ),
-        ("V=x${NOPE}y", &[("V", "x${NOPE}y"), ("NEXT", "next")]),
-        ("V=\"a\"\"b\"", &[("V", "ab"), ("NEXT", "next")]),
-        ("V=\"a\" \"b\"", &[("V", "ab"), ("NEXT", "next")]),
-        ("V=\"a\"b", &[("V", "ab"), ("NEXT", "next")]),
+        ("V=a #b", &[("V", "a #b")]),
+        ("V= #x", &[("V", "#x")]),
+        ("V=\"a\" # comment", &[("V", "a# comment")]),
+        ("V=a\\b", &[("V", "ab")]),
+        ("V=a\\nb", &[("V", "anb")]),
+        ("V=\"a\\nb\"", &[("V", "a\\nb")]),
+        ("V=\"a\\tb\"", &[("V", "a\\tb")]),
+        ("V=\"a\\$b\"", &[("V", "a$b")]),
+        ("V='a\\\\b'", &[("V", "a\\\\b")]),
+        ("V=a\\\\b", &[("V", "a\\b")]),
+        ("V='it\\'s'", &[("V", "it\\s'")]),
+        ("V=C:\\Windows\\q", &[("V", "C:Windowsq")]),
+        ("V=\"a\\`b\"", &[("V", "a`b")]),
+        ("V=${PLAIN}", &[("V", "${PLAIN}")]),
+        ("V=\"x${PLAIN}y\"", &[("V", "x${PLAIN}y")]),
+        ("V='x${PLAIN}y'", &[("V", "x${PLAIN}y")]),
+        ("V=${NOPE:-dflt}", &[("V", "${NOPE:-dflt}")]),
+        ("V=x${NOPE}y", &[("V", "x${NOPE}y")]),
+        ("V=\"a\"\"b\"", &[("V", "ab")]),
+        ("V=\"a\" \"b\"", &[("V", "ab")]),
+        ("V=\"a\"b", &[("V", "ab")]),
         ("V=a\\", &[("V", "aNEXT=next")]),
-        ("V=x7#k $p %1\\2", &[("V", "x7#k $p %12"), ("NEXT", "next")]),
+        ("V=x7#k $p %1\\2", &[("V", "x7#k $p %12")]),
         ("V=abc\\", &[("V", "abcNEXT=next")]),
-        ("V=a\\ b", &[("V", "a b"), ("NEXT", "next")]),
-        ("V='a' # c", &[("V", "a# c"), ("NEXT", "next")]),
-        ("V=\"a\"# c", &[("V", "a# c"), ("NEXT", "next")]),
-        ("export V=yes", &[("NEXT", "next")]),
-        ("'V'=q", &[("NEXT", "next")]),
-        (
-            "A=1\nV=${A}2",
-            &[("A", "1"), ("V", "${A}2"), ("NEXT", "next")],
-        ),
-        ("\u{feff}V=1", &[("NEXT", "next")]),
-        ("# comment \\\nV=hidden?", &[("NEXT", "next")]),
+        ("V=a\\ b", &[("V", "a b")]),
+        ("V='a' # c", &[("V", "a# c")]),
+        ("V=\"a\"# c", &[("V", "a# c")]),
+        ("export V=yes", &[]),
+        ("'V'=q", &[]),
+        ("A=1\nV=${A}2", &[("A", "1"), ("V", "${A}2")]),
+        ("\u{feff}V=1", &[]),
+        ("# comment \\\nV=hidden?", &[]),
         ("V=\"abc", &[("V", "abc\nNEXT=next\n")]),
         ("V='abc", &[("V", "abc\nNEXT=next\n")]),
-        ("V=\"a\\\nb\"", &[("V", "ab"), ("NEXT", "next")]),
-        ("V=\\\"a\\\"", &[("V", "\"a\""), ("NEXT", "next")]),
-        ("V=a#b #c", &[("V", "a#b #c"), ("NEXT", "next")]),
-        ("V=a\t#c", &[("V", "a\t#c"), ("NEXT", "next")]),
-        ("V=a\\\\", &[("V", "a\\"), ("NEXT", "next")]),
-        ("_=x", &[("_", "x"), ("NEXT", "next")]),
-        ("IFS=x", &[("IFS", "x"), ("NEXT", "next")]),
+        ("V=\"a\\\nb\"", &[("V", "ab")]),
+        ("V=\\\"a\\\"", &[("V", "\"a\"")]),
+        ("V=a#b #c", &[("V", "a#b #c")]),
+        ("V=a\t#c", &[("V", "a\t#c")]),
+        ("V=a\\\\", &[("V", "a\\")]),
+        ("_=x", &[("_", "x")]),
+        ("IFS=x", &[("IFS", "x")]),
     ];
 
     #[test]
@@ -236,6 +241,12 @@ mod tests {
                 .map(|(name, assignment)| (&**name, &*assignment.value))
                 .collect();
             let mut expected = expected.to_vec();
+            if !expected
+                .iter()
+                .any(|(_, value)| value.contains("NEXT=next"))
+            {
+                expected.push(("NEXT", "next"));
+            }
             expected.sort_unstable();
             assert_eq!(read, expected, "{text:?}");
         }
@@ -307,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_swallows_is_not_told_again() {
+    fn what_a_line_swallows_is_not_reported_again() {
         assert_eq!(differing("A=b\\\nC=d\nE=f # g"), [1, 3]);
         assert_eq!(differing("A=\"b\nC=d\nE=f"), [1]);
     }
