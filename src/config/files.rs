@@ -233,41 +233,27 @@ pub fn env_file(
     let text = utf8(path, bytes)?;
     let dotenv = dotenv::parse(&text);
     // The lines are not shown: they may hold a secret.
-    let mut warn = |line: usize, what: String, help: &str| {
-        let message = Message::new(what, help);
+    let mut warn = |line: usize, message: Message| {
         diagnostics.add_warning(Diagnostic::unshown(Path::new(path), line, message));
     };
     for line in dotenv.skipped {
-        warn(
-            line,
-            "this line is not understood and skipped".to_owned(),
-            "write NAME=value, and close every quote",
-        );
+        let what = "this line is not understood and skipped";
+        let help = "write NAME=value, and close every quote";
+        warn(line, Message::new(what, help));
     }
     let mut variables = Vec::new();
     let mut assignments = environment_file::Variables::new();
-    for variable in dotenv.values {
-        if !is_name(&variable.name) {
-            warn(
-                variable.line,
-                "a shell cannot export what this line names".to_owned(),
-                "the commands run without it; use letters, digits and `_` for a name",
-            );
-        } else if RESERVED.contains(&variable.name.as_str()) {
-            warn(
-                variable.line,
-                format!("shells keep {} for themselves", variable.name),
-                "the commands run without it; choose another name",
-            );
-        } else if let Some(value) = variable.value {
-            check_size(path, &variable.name, &value, variable.line)?;
-            let lines = variable.line..=variable.line;
+    for dotenv::Variable { name, value, line } in dotenv.values {
+        if let Err(message) = can_be_exported(&name) {
+            warn(line, message);
+        } else if let Some(value) = value {
+            check_size(path, &name, &value, line)?;
             let assignment = Assignment {
                 value: value.clone(),
-                lines,
+                lines: line..=line,
             };
-            assignments.insert(variable.name.clone(), assignment);
-            variables.push((variable.name, value));
+            assignments.insert(name.clone(), assignment);
+            variables.push((name, value));
         }
     }
     let size = |(name, value): &(String, String)| name.len() + value.len() + 10;
@@ -286,6 +272,21 @@ pub fn env_file(
         bytes: text.into_bytes(),
         variables,
     })
+}
+
+/// Checks that a shell can export a variable of this name.
+fn can_be_exported(name: &str) -> Validation {
+    if !is_name(name) {
+        return refuse(
+            "a shell cannot export what this line names",
+            "the commands run without it; use letters, digits and `_` for a name",
+        );
+    }
+    ensure(
+        !RESERVED.contains(&name),
+        || format!("shells keep {name} for themselves"),
+        "the commands run without it; choose another name",
+    )
 }
 
 /// What all variables may take, as Linux counts it, with room for others.
