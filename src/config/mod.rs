@@ -138,6 +138,8 @@ impl Server {
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads and checks the config of `app`, which is `<app>/<environment>`. All mistakes come back at
 /// once.
 ///
@@ -145,7 +147,7 @@ impl Server {
 /// The file cannot be read, or has mistakes.
 pub fn load(path: &Path, app: &str) -> Result<Config, ConfigError> {
     let bytes = std::fs::read(path).map_err(ConfigError::Unreadable)?;
-    parse(path, app, bytes, Files::default())
+    parse(path, app, &bytes, Files::default())
 }
 
 /// Checks the text of a config before it is written. `drafts` are texts of the local files that
@@ -162,7 +164,7 @@ pub fn review(
     let drafts = drafts.into_iter();
     let drafts = drafts.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     let files = Files::with(drafts.collect());
-    parse(path, app, text.as_bytes().to_vec(), files)
+    parse(path, app, text.as_bytes(), files)
 }
 
 /// A mistake in the value of a server's field that shows only when the value is used, at its position.
@@ -190,24 +192,14 @@ pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
 #[cfg(any(test, fuzzing))]
 pub fn read(bytes: &[u8]) -> Result<Config, ConfigError> {
     let path = Path::new("deployment.yml");
-    parse(path, "shop/production", bytes.to_vec(), Files::default())
+    parse(path, "shop/production", bytes, Files::default())
 }
 
-fn parse(path: &Path, app: &str, bytes: Vec<u8>, mut files: Files) -> Result<Config, ConfigError> {
-    let (text, valid) = match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => (
-            String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            Some(error.utf8_error().valid_up_to()),
-        ),
-    };
-    let bom_length = if text.starts_with('\u{feff}') {
-        '\u{feff}'.len_utf8()
-    } else {
-        0
-    };
-    let text = text[bom_length..].to_owned();
-    let unreadable = unreadable(&text, valid.map(|valid| valid - bom_length));
+fn parse(path: &Path, app: &str, bytes: &[u8], mut files: Files) -> Result<Config, ConfigError> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let valid = str::from_utf8(bytes).map_err(|error| error.valid_up_to());
+    let unreadable = unreadable(&text, valid.err());
     let source = Source::new(path, text);
     let mut diagnostics = Diagnostics::new(&source);
     let servers = match yaml::read(&mut diagnostics) {

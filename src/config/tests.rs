@@ -113,12 +113,12 @@ fn a_long_chain_of_aliases_is_refused() {
     let Err(ConfigError::Mistakes { mistakes, .. }) = read(text.as_bytes()) else {
         panic!("the chain is taken");
     };
-    let told: Vec<_> = mistakes
+    let reported: Vec<_> = mistakes
         .iter()
         .map(|mistake| (mistake.line, mistake.message.to_string()))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [(
             64,
             "the nesting is too deep; a config needs three levels".to_owned()
