@@ -230,21 +230,16 @@ fn any_case(words: &[&str]) -> String {
 /// # Errors
 /// A list, a mapping or a scalar of another type.
 pub fn read<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
-    let (what, help) = match &node.kind {
-        Kind::List(_) => (
-            "a list where one value is expected",
-            "write the value after the colon",
-        ),
-        Kind::Map(_) => (
-            "a mapping where a value is expected",
-            "write the value after the colon",
-        ),
+    let what = match &node.kind {
+        Kind::List(_) => "a list where one value is expected",
+        Kind::Map(_) => "a mapping where a value is expected",
         _ => {
             let form = serde_yaml::from_value(node.value());
             return form.map_err(|error| Message::of_field(field, error));
         }
     };
-    Err(Message::new(format!("`{field}`: {what}"), help))
+    let what = format!("`{field}`: {what}");
+    Err(Message::new(what, "write the value after the colon"))
 }
 
 /// An item of a list.

@@ -101,36 +101,32 @@ fn branch(value: &str) -> Validation {
             );
         }
     }
-    let wrong = if value == "HEAD" || value == "@" {
-        Some(format!("{value} is not the name of a branch"))
+    let reason: &str = if value == "HEAD" || value == "@" {
+        &format!("{value} is not the name of a branch")
     } else if let Some(character) = value.chars().find(|c| " ~^:?*[\\".contains(*c)) {
-        Some(match character {
-            ' ' => "a space".to_owned(),
-            other => format!("`{other}`"),
-        })
-        .map(|character| format!("it has {character}"))
+        match character {
+            ' ' => "it has a space",
+            other => &format!("it has `{other}`"),
+        }
     } else if value.contains("..") {
-        Some("it has `..`".to_owned())
+        "it has `..`"
     } else if value.contains("@{") {
-        Some("it has `@{`".to_owned())
+        "it has `@{`"
     } else if value.starts_with('/') || value.ends_with('/') || value.contains("//") {
-        Some("a part between slashes is empty".to_owned())
+        "a part between slashes is empty"
     } else if value.split('/').any(|part| part.starts_with('.')) {
-        Some("a part starts with `.`".to_owned())
+        "a part starts with `.`"
     } else if value.split('/').any(|part| part.ends_with(".lock")) {
-        Some("a part ends with `.lock`".to_owned())
+        "a part ends with `.lock`"
     } else if value.ends_with('.') {
-        Some("it ends with `.`".to_owned())
+        "it ends with `.`"
     } else {
-        None
+        return Ok(());
     };
-    match wrong {
-        None => Ok(()),
-        Some(reason) => refuse(
-            format!("git does not take {} as a branch: {reason}", quoted(value)),
-            "write the name of a branch or tag; a commit goes into `revision`",
-        ),
-    }
+    refuse(
+        format!("git does not take {} as a branch: {reason}", quoted(value)),
+        "write the name of a branch or tag; a commit goes into `revision`",
+    )
 }
 
 fn revision(value: &str) -> Validation {
