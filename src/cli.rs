@@ -202,23 +202,6 @@ impl Target {
     }
 }
 
-/// A release that hosts may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DebianRelease {
-    Bookworm,
-    Trixie,
-}
-
-impl DebianRelease {
-    /// As its mirrors call it.
-    pub fn suite(self) -> &'static str {
-        match self {
-            DebianRelease::Bookworm => "bookworm",
-            DebianRelease::Trixie => "trixie",
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 pub struct Render {
     #[command(flatten)]
@@ -241,8 +224,8 @@ pub struct Render {
     #[arg(long, requires = "output")]
     pub payload: bool,
     /// Put the .deb files that setup.sh installs into the payload, too, for hosts of this Debian release
-    #[arg(long, value_name = "RELEASE", requires = "payload")]
-    pub system_packages: Option<DebianRelease>,
+    #[arg(long, value_name = "RELEASE", requires = "payload", value_parser = ["bookworm", "trixie"])]
+    pub system_packages: Option<String>,
 }
 
 /// Which servers of which config.

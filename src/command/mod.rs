@@ -14,7 +14,7 @@ mod run;
 mod schema;
 mod servers;
 
-use crate::cli::{Cli, Command, DebianRelease, Selection, Target};
+use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
 use crate::diagnostics::Message;
 use crate::error::Error;
@@ -105,14 +105,10 @@ fn add_system_packages(
     cli: &Cli,
     selection: &Selection,
     config: &mut Config,
-    release: DebianRelease,
+    release: &str,
 ) -> Result<(), Error> {
-    let made = pack::system::add(
-        &mut config.servers,
-        release.suite(),
-        script::host_packages,
-        &|line| report::note(line),
-    );
+    let note = |line: &str| report::note(line);
+    let made = pack::system::add(&mut config.servers, release, script::host_packages, &note);
     made.map_err(|failure| payload_error(failure, cli, selection, config))
 }
 

@@ -14,7 +14,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
     let mut config = super::load_with_env(cli, &args.selection)?;
     if args.payload {
         super::make_payloads(cli, &args.selection, &mut config, |_| true)?;
-        if let Some(release) = args.system_packages {
+        if let Some(release) = &args.system_packages {
             super::add_system_packages(cli, &args.selection, &mut config, release)?;
         }
     }
