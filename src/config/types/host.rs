@@ -97,7 +97,9 @@ pub fn is_ipv6(value: &str) -> bool {
 }
 
 pub fn integer_port(value: &str) -> Option<u16> {
-    value.parse().ok().filter(|port| *port > 0)
+    // `parse` takes a sign, too.
+    let is_digits = value.bytes().all(|digit| digit.is_ascii_digit());
+    value.parse().ok().filter(|port| is_digits && *port > 0)
 }
 
 /// A Linux user name, as Debian's useradd takes it.

@@ -82,10 +82,7 @@ fn unix_url(value: &str, rest: &str) -> Result<(String, Option<String>), Message
 fn http_host(value: &str) -> Validation {
     line(value)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let (host, port) = match value.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (value, None),
-    };
+    let (host, port) = split_port(value);
     let name_fits = match host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -98,6 +95,14 @@ fn http_host(value: &str) -> Validation {
         || format!("{} is not a Host header", quoted(value)),
         "write the name under which the app answers, such as shop.example.com",
     )
+}
+
+/// The host, and the port after the last colon. An IPv6 address in brackets has colons of its own.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
 }
 
 /// HTTP statuses and ranges of them, with `,` between.
@@ -144,10 +149,7 @@ fn http_url(value: &str) -> Validation {
             "name an address that needs none",
         );
     }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
+    let (host, port) = split_port(authority);
     if value.contains(char::is_whitespace) {
         refuse(
             format!("{} has a space", quoted(value)),
@@ -190,6 +192,13 @@ mod tests {
         ] {
             assert!(statuses(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_port_is_a_number_without_a_sign() {
+        assert!(url("http://127.0.0.1:8000/").is_ok());
+        assert!(url("http://127.0.0.1:+8000/").is_err());
+        assert!(http_host("shop.example.com:+80").is_err());
     }
 
     #[test]
