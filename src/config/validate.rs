@@ -2,7 +2,7 @@
 
 use super::fields::Server;
 use super::reader::Reader;
-use super::types::{Delivery, Framework, Hooks, PackageManager, VenvMode, is_ssh};
+use super::types::{Delivery, Framework, Hooks, PackageManager, Rule, VenvMode, absolute, is_ssh};
 use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
@@ -12,8 +12,9 @@ use std::path::Path;
 pub fn server(server: &mut Server, reader: &mut Reader) {
     let are_valid = |names: &[&str]| names.iter().all(|name| reader.is_valid(name));
     if are_valid(&["project_user", "project_root", "venv_dir"]) {
-        server.project_root.make_absolute(&server.project_user);
-        server.venv_dir.make_absolute(&server.project_user);
+        let user = &server.project_user;
+        server.project_root = Rule::new(absolute(user, &server.project_root));
+        server.venv_dir = Rule::new(absolute(user, &server.venv_dir));
         paths(server, reader);
     }
     python(server, reader);

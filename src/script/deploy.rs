@@ -183,7 +183,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
             "\"$releases/$release/$project\""
         },
         shares_paths: !server.shared_dirs.is_empty() || !server.shared_files.is_empty(),
-        upwards: "../".repeat(2 + server.app_dir.depth()),
+        upwards: "../".repeat(2 + server.app_dir.parts().count()),
         project: project(server),
         dependencies: Dependencies::of(server),
         env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),

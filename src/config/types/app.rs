@@ -3,25 +3,22 @@
 use super::form::{self, Text};
 use super::path::no_parent;
 use super::system::{Command, secret_name};
-use super::{Context, Item, Rule, Scalar, Validation, Value, ensure, line, refuse, text_type};
+use super::{
+    Context, Item, Rule, Scalar, Validation, Value, ensure, line, refuse, text_struct, text_type,
+};
 use crate::config::reader::similar;
 use crate::diagnostics::{Message, quoted};
 use crate::yaml::{Entry, Kind};
 use serde_json::{Value as Json, json};
-use std::fmt;
 
-/// A directory of the repository; empty for its top.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AppDir(String);
+text_struct! {
+    /// A directory of the repository; empty for its top.
+    AppDir
+}
 
 impl AppDir {
     pub fn is_top(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// How many directories below the top it is.
-    pub fn depth(&self) -> usize {
-        self.parts().count()
     }
 
     /// The directories on the way to it.
@@ -32,32 +29,23 @@ impl AppDir {
 
 impl Rule for AppDir {
     fn check(text: &str) -> Validation {
-        relative(text).map(drop)
+        relative(text)
+    }
+
+    fn new(text: String) -> Self {
+        AppDir(normalized(&text))
     }
 }
 
-impl Scalar for AppDir {
-    type Form = Text;
-
-    fn parse(Text(path): Text, _: &mut Context) -> Result<Self, Message> {
-        relative(&path).map(AppDir)
-    }
+text_struct! {
+    /// A path in `shared/` and in every release.
+    SharedPath
 }
-
-/// In one piece, as the templates' escapers need it.
-impl fmt::Display for AppDir {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-/// A path in `shared/` and in every release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedPath(String);
 
 impl Item for SharedPath {
     fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
-        let path = relative(item)?;
+        relative(item)?;
+        let path = normalized(item);
         let first = path.split('/').next().unwrap_or_default();
         if first.is_empty() {
             return refuse(
@@ -78,22 +66,8 @@ impl Item for SharedPath {
     }
 }
 
-impl std::ops::Deref for SharedPath {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SharedPath {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-/// A path that starts from some directory and stays in it, without what means nothing in it.
-fn relative(text: &str) -> Result<String, Message> {
+/// A path that starts from some directory and stays in it.
+fn relative(text: &str) -> Validation {
     line(text)?;
     no_parent(text)?;
     if text.starts_with(['/', '~']) {
@@ -102,14 +76,10 @@ fn relative(text: &str) -> Result<String, Message> {
             "write a path in it, like backend",
         );
     }
-    let parts: Vec<&str> = text
+    let foreign = text
         .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    match parts
-        .iter()
-        .find(|part| matches!(**part, ".git" | ".pystrano"))
-    {
+        .find(|part| matches!(*part, ".git" | ".pystrano"));
+    match foreign {
         Some(part) => refuse(
             format!(
                 "{} is in {}, which is not the app's",
@@ -118,8 +88,17 @@ fn relative(text: &str) -> Result<String, Message> {
             ),
             "choose another path",
         ),
-        None => Ok(parts.join("/")),
+        None => Ok(()),
     }
+}
+
+/// A path without the parts that mean nothing in it.
+fn normalized(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    parts.join("/")
 }
 
 text_type! {

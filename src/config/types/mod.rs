@@ -185,41 +185,50 @@ impl Node {
 }
 
 /// Text that must keep to a rule.
-pub trait Rule {
+pub trait Rule: Sized {
     /// # Errors
     /// What is wrong with a text.
     fn check(text: &str) -> Validation;
+
+    /// What to warn of, as the value of a field.
+    fn warning(_text: &str, _field: &str) -> Option<Message> {
+        None
+    }
+
+    /// A text that keeps to the rule.
+    fn new(text: String) -> Self;
+}
+
+impl<T: Rule> Scalar for T {
+    type Form = Text;
+
+    fn parse(Text(text): Text, context: &mut Context) -> Result<Self, Message> {
+        T::check(&text)?;
+        if let Some(message) = T::warning(&text, context.field) {
+            context.warn(message);
+        }
+        Ok(T::new(text))
+    }
 }
 
 /// Declares text with a rule, and perhaps what to warn of.
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $rule:path $(, $warn:expr)?) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
-        pub struct $name(String);
+    ($(#[$doc:meta])* $name:ident, $rule:path $(, $warning:path)?) => {
+        $crate::config::types::text_struct! { $(#[$doc])* $name }
 
         impl $crate::config::types::Rule for $name {
             fn check(text: &str) -> $crate::config::types::Validation {
                 $rule(text)
             }
-        }
 
-        impl $crate::config::types::Scalar for $name {
-            type Form = $crate::config::types::Text;
+            $(
+                fn warning(text: &str, field: &str) -> Option<$crate::diagnostics::Message> {
+                    $warning(text, field)
+                }
+            )?
 
-            fn parse(
-                form: Self::Form,
-                context: &mut $crate::config::types::Context,
-            ) -> Result<Self, $crate::diagnostics::Message> {
-                $rule(&form.0)?;
-                $(
-                    let warn: fn(&str, &str) -> Option<$crate::diagnostics::Message> = $warn;
-                    if let Some(message) = warn(&form.0, context.field) {
-                        context.warn(message);
-                    }
-                )?
-                let _ = context;
-                Ok($name(form.0))
+            fn new(text: String) -> Self {
+                $name(text)
             }
         }
 
@@ -231,6 +240,16 @@ macro_rules! text_type {
                 Ok($name(text.to_owned()))
             }
         }
+    };
+}
+use text_type;
+
+/// Declares a type for text alone.
+macro_rules! text_struct {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct $name(String);
 
         impl std::ops::Deref for $name {
             type Target = str;
@@ -246,15 +265,9 @@ macro_rules! text_type {
                 out.write_str(&self.0)
             }
         }
-
-        impl PartialEq<str> for $name {
-            fn eq(&self, other: &str) -> bool {
-                self.0 == other
-            }
-        }
     };
 }
-use text_type;
+use text_struct;
 
 /// Declares a number in a range.
 macro_rules! number_type {

@@ -19,20 +19,6 @@ text_type! {
     DependencyFile, dependency_file
 }
 
-impl RemotePath {
-    /// Puts a path that is not absolute under the user's home.
-    pub fn make_absolute(&mut self, user: &str) {
-        self.0 = absolute(user, &self.0);
-    }
-}
-
-impl VenvDir {
-    /// Puts a path that is not absolute under the user's home.
-    pub fn make_absolute(&mut self, user: &str) {
-        self.0 = absolute(user, &self.0);
-    }
-}
-
 impl DependencyFile {
     /// The directory of a `uv.lock`, which uv installs as a whole; empty at the top of the repository.
     pub fn uv_lock_directory(&self) -> Option<&str> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 text_type! {
-/// Shell text: line breaks and tabs are fine, other control characters are not.
+    /// Shell text: line breaks and tabs are fine, other control characters are not.
     Command, command
 }
 
@@ -145,7 +145,6 @@ choice! {
     }
 }
 
-/// Shell text: line breaks and tabs are fine, other control characters are not.
 fn command(value: &str) -> Validation {
     match value
         .chars()
