@@ -10,8 +10,7 @@ use std::path::Path;
 
 /// Checks the fields of one server against each other, and puts them into their final form.
 pub fn server(server: &mut Server, reader: &mut Reader) {
-    let are_valid = |names: &[&str]| names.iter().all(|name| reader.is_valid(name));
-    if are_valid(&["project_user", "project_root", "venv_dir"]) {
+    if reader.are_valid(&["project_user", "project_root", "venv_dir"]) {
         let user = &server.project_user;
         server.project_root = Rule::new(absolute(user, &server.project_root));
         server.venv_dir = Rule::new(absolute(user, &server.venv_dir));
@@ -39,22 +38,18 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
 
 /// Fields that decide for all servers together must be the same on each.
 pub fn same(first: &Server, server: &Server, reader: &mut Reader) {
-    for (field, is_same) in [
-        ("promote_batch", server.promote_batch == first.promote_batch),
-        ("promote_pause", server.promote_pause == first.promote_pause),
-        (
-            "hooks",
-            [Hooks::ON_SUCCESS, Hooks::ON_FAILURE]
-                .iter()
-                .all(|point| server.hooks.at(point) == first.hooks.at(point)),
-        ),
+    let same_batch = server.promote_batch == first.promote_batch;
+    let same_pause = server.promote_pause == first.promote_pause;
+    let same_hooks = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE]
+        .iter()
+        .all(|point| server.hooks.at(point) == first.hooks.at(point));
+    for (field, subject, is_same) in [
+        ("promote_batch", "`promote_batch`", same_batch),
+        ("promote_pause", "`promote_pause`", same_pause),
+        ("hooks", "what `hooks` runs on the controller", same_hooks),
     ] {
         if !is_same {
-            let field_name = match field {
-                "hooks" => "what `hooks` runs on the controller".to_owned(),
-                field => format!("`{field}`"),
-            };
-            let what = format!("{field_name} is another one than the first server's");
+            let what = format!("{subject} is another one than the first server's");
             reader.error(field, Message::new(what, "set it once, under `common:`"));
         }
     }
@@ -147,19 +142,14 @@ fn commands(server: &Server, reader: &mut Reader) {
 
 /// Two paths that are shared must not lie in each other, nor where a secret goes.
 fn shared_paths(server: &Server, reader: &mut Reader) {
-    let secrets = server
-        .secrets
-        .iter()
-        .map(|secret| ("secrets", secret.name.as_str()));
-    let directories = server
-        .shared_dirs
-        .iter()
-        .map(|path| ("shared_dirs", &**path));
-    let files = server
-        .shared_files
-        .iter()
-        .map(|path| ("shared_files", &**path));
-    let paths: Vec<(&str, &str)> = secrets.chain(directories).chain(files).collect();
+    let secrets = server.secrets.iter();
+    let mut paths: Vec<(&str, &str)> = secrets.map(|secret| ("secrets", &*secret.name)).collect();
+    for (field, shared) in [
+        ("shared_dirs", &server.shared_dirs),
+        ("shared_files", &server.shared_files),
+    ] {
+        paths.extend(shared.iter().map(|path| (field, &**path)));
+    }
     for (index, (field, path)) in paths.iter().enumerate() {
         let others = &paths[..index];
         let meets = |other: &str| is_inside(path, other) || is_inside(other, path);
@@ -233,38 +223,33 @@ fn dependency_sets(server: &Server, reader: &mut Reader) {
 
 /// Refuses files that the package manager would take for lists of requirements.
 fn dependency_file(server: &Server, reader: &mut Reader) {
-    let fields = [
+    let is_known = reader.are_valid(&[
         "package_manager",
         "dependency_file",
         "dependency_install_command",
-    ];
-    if !fields.iter().all(|field| reader.is_valid(field))
-        || server.dependency_install_command.is_some()
-    {
+    ]);
+    if !is_known || server.dependency_install_command.is_some() {
         return;
     }
     let file = &*server.dependency_file;
     let name = file.rsplit('/').next().unwrap_or_default();
     let uses_pip = server.package_manager == PackageManager::Pip;
-    let what = match name {
-        "" | "." => "is a directory",
-        "poetry.lock" | "pdm.lock" | "Pipfile.lock" | "Pipfile" => "is for another package manager",
+    let name_another =
+        "name its pyproject.toml or a requirements.txt, or write a `dependency_install_command`";
+    let (what, help) = match name {
+        "" | "." => ("is a directory", name_another),
+        "poetry.lock" | "pdm.lock" => (
+            "is for another package manager",
+            "export it to a requirements.txt, or write a `dependency_install_command`",
+        ),
+        "Pipfile" | "Pipfile.lock" => (
+            "is for another package manager",
+            "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`",
+        ),
         "pyproject.toml" if uses_pip => return project(server, reader),
-        "setup.py" | "setup.cfg" if uses_pip => "is not a list of requirements",
-        "uv.lock" if uses_pip => "is for uv",
+        "setup.py" | "setup.cfg" if uses_pip => ("is not a list of requirements", name_another),
+        "uv.lock" if uses_pip => ("is for uv", "write `package_manager: uv`"),
         _ => return,
-    };
-    let help = match name {
-        "uv.lock" => "write `package_manager: uv`",
-        "poetry.lock" | "pdm.lock" => {
-            "export it to a requirements.txt, or write a `dependency_install_command`"
-        }
-        "Pipfile" | "Pipfile.lock" => {
-            "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`"
-        }
-        _ => {
-            "name its pyproject.toml or a requirements.txt, or write a `dependency_install_command`"
-        }
     };
     let what = format!(
         "{} {what}, which the built-in installation does not read",
@@ -278,7 +263,7 @@ fn units(server: &Server, reader: &mut Reader) {
     if reader.is_valid("service_file") {
         started_units(server, reader);
     }
-    if !reader.is_valid("project_user") || !reader.is_valid("project_root") {
+    if !reader.are_valid(&["project_user", "project_root"]) {
         return;
     }
     for unit in &server.service_file {
