@@ -27,32 +27,48 @@ $left"
 {%- if !services.is_empty() %}
 
 	# replace_services stops those of them that run, and starts what runs the app in their place. After
-	# a kill in between the next setup starts it.
+	# a kill in between the next setup goes on.
 	replace_services() {
-		set --
+		running=''
 		for unit in $(printf '%s\n' "$old" | sed -n 's/^unit //p'); do
 			file=/etc/systemd/system/$unit
 			if [ -f "$file" ] && [ ! -L "$file" ] && systemctl is-active --quiet -- "$unit"; then
-				set -- "$@" "$unit"
+				running="$running $unit"
 			fi
 		done
-		if [ $# != 0 ]; then
-			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$*" >"$kept/stopped")
-		elif [ ! -e "$kept/stopped" ]; then
+		if [ -n "$running" ]; then
+			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$running" >"$kept/stopped")
+		elif [ -e "$kept/stopped" ]; then
+			running=$(cat "$kept/stopped")
+		else
 			return 0
 		fi
-		if ! exchange_services "$@"; then
-			warn "could not start $services in place of $(cat "$kept/stopped")"
-		fi
+		# shellcheck disable=SC2086 # names of units
+		exchange_services $running || die 1 "$services did not stay up in place of$running, which setup started again; see: systemctl status $services"
 		rm -f "$kept/stopped"
 	}
 
-	# exchange_services UNIT...: a signal waits until the app is back.
+	# exchange_services UNIT...: a signal waits until the app is back, in the old units if need be.
 	exchange_services() (
 		trap '' HUP INT PIPE TERM
-		[ $# = 0 ] || run systemctl stop -- "$@" || :
-		[ ! -e "$root/current/" ] || run systemctl start --{% for service in services %} {{ service.name }}{% endfor %}
+		run systemctl stop -- "$@" || :
+		if [ -e "$root/current/" ] && ! start_services; then
+			run systemctl stop --{% for service in services %} {{ service.name }}{% endfor %} || :
+			run systemctl start -- "$@" && rm -f "$kept/stopped"
+			exit 1
+		fi
 	)
+
+	# start_services: a unit that ends at its start has done so within three seconds.
+	start_services() {
+		run systemctl start --{% for service in services %} {{ service.name }}{% endfor %} || return
+		sleep 3
+		for unit in $services; do
+			case $(systemctl show --property=SubState -- "$unit") in
+			SubState=failed | SubState=auto-restart*) return 1 ;;
+			esac
+		done
+	}
 {%- endif %}
 
 	# remove_unit UNIT: stopped, disabled, gone.
