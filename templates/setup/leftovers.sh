@@ -71,12 +71,18 @@ $left"
 	}
 {%- endif %}
 
-	# remove_unit UNIT: stopped, disabled, gone.
+	# remove_unit UNIT: stopped, disabled, gone. One that runs on is kept in the record.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
-			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			run systemctl disable --now --quiet -- "$1" || :
+			if systemctl is-active --quiet -- "$1"; then
+				warn "could not stop $1, which the config no longer has; stop it, then run setup again"
+				left="${left}unit $1
+"
+				return
+			fi
 			rm -f -- "$file"
 			run systemctl daemon-reload
 			systemctl reset-failed -- "$1" 2>/dev/null || :

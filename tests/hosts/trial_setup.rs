@@ -219,6 +219,27 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         .hides("--prune")
         .says("0 changed");
     similar(&left, &host.root(files));
+
+    // A unit that does not stop is not forgotten.
+    let stays = directory.join("deploy/demo/production/stays.service");
+    let text = "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
+    fs::write(&stays, text).expect("a unit");
+    let one = "deploy/demo/production/0/demo.service";
+    let both = format!("{one};deploy/demo/production/stays.service");
+    project.set_server(0, "service_file", &both);
+    project.run(&["setup"]).expect(0);
+    host.root("systemctl start stays.service");
+    project.set_server(0, "service_file", one);
+    project
+        .run(&["setup"])
+        .expect(0)
+        .says("could not stop stays.service, which the config no longer has");
+    host.root("sed -i /RefuseManualStop/d /etc/systemd/system/stays.service; systemctl daemon-reload");
+    project
+        .run(&["setup"])
+        .expect(0)
+        .says("Removed what the config no longer has: stays.service");
+    host.root("! systemctl is-active -q stays.service");
 }
 
 #[test]
