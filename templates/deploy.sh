@@ -57,7 +57,8 @@
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold values and what other programs expand; run and traps call functions by name.
-# shellcheck disable=SC2016,SC2317
+# Subshells set variables for themselves alone.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2317
 {
 	# ---- settings
 
@@ -340,7 +341,7 @@
 		# This login decides neither the modes of a release nor where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
-		export PIP_USER=0
+		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
 {%- if !pip %}
 		# What uv fetches lies where the app can read it.
 		export UV_PYTHON_INSTALL_DIR="$state/python"

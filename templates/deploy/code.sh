@@ -20,6 +20,7 @@
 		agree_on_commit
 {%- endif %}
 		check_out
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 {% include "deploy/place_release.sh" %}
@@ -125,7 +126,8 @@
 		[ ! -e "$new/.gitmodules" ] || get_submodules
 {%- endif %}
 {%- if server.clone_depth.0.is_some() %}
-		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' "$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+		project=$new{% if !server.app_dir.is_top() %}/$app_dir{% endif %}
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|dynamic-versioning|setuptools-git-versioning|pbr' "$project/pyproject.toml" "$project/setup.py" "$project/setup.cfg"; then
 			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
 		fi
 {%- endif %}

@@ -60,6 +60,8 @@
 {% include "deploy/dependencies/uv_shared.sh" %}
 
 {% include "deploy/dependencies/uv_lock_shared.sh" %}
+
+{% include "deploy/dependencies/links_into_releases.sh" %}
 {%- endif %}
 
 {% include "deploy/dependencies/uv_lock.sh" %}

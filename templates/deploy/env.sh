@@ -43,7 +43,7 @@ EOF
 			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
-				mv "$shared/.env" "$shared/.env.replaced-by-$release"
+				mv -T "$shared/.env" "$shared/.env.replaced-by-$release"
 			fi
 			rm -f "$state/.env"
 			ln -s "$through" "$state/.env"

@@ -12,27 +12,60 @@
 	share_directory() {
 		own={{ app_root|safe }}/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
-			if [ ! -e "$state/copied/$1" ]; then
-				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+			copy=''
+			[ -e "$state/copied/$1" ] || copy=yes
+			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$copy" {} +)
+			if [ -n "$copy" ]; then
 				isolated sync -f "$shared/$1"
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
 			report warning "$1 of the repository is no directory, and gives way to shared/$1"
 		fi
 		link_shared "$1"
 	}
 
-	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
-	copy_missing='to=$1
-		shift
-		for file; do
-			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
-				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
+	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
+	# no link in it is followed, and nothing else than a regular file read.
+	share_files='
+		set -f
+		from=$PWD shared=$1 to=$2 copy=$3
+		shift 3
+
+		# enter DIRECTORY: below shared; with copy it is made.
+		enter() {
+			cd -P -- "$shared" && here=$(pwd -P) || return
+			IFS=/
+			for name in $1; do
+				[ -z "$copy" ] || [ -d "./$name" ] || mkdir "./$name" || return
+				cd -P "./$name" 2>/dev/null && here=$here/$name && [ "$(pwd -P)" = "$here" ] || return
+			done
+		}
+
+		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		share() (
+			enter "${2%"$3"}" || exit 3
+			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
+				cp -pP --remove-destination "$from/$1" ./.pystrano-copy && mv -T ./.pystrano-copy "./$3" || exit 4
+			elif [ -L "$from/$1" ] || [ -L "./$3" ]; then
+				[ "$(readlink "./$3")" = "$(readlink "$from/$1")" ] || exit 3
+			else
+				[ -f "./$3" ] && dd if="./$3" iflag=nofollow,nonblock bs=64K status=none 2>/dev/null | cmp -s - "$from/$1" || exit 3
 			fi
+		)
+
+		for file; do
+			file=${file#./}
+			code=0
+			share "$file" "$to$file" "${file##*/}" || code=$?
+			case $code in
+			0) ;;
+			3) printf "%s\n" "$file" ;;
+			*) exit "$code" ;;
+			esac
 		done'
 {%- if shares_paths %}
 

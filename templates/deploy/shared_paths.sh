@@ -16,17 +16,21 @@
 	share_file() {
 		own={{ app_root|safe }}/$1
 		[ ! -d "$own" ] || [ -L "$own" ] || die 3 "$1 of the repository is a directory; correct shared_files"
+		copy=''
 		if [ ! -e "$shared/$1" ] && [ ! -L "$shared/$1" ]; then
 			if [ ! -f "$own" ] || [ -L "$own" ]; then
 				die 3 "there is no $shared/$1, which shared_files names; put it there"
 			fi
-			mkdir -p "$(dirname -- "$shared/$1")"
-			cp -p "$own" "$shared/.pystrano-copy"
-			isolated sync "$shared/.pystrano-copy"
-			mv "$shared/.pystrano-copy" "$shared/$1"
-			report changed "Copied $1 of the repository to shared/$1"
-		elif [ -e "$own" ] && ! isolated cmp -s "$own" "$shared/$1"; then
+			copy=yes
+		fi
+		others=''
+		[ ! -e "$own" ] || others=$(cd {{ app_root|safe }} && isolated sh -c "$share_files" sh "$shared" '' "$copy" "$1")
+		if [ -n "$others" ]; then
+			[ -z "$copy" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
 			report warning "$1 of the repository gives way to shared/$1, which differs"
+		elif [ -n "$copy" ]; then
+			isolated sync "$shared/$1"
+			report changed "Copied $1 of the repository to shared/$1"
 		fi
 		link_shared "$1"
 	}

@@ -29,25 +29,11 @@ EOF
 		[ -z "$history" ] || fact last "${history##*
 }"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
-		[ -z "$facts" ] || report_system
+		[ -z "$facts" ] || report_system "{% if release_venv %}$venv_dir{% else %}$venv{% endif %}"
 		conclude 0 'done' ''
 	}
 
-	# report_system: what runs here, for the report of a fault.
-	report_system() {
-		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
-		for program in systemctl sudo python3 git curl; do
-			version=$(isolated "$program" --version 2>&1) || version='missing'
-			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
-		done
-		fact system "project $(mount_of "$root")"
-		fact system "virtualenv $(mount_of "{% if release_venv %}$venv_dir{% else %}$venv{% endif %}")"
-		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
-	}
-
-	mount_of() {
-		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
-	}
+{% include "parts/system.sh" %}
 
 	# fact NAME VALUE: a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }

@@ -1,7 +1,8 @@
 //! How an app lies in its repository: directories, shared paths, hooks, commands of its own.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, names};
 use std::fs;
+use std::os::unix::fs::symlink;
 
 #[test]
 fn shared_may_lie_on_another_volume() {
@@ -9,8 +10,7 @@ fn shared_may_lie_on_another_volume() {
     host.configure("");
     fs::create_dir(host.path("volume")).expect("a directory");
     fs::rename(host.path("root/shared"), host.path("volume/app-shared")).expect("moved");
-    std::os::unix::fs::symlink(host.path("volume/app-shared"), host.path("root/shared"))
-        .expect("a link");
+    symlink(host.path("volume/app-shared"), host.path("root/shared")).expect("a link");
     host.deployed("20260101000000");
     assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
     assert_eq!(host.read("root/current/key.txt"), "canary-key\n");
@@ -150,4 +150,63 @@ fn commands_of_the_config_run_with_django_too() {
     host.deployed("20260101000000");
     assert_eq!(host.read("own"), "collected\nmigrated\n");
     assert!(!host.path("calls/python").exists());
+}
+
+/// The app can write in shared, whatever else its unit forbids it: what it plants there leads no deploy
+/// out of it, and stops none for ever.
+#[test]
+fn what_the_app_plants_in_shared_leads_nowhere() {
+    let host = Sandbox::new();
+    for name in ["first", "second", "sub/third"] {
+        host.write(&format!("repo/media/{name}"), name);
+    }
+    host.write("repo/local.toml", "ours");
+    host.write("repo/config/local.toml", "ours");
+    host.commit("shared files");
+    host.configure("shared_files: local.toml; config/local.toml");
+    host.write("keys/authorized_keys", "theirs");
+    for (link, to) in [
+        ("root/shared/.pystrano-copy", "keys/authorized_keys"),
+        ("root/shared/media/.pystrano-copy", "keys/authorized_keys"),
+        ("root/shared/media/sub", "keys"),
+    ] {
+        symlink(host.path(to), host.path(link)).expect("a link");
+    }
+    let made = std::process::Command::new("mkfifo")
+        .arg(host.path("root/shared/media/second"))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let ran = host.run(&["sh"], &["deploy", "20260101000000"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let told =
+        "shared/media has no such files or other ones, and stays as it is: second sub/third ";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    assert_eq!(host.read("root/current/media/first"), "first");
+    assert_eq!(host.read("root/current/local.toml"), "ours");
+
+    // Later ones, of what was copied before.
+    fs::remove_dir_all(host.path("root/shared/config")).expect("a directory");
+    symlink(host.path("keys"), host.path("root/shared/config")).expect("a link");
+    let ran = host.run(&["sh"], &["deploy", "20260101000001"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains(
+            "config/local.toml of the repository cannot be copied to shared/config/local.toml"
+        ),
+        "{ran:?}"
+    );
+    fs::remove_file(host.path("root/shared/config")).expect("a link");
+    fs::remove_file(host.path("root/shared/.env")).expect("a link");
+    fs::create_dir(host.path("root/shared/.env")).expect("a directory");
+    symlink(
+        host.path("keys"),
+        host.path("root/shared/.env.replaced-by-20260101000002"),
+    )
+    .expect("a link");
+    let ran = host.run(&["sh"], &["deploy", "20260101000002"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    let ran = host.run(&["sh"], &["deploy", "20260101000003"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(names(&host.path("keys")), ["authorized_keys"]);
+    assert_eq!(host.read("keys/authorized_keys"), "theirs");
 }

@@ -97,7 +97,7 @@ fn ansible_modules_core_5347_pip_is_that_of_the_virtualenv() {
     // As on hosts whose own pip installs into the user's home without a word.
     fixture
         .host
-        .root("rm -f /usr/lib/python3*/EXTERNALLY-MANAGED; printf 'PIP_TARGET=/tmp/elsewhere\\nPYTHONPATH=/tmp/elsewhere\\n' >>/etc/environment");
+        .root("rm -f /usr/lib/python3*/EXTERNALLY-MANAGED; printf 'PIP_DRY_RUN=1\\nPIP_TARGET=/tmp/elsewhere\\nPYTHONPATH=/tmp/elsewhere\\n' >>/etc/environment");
     let command = "pip install -r requirements.txt";
     fixture.project.set("dependency_install_command", command);
     fixture

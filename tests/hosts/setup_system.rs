@@ -141,7 +141,13 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
         host.root(breaks);
         let output = project.run(&["setup"]);
         host.root(mends);
-        output.expect(1).says(told);
+        // With what a report of it needs.
+        output
+            .expect(1)
+            .says(told)
+            .says("os Debian GNU/Linux 13 (trixie), Linux ")
+            .says("git git version 2.")
+            .says("virtualenv / ");
     }
     assert_eq!(host.root("cd /etc && find . -type f -newer /etc/hostname | sort; cat /var/lib/pystrano/apps/demo/production"), before);
     project.run(&["setup"]).expect(0).hides("(changed)");

@@ -173,7 +173,9 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
     host.root("sed -i /gone@desk/d /root/.ssh/authorized_keys");
     for _ in 0..2 {
         let output = project.run(&["setup"]).expect(1);
-        output.says("demo.service did not stay up in place of old.service, which setup started again");
+        output.says(
+            "demo.service did not stay up in place of old.service, which setup started again",
+        );
         assert_eq!(host.root("systemctl is-active old.service"), "active");
     }
     fs::write(&unit, good).expect("a unit");
@@ -234,7 +236,9 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         .run(&["setup"])
         .expect(0)
         .says("could not stop stays.service, which the config no longer has");
-    host.root("sed -i /RefuseManualStop/d /etc/systemd/system/stays.service; systemctl daemon-reload");
+    host.root(
+        "sed -i /RefuseManualStop/d /etc/systemd/system/stays.service; systemctl daemon-reload",
+    );
     project
         .run(&["setup"])
         .expect(0)

@@ -66,6 +66,8 @@ fn what_sends_pip_elsewhere_changes_nothing() {
             ("PIP_ROOT", "/elsewhere"),
             ("PIP_PYTHON", "/elsewhere"),
             ("PIP_USER", "1"),
+            ("PIP_DRY_RUN", "1"),
+            ("PIP_NO_DEPS", "1"),
             ("PYTHONPATH", "/elsewhere"),
             ("PYTHONHOME", "/elsewhere"),
             ("VIRTUAL_ENV", "/elsewhere"),
@@ -81,7 +83,10 @@ fn what_sends_pip_elsewhere_changes_nothing() {
         assert_eq!(ran.status, 0, "{ran:?}");
         let environment = host.read("environments/pip");
         assert!(!environment.contains("/elsewhere"), "{environment}");
-        assert!(environment.contains("\0PIP_USER=0\0"), "{environment}");
+        for setting in ["PIP_USER=0", "PIP_DRY_RUN=0", "PIP_NO_DEPS=0"] {
+            let setting = format!("\0{setting}\0");
+            assert!(environment.contains(&setting), "{environment}");
+        }
         assert!(
             environment.contains("\0PIP_INDEX_URL=https://pypi.example.com\0"),
             "{environment}"
@@ -179,8 +184,27 @@ fn no_human_ai_128_heroku_buildpack_python_345_a_shared_virtualenv_never_leads_i
 }
 
 #[test]
+fn releases_are_not_installed_from_by_their_whole_path_either() {
+    let host = Sandbox::new();
+    host.configure("dependency_file: requirements.txt");
+    let root = host.path("root");
+    for line in ["-e ROOT/current/lib", "lib @ file://ROOT/releases/1/lib"] {
+        let line = line.replace("ROOT", root.to_str().expect("a path"));
+        host.write("repo/requirements.txt", format!("{line}\n"));
+        host.commit(&line);
+        let ran = stops(&host, "requirements.txt installs from it: ");
+        assert!(!host.path("calls/pip").exists(), "{ran:?}");
+    }
+    host.write("repo/requirements.txt", "lib @ file:///opt/lib\n");
+    host.commit("elsewhere");
+    deploys(&host);
+}
+
+#[test]
 fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
     let host = Sandbox::new();
+    host.configure("dependency_install_command: 'true'");
+    deploys(&host);
     host.configure("dependency_install_command: pip install -e .");
     host.program(
         "venv/bin/pip",
@@ -203,6 +227,12 @@ fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
             .contains("The shared virtualenv was changed, and stays so: app-1.0 "),
         "{ran:?}"
     );
+    // The release that runs has what it installs, rather than a link to one that is gone.
+    let current = host
+        .path("root/releases")
+        .join(host.current().expect("a release"));
+    let link = host.read("venv/lib/python3.11/site-packages/app.pth");
+    assert_eq!(link.trim_end(), current.to_str().expect("a path"));
 }
 
 /// A uv that has this to install, and says so.

@@ -92,8 +92,14 @@ fn files_that_the_repository_has_in_media_are_kept() {
     host.write("repo/media/default-avatar.png", "first");
     host.write("repo/media/it's/deep er.png", "deep");
     host.write("root/shared/media/uploaded.png", "uploaded");
+    host.write("repo/.pystrano/notes", "of the repository");
     host.commit("media");
     let ran = deploys(&host);
+    assert!(
+        ran.stdout
+            .contains("warning .pystrano of the repository gives way"),
+        "{ran:?}"
+    );
     assert!(
         ran.stdout
             .contains("Copied what the repository has in media to shared/media"),

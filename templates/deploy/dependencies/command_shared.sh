@@ -4,7 +4,9 @@
 		find_uv
 {%- endif %}
 		packages=$(packages)
-		run in_release bash -c "$dependency_install_command"
+		install_packages
 		refuse_links_into_releases
 		report changed 'Installed Python dependencies'
 	}
+
+	install_packages() { run in_release bash -c "$dependency_install_command"; }

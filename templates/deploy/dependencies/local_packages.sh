@@ -9,13 +9,14 @@
 	# it names. DEPTH letters bound a circle of files.
 	local_packages() {
 		sed -E 's/(^|[[:space:]])#.*//; s/^[[:space:]]+//; s/^(-r|--requirement)[[:space:]=]*/-r/; s/^(-e|--editable)[[:space:]=]*/-e/
-			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./' "$releases/$release/$1" |
+			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./; s/^\.\/+\//\//' "$releases/$release/$1" |
 			while IFS= read -r path; do
 				case $path in
 				-r*)
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
+				"$root"/current/* | "$releases"/*) printf '%s\n' "$path" ;;
 				.* | */*) [ ! -d {{ app_root|safe }}/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done

@@ -5,5 +5,6 @@
 		refuse_local_packages
 		packages=$(packages)
 		install_packages
+		refuse_links_into_releases
 		report changed 'Installed Python dependencies'
 	}

@@ -420,7 +420,7 @@ EOF
 	# check_host: what cannot work on this host stops the run before anything is changed.
 	check_host() {
 		begin host
-		command -v apt-get >/dev/null || die 2 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
+		command -v apt-get >/dev/null || refuse_host 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
 		check_mount "$root" project_root
 		check_mount "$venv" venv_dir
 	}
@@ -433,9 +433,34 @@ EOF
 			place=${place:-/}
 		done
 		case ,$(findmnt --noheadings --output OPTIONS --target "$place" 2>/dev/null), in
-		*,noexec,*) die 2 "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
+		*,noexec,*) refuse_host "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
 		esac
 	}
+
+	# refuse_host REASON: with what runs here, to be pasted into a report.
+	refuse_host() {
+		report_system "$venv"
+		die 2 "$1"
+	}
+
+	# report_system VENV: what runs here, for the report of a fault.
+	report_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			version=$(isolated "$program" --version 2>&1) || version='missing'
+			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "$1")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
+	}
+
+	# fact NAME VALUE
+	fact() { run printf '%s\n' "$2"; }
 
 	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
 	# so no command that may outlive the shell keeps descriptor 9.
@@ -853,12 +878,18 @@ $left"
 		fi
 	}
 
-	# remove_unit UNIT: stopped, disabled, gone.
+	# remove_unit UNIT: stopped, disabled, gone. One that runs on is kept in the record.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
-			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			run systemctl disable --now --quiet -- "$1" || :
+			if systemctl is-active --quiet -- "$1"; then
+				warn "could not stop $1, which the config no longer has; stop it, then run setup again"
+				left="${left}unit $1
+"
+				return
+			fi
 			rm -f -- "$file"
 			run systemctl daemon-reload
 			systemctl reset-failed -- "$1" 2>/dev/null || :

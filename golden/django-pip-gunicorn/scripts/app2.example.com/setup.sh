@@ -455,10 +455,10 @@ EOF
 	# check_host: what cannot work on this host stops the run before anything is changed.
 	check_host() {
 		begin host
-		command -v apt-get >/dev/null || die 2 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
-		command -v systemctl >/dev/null || die 2 'there is no systemd here, which runs the app'
+		command -v apt-get >/dev/null || refuse_host 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
+		command -v systemctl >/dev/null || refuse_host 'there is no systemd here, which runs the app'
 		version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-		[ "${version:-247}" -ge 247 ] || die 2 "systemd $version is too old: servers run Debian 12 or later, or Ubuntu 22.04 or later"
+		[ "${version:-247}" -ge 247 ] || refuse_host "systemd $version is too old: servers run Debian 12 or later, or Ubuntu 22.04 or later"
 		check_mount "$root" project_root
 		check_mount "$venv" venv_dir
 	}
@@ -471,9 +471,34 @@ EOF
 			place=${place:-/}
 		done
 		case ,$(findmnt --noheadings --output OPTIONS --target "$place" 2>/dev/null), in
-		*,noexec,*) die 2 "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
+		*,noexec,*) refuse_host "$1 is on a file system that is mounted noexec ($place), where no program starts; name another $2, or mount it with exec" ;;
 		esac
 	}
+
+	# refuse_host REASON: with what runs here, to be pasted into a report.
+	refuse_host() {
+		report_system "$venv"
+		die 2 "$1"
+	}
+
+	# report_system VENV: what runs here, for the report of a fault.
+	report_system() {
+		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
+		for program in systemctl sudo python3 git curl; do
+			version=$(isolated "$program" --version 2>&1) || version='missing'
+			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
+		done
+		fact system "project $(mount_of "$root")"
+		fact system "virtualenv $(mount_of "$1")"
+		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
+	}
+
+	mount_of() {
+		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
+	}
+
+	# fact NAME VALUE
+	fact() { run printf '%s\n' "$2"; }
 
 	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
 	# so no command that may outlive the shell keeps descriptor 9.
@@ -1124,39 +1149,61 @@ $left"
 	}
 
 	# replace_services stops those of them that run, and starts what runs the app in their place. After
-	# a kill in between the next setup starts it.
+	# a kill in between the next setup goes on.
 	replace_services() {
-		set --
+		running=''
 		for unit in $(printf '%s\n' "$old" | sed -n 's/^unit //p'); do
 			file=/etc/systemd/system/$unit
 			if [ -f "$file" ] && [ ! -L "$file" ] && systemctl is-active --quiet -- "$unit"; then
-				set -- "$@" "$unit"
+				running="$running $unit"
 			fi
 		done
-		if [ $# != 0 ]; then
-			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$*" >"$kept/stopped")
-		elif [ ! -e "$kept/stopped" ]; then
+		if [ -n "$running" ]; then
+			(umask 077 && mkdir -p "$kept" && printf '%s\n' "$running" >"$kept/stopped")
+		elif [ -e "$kept/stopped" ]; then
+			running=$(cat "$kept/stopped")
+		else
 			return 0
 		fi
-		if ! exchange_services "$@"; then
-			warn "could not start $services in place of $(cat "$kept/stopped")"
-		fi
+		# shellcheck disable=SC2086 # names of units
+		exchange_services $running || die 1 "$services did not stay up in place of$running, which setup started again; see: systemctl status $services"
 		rm -f "$kept/stopped"
 	}
 
-	# exchange_services UNIT...: a signal waits until the app is back.
+	# exchange_services UNIT...: a signal waits until the app is back, in the old units if need be.
 	exchange_services() (
 		trap '' HUP INT PIPE TERM
-		[ $# = 0 ] || run systemctl stop -- "$@" || :
-		[ ! -e "$root/current/" ] || run systemctl start -- gunicorn.service
+		run systemctl stop -- "$@" || :
+		if [ -e "$root/current/" ] && ! start_services; then
+			run systemctl stop -- gunicorn.service || :
+			run systemctl start -- "$@" && rm -f "$kept/stopped"
+			exit 1
+		fi
 	)
 
-	# remove_unit UNIT: stopped, disabled, gone.
+	# start_services: a unit that ends at its start has done so within three seconds.
+	start_services() {
+		run systemctl start -- gunicorn.service || return
+		sleep 3
+		for unit in $services; do
+			case $(systemctl show --property=SubState -- "$unit") in
+			SubState=failed | SubState=auto-restart*) return 1 ;;
+			esac
+		done
+	}
+
+	# remove_unit UNIT: stopped, disabled, gone. One that runs on is kept in the record.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
 		if [ -f "$file" ] && [ ! -L "$file" ]; then
-			run systemctl disable --now --quiet -- "$1" || warn "could not stop and disable $1"
+			run systemctl disable --now --quiet -- "$1" || :
+			if systemctl is-active --quiet -- "$1"; then
+				warn "could not stop $1, which the config no longer has; stop it, then run setup again"
+				left="${left}unit $1
+"
+				return
+			fi
 			rm -f -- "$file"
 			run systemctl daemon-reload
 			systemctl reset-failed -- "$1" 2>/dev/null || :

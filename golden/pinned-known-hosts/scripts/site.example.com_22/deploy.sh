@@ -23,7 +23,8 @@
 
 # The braces make the shell read all of it first: half a file runs nothing.
 # Single quotes hold values and what other programs expand; run and traps call functions by name.
-# shellcheck disable=SC2016,SC2317
+# Subshells set variables for themselves alone.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2317
 {
 	# ---- settings
 
@@ -115,11 +116,11 @@ EOF
 		[ -z "$history" ] || fact last "${history##*
 }"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
-		[ -z "$facts" ] || report_system
+		[ -z "$facts" ] || report_system "$venv"
 		conclude 0 'done' ''
 	}
 
-	# report_system: what runs here, for the report of a fault.
+	# report_system VENV: what runs here, for the report of a fault.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
@@ -127,7 +128,7 @@ EOF
 			fact system "$program $(printf '%s\n' "$version" | sed -n 1p)"
 		done
 		fact system "project $(mount_of "$root")"
-		fact system "virtualenv $(mount_of "$venv")"
+		fact system "virtualenv $(mount_of "$1")"
 		fact system "space $(df --human-readable --output=avail,pcent "$root" 2>&1 | sed -n 2p)"
 	}
 
@@ -313,6 +314,7 @@ EOF
 		find_commit
 		agree_on_commit
 		check_out
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
@@ -361,7 +363,8 @@ EOF
 	check_out() {
 		output=$(repository_git -C "$new" reset --quiet --hard "$commit" 2>&1) || stop_clone "$?"
 		[ ! -e "$new/.gitmodules" ] || get_submodules
-		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|poetry-dynamic-versioning' "$new/pyproject.toml" "$new/setup.py" "$new/setup.cfg"; then
+		project=$new
+		if isolated grep -qsE 'setuptools[_-]scm|hatch-vcs|versioneer|versioningit|dynamic-versioning|setuptools-git-versioning|pbr' "$project/pyproject.toml" "$project/setup.py" "$project/setup.cfg"; then
 			report warning "The version of the project is taken from git's tags, which a clone of this depth may lack; set clone_depth: 0"
 		fi
 	}
@@ -433,27 +436,60 @@ EOF
 	share_directory() {
 		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
-			if [ ! -e "$state/copied/$1" ]; then
-				(cd "$own" && isolated find . ! -type d -exec sh -c "$copy_missing" sh "$shared/$1" {} +)
+			copy=''
+			[ -e "$state/copied/$1" ] || copy=yes
+			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$copy" {} +)
+			if [ -n "$copy" ]; then
 				isolated sync -f "$shared/$1"
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			others=$(cd "$own" && isolated find . ! -type d ! -exec cmp -s {} "$shared/$1/{}" ';' -print | sed 's:^\./::' | LC_ALL=C sort | tr '\n' ' ')
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $others"
+			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
 			report warning "$1 of the repository is no directory, and gives way to shared/$1"
 		fi
 		link_shared "$1"
 	}
 
-	# Copies files to a directory, where they are missing. Each gets its name when it is whole.
-	copy_missing='to=$1
-		shift
-		for file; do
-			if [ ! -e "$to/$file" ] && [ ! -L "$to/$file" ]; then
-				mkdir -p "$to/${file%/*}" && cp -pP "$file" "$to/.pystrano-copy" && mv "$to/.pystrano-copy" "$to/$file" || exit
+	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
+	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
+	# no link in it is followed, and nothing else than a regular file read.
+	share_files='
+		set -f
+		from=$PWD shared=$1 to=$2 copy=$3
+		shift 3
+
+		# enter DIRECTORY: below shared; with copy it is made.
+		enter() {
+			cd -P -- "$shared" && here=$(pwd -P) || return
+			IFS=/
+			for name in $1; do
+				[ -z "$copy" ] || [ -d "./$name" ] || mkdir "./$name" || return
+				cd -P "./$name" 2>/dev/null && here=$here/$name && [ "$(pwd -P)" = "$here" ] || return
+			done
+		}
+
+		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		share() (
+			enter "${2%"$3"}" || exit 3
+			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
+				cp -pP --remove-destination "$from/$1" ./.pystrano-copy && mv -T ./.pystrano-copy "./$3" || exit 4
+			elif [ -L "$from/$1" ] || [ -L "./$3" ]; then
+				[ "$(readlink "./$3")" = "$(readlink "$from/$1")" ] || exit 3
+			else
+				[ -f "./$3" ] && dd if="./$3" iflag=nofollow,nonblock bs=64K status=none 2>/dev/null | cmp -s - "$from/$1" || exit 3
 			fi
+		)
+
+		for file; do
+			file=${file#./}
+			code=0
+			share "$file" "$to$file" "${file##*/}" || code=$?
+			case $code in
+			0) ;;
+			3) printf "%s\n" "$file" ;;
+			*) exit "$code" ;;
+			esac
 		done'
 
 	# link_shared NAME: in place of what the repository may hold under that name.
@@ -507,13 +543,14 @@ EOF
 	# it names. DEPTH letters bound a circle of files.
 	local_packages() {
 		sed -E 's/(^|[[:space:]])#.*//; s/^[[:space:]]+//; s/^(-r|--requirement)[[:space:]=]*/-r/; s/^(-e|--editable)[[:space:]=]*/-e/
-			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./' "$releases/$release/$1" |
+			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./; s/^\.\/+\//\//' "$releases/$release/$1" |
 			while IFS= read -r path; do
 				case $path in
 				-r*)
 					path=$(dirname "$1")/${path#-r}
 					[ -z "$2" ] || [ ! -f "$releases/$release/$path" ] || local_packages "$path" "${2#x}"
 					;;
+				"$root"/current/* | "$releases"/*) printf '%s\n' "$path" ;;
 				.* | */*) [ ! -d "$releases/$release"/"$path" ] || printf '%s\n' "$path" ;;
 				esac
 			done
@@ -790,7 +827,7 @@ EOF
 		# This login decides neither the modes of a release nor where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
-		export PIP_USER=0
+		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
 		cd / # the caller's directory may be closed to this user
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
