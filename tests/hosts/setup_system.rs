@@ -147,7 +147,7 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
             .says(told)
             .says("os Debian GNU/Linux 13 (trixie), Linux ")
             .says("git git version 2.")
-            .says("virtualenv / ");
+            .says("virtualenv /");
     }
     assert_eq!(host.root("cd /etc && find . -type f -newer /etc/hostname | sort; cat /var/lib/pystrano/apps/demo/production"), before);
     project.run(&["setup"]).expect(0).hides("(changed)");

@@ -166,19 +166,20 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
     project.set("secrets", "deploy/demo/production/secret-key.txt");
     project.unset("ssh_known_hosts");
     project.unset("deploy_key");
-    let unit = directory.join("deploy/demo/production/0/demo.service");
-    let good = project.unit(0);
-    fs::write(&unit, good.replace("ExecStart=/", "ExecStart=/bin/false /")).expect("a unit");
-    project.set_server(0, "service_file", "deploy/demo/production/0/demo.service");
+    let broken = "deploy/demo/production/demo.service";
+    let text = project
+        .unit(0)
+        .replace("ExecStart=/", "ExecStart=/bin/false /");
+    fs::write(directory.join(broken), text).expect("a unit");
+    project.set_server(0, "service_file", broken);
     host.root("sed -i /gone@desk/d /root/.ssh/authorized_keys");
     for _ in 0..2 {
-        let output = project.run(&["setup"]).expect(1);
-        output.says(
+        project.run(&["setup"]).expect(1).says(
             "demo.service did not stay up in place of old.service, which setup started again",
         );
         assert_eq!(host.root("systemctl is-active old.service"), "active");
     }
-    fs::write(&unit, good).expect("a unit");
+    project.set_server(0, "service_file", "deploy/demo/production/0/demo.service");
     let output = project.run(&["setup"]).expect(0);
     for says in [
         "gone@desk",
