@@ -25,63 +25,41 @@ pub fn holds(marker: &str, target: &Target) -> Option<bool> {
     Some(holds)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token<'a> {
-    Text(&'a str),
-    Name(&'a str),
-    Operator(&'a str),
-}
-
-fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
+/// Words, operators, parentheses, and texts with their quotes.
+fn tokens(text: &str) -> Option<Vec<&str>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         let end = |fits: fn(char) -> bool| rest.find(|c| !fits(c)).unwrap_or(rest.len());
         let length = match first {
-            '\'' | '"' => {
-                let length = rest[1..].find(first)?;
-                tokens.push(Token::Text(&rest[1..=length]));
-                length + 2
-            }
-            '(' | ')' => {
-                tokens.push(Token::Operator(&rest[..1]));
-                1
-            }
-            '<' | '>' | '=' | '!' | '~' => {
-                let length = end(|c| "<>=!~".contains(c));
-                tokens.push(Token::Operator(&rest[..length]));
-                length
-            }
-            c if c.is_ascii_alphabetic() => {
-                let length = end(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
-                tokens.push(match &rest[..length] {
-                    word @ ("and" | "or" | "in" | "not") => Token::Operator(word),
-                    name => Token::Name(name),
-                });
-                length
-            }
+            '\'' | '"' => rest[1..].find(first)? + 2,
+            '(' | ')' => 1,
+            '<' | '>' | '=' | '!' | '~' => end(|c| "<>=!~".contains(c)),
+            c if c.is_ascii_alphabetic() => end(|c| c.is_ascii_alphanumeric() || "_.".contains(c)),
             _ => return None,
         };
-        rest = rest[length..].trim_start();
+        let (token, more) = rest.split_at(length);
+        tokens.push(token);
+        rest = more.trim_start();
     }
     Some(tokens)
 }
 
 struct Parser<'a> {
-    tokens: &'a [Token<'a>],
+    tokens: &'a [&'a str],
     target: &'a Target,
     patch: u32,
 }
 
-/// A side of a comparison.
-struct Value {
-    text: String,
-    is_version: bool,
-}
+impl<'a> Parser<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(first)
+    }
 
-impl Parser<'_> {
-    fn takes(&mut self, operator: &str) -> bool {
-        let is_next = self.tokens.first() == Some(&Token::Operator(operator));
+    fn takes(&mut self, token: &str) -> bool {
+        let is_next = self.tokens.first() == Some(&token);
         if is_next {
             self.tokens = &self.tokens[1..];
         }
@@ -109,46 +87,31 @@ impl Parser<'_> {
             let holds = self.any()?;
             return self.takes(")").then_some(holds);
         }
-        let left = self.value()?;
-        let operator = match self.tokens.split_first()? {
-            (Token::Operator("not"), rest) => {
-                self.tokens = rest;
-                self.takes("in").then_some("not in")?
-            }
-            (Token::Operator(operator), rest) => {
-                self.tokens = rest;
-                operator
-            }
-            _ => return None,
+        let (left, is_left_version) = self.value()?;
+        let operator = match self.next()? {
+            "not" => self.takes("in").then_some("not in")?,
+            operator => operator,
         };
-        let right = self.value()?;
+        let (right, is_right_version) = self.value()?;
         match operator {
-            "in" => Some(right.text.contains(&left.text)),
-            "not in" => Some(!right.text.contains(&left.text)),
-            operator if left.is_version || right.is_version => {
-                versions(&left.text, operator, &right.text)
-            }
-            operator => compare(operator, left.text.cmp(&right.text)),
+            "in" => Some(right.contains(&left)),
+            "not in" => Some(!right.contains(&left)),
+            operator if is_left_version || is_right_version => versions(&left, operator, &right),
+            operator => compare(operator, left.cmp(&right)),
         }
     }
 
-    fn value(&mut self) -> Option<Value> {
-        let (first, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
-        match first {
-            Token::Text(text) => Some(Value {
-                text: (*text).to_owned(),
-                is_version: false,
-            }),
-            Token::Name(name) => Some(Value {
-                text: self.target.variable(name, self.patch)?,
-                is_version: matches!(
-                    *name,
-                    "python_version" | "python_full_version" | "implementation_version"
-                ),
-            }),
-            Token::Operator(_) => None,
+    /// A side of a comparison, and whether it is a version.
+    fn value(&mut self) -> Option<(String, bool)> {
+        let token = self.next()?;
+        if let Some(text) = token.strip_prefix(['\'', '"']) {
+            return Some((text[..text.len() - 1].to_owned(), false));
         }
+        let is_version = matches!(
+            token,
+            "python_version" | "python_full_version" | "implementation_version"
+        );
+        Some((self.target.variable(token, self.patch)?, is_version))
     }
 }
 
