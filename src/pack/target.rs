@@ -24,37 +24,16 @@ pub struct Target {
     pub glibc: u32,
 }
 
-/// What this machine would be as a target.
-struct Controller {
-    python: u32,
-    machine: String,
-    /// `None` where it has another libc, or is no Linux.
-    glibc: Option<u32>,
-}
-
-const ASK: &str = "import platform, sys
+const ASK: &str = "import json, platform, sys
 libc, version = platform.libc_ver()
-print(sys.version_info[1], platform.machine() or '-', version if libc == 'glibc' else '-')";
+glibc = int(version.split('.')[1]) if libc == 'glibc' else None
+print(json.dumps([sys.version_info[1], platform.machine(), glibc]))";
 
-impl Controller {
-    /// Asks its `python3`.
-    fn ask() -> Result<Self, Fault> {
-        let answer = Program::python().args(["-c", ASK]).output()?;
-        let read = || {
-            let mut words = answer.split_whitespace();
-            Some(Controller {
-                python: words.next()?.parse().ok()?,
-                machine: words.next()?.to_owned(),
-                glibc: words.next().and_then(|version| {
-                    let minor = version.strip_prefix("2.")?.split('.').next()?;
-                    minor.parse().ok()
-                }),
-            })
-        };
-        read().ok_or_else(|| Fault::PythonAnswer {
-            answer: answer.clone(),
-        })
-    }
+/// What this machine's `python3` says: its minor version, the machine, and the minor version of its glibc, `None` where
+/// it has another libc, or is no Linux.
+fn ask_python() -> Result<(u32, String, Option<u32>), Fault> {
+    let answer = Program::python().args(["-c", ASK]).output()?;
+    serde_json::from_str(&answer).map_err(|_| Fault::PythonAnswer { answer })
 }
 
 impl Target {
@@ -80,13 +59,13 @@ impl Target {
         if let (Some(python), Some(platform)) = (python, platform) {
             return Ok((target(python, platform.parts()), false));
         }
-        let own = Controller::ask()?;
-        let parts = match (platform, own.machine.as_str(), own.glibc) {
+        let (own_python, machine, glibc) = ask_python()?;
+        let parts = match (platform, machine.as_str(), glibc) {
             (Some(platform), ..) => platform.parts(),
             (None, machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => (machine, glibc),
             _ => return Err(Fault::UnknownPlatform),
         };
-        Ok((target(python.unwrap_or(own.python), parts), true))
+        Ok((target(python.unwrap_or(own_python), parts), true))
     }
 
     /// The Python, as `3.13`.
