@@ -124,28 +124,20 @@ impl Package {
 impl Source {
     /// `directory` is what its path starts from.
     fn of(file: &LockedFile, directory: &Path) -> Option<Self> {
-        let (place, last) = match (&file.url, &file.path) {
-            (Some(url), _) if !url.starts_with("file://") => {
-                let plain = url.split(['#', '?']).next().unwrap_or(url);
-                (
-                    Place::Url(url.clone()),
-                    plain.rsplit('/').next()?.to_owned(),
-                )
-            }
-            (Some(url), _) => {
-                let path = PathBuf::from(decode(url.trim_start_matches("file://")));
-                let last = path.file_name()?.to_string_lossy().into_owned();
-                (Place::Path(path), last)
-            }
-            (None, Some(path)) => {
-                let path = directory.join(path);
-                let last = path.file_name()?.to_string_lossy().into_owned();
-                (Place::Path(path), last)
-            }
+        let place = match (&file.url, &file.path) {
+            (Some(url), _) => match url.strip_prefix("file://") {
+                Some(path) => Place::Path(PathBuf::from(decode(path))),
+                None => Place::Url(url.clone()),
+            },
+            (None, Some(path)) => Place::Path(directory.join(path)),
             (None, None) => return None,
         };
+        let last = match &place {
+            Place::Url(url) => decode(url.split(['#', '?']).next()?.rsplit('/').next()?),
+            Place::Path(path) => decode(&path.file_name()?.to_string_lossy()),
+        };
         Some(Source {
-            file_name: file.name.clone().unwrap_or_else(|| decode(&last)),
+            file_name: file.name.clone().unwrap_or(last),
             place,
             sha256: file.hashes.get("sha256").cloned(),
             published: file.upload_time.as_ref().map(ToString::to_string),
