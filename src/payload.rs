@@ -20,7 +20,7 @@ pub fn sum(digest: Sha256) -> String {
 }
 
 /// A payload that was made: an uncompressed tar of its parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
     /// What is deployed, as git names it.
     pub commit: String,

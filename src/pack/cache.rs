@@ -5,11 +5,12 @@
     reason = "it reads what it keeps, and marks it as used"
 )]
 
-use super::{Fault, Made, Note, archive};
+use super::{Fault, Note, archive, known_name};
+use crate::payload::Part;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -26,6 +27,16 @@ const SENT_FOR: Duration = Duration::from_secs(3600);
 pub struct Cache {
     directory: PathBuf,
     _lock: File,
+}
+
+/// A part of the cache, in a note: its name in a payload, and its SHA-256.
+#[derive(Serialize, Deserialize)]
+pub struct Noted(String, String);
+
+impl Noted {
+    pub fn of(part: &Part) -> Self {
+        Noted(part.name.to_owned(), part.sha256.clone())
+    }
 }
 
 /// A directory to work in, which goes away with this.
@@ -88,11 +99,6 @@ impl Cache {
         tempfile::tempdir_in(&parent).map_err(Fault::file("make a directory in", &parent))
     }
 
-    /// Where programs are installed that this machine lacks.
-    pub fn tools(&self) -> PathBuf {
-        self.directory.join("tools")
-    }
-
     /// Where a file of a kind lies, by a name that says what is in it.
     pub fn path(&self, kind: &str, name: &str) -> PathBuf {
         self.directory.join(kind).join(name)
@@ -119,23 +125,40 @@ impl Cache {
     /// Writes a part.
     pub fn add_part(
         &self,
-        name: &str,
+        name: &'static str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<Made, Fault> {
+    ) -> Result<Part, Fault> {
         let directory = self.directory.join("parts");
-        let failed = Fault::file("write in", &directory);
-        let add = || -> io::Result<_> {
+        let add = || -> io::Result<Part> {
             let mut file = tempfile::NamedTempFile::new_in(&directory)?;
             let mut summing = archive::Summing::new(io::BufWriter::new(&mut file));
             write(&mut summing)?;
             summing.flush()?;
             let size = summing.size;
             let sha256 = summing.sum();
-            file.persist(directory.join(&sha256))?;
-            let name = name.to_owned();
-            Ok(Made { name, sha256, size })
+            let path = directory.join(&sha256);
+            file.persist(&path)?;
+            Ok(Part {
+                name,
+                sha256,
+                size,
+                file: path,
+                offset: 0,
+            })
         };
-        add().map_err(failed)
+        add().map_err(Fault::file("write in", &directory))
+    }
+
+    /// A part that was written before.
+    pub fn part(&self, Noted(name, sha256): &Noted) -> Option<Part> {
+        let file = self.find("parts", sha256)?;
+        Some(Part {
+            name: known_name(name)?,
+            sha256: sha256.clone(),
+            size: fs::metadata(&file).ok()?.len(),
+            file,
+            offset: 0,
+        })
     }
 
     /// What an earlier run noted under a key.

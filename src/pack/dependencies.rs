@@ -1,6 +1,6 @@
 //! The dependencies of a release, from its dependency file, for a target.
 
-use super::cache::{Cache, Work};
+use super::cache::{Cache, Noted, Work};
 use super::indexes::Index;
 use super::input::Input;
 use super::program::Program;
@@ -8,14 +8,14 @@ use super::resolve::{self, Resolved};
 use super::target::Target;
 use super::tools::{Tools, UV};
 use super::wheels::{Wheel, Wheels};
-use super::{Fault, Made, Note, archive, key};
+use super::{Fault, Note, archive, key};
 use crate::config::{PackageManager, Server, VenvMode};
-use crate::payload::DEPENDENCIES;
+use crate::payload::{DEPENDENCIES, Part};
 use std::path::{Path, PathBuf};
 
 /// What a payload has of a release's dependencies.
 pub struct Dependencies {
-    pub part: Option<Made>,
+    pub part: Option<Part>,
     /// Wheels of what lies in the repository itself.
     pub own: Vec<PathBuf>,
 }
@@ -54,12 +54,12 @@ impl Resolver<'_> {
             (&self.server.dependency_file, &input.text),
             (!input.is_whole).then_some(self.commit),
         ));
-        if let Some((made, local)) = self.cache.noted::<(Made, Vec<PathBuf>)>(&key)
-            && made.is_there(self.cache)
+        if let Some((noted, local)) = self.cache.noted::<(Noted, Vec<PathBuf>)>(&key)
+            && let Some(part) = self.cache.part(&noted)
         {
             let own = self.build_own(&self.wheels(&tools, &indexes), &local)?;
             return Ok(Dependencies {
-                part: Some(made),
+                part: Some(part),
                 own,
             });
         }
@@ -79,10 +79,10 @@ impl Resolver<'_> {
         };
         resolve::without_doubles(&mut resolved.packages);
         let own = self.build_own(&wheels, &resolved.local)?;
-        let made = self.pack(&wheels, &mut resolved, is_uv)?;
-        self.cache.note(&key, &(&made, &resolved.local));
+        let part = self.pack(&wheels, &mut resolved, is_uv)?;
+        self.cache.note(&key, &(Noted::of(&part), &resolved.local));
         Ok(Dependencies {
-            part: Some(made),
+            part: Some(part),
             own,
         })
     }
@@ -230,23 +230,23 @@ impl Resolver<'_> {
         }
     }
 
-    fn part_of_uv(&self) -> Result<Made, Fault> {
+    fn part_of_uv(&self) -> Result<Part, Fault> {
         let key = key(("uv", UV, self.target));
-        if let Some(made) = self.cache.noted::<Made>(&key)
-            && made.is_there(self.cache)
+        if let Some(noted) = self.cache.noted(&key)
+            && let Some(part) = self.cache.part(&noted)
         {
-            return Ok(made);
+            return Ok(part);
         }
         let tools = Tools::find(self.cache)?;
         let indexes = tools.indexes();
         let wheels = self.wheels(&tools, &indexes);
-        let made = self.pack(&wheels, &mut Resolved::default(), true)?;
-        self.cache.note(&key, &made);
-        Ok(made)
+        let part = self.pack(&wheels, &mut Resolved::default(), true)?;
+        self.cache.note(&key, &Noted::of(&part));
+        Ok(part)
     }
 
     /// Packs the wheels of what was resolved, and uv's where it is needed.
-    fn pack(&self, wheels: &Wheels, resolved: &mut Resolved, with_uv: bool) -> Result<Made, Fault> {
+    fn pack(&self, wheels: &Wheels, resolved: &mut Resolved, with_uv: bool) -> Result<Part, Fault> {
         let mut carried = self.get(wheels, resolved)?;
         let mut list = String::new();
         for wheel in &carried {
@@ -267,11 +267,11 @@ impl Resolver<'_> {
             .map(|wheel| (format!("wheels/{}", wheel.file.name), wheel.path))
             .collect();
         files.sort();
-        let made = self.cache.add_part(DEPENDENCIES, |out| {
+        let part = self.cache.add_part(DEPENDENCIES, |out| {
             archive::pack_files(("requirements.txt", &list), &files, out)
         })?;
         (self.note)(&format!("Packed {count} packages for {}", self.target));
-        Ok(made)
+        Ok(part)
     }
 
     fn uv_wheel(&self, wheels: &Wheels) -> Result<Vec<Wheel>, Fault> {

@@ -18,12 +18,11 @@ mod wheels;
 
 use crate::config::Server;
 use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, sum};
-use cache::{Cache, Work};
+use cache::{Cache, Noted, Work};
 use dependencies::Resolver;
 pub use fault::Fault;
 use git::{Commit, Repository};
 use links::OutwardLinks;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -44,13 +43,10 @@ fn known_name(name: &str) -> Option<&'static str> {
 pub fn open(path: &Path) -> io::Result<Payload> {
     let (sha256, size) = archive::sum_file(path)?;
     Ok(Payload {
-        commit: String::new(),
-        pulled: String::new(),
-        python: String::new(),
-        platform: String::new(),
         sha256,
         size,
         parts: archive::find_parts(path)?,
+        ..Payload::default()
     })
 }
 
@@ -67,31 +63,6 @@ pub fn write(payload: &Payload, out: impl Write) -> io::Result<()> {
 pub struct Failure {
     pub server: usize,
     pub fault: Fault,
-}
-
-/// A part in the cache.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Made {
-    name: String,
-    sha256: String,
-    size: u64,
-}
-
-impl Made {
-    fn is_there(&self, cache: &Cache) -> bool {
-        let path = cache.find("parts", &self.sha256);
-        path.is_some_and(|path| std::fs::metadata(path).is_ok_and(|file| file.len() == self.size))
-    }
-
-    fn part(&self, cache: &Cache) -> Option<Part> {
-        Some(Part {
-            name: known_name(&self.name)?,
-            sha256: self.sha256.clone(),
-            size: self.size,
-            file: cache.path("parts", &self.sha256),
-            offset: 0,
-        })
-    }
 }
 
 /// Is given what people should know meanwhile, a line at a time.
@@ -238,20 +209,18 @@ impl<'a> Maker<'a> {
             Target::of(None, None, None).ok().map(|(own, _)| own)
         };
         let key = key(("payload", order.key, &order.commit.sha, own, tools::UV));
-        let noted = self.cache.noted::<(Target, Vec<Made>)>(&key);
-        let is_there = |made: &Made| made.is_there(&self.cache);
-        let (target, made) = match noted.filter(|(_, made)| made.iter().all(is_there)) {
-            Some(known) => known,
-            None => {
-                let new = self.make_parts(order)?;
-                self.cache.note(&key, &new);
-                new
-            }
-        };
-        Ok((target, parts_of(&made, &self.cache)))
+        if let Some((target, noted)) = self.cache.noted::<(Target, Vec<Noted>)>(&key)
+            && let Some(parts) = noted.iter().map(|noted| self.cache.part(noted)).collect()
+        {
+            return Ok((target, parts));
+        }
+        let (target, parts) = self.make_parts(order)?;
+        let noted: Vec<Noted> = parts.iter().map(Noted::of).collect();
+        self.cache.note(&key, &(&target, noted));
+        Ok((target, parts))
     }
 
-    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Made>), Fault> {
+    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>), Fault> {
         let server = order.server;
         if !self.trees.contains_key(order.source_key) {
             self.clone(order.source_key, &order.repository, Some(&order.commit))?;
@@ -285,14 +254,9 @@ impl<'a> Maker<'a> {
         let source = self.cache.add_part(SOURCE, |out| {
             archive::pack_source(&tree, &dependencies.own, out)
         })?;
-        let made = std::iter::once(source).chain(dependencies.part).collect();
-        Ok((target, made))
+        let parts = std::iter::once(source).chain(dependencies.part).collect();
+        Ok((target, parts))
     }
-}
-
-/// Where parts are that were made.
-fn parts_of(made: &[Made], cache: &Cache) -> Vec<Part> {
-    made.iter().filter_map(|made| made.part(cache)).collect()
 }
 
 /// The sum and the size of the payload that parts make. What is damaged goes away.

@@ -3,7 +3,7 @@
 
 use super::cache::{Cache, Work};
 use super::program::Program;
-use super::{Failure, Fault, Note, archive, parts_of, sum_whole};
+use super::{Failure, Fault, Note, archive, sum_whole};
 use crate::config::Server;
 use crate::payload::{Packages, Payload, SYSTEM};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -85,7 +85,7 @@ fn with_system(
         index += &format!("{fields}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n");
         files.push((name, path));
     }
-    let made = cache.add_part(SYSTEM, |out| {
+    let part = cache.add_part(SYSTEM, |out| {
         archive::pack_files(("Packages", &index), &files, out)
     })?;
     note(&format!(
@@ -93,7 +93,7 @@ fn with_system(
         files.len()
     ));
     let mut payload = payload.clone();
-    payload.parts.extend(parts_of(&[made], &cache));
+    payload.parts.push(part);
     (payload.sha256, payload.size) = sum_whole(&payload.parts)?;
     Ok(Arc::new(payload))
 }

@@ -225,7 +225,7 @@ fn is_new(uv: impl AsRef<OsStr>) -> bool {
 }
 
 fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
-    let directory = cache.tools().join(format!("uv-{UV}"));
+    let directory = cache.path("tools", &format!("uv-{UV}"));
     let uv = directory.join("bin/uv");
     if is_new(&uv) {
         return Ok(uv);
