@@ -168,9 +168,6 @@ pub fn pack_files(
     archive.into_inner()?.flush()
 }
 
-/// A file is not what it was made as.
-pub const DAMAGED: &str = "it has been changed since it was made";
-
 /// Packs parts.
 ///
 /// # Errors
@@ -182,7 +179,10 @@ pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
         let mut reader = Summing::new(part.open()?);
         archive.append_data(&mut header, part.name, &mut reader)?;
         if reader.sum() != part.sha256 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, DAMAGED));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it has been changed since it was made",
+            ));
         }
     }
     archive.into_inner()?.flush()

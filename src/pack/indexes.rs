@@ -6,6 +6,7 @@
     reason = "it reads uv's settings of the checkout and of this user"
 )]
 
+use super::up_from;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,9 +92,7 @@ pub fn of_user() -> Vec<Index> {
 
 /// Those in uv's settings of a directory and of those above it, up to the repository's top.
 pub fn of_settings(directory: &Path, tree: &Path) -> Vec<Index> {
-    let directories = directory.ancestors();
-    let directories = directories.take_while(|path| path.starts_with(tree));
-    in_files(directories.flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))))
+    in_files(up_from(directory, tree).flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))))
 }
 
 fn in_files(files: impl IntoIterator<Item = PathBuf>) -> Vec<Index> {

@@ -5,11 +5,11 @@
     reason = "it reads the dependency files of the checkout"
 )]
 
-use super::Fault;
 use super::dependencies::Resolver;
 use super::indexes::{self, Index};
 use super::program::Program;
 use super::tools::Tools;
+use super::{Fault, up_from};
 use crate::config::PackageManager;
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,9 +64,8 @@ impl Resolver<'_> {
 
     /// What the lock has for the app: no network is needed. It lies in the project's directory, or above it.
     fn export(&self, tools: &Tools, project: &Path) -> Result<Input, Fault> {
-        let mut above = self.up_from(project);
-        let Some(lock) = above.find_map(|path| fs::read_to_string(path.join("uv.lock")).ok())
-        else {
+        let mut locks = up_from(project, self.tree).map(|path| path.join("uv.lock"));
+        let Some(lock) = locks.find_map(|path| fs::read_to_string(path).ok()) else {
             return Err(self.missing(", nor a uv.lock above it"));
         };
         let uv = tools
@@ -93,12 +92,6 @@ impl Resolver<'_> {
             is_lock: true,
             directory: project.to_owned(),
         })
-    }
-
-    /// A directory of the repository and those above it, up to its top.
-    fn up_from<'p>(&'p self, directory: &'p Path) -> impl Iterator<Item = &'p Path> {
-        let directories = directory.ancestors();
-        directories.take_while(|path| path.starts_with(self.tree))
     }
 
     fn missing(&self, and: &str) -> Fault {
@@ -131,7 +124,7 @@ impl Resolver<'_> {
             directory: self.tree.join(self.server.app_dir.to_string()),
         };
         self.read_requirements(file, &mut input, &mut BTreeSet::new())?;
-        for directory in self.up_from(&input.directory) {
+        for directory in up_from(&input.directory, self.tree) {
             for name in ["pyproject.toml", "uv.toml", ".python-version"] {
                 if let Ok(text) = fs::read_to_string(directory.join(name)) {
                     input.text += &format!("\0{name}\0{text}");

@@ -288,3 +288,9 @@ fn named(name: &str, version: Option<&str>) -> String {
         None => name.to_owned(),
     }
 }
+
+/// A directory of the repository and those above it, up to its top.
+fn up_from<'p>(directory: &'p Path, tree: &Path) -> impl Iterator<Item = &'p Path> {
+    let directories = directory.ancestors();
+    directories.take_while(move |path| path.starts_with(tree))
+}

@@ -5,8 +5,8 @@
     reason = "it reads the checkout's .python-version"
 )]
 
-use super::Fault;
 use super::program::Program;
+use super::{Fault, up_from};
 use crate::config::types::{Platform, Python};
 use crate::config::{PackageManager, Server};
 use serde::{Deserialize, Serialize};
@@ -166,11 +166,7 @@ pub fn wanted_python(server: &Server, tree: &Path) -> Option<u32> {
         return None;
     }
     let file = tree.join(&*server.dependency_file);
-    let directories = file
-        .ancestors()
-        .skip(1)
-        .take_while(|path| path.starts_with(tree));
-    for directory in directories {
+    for directory in up_from(&file, tree).skip(1) {
         let Ok(text) = fs::read_to_string(directory.join(".python-version")) else {
             continue;
         };
