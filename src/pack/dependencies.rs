@@ -42,7 +42,7 @@ impl Resolver<'_> {
                 own: Vec::new(),
             });
         }
-        let tools = Tools::find(self.cache)?;
+        let tools = Tools::find(self.cache, self.server.package_manager)?;
         let input = self.input(&tools)?;
         let indexes = input.indexes(&tools, self.tree);
         let key = key((
@@ -237,7 +237,7 @@ impl Resolver<'_> {
         {
             return Ok(part);
         }
-        let tools = Tools::find(self.cache)?;
+        let tools = Tools::find(self.cache, self.server.package_manager)?;
         let indexes = tools.indexes();
         let wheels = self.wheels(&tools, &indexes);
         let part = self.pack(&wheels, &mut Resolved::default(), true)?;

@@ -124,6 +124,9 @@ impl Resolver<'_> {
             directory: self.tree.join(self.server.app_dir.to_string()),
         };
         self.read_requirements(file, &mut input, &mut BTreeSet::new())?;
+        if self.server.package_manager == PackageManager::Pip {
+            return Ok(input);
+        }
         for directory in up_from(&input.directory, self.tree) {
             for name in ["pyproject.toml", "uv.toml", ".python-version"] {
                 if let Ok(text) = fs::read_to_string(directory.join(name)) {

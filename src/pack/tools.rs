@@ -5,6 +5,7 @@ use super::cache::Cache;
 use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
+use crate::config::PackageManager;
 use crate::credentials::{decode, mask};
 use std::collections::HashMap;
 use std::env;
@@ -26,6 +27,8 @@ pub struct Tools {
     uv_cache: String,
     /// Settings in pip's files, by name.
     pip: HashMap<String, String>,
+    /// uv asks in pip's place: its own settings do not count.
+    is_pip: bool,
 }
 
 /// Builds get this time, the first one that a zip can hold.
@@ -39,8 +42,16 @@ const SETTINGS: [(&str, &[&str]); 4] = [
     ("cert", &["SSL_CERT_FILE"]),
 ];
 
+/// What uv's variables begin with that say how it connects to an index.
+const CONNECTION: [&str; 4] = [
+    "UV_HTTP_",
+    "UV_INSECURE_HOST",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+];
+
 impl Tools {
-    pub fn find(cache: &Cache) -> Result<Self, Fault> {
+    pub fn find(cache: &Cache, manager: PackageManager) -> Result<Self, Fault> {
         let uv = if is_new("uv") {
             PathBuf::from("uv")
         } else {
@@ -61,6 +72,7 @@ impl Tools {
             python: python.trim().to_owned(),
             uv_cache: uv_cache.trim().to_owned(),
             pip: pip_settings()?,
+            is_pip: manager == PackageManager::Pip,
         })
     }
 
@@ -104,9 +116,13 @@ impl Tools {
     pub fn uv(&self, directory: &Path, needed: impl Fn(&str) -> bool) -> Program {
         let mut uv = Program::new(&self.uv)
             .directory(directory)
-            .only_env(|name| is_for_uv(name) || needed(name));
+            .only_env(|name| self.is_for_uv(name) || needed(name));
+        if self.is_pip {
+            uv = uv.env("UV_NO_CONFIG", "1").env("UV_NO_SOURCES", "1");
+        }
         for (setting, variables) in SETTINGS {
-            let is_set = variables.iter().any(|name| env::var_os(name).is_some());
+            let is_set = |name: &&str| self.is_for_uv(name) && env::var_os(name).is_some();
+            let is_set = variables.iter().any(is_set);
             if let Some(mut value) = self.pip_setting(setting).filter(|_| !is_set) {
                 if setting == "find-links" {
                     value = value.replace(' ', ",");
@@ -120,6 +136,22 @@ impl Tools {
             .env("SOURCE_DATE_EPOCH", EPOCH)
             .env("TZ", "UTC")
             .env("PYTHONHASHSEED", "0")
+    }
+
+    /// Whether uv gets a variable. Those that name a Python or a project are not about this one, and those that change what
+    /// is installed are not pip's.
+    fn is_for_uv(&self, name: &str) -> bool {
+        let is_secret = name.contains("PUBLISH") || name.contains("TOKEN");
+        match name {
+            "PATH" | "HOME" | "TMPDIR" | "NETRC" | "SSL_CERT_FILE" | "SSL_CERT_DIR" => true,
+            "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" => true,
+            "UV_PYTHON" | "UV_PROJECT" | "UV_PROJECT_ENVIRONMENT" => false,
+            name if name.starts_with("UV_") && self.is_pip => {
+                CONNECTION.iter().any(|start| name.starts_with(start))
+            }
+            name if name.starts_with("UV_") => !is_secret && !indexes::is_login(name),
+            name => name.to_lowercase().ends_with("_proxy"),
+        }
     }
 
     /// uv that asks what a list of requirements comes to, for a Python. `text` is that of the list.
@@ -184,18 +216,6 @@ impl Tools {
             python = python.env("PIP_CERT", file);
         }
         Ok(python.output()?.lines().map(mask).collect())
-    }
-}
-
-/// Variables that uv needs. Those that name a Python or a project are not about this one.
-fn is_for_uv(name: &str) -> bool {
-    let is_secret = name.contains("PUBLISH") || name.contains("TOKEN");
-    match name {
-        "PATH" | "HOME" | "TMPDIR" | "NETRC" | "SSL_CERT_FILE" | "SSL_CERT_DIR" => true,
-        "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" => true,
-        "UV_PYTHON" | "UV_PROJECT" | "UV_PROJECT_ENVIRONMENT" => false,
-        name if name.starts_with("UV_") => !is_secret && !indexes::is_login(name),
-        name => name.to_lowercase().ends_with("_proxy"),
     }
 }
 

@@ -185,6 +185,7 @@ fn half_a_package_is_fetched_again() {
 #[test]
 fn settings_and_included_files_count() {
     let project = Project::new("-r\tbase.txt\n");
+    project.configure("  package_manager: uv\n  dependency_file: requirements.txt\n");
     project.write("repo/base.txt", "beta\n");
     let resolved = |name: &str| {
         project.commit();
@@ -199,6 +200,24 @@ fn settings_and_included_files_count() {
         "[tool.uv]\nconstraint-dependencies = [\"beta<2.5\"]\n",
     );
     assert_eq!(resolved("settings"), ["beta==2.0", "old==1.0"]);
+}
+
+/// uv asks in pip's place, and pip reads neither its files nor its variables.
+#[test]
+fn settings_of_uv_change_nothing_for_pip() {
+    let project = Project::new("beta\n");
+    let constraint = "constraint-dependencies = [\"beta<2.5\"]\n";
+    project.write("repo/uv.toml", constraint);
+    project.write("home/.config/uv/uv.toml", "resolution = \"lowest\"\n");
+    project.write("constraints.txt", "beta<2.5\n");
+    project.commit();
+    let output = rendering(&project, "out")
+        .env("PIP_INDEX_URL", project.index())
+        .env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+        .env("UV_CONSTRAINT", project.path("constraints.txt"))
+        .output()
+        .expect("pystrano");
+    assert_eq!(well(&project, &output, "out"), ["beta==2.5"]);
 }
 
 /// Hashes that stand in an included file are those of what is installed.
