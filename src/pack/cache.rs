@@ -15,7 +15,7 @@ use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -36,6 +36,29 @@ pub struct Noted(String, String);
 impl Noted {
     pub fn of(part: &Part) -> Self {
         Noted(part.name.to_owned(), part.sha256.clone())
+    }
+}
+
+/// A file or directory outside of the cache that a note follows from, as it was then.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Seen {
+    path: PathBuf,
+    size: u64,
+    modified: SystemTime,
+}
+
+impl Seen {
+    pub fn now(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Seen {
+            path: path.to_owned(),
+            size: file.len(),
+            modified: file.modified().ok()?,
+        })
+    }
+
+    pub fn is_unchanged(&self) -> bool {
+        Seen::now(&self.path).is_some_and(|now| now == *self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The dependencies of a release, from its dependency file, for a target.
 
-use super::cache::{Cache, Noted, Work};
+use super::cache::{Cache, Noted, Seen, Work};
 use super::indexes::Index;
 use super::input::Input;
 use super::program::Program;
@@ -18,6 +18,8 @@ pub struct Dependencies {
     pub part: Option<Part>,
     /// Wheels of what lies in the repository itself.
     pub own: Vec<PathBuf>,
+    /// What they follow from besides the commit.
+    pub seen: Vec<Seen>,
 }
 
 /// What resolves a server's dependencies.
@@ -40,13 +42,15 @@ impl Resolver<'_> {
                 // The command finds it on PATH.
                 part: is_uv.then(|| self.part_of_uv()).transpose()?,
                 own: Vec::new(),
+                seen: Vec::new(),
             });
         }
         let tools = Tools::find(self.cache, self.server.package_manager)?;
         let input = self.input(&tools)?;
         let indexes = input.indexes(&tools, self.tree);
+        let seen = tools.seen_links();
         let key = key((
-            ("dependencies", self.target, UV, is_uv),
+            ("dependencies", self.target, UV, is_uv, &seen),
             (
                 &self.server.dependency_extras,
                 &self.server.dependency_groups,
@@ -61,6 +65,7 @@ impl Resolver<'_> {
             return Ok(Dependencies {
                 part: Some(part),
                 own,
+                seen,
             });
         }
         // The code of the repository's projects is asked what they need, and writes into their directories.
@@ -84,6 +89,7 @@ impl Resolver<'_> {
         Ok(Dependencies {
             part: Some(part),
             own,
+            seen,
         })
     }
 

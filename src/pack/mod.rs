@@ -18,7 +18,7 @@ mod wheels;
 
 use crate::config::Server;
 use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, sum};
-use cache::{Cache, Noted, Work};
+use cache::{Cache, Noted, Seen, Work};
 use dependencies::Resolver;
 pub use fault::Fault;
 use git::{Commit, Repository};
@@ -209,18 +209,20 @@ impl<'a> Maker<'a> {
             Target::of(None, None, None).ok().map(|(own, _)| own)
         };
         let key = key(("payload", order.key, &order.commit.sha, own, tools::UV));
-        if let Some((target, noted)) = self.cache.noted::<(Target, Vec<Noted>)>(&key)
+        let noted = self.cache.noted::<(Target, Vec<Noted>, Vec<Seen>)>(&key);
+        if let Some((target, noted, seen)) = noted
+            && seen.iter().all(Seen::is_unchanged)
             && let Some(parts) = noted.iter().map(|noted| self.cache.part(noted)).collect()
         {
             return Ok((target, parts));
         }
-        let (target, parts) = self.make_parts(order)?;
+        let (target, parts, seen) = self.make_parts(order)?;
         let noted: Vec<Noted> = parts.iter().map(Noted::of).collect();
-        self.cache.note(&key, &(&target, noted));
+        self.cache.note(&key, &(&target, noted, seen));
         Ok((target, parts))
     }
 
-    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>), Fault> {
+    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>, Vec<Seen>), Fault> {
         let server = order.server;
         if !self.trees.contains_key(order.source_key) {
             self.clone(order.source_key, &order.repository, Some(&order.commit))?;
@@ -255,7 +257,7 @@ impl<'a> Maker<'a> {
             archive::pack_source(&tree, &dependencies.own, out)
         })?;
         let parts = std::iter::once(source).chain(dependencies.part).collect();
-        Ok((target, parts))
+        Ok((target, parts, dependencies.seen))
     }
 }
 

@@ -1,7 +1,7 @@
 //! uv, which resolves and builds; it is installed for this program alone where it is missing.
 
 use super::Fault;
-use super::cache::Cache;
+use super::cache::{Cache, Seen};
 use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
@@ -10,6 +10,7 @@ use crate::credentials::{decode, mask};
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The uv that payloads carry, and that is installed here where there is none.
@@ -109,6 +110,17 @@ impl Tools {
             Path::new(&path).canonicalize().ok()
         };
         self.indexes().into_iter().filter_map(path).collect()
+    }
+
+    /// Those directories and what lies in them: other wheels may have the names of those before.
+    pub fn seen_links(&self) -> Vec<Seen> {
+        let directories = self.find_links();
+        let entries = directories.iter().flat_map(fs::read_dir).flatten();
+        let files = entries.filter_map(|entry| Seen::now(&entry.ok()?.path()));
+        let mut seen: Vec<Seen> = files.collect();
+        seen.extend(directories.iter().filter_map(|path| Seen::now(path)));
+        seen.sort();
+        seen
     }
 
     /// uv, with pip's settings where it has none of its own. The code of packages that it runs gets no other variables of

@@ -1,6 +1,6 @@
 //! What runs leave for the next one: the cache, and the directory of a handoff.
 
-use super::names;
+use super::{names, requirements};
 use super::project::{Project, RENDER, git, said};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -31,6 +31,37 @@ fn what_was_damaged_is_made_anew() {
     // All of it is whole again.
     project.stop_index();
     assert!(fs::read(project.payload("fourth")).expect("a payload") == first);
+}
+
+/// A wheel that was built anew under its old version, beside an index that has none.
+#[test]
+fn a_wheel_that_was_replaced_is_another() {
+    let project = Project::new("old\n");
+    let wheel = "old-1.0-py3-none-any.whl";
+    fs::create_dir(project.path("wheels")).expect("a directory");
+    let replaced = project.path("wheels").join(wheel);
+    fs::copy(project.path("index/files").join(wheel), &replaced).expect("a file");
+    fs::remove_dir_all(project.path("index/simple/old")).expect("a directory");
+    let list = |name: &str| {
+        let output = project
+            .rendering("cache", name)
+            .env("PIP_FIND_LINKS", project.path("wheels"))
+            .output()
+            .expect("pystrano");
+        assert!(output.status.success(), "{}", said(&output));
+        let unpacked = project.unpack(&project.payload_in(name), &format!("unpacked-{name}"));
+        requirements(&unpacked)
+    };
+    let first = list("first");
+    assert_eq!(list("again"), first);
+    let script = "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'a').writestr('more.py', '')";
+    let built = Command::new("python3")
+        .args(["-c", script])
+        .arg(&replaced)
+        .status();
+    assert!(built.expect("python3").success());
+    let second = list("second");
+    assert!(second.starts_with("old==1.0 ") && second != first, "{second}");
 }
 
 #[test]
