@@ -127,7 +127,6 @@ impl<'a> Repository<'a> {
 
     /// The commit that is deployed, as the repository's server names it. `None` where only a clone can tell.
     pub fn ask(&self) -> Result<Option<Commit>, Fault> {
-        let (branch, tag) = ("refs/heads", "refs/tags");
         let names = match (&self.server.revision, &self.server.branch) {
             (Some(revision), _) if is_sha(revision) => {
                 let sha = revision.to_string();
@@ -135,32 +134,29 @@ impl<'a> Repository<'a> {
                 return Ok(Some(Commit { sha, pulled }));
             }
             (Some(name), _) => vec![
-                (format!("{tag}/{name}^{{}}"), format!("tag {name}")),
-                (format!("{tag}/{name}"), format!("tag {name}")),
-                (format!("{branch}/{name}"), format!("branch {name}")),
+                (format!("refs/tags/{name}"), format!("tag {name}")),
+                (format!("refs/heads/{name}"), format!("branch {name}")),
             ],
-            (None, Some(name)) => {
-                let refs = [
-                    format!("{branch}/{name}"),
-                    format!("{tag}/{name}^{{}}"),
-                    format!("{tag}/{name}"),
-                ];
-                refs.map(|name_of_ref| (name_of_ref, self.pulled())).into()
-            }
+            (None, Some(name)) => vec![
+                (format!("refs/heads/{name}"), self.pulled()),
+                (format!("refs/tags/{name}"), self.pulled()),
+            ],
             (None, None) => vec![("HEAD".to_owned(), self.pulled())],
         };
+        // So git lists the commit of an annotated tag.
+        let peeled = |name: &str| format!("{name}^{{}}");
+        let patterns = names
+            .iter()
+            .flat_map(|(name, _)| [name.clone(), peeled(name)]);
         let list = ["ls-remote", "--quiet", "--", &self.git.url];
-        let patterns = names.iter().map(|(name, _)| name);
         let listed = self.succeed(self.git.call().args(list).args(patterns))?;
-        let lines = || {
-            listed
-                .output
-                .lines()
-                .filter_map(|line| line.split_once('\t'))
+        let sha_of = |name: &str| {
+            let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+            let (sha, _) = lines.find(|(_, listed)| *listed == name)?;
+            Some(sha.to_owned())
         };
         Ok(names.into_iter().find_map(|(name, pulled)| {
-            let (sha, _) = lines().find(|(_, listed)| *listed == name)?;
-            let sha = sha.to_owned();
+            let sha = sha_of(&peeled(&name)).or_else(|| sha_of(&name))?;
             Some(Commit { sha, pulled })
         }))
     }
@@ -271,10 +267,11 @@ impl<'a> Repository<'a> {
         Err(Fault::Submodule { reason })
     }
 
-    fn succeed(&self, git: Program) -> Result<Ended, Fault> {
+    /// Runs git to its good end: what it prints.
+    fn succeed(&self, git: Program) -> Result<String, Fault> {
         let ended = git.run()?;
         if ended.is_success() {
-            Ok(ended)
+            Ok(ended.output)
         } else {
             Err(self.failed(&ended))
         }
