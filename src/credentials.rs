@@ -1,5 +1,6 @@
 //! Passwords and tokens in URLs, wherever a text holds them.
 
+use percent_encoding::percent_decode_str;
 use std::ops::Range;
 
 /// Of a URL only this much is looked at: a file can hold many in one line.
@@ -142,27 +143,10 @@ pub fn split_login(url: &str) -> (String, Option<Login>) {
 
 /// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
 pub fn decode(text: &str) -> String {
-    match String::from_utf8(percent_decoded(text)) {
-        Ok(decoded) if !decoded.contains(char::is_control) => decoded,
+    match percent_decode_str(text).decode_utf8() {
+        Ok(decoded) if !decoded.contains(char::is_control) => decoded.into_owned(),
         _ => text.to_owned(),
     }
-}
-
-/// The bytes of a text whose percent escapes are decoded.
-pub fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, more)) = rest.split_first() {
-        let digits = more
-            .get(..2)
-            .filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let decoded = digits
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { &more[2..] } else { more };
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -201,11 +185,6 @@ mod tests {
         ] {
             assert_eq!(mask(text), masked);
         }
-    }
-
-    #[test]
-    fn only_escapes_are_decoded() {
-        assert_eq!(percent_decoded("%41%zz%4"), b"A%zz%4");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::sanitize::{shorten, strip_terminal_codes};
 use crate::config::Server;
 use crate::credentials;
+use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 
 /// Shorter texts are too common to be secrets.
@@ -106,9 +107,9 @@ impl Redactor {
         }
         for password in credentials::candidates(text.as_bytes()) {
             let password = String::from_utf8_lossy(password);
-            let decoded = credentials::percent_decoded(&password);
-            for form in [password, String::from_utf8_lossy(&decoded)] {
-                self.add(&form);
+            let decoded = percent_decode_str(&password).decode_utf8_lossy();
+            for form in [&password, &decoded] {
+                self.add(form);
                 // What reads the URL and stumbles over these shows what stands between them.
                 for part in form.split(['/', '?', '#']) {
                     self.add(part);
