@@ -1,6 +1,6 @@
 //! What a hostile repository, or a hostile directory to work in, gets of the machine where payloads are made.
 
-use crate::project::{Project, git, said, uv};
+use crate::project::{Project, git, make_repository, said};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -56,13 +56,10 @@ fn no_program_of_the_repository_runs_when_it_is_only_looked_at() {
     assert_eq!(traces(&project), [""; 0]);
     fs::remove_file(project.path("repo/uv.toml")).expect("a file");
     project.write("repo/pyproject.toml", &format!("[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.9\"\ndependencies = [\"alpha\"]\n[tool.uv]\ncache-dir = \"{planted}\"\n[tool.uv.pip]\npython = \"evil/python3.13\"\n"));
-    let lock = Command::new(uv())
-        .args(["lock", "--quiet", "--no-config"])
-        .current_dir(project.repo())
-        .env("UV_DEFAULT_INDEX", project.index())
-        .output()
-        .expect("uv");
-    assert!(lock.status.success(), "{}", said(&lock));
+    project.lock(
+        &["--no-config"],
+        &[("UV_DEFAULT_INDEX", &project.index())],
+    );
     for trace in traces(&project) {
         fs::remove_file(project.path(&trace)).expect("that of making the lock");
     }
@@ -258,9 +255,7 @@ fn git_runs_nothing_that_a_repository_brings() {
     let ran = project.path("ran-submodule").display().to_string();
     project.write("private/keys.txt", "keys of the operator\n");
     let private = project.path("private");
-    git(&private, &["init", "--quiet"]);
-    git(&private, &["add", "--all"]);
-    git(&private, &["commit", "--quiet", "--message=Private"]);
+    make_repository(&private);
     let private_sha = git(&private, &["rev-parse", "HEAD"]);
     // With the protections of git that this user has.
     let render = || {
@@ -422,10 +417,7 @@ fn the_repository_of_a_hook_stays_as_it_is() {
     let project = Project::new("");
     for name in ["part", "other"] {
         project.write_project(name, name, "", "");
-        let directory = project.path(name);
-        git(&directory, &["init", "--quiet", "--initial-branch=main"]);
-        git(&directory, &["add", "--all"]);
-        git(&directory, &["commit", "--quiet", "--message=One"]);
+        make_repository(&project.path(name));
     }
     let list = format!("part @ git+file://{}\n", project.path("part").display());
     project.write("repo/requirements.txt", &list);

@@ -1,7 +1,7 @@
 //! Package indexes: which ones are asked, with which login, and what becomes of what they send.
 
-use super::packages;
-use super::project::{Project, git, said, uv};
+use super::{packages, requirements};
+use super::project::{Project, git, make_repository, said};
 use std::fs;
 use std::process::{Command, Output};
 
@@ -11,9 +11,13 @@ fn private(project: &Project) -> String {
     project.index().replace("/simple/", "/private/simple/")
 }
 
-/// A render without any setting of pip.
+fn with(url: &str, login: &str) -> String {
+    url.replace("//", &format!("//{login}@"))
+}
+
+/// A render without any setting of pip, and with nothing in the cache.
 fn rendering(project: &Project, output: &str) -> Command {
-    let mut command = project.rendering("cache", output);
+    let mut command = project.rendering(&format!("cache-{output}"), output);
     command
         .env("HOME", project.path("home"))
         .env_remove("PIP_INDEX_URL");
@@ -26,10 +30,45 @@ fn well(project: &Project, output: &Output, name: &str) -> Vec<String> {
     assert!(output.status.success(), "{name}: {told}");
     assert!(!told.contains("s3cr"), "{told}");
     let unpacked = project.unpack(&project.payload_in(name), &format!("unpacked-{name}"));
-    let list = fs::read_to_string(unpacked.join("dependencies/requirements.txt"));
-    let list = list.expect("requirements");
+    let list = requirements(&unpacked);
     assert!(!list.contains("s3cr"), "{list}");
     packages(&unpacked)
+}
+
+/// In the URL, in netrc, in pip's settings; packages that are built ask there, too.
+#[test]
+fn a_private_index_gets_the_login_that_pip_would_give() {
+    let project = Project::new("alpha\npure\n");
+    let private = private(&project);
+    fs::create_dir(project.path("home")).expect("a directory");
+    let render = |index: Option<&str>, name: &str| {
+        let mut command = rendering(&project, name);
+        command.envs(index.map(|index| ("PIP_INDEX_URL", index)));
+        command.output().expect("pystrano")
+    };
+    for url in [&private, &with(&private, "ada:wr0ng")] {
+        let refused = render(Some(url), "refused");
+        let told = said(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains("the package index wants a login: ") && !told.contains("wr0ng"),
+            "{told}"
+        );
+    }
+    let well = |index: Option<&str>, name: &str| {
+        let found = well(&project, &render(index, name), name);
+        assert_eq!(found, ["alpha==1.0", "beta==2.5", "pure==0.6"], "{name}");
+    };
+    let url = with(&private, LOGIN);
+    well(Some(&url), "url");
+    let settings = format!("[global]\nindex-url = {url}\n");
+    project.write("home/.config/pip/pip.conf", &settings);
+    well(None, "settings");
+    fs::remove_dir_all(project.path("home/.config")).expect("a directory");
+    let netrc = "machine 127.0.0.1 login ada password s3cr@t\n";
+    project.write("home/.netrc", netrc);
+    well(Some(&private), "netrc");
+    well(Some(&with(&private, "ada")), "user");
 }
 
 /// As uv does: the login of an index that the project names is in variables of that name. Code of packages from there
@@ -46,13 +85,7 @@ fn the_login_of_a_named_index_is_in_variables() {
         ("UV_INDEX_MY_OWN_USERNAME", "ada"),
         ("UV_INDEX_MY_OWN_PASSWORD", "s3cr@t"),
     ];
-    let lock = Command::new(uv())
-        .args(["lock", "--quiet"])
-        .current_dir(project.repo())
-        .envs(login)
-        .output()
-        .expect("uv");
-    assert!(lock.status.success(), "{}", said(&lock));
+    project.lock(&[], &login);
     project.commit();
     project.configure("  package_manager: uv\n");
     let refused = rendering(&project, "refused").output().expect("pystrano");
@@ -64,10 +97,6 @@ fn the_login_of_a_named_index_is_in_variables() {
     let output = rendering(&project, "out").envs(login).output();
     let found = well(&project, &output.expect("pystrano"), "out");
     assert_eq!(found, ["alpha==1.0", "beta==2.5", "pure==0.6"]);
-}
-
-fn with(url: &str, login: &str) -> String {
-    url.replace("//", &format!("//{login}@"))
 }
 
 /// In lists of requirements: of an index, and of a file.
@@ -101,9 +130,7 @@ fn the_login_of_a_dependency_in_git_stays_here() {
     let project = Project::new("");
     project.write_project("part", "part", "", "");
     let part = project.path("part");
-    git(&part, &["init", "--quiet", "--initial-branch=main"]);
-    git(&part, &["add", "--all"]);
-    git(&part, &["commit", "--quiet", "--message=Part"]);
+    make_repository(&part);
     let served = project.path("index/part.git").display().to_string();
     git(&part, &["clone", "--quiet", "--bare", ".", &served]);
     git(served.as_ref(), &["update-server-info"]);

@@ -6,11 +6,10 @@ mod executable;
 mod hostile;
 mod indexes;
 mod install;
-mod logins;
 mod project;
 mod tree;
 
-use project::{Project, UV, said, uv};
+use project::{Project, UV, git, make_repository, said};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -196,13 +195,7 @@ fn a_lock_is_kept_to() {
          [tool.uv.sources]\npart = {workspace = true}\n[tool.uv.workspace]\nmembers = [\"part\"]\n",
     );
     project.write_project("repo/part", "part", "\"beta==2.0\"", "");
-    let lock = Command::new(uv())
-        .args(["lock", "--quiet"])
-        .current_dir(project.repo())
-        .env("UV_DEFAULT_INDEX", project.index())
-        .output()
-        .expect("uv");
-    assert!(lock.status.success(), "{}", said(&lock));
+    project.lock(&[], &[("UV_DEFAULT_INDEX", &project.index())]);
     project.commit();
     let shared = "  package_manager: uv\n";
     project.configure(shared);
@@ -256,6 +249,100 @@ fn a_lock_is_kept_to() {
         "{}",
         said(&output)
     );
+}
+
+/// Dependencies from repositories and from the app's own one.
+#[test]
+fn dependencies_that_are_no_packages_of_an_index() {
+    let project = Project::new("");
+    project.write_project("part", "part", "\"beta\"", "");
+    let part = project.path("part");
+    make_repository(&part);
+    let url = format!("git+file://{}", part.display());
+    project.write("repo/requirements.txt", &format!("part @ {url}\n"));
+    project.commit();
+    let unpacked = project.unpack(&project.payload("vcs"), "unpacked-vcs");
+    assert_eq!(packages(&unpacked), ["beta==2.5", "part==1.0"]);
+    let sha = git(&part, &["rev-parse", "HEAD"]);
+    let built = format!("# built of file://{} at {sha}", part.display());
+    assert!(
+        requirements(&unpacked).contains(&built),
+        "{}",
+        requirements(&unpacked)
+    );
+
+    project.write_project("repo/lib/tool", "tool", "\"beta\"", "");
+    project.write("repo/lib/tool/dated", "");
+    project.write("repo/requirements.txt", "./lib/tool\n");
+    project.commit();
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("requirements.txt installs from the repository: lib/tool"),
+        "{stopped}"
+    );
+    project.configure("  venv_mode: release\n");
+    let unpacked = project.unpack(&project.payload("local"), "unpacked-local");
+    assert_eq!(packages(&unpacked), ["beta==2.5"]);
+    // Whenever it was checked out, the build sees the same times.
+    let script =
+        "import sys, zipfile; print(zipfile.ZipFile(sys.argv[1]).getinfo('dated').date_time)";
+    let times = Command::new("python3")
+        .args(["-c", script])
+        .arg(unpacked.join("source/.pystrano/wheels/tool-1.0-py3-none-any.whl"))
+        .output()
+        .expect("python3");
+    assert_eq!(
+        String::from_utf8_lossy(&times.stdout),
+        "(1980, 1, 1, 0, 0, 0)\n"
+    );
+
+    project.write("repo/requirements.txt", &format!("{}\n", part.display()));
+    project.commit();
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("part lies outside of the repository, in "),
+        "{stopped}"
+    );
+    project.write(
+        "repo/requirements.txt",
+        "git+https://127.0.0.1:1/part.git\n",
+    );
+    project.commit();
+    let stopped = project.refused();
+    assert!(
+        stopped.contains("requirements.txt cannot be resolved for Python 3.13"),
+        "{stopped}"
+    );
+    assert!(
+        stopped.contains("https://127.0.0.1:1/part.git"),
+        "{stopped}"
+    );
+}
+
+/// The Python that the project asks uv for is the target's, where the config names none.
+#[test]
+fn the_python_of_a_project_is_that_of_its_payload() {
+    let project = Project::new("");
+    project.write_project("repo", "shop", "\"fast\"", "[tool.uv]\npackage = false\n");
+    let index = project.index();
+    let variables = [
+        ("UV_DEFAULT_INDEX", &*index),
+        ("UV_PYTHON_DOWNLOADS", "never"),
+    ];
+    project.lock(&["--python", "3"], &variables);
+    project.configure("  package_manager: uv\n");
+    project.replace_config("  python: \"3.13\"\n", "");
+    for minor in [11, 13] {
+        let text = format!("# ours\n3.{minor}.4\n3.12\n");
+        project.write("repo/.python-version", &text);
+        project.commit();
+        let name = format!("out-{minor}");
+        let unpacked = project.unpack(&project.payload(&name), &format!("unpacked-{minor}"));
+        let wheels = names(&unpacked.join("dependencies/wheels"));
+        let tag = format!("cp3{minor}-cp3{minor}");
+        let wheel = format!("fast-3.1-{tag}-manylinux_2_17_x86_64.manylinux2014_x86_64.whl");
+        assert_eq!(wheels[0], wheel);
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn tools() -> &'static Path {
 }
 
 /// uv, by the way in which this program gets it where it is missing.
-pub fn uv() -> PathBuf {
+fn uv() -> PathBuf {
     static MADE: OnceLock<()> = OnceLock::new();
     let uv = tools().join(format!("uv-{UV}/bin/uv"));
     MADE.get_or_init(|| {
@@ -94,6 +94,18 @@ pub fn git(directory: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// Makes a directory a repository of what lies in it.
+pub fn make_repository(directory: &Path) {
+    git(directory, &["init", "--quiet", "--initial-branch=main"]);
+    commit(directory);
+}
+
+fn commit(directory: &Path) {
+    git(directory, &["add", "--all"]);
+    let commit = ["commit", "--quiet", "--allow-empty", "--message=Change"];
+    git(directory, &commit);
+}
+
 impl Project {
     /// A repository with a `requirements.txt` of these lines.
     pub fn new(requirements: &str) -> Self {
@@ -119,11 +131,7 @@ impl Project {
             port: port.trim().to_owned(),
         };
         project.write("repo/requirements.txt", requirements);
-        git(
-            &project.repo(),
-            &["init", "--quiet", "--initial-branch=main"],
-        );
-        project.commit();
+        make_repository(&project.repo());
         project.configure("");
         project
     }
@@ -171,12 +179,20 @@ impl Project {
     }
 
     pub fn commit(&self) -> String {
-        git(&self.repo(), &["add", "--all"]);
-        git(
-            &self.repo(),
-            &["commit", "--quiet", "--allow-empty", "--message=Change"],
-        );
+        commit(&self.repo());
         git(&self.repo(), &["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Locks the project in the repository.
+    pub fn lock(&self, options: &[&str], variables: &[(&str, &str)]) {
+        let lock = Command::new(uv())
+            .args(["lock", "--quiet"])
+            .args(options)
+            .current_dir(self.repo())
+            .envs(variables.iter().copied())
+            .output()
+            .expect("uv");
+        assert!(lock.status.success(), "{}", said(&lock));
     }
 
     /// Servers `a` and `b`, with more lines of `common`.

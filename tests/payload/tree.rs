@@ -1,7 +1,7 @@
 //! The bytes of a payload and the files of its release: those of the commit, wherever and whenever it is made.
 
 use super::names;
-use super::project::{Project, RENDER, git, portrait, said};
+use super::project::{Project, RENDER, git, make_repository, portrait, said};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -72,11 +72,8 @@ fn the_same_bytes_on_another_machine() {
 fn the_tree_is_that_of_a_clone() {
     let project = Project::new("beta\n");
     let part = project.path("part");
-    fs::create_dir(&part).expect("a directory");
-    git(&part, &["init", "--quiet", "--initial-branch=main"]);
-    fs::write(part.join("part.txt"), "part\n").expect("a file");
-    git(&part, &["add", "--all"]);
-    git(&part, &["commit", "--quiet", "--message=Part"]);
+    project.write("part/part.txt", "part\n");
+    make_repository(&part);
     let repo = project.repo();
     git(
         &repo,
