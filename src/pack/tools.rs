@@ -137,7 +137,12 @@ impl Tools {
             let is_set = variables.iter().any(is_set);
             if let Some(mut value) = self.pip_setting(setting).filter(|_| !is_set) {
                 if setting == "find-links" {
-                    value = value.replace(' ', ",");
+                    // uv runs in another directory.
+                    let path = |word: &str| match Path::new(word).canonicalize() {
+                        Ok(path) => path.to_string_lossy().into_owned(),
+                        Err(_) => word.to_owned(),
+                    };
+                    value = value.split(' ').map(path).collect::<Vec<_>>().join(",");
                 }
                 uv = uv.env(variables[0], value);
             }

@@ -45,7 +45,7 @@ fn a_wheel_that_was_replaced_is_another() {
     let list = |name: &str| {
         let output = project
             .rendering("cache", name)
-            .env("PIP_FIND_LINKS", project.path("wheels"))
+            .env("PIP_FIND_LINKS", "wheels")
             .output()
             .expect("pystrano");
         assert!(output.status.success(), "{}", said(&output));
