@@ -184,21 +184,21 @@ impl<'a> Repository<'a> {
             clone = clone.arg("--depth").arg(depth.to_string());
         }
         self.succeed(clone.args(["--", &self.git.url]).arg(tree))?;
-        let mut commit = match &server.revision {
-            Some(revision) => self.find(tree, revision)?,
-            None => Commit {
+        let commit = match (asked, &server.revision) {
+            (Some(asked), _) => {
+                if self.commit_at(tree, &asked.sha)?.is_none() {
+                    self.fetch(tree, &asked.sha)?;
+                }
+                asked.clone()
+            }
+            (None, Some(revision)) => self.find(tree, revision)?,
+            (None, None) => Commit {
                 sha: self
                     .commit_at(tree, "HEAD")?
                     .ok_or(Fault::EmptyRepository)?,
                 pulled: self.pulled(),
             },
         };
-        if let Some(asked) = asked.filter(|asked| asked.sha != commit.sha) {
-            if self.commit_at(tree, &asked.sha)?.is_none() {
-                self.fetch(tree, &asked.sha)?;
-            }
-            commit = asked.clone();
-        }
         let checkout = ["checkout", "--quiet", "--detach", &commit.sha];
         self.succeed(self.git.call_in(tree).args(LFS).args(checkout))?;
         if server.submodules && tree.join(".gitmodules").exists() {
