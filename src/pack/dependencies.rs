@@ -115,7 +115,12 @@ impl Resolver<'_> {
 
     fn build_own(&self, wheels: &Wheels, local: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
         let mut local = local.to_vec();
-        local.extend(self.pip_project());
+        // pip installs the project of a `pyproject.toml` itself.
+        if self.server.package_manager == PackageManager::Pip
+            && let Some(directory) = self.server.dependency_file.project_directory()
+        {
+            local.push(PathBuf::from(if directory == "." { "" } else { directory }));
+        }
         local.sort();
         local.dedup();
         let Some(first) = local.first() else {
@@ -135,23 +140,17 @@ impl Resolver<'_> {
         wheels.build_local(&self.copy("build")?, &local)
     }
 
-    /// The project that pip installs itself, of a `pyproject.toml`.
-    fn pip_project(&self) -> Option<PathBuf> {
-        let is_pip = self.server.package_manager == PackageManager::Pip;
-        let directory = self.server.dependency_file.project_directory()?;
-        is_pip.then(|| PathBuf::from(if directory == "." { "" } else { directory }))
-    }
-
     /// Asks the package index what a list of requirements comes to.
     fn compile(&self, wheels: &Wheels, input: &Input) -> Result<Resolved, Fault> {
         let directory = self.tree.join(self.server.app_dir.to_string());
         let resolve = |strategy: &[&str]| {
-            let uv = wheels
+            wheels
                 .tools
                 .resolve(&directory, self.target, &input.text)
                 .arg(self.tree.join(&*self.server.dependency_file))
-                .args(strategy);
-            self.with_sets(uv).run()
+                .args(strategy)
+                .args(self.sets())
+                .run()
         };
         let ended = resolve(match self.server.package_manager {
             // As pip takes them: the best version, whichever index has it.
@@ -188,12 +187,14 @@ impl Resolver<'_> {
 
     /// uv stops at the first package that is not for the target: all of them, where that is what it stopped at.
     fn name_misfits(&self, wheels: &Wheels, directory: &Path, input: &Input) -> Result<(), Fault> {
-        let uv = wheels
+        let text = wheels
             .tools
             .compile(directory, self.target, &input.text)
             .arg("--universal")
-            .arg(self.tree.join(&*self.server.dependency_file));
-        let text = self.with_sets(uv).run()?.output;
+            .arg(self.tree.join(&*self.server.dependency_file))
+            .args(self.sets())
+            .run()?
+            .output;
         let mut resolved = resolve::read(&text, self.target, directory, self.tree)?;
         if !resolved.misfits.is_empty() {
             self.get(wheels, &mut resolved)?;

@@ -7,7 +7,6 @@
 
 use super::dependencies::Resolver;
 use super::indexes::{self, Index};
-use super::program::Program;
 use super::tools::Tools;
 use super::{Fault, up_from};
 use crate::config::PackageManager;
@@ -68,14 +67,14 @@ impl Resolver<'_> {
         let Some(lock) = locks.find_map(|path| fs::read_to_string(path).ok()) else {
             return Err(self.missing(", nor a uv.lock above it"));
         };
-        let uv = tools
+        let exported = tools
             .uv(self.tree, indexes::is_login)
             .arg("--project")
-            .arg(project);
-        let uv = uv
+            .arg(project)
             .args(["export", "--quiet", "--frozen", "--no-dev"])
-            .args(["--format", "pylock.toml", "--no-header", "--no-annotate"]);
-        let exported = self.with_sets(uv).run()?;
+            .args(["--format", "pylock.toml", "--no-header", "--no-annotate"])
+            .args(self.sets())
+            .run()?;
         if !exported.is_success() {
             let reason = exported.reason();
             return Err(Fault::Lock { reason });
@@ -99,15 +98,13 @@ impl Resolver<'_> {
         Fault::NoDependencyFile { files }
     }
 
-    /// Adds the extras and the groups that are installed.
-    pub fn with_sets(&self, mut uv: Program) -> Program {
-        for extra in &self.server.dependency_extras {
-            uv = uv.args(["--extra", extra]);
-        }
-        for group in &self.server.dependency_groups {
-            uv = uv.args(["--group", group]);
-        }
-        uv
+    /// uv's options for the extras and the groups that are installed.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        let extras = self.server.dependency_extras.iter();
+        let groups = self.server.dependency_groups.iter();
+        extras
+            .flat_map(|extra| ["--extra", extra])
+            .chain(groups.flat_map(|group| ["--group", group]))
     }
 
     /// A list of requirements with all that it names, or a project's description; and settings of uv, which change what
