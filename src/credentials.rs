@@ -38,6 +38,11 @@ pub fn mask(text: &str) -> String {
     replace(text, |secret| "*".repeat(secret.chars().count()))
 }
 
+/// The text without its passwords and tokens.
+pub fn without_secrets(text: &str) -> String {
+    replace(text, |_| String::new())
+}
+
 /// All that may be the password of a URL in a text. It ends at the last `@` before the path, or,
 /// where it holds what should have been encoded, at the very last.
 pub fn candidates(text: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -10,6 +10,7 @@ use super::tools::{Tools, UV};
 use super::wheels::{Wheel, Wheels};
 use super::{Fault, Note, archive, key};
 use crate::config::{PackageManager, Server, VenvMode};
+use crate::credentials::without_secrets;
 use crate::payload::{DEPENDENCIES, Part};
 use std::path::{Path, PathBuf};
 
@@ -48,9 +49,11 @@ impl Resolver<'_> {
         let tools = Tools::find(self.cache, self.server.package_manager)?;
         let input = self.input(&tools)?;
         let indexes = input.indexes(&tools, self.tree);
+        let urls = indexes.iter().map(|index| without_secrets(&index.url));
         let seen = tools.seen_links();
         let key = key((
-            ("dependencies", self.target, UV, is_uv, &seen),
+            ("dependencies", self.target, UV, is_uv),
+            (urls.collect::<Vec<_>>(), &seen),
             (
                 &self.server.dependency_extras,
                 &self.server.dependency_groups,

@@ -208,7 +208,11 @@ impl<'a> Maker<'a> {
         } else {
             Target::of(None, None, None).ok().map(|(own, _)| own)
         };
-        let key = key(("payload", order.key, &order.commit.sha, own, tools::UV));
+        let indexes = tools::indexes_of_variables();
+        let key = key((
+            ("payload", order.key, &order.commit.sha),
+            (own, tools::UV, indexes),
+        ));
         let noted = self.cache.noted::<(Target, Vec<Noted>, Vec<Seen>)>(&key);
         if let Some((target, noted, seen)) = noted
             && seen.iter().all(Seen::is_unchanged)

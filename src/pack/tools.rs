@@ -6,7 +6,7 @@ use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
 use crate::config::PackageManager;
-use crate::credentials::{decode, mask};
+use crate::credentials::{decode, mask, without_secrets};
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsStr;
@@ -79,8 +79,8 @@ impl Tools {
 
     /// A setting of `pip install`: its variable comes before its files.
     fn pip_setting(&self, name: &str) -> Option<String> {
-        let variable = format!("PIP_{}", name.to_uppercase().replace('-', "_"));
-        let value = env::var(variable).ok().filter(|value| !value.is_empty());
+        let value = env::var(pip_variable(name)).ok();
+        let value = value.filter(|value| !value.is_empty());
         let value = value.or_else(|| self.pip.get(name).cloned())?;
         Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -234,6 +234,20 @@ impl Tools {
         }
         Ok(python.output()?.lines().map(mask).collect())
     }
+}
+
+/// What this user's variables name as indexes, without logins: what was resolved with others is resolved again.
+pub fn indexes_of_variables() -> Vec<String> {
+    let names = SETTINGS[..3].iter().flat_map(|(setting, of_uv)| {
+        let of_uv = of_uv.iter().map(|name| (*name).to_owned());
+        of_uv.chain([pip_variable(setting)])
+    });
+    let values = names.map(|name| env::var(name).unwrap_or_default());
+    values.map(|value| without_secrets(&value)).collect()
+}
+
+fn pip_variable(setting: &str) -> String {
+    format!("PIP_{}", setting.to_uppercase().replace('-', "_"))
 }
 
 /// The settings in pip's files that `pip install` uses. Without pip there are none.

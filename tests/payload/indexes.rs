@@ -229,6 +229,22 @@ fn settings_and_included_files_count() {
     assert_eq!(resolved("settings"), ["beta==2.0", "old==1.0"]);
 }
 
+/// What another index had is not taken for what this one has.
+#[test]
+fn another_index_is_asked_anew() {
+    let project = Project::new("beta\n");
+    project.payload("first");
+    let file = "beta-2.0-py3-none-any.whl";
+    let page = format!("<a href=\"../../files/{file}\">{file}</a>\n");
+    project.write("index/other/beta/index.html", &page);
+    let output = project
+        .rendering("cache", "second")
+        .env("PIP_INDEX_URL", project.index().replace("simple", "other"))
+        .output()
+        .expect("pystrano");
+    assert_eq!(well(&project, &output, "second"), ["beta==2.0"]);
+}
+
 /// uv asks in pip's place, and pip reads neither its files nor its variables.
 #[test]
 fn settings_of_uv_change_nothing_for_pip() {
