@@ -92,7 +92,10 @@ pub fn of_user() -> Vec<Index> {
 
 /// Those in uv's settings of a directory and of those above it, up to the repository's top.
 pub fn of_settings(directory: &Path, tree: &Path) -> Vec<Index> {
-    in_files(up_from(directory, tree).flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))))
+    in_files(
+        up_from(directory, tree)
+            .flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))),
+    )
 }
 
 fn in_files(files: impl IntoIterator<Item = PathBuf>) -> Vec<Index> {

@@ -1,7 +1,7 @@
 //! What runs leave for the next one: the cache, and the directory of a handoff.
 
-use super::{names, requirements};
 use super::project::{Project, RENDER, git, said};
+use super::{names, requirements};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -61,7 +61,10 @@ fn a_wheel_that_was_replaced_is_another() {
         .status();
     assert!(built.expect("python3").success());
     let second = list("second");
-    assert!(second.starts_with("old==1.0 ") && second != first, "{second}");
+    assert!(
+        second.starts_with("old==1.0 ") && second != first,
+        "{second}"
+    );
 }
 
 #[test]

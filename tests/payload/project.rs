@@ -296,6 +296,15 @@ impl Project {
         said(&output)
     }
 
+    /// Makes sure that the rendering is stopped with these texts.
+    #[track_caller]
+    pub fn refuses(&self, texts: &[&str]) {
+        let stopped = self.refused();
+        for text in texts {
+            assert!(stopped.contains(text), "no {text:?} in: {stopped}");
+        }
+    }
+
     pub fn stop_index(&mut self) {
         let _ = self.index.kill();
         let _ = self.index.wait();
