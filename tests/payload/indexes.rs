@@ -212,7 +212,9 @@ fn half_a_package_is_fetched_again() {
 #[test]
 fn settings_and_included_files_count() {
     let project = Project::new("-r\tbase.txt\n");
-    project.configure("  package_manager: uv\n  dependency_file: requirements.txt\n");
+    project.configure(
+        "  package_manager: uv\n  dependency_file: requirements.txt\n  venv_mode: release\n",
+    );
     project.write("repo/base.txt", "beta\n");
     let resolved = |name: &str| {
         project.commit();
