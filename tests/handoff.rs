@@ -1,5 +1,9 @@
 //! `render --output`: a directory for its owner alone.
 
+#[path = "sandbox/names.rs"]
+mod names;
+
+use names::names;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
@@ -68,16 +72,6 @@ impl Project {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a path").permissions().mode() & 0o7777
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("a directory");
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
-    let mut names: Vec<_> = entries
-        .map(|entry| name(entry).to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -7,10 +7,12 @@
 #![allow(dead_code)] // each test target uses its part
 
 mod executable;
+mod names;
 mod session;
 pub mod setup;
 mod stand_ins;
 
+pub use names::names;
 pub use session::Session;
 use stand_ins::{CURL, JOURNALCTL, PYTHON3, SUDO, SYSTEMCTL, UV, stand_in};
 use std::fs;
@@ -336,22 +338,6 @@ impl Sandbox {
         lines.sort();
         lines.join("\n")
     }
-}
-
-/// The names in a directory, sorted.
-pub fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(directory)
-        .expect("a directory")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    names.sort();
-    names
 }
 
 fn walk(path: &Path, lines: &mut Vec<String>) {
