@@ -1,6 +1,6 @@
 //! Everything that can stop a command before a host is contacted.
 
-use crate::config::UnknownServer;
+use crate::config::{EnvCommandError, UnknownServer};
 use crate::diagnostics::{Diagnostic, Message, plain, shown_path};
 use crate::pack;
 use std::ffi::OsString;
@@ -76,8 +76,8 @@ pub enum Error {
         label: String,
         known: String,
     },
-    #[error("{0}")]
-    EnvCommand(Message),
+    #[error(transparent)]
+    EnvCommand(#[from] EnvCommandError),
     #[error("{}", plain(&.0.to_string()))]
     Payload(pack::Fault),
     #[error(

@@ -65,7 +65,7 @@ fn load(cli: &Cli, target: &Target, hosts: &[String]) -> Result<Config, Error> {
 /// The same, with what `env_command` prints for the selected servers.
 fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let mut config = load(cli, &selection.target, &selection.hosts)?;
-    let warnings = config.fetch_env().map_err(Error::EnvCommand)?;
+    let warnings = config.fetch_env()?;
     if warns(cli) {
         report::warnings(&warnings);
     }

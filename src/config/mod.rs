@@ -17,6 +17,7 @@ mod validate;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control, quoted};
 use crate::yaml;
+pub use env_command::EnvCommandError;
 pub use fields::Server;
 use files::Files;
 #[cfg(test)]
@@ -83,7 +84,7 @@ impl Config {
     ///
     /// # Errors
     /// A command that fails, or prints what is no dotenv text.
-    pub fn fetch_env(&mut self) -> Result<Vec<Diagnostic>, Message> {
+    pub fn fetch_env(&mut self) -> Result<Vec<Diagnostic>, EnvCommandError> {
         env_command::fetch(&mut self.servers)
     }
 
