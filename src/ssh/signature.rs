@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "it starts ssh-keygen")]
 
 use crate::error::Error;
-use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -16,17 +15,10 @@ const NAMESPACE: &str = "pystrano";
 /// # Errors
 /// `ssh-keygen` does not; what it says stands above.
 pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
-    let arguments = [
-        OsStr::new("-q"),
-        "-Y".as_ref(),
-        "sign".as_ref(),
-        "-n".as_ref(),
-        NAMESPACE.as_ref(),
-        "-f".as_ref(),
-        key.as_ref(),
-    ];
+    let mut command = keygen(&["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]);
     // It may ask for a passphrase, or for a touch.
-    let output = keygen(&arguments, text, Stdio::inherit())?;
+    command.arg(key).stderr(Stdio::inherit());
+    let output = run(&mut command, text)?;
     if output.status.success() {
         Ok(output.stdout)
     } else {
@@ -55,39 +47,17 @@ pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, E
                 .to_string(),
         }
     };
-    let found = keygen(
-        &[
-            OsStr::new("-Y"),
-            "find-principals".as_ref(),
-            "-s".as_ref(),
-            signature.as_ref(),
-            "-f".as_ref(),
-            signers.as_ref(),
-        ],
-        b"",
-        Stdio::piped(),
-    )?;
+    let mut find = keygen(&["-Y", "find-principals", "-s"]);
+    find.arg(signature).arg("-f").arg(signers);
+    let found = run(&mut find, b"")?;
     let names = String::from_utf8_lossy(&found.stdout).into_owned();
     let name = names.lines().next().and_then(|line| line.split(',').next());
     let Some(name) = name.filter(|name| found.status.success() && !name.is_empty()) else {
         return Err(failed(&found.stderr));
     };
-    let verified = keygen(
-        &[
-            OsStr::new("-Y"),
-            "verify".as_ref(),
-            "-n".as_ref(),
-            NAMESPACE.as_ref(),
-            "-I".as_ref(),
-            name.as_ref(),
-            "-s".as_ref(),
-            signature.as_ref(),
-            "-f".as_ref(),
-            signers.as_ref(),
-        ],
-        text,
-        Stdio::piped(),
-    )?;
+    let mut verify = keygen(&["-Y", "verify", "-n", NAMESPACE, "-I", name, "-s"]);
+    verify.arg(signature).arg("-f").arg(signers);
+    let verified = run(&mut verify, text)?;
     if verified.status.success() {
         Ok(String::from_utf8_lossy(&verified.stdout)
             .trim_end()
@@ -97,13 +67,17 @@ pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, E
     }
 }
 
-fn keygen(arguments: &[&OsStr], input: &[u8], talk: Stdio) -> Result<Output, Error> {
+fn keygen(words: &[&str]) -> Command {
+    let mut command = Command::new("ssh-keygen");
+    command.args(words).stderr(Stdio::piped());
+    command
+}
+
+fn run(command: &mut Command, input: &[u8]) -> Result<Output, Error> {
     let problem = |source| Error::Keygen { source };
-    let mut child = Command::new("ssh-keygen")
-        .args(arguments)
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(talk)
         .spawn()
         .map_err(problem)?;
     if let Some(mut stdin) = child.stdin.take() {
