@@ -2,44 +2,30 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts the hooks")]
 
-use crate::config::{Hooks, Server};
+use crate::config::Hooks;
 use crate::diagnostics::quoted;
 use crate::report;
 use std::io::{self, Write};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// The commands of a config for each way to end. They are the same for all servers.
-pub struct ControllerHooks(Hooks);
-
-impl ControllerHooks {
-    pub fn of(servers: &[Server]) -> Self {
-        ControllerHooks(
-            servers
-                .first()
-                .map(|server| server.hooks.clone())
-                .unwrap_or_default(),
-        )
-    }
-
-    /// Runs those for an exit code, one after another, when the hosts' locks are free. Each gets `summary`, the JSON
-    /// object, on its stdin; what it prints goes to stderr. One that fails is a warning: the exit code stays that of the
-    /// deploy.
-    pub fn run(&self, code: u8, summary: &str) {
-        let point = match code {
-            0 => Hooks::ON_SUCCESS,
-            _ => Hooks::ON_FAILURE,
+/// Runs the hooks for an exit code, one after another, when the hosts' locks are free. Each gets `summary`, the JSON
+/// object, on its stdin; what it prints goes to stderr. One that fails is a warning: the exit code stays that of the
+/// deploy.
+pub fn run(hooks: &Hooks, code: u8, summary: &str) {
+    let point = match code {
+        0 => Hooks::ON_SUCCESS,
+        _ => Hooks::ON_FAILURE,
+    };
+    for command in hooks.at(point) {
+        let why = match start(command, summary) {
+            Ok(status) if status.success() => continue,
+            Ok(status) => format!("failed with {status}"),
+            Err(error) => format!("could not be run: {error}"),
         };
-        for command in self.0.at(point) {
-            let why = match start(command, summary) {
-                Ok(status) if status.success() => continue,
-                Ok(status) => format!("failed with {status}"),
-                Err(error) => format!("could not be run: {error}"),
-            };
-            report::note(format_args!(
-                "warning: the hook {point}, {}, {why}",
-                quoted(command)
-            ));
-        }
+        report::note(format_args!(
+            "warning: the hook {point}, {}, {why}",
+            quoted(command)
+        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status`, `history` and `logs`.
 
-use super::hooks::ControllerHooks;
+use super::hooks;
 use super::reviewed::Reviewed;
 use crate::cli::{self, Cli, FleetOptions, Selection, Servers};
 use crate::config::{Config, Delivery, Server};
@@ -223,10 +223,11 @@ impl<'a> Run<'a> {
             return dry_run(&self.job, self.config, self.is_reviewed, &report);
         }
         ssh::find_program()?;
-        let hooks = ControllerHooks::of(&self.config.servers);
+        // They are the same for all servers.
+        let hooks = self.config.servers.first().map(|first| first.hooks.clone());
         let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
-        if self.job.action.promotes() {
-            hooks.run(code, report.summary());
+        if let Some(hooks) = hooks.filter(|_| self.job.action.promotes()) {
+            hooks::run(&hooks, code, report.summary());
         }
         if code == exit::INTERRUPTED {
             fleet::die();
