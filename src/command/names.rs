@@ -2,6 +2,7 @@
 
 use crate::cli::{Cli, Target, directories};
 use crate::config::similar;
+use crate::diagnostics::listed;
 
 /// What to do where there is no config of this app and environment.
 pub fn help(cli: &Cli, target: &Target) -> String {
@@ -31,14 +32,4 @@ pub fn help(cli: &Cli, target: &Target) -> String {
     let meant = similar(name, known.iter().map(String::as_str));
     let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
     format!("{there} {}; {meant}{init} a new one", listed(&known))
-}
-
-/// The names, as long as they are not too many.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let mut shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
-    if names.len() > SHOWN {
-        shown.push(format!("{} more", names.len() - SHOWN));
-    }
-    shown.join(", ")
 }

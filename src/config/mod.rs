@@ -15,7 +15,9 @@ pub mod types;
 pub mod unit;
 mod validate;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, is_disallowed_control, quoted};
+use crate::diagnostics::{
+    Diagnostic, Diagnostics, Message, Source, is_disallowed_control, listed, quoted,
+};
 use crate::yaml;
 pub use env_command::EnvCommandError;
 pub use fields::Server;
@@ -70,7 +72,7 @@ impl Config {
         if let Some(unknown) = names.iter().find(is_unknown) {
             return Err(UnknownServer {
                 name: unknown.clone(),
-                known: self.known(),
+                known: listed(&self.labels()),
             });
         }
         if !names.is_empty() {
@@ -88,17 +90,7 @@ impl Config {
         env_command::fetch(&mut self.servers)
     }
 
-    /// The servers as `--host` takes them.
-    fn known(&self) -> String {
-        const SHOWN: usize = 20;
-        let mut labels: Vec<String> = self.servers.iter().take(SHOWN).map(Server::label).collect();
-        if self.servers.len() > SHOWN {
-            labels.push(format!("{} more", self.servers.len() - SHOWN));
-        }
-        labels.join(", ")
-    }
-
-    /// What each server is called in messages and results.
+    /// What each server is called in messages and results, and by `--host`.
     pub fn labels(&self) -> Vec<String> {
         self.servers.iter().map(Server::label).collect()
     }

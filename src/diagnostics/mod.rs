@@ -7,7 +7,7 @@ pub use source::{Position, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-pub use text::{is_disallowed_control, plain, quoted, shown_path};
+pub use text::{is_disallowed_control, listed, plain, quoted, shown_path};
 
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

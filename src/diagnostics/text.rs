@@ -43,6 +43,15 @@ pub fn shown_path(path: &Path) -> PathBuf {
         .collect()
 }
 
+/// Names for people, as long as they are not too many.
+pub fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.get(SHOWN..) {
+        None | Some([]) => names.join(", "),
+        Some(more) => format!("{}, {} more", names[..SHOWN].join(", "), more.len()),
+    }
+}
+
 /// A control character that no YAML may hold.
 pub fn is_disallowed_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
