@@ -90,46 +90,27 @@ fn warns(cli: &Cli) -> bool {
 ///
 /// # Errors
 /// One that cannot be made: at the field that leads to it.
-fn make_payloads(
-    cli: &Cli,
-    selection: &Selection,
-    config: &mut Config,
-    wanted: impl Fn(&Server) -> bool,
-) -> Result<(), Error> {
+fn make_payloads(config: &mut Config, wanted: impl Fn(&Server) -> bool) -> Result<(), Error> {
     let made = pack::make(&mut config.servers, wanted, &|line| report::note(line));
-    made.map_err(|failure| payload_error(failure, cli, selection, config))
+    made.map_err(|failure| payload_error(failure, config))
 }
 
 /// The same, with the Debian packages that hosts of a release need.
-fn add_system_packages(
-    cli: &Cli,
-    selection: &Selection,
-    config: &mut Config,
-    release: &str,
-) -> Result<(), Error> {
+fn add_system_packages(config: &mut Config, release: &str) -> Result<(), Error> {
     let note = |line: &str| report::note(line);
     let made = pack::system::add(&mut config.servers, release, script::host_packages, &note);
-    made.map_err(|failure| payload_error(failure, cli, selection, config))
+    made.map_err(|failure| payload_error(failure, config))
 }
 
 /// Why a payload could not be made, at the field that leads to it.
-fn payload_error(failure: Failure, cli: &Cli, selection: &Selection, config: &Config) -> Error {
+fn payload_error(failure: Failure, config: &Config) -> Error {
     let Failure { server, fault } = failure;
-    let Some(field) = fault.field() else {
-        return Error::Payload(fault);
-    };
-    let message = Message::whole(fault);
-    match config_path(cli, &selection.target) {
-        Ok(path) => Error::Config {
-            mistakes: vec![config::mistake(
-                &path,
-                &config.servers[server],
-                field,
-                message,
-            )],
+    match fault.field() {
+        Some(field) => Error::Config {
+            mistakes: vec![config.mistake(server, field, Message::whole(&fault))],
             warnings: Vec::new(),
         },
-        Err(error) => error,
+        None => Error::Payload(fault),
     }
 }
 

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
     let mut config = super::load_with_env(cli, &args.selection)?;
     if args.payload {
-        super::make_payloads(cli, &args.selection, &mut config, |_| true)?;
+        super::make_payloads(&mut config, |_| true)?;
         if let Some(release) = &args.system_packages {
-            super::add_system_packages(cli, &args.selection, &mut config, release)?;
+            super::add_system_packages(&mut config, release)?;
         }
     }
     let lacks = |server: &&Server| server.delivery == Delivery::Push && server.payload.is_none();

@@ -54,7 +54,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     run.job.options.extend(arguments.lock.word());
     if arguments.reviewed.from.is_none() {
         let is_pushed = |server: &Server| server.delivery == Delivery::Push;
-        super::make_payloads(cli, &arguments.selection, &mut run.config, is_pushed)?;
+        super::make_payloads(&mut run.config, is_pushed)?;
     }
     run.send_reviewed(&arguments.reviewed)?;
     let code = run.go(|_, _| {})?;

@@ -28,7 +28,7 @@ pub use reader::similar;
 pub use schema::schema;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 pub use types::{
     Delivery, Framework, Hooks, KnownHost, PackageManager, VenvMode, absolute, is_ssh,
 };
@@ -36,6 +36,7 @@ pub use types::{
 /// A config file, read and checked.
 #[derive(Debug)]
 pub struct Config {
+    path: PathBuf,
     /// In the order of the file.
     pub servers: Vec<Server>,
     /// What works but should be looked at.
@@ -88,6 +89,18 @@ impl Config {
     /// A command that fails, or prints what is no dotenv text.
     pub fn fetch_env(&mut self) -> Result<Vec<Diagnostic>, EnvCommandError> {
         env_command::fetch(&mut self.servers)
+    }
+
+    /// A mistake in the value of a server's field that shows only when the value is used, at its position.
+    pub fn mistake(&self, server: usize, field: &str, message: Message) -> Diagnostic {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let source = Source::new(&self.path, text.trim_start_matches('\u{feff}').to_owned());
+        let root = yaml::read(&mut Diagnostics::new(&source));
+        let position = root.map_or_else(
+            || source.position_of(0),
+            |root| document::field_position(&root, self.servers[server].index, field),
+        );
+        source.diagnostic(position, message)
     }
 
     /// What each server is called in messages and results, and by `--host`.
@@ -160,18 +173,6 @@ pub fn review(
     parse(path, app, text.as_bytes(), files)
 }
 
-/// A mistake in the value of a server's field that shows only when the value is used, at its position.
-pub fn mistake(path: &Path, server: &Server, field: &str, message: Message) -> Diagnostic {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let source = Source::new(path, text.trim_start_matches('\u{feff}').to_owned());
-    let root = yaml::read(&mut Diagnostics::new(&source));
-    let position = root.map_or_else(
-        || source.position_of(0),
-        |root| document::field_position(&root, server.index, field),
-    );
-    source.diagnostic(position, message)
-}
-
 /// The field of a config that is written on a line, or goes on there.
 pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
     let source = Source::new(path, text.to_owned());
@@ -209,7 +210,11 @@ fn parse(path: &Path, app: &str, bytes: &[u8], mut files: Files) -> Result<Confi
     }
     let (mistakes, warnings) = diagnostics.into_parts();
     if mistakes.is_empty() {
-        Ok(Config { servers, warnings })
+        Ok(Config {
+            path: path.to_owned(),
+            servers,
+            warnings,
+        })
     } else {
         Err(ConfigError::Mistakes { mistakes, warnings })
     }
