@@ -2,13 +2,13 @@
 
 use super::hooks;
 use super::reviewed::Reviewed;
-use crate::cli::{self, Cli, FleetOptions, Selection, Servers};
+use crate::cli::{self, Cli, FleetOptions, Selection, Servers, Target};
 use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
 use crate::fleet::{self, Job, Scripts};
 use crate::payload::Payload;
-use crate::protocol::{Action, Facts};
+use crate::protocol::Action;
 use crate::report::{self, Log, Plan, Report};
 use crate::script::{self, Secrets, logged_units};
 use crate::ssh;
@@ -23,8 +23,7 @@ const LOG_LINES: u32 = 100;
 
 /// One command over the selected servers of a config.
 struct Run<'a> {
-    cli: &'a Cli,
-    selection: &'a Selection,
+    target: &'a Target,
     options: &'a FleetOptions,
     config: Config,
     job: Job,
@@ -40,7 +39,7 @@ pub fn setup(cli: &Cli, arguments: &cli::Setup) -> Result<ExitCode, Error> {
         .options
         .extend(arguments.prune.then(|| "--prune".to_owned()));
     run.send_reviewed(&arguments.reviewed)?;
-    run.go(|_, _| {})
+    run.go()
 }
 
 /// Runs `deploy.sh` on every server: a new release on all, or on none. It is named once, by the time in UTC.
@@ -57,7 +56,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
         super::make_payloads(&mut run.config, is_pushed)?;
     }
     run.send_reviewed(&arguments.reviewed)?;
-    let code = run.go(|_, _| {})?;
+    let code = run.go()?;
     // The next deploy has to find another name.
     if !arguments.fleet.dry_run {
         std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
@@ -91,7 +90,7 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
     run.job.release = release;
     run.job.options.extend(arguments.lock.word());
     run.send_reviewed(&arguments.reviewed)?;
-    run.go(|_, _| {})
+    run.go()
 }
 
 /// Runs `deploy.sh restart` on every server, each for itself: its units again, verified.
@@ -99,7 +98,7 @@ pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
     need_unit(&run.config, None)?;
     run.job.options.extend(arguments.lock.word());
-    run.go(|_, _| {})
+    run.go()
 }
 
 /// Runs `deploy.sh status` on every server, and shows the answers as one table.
@@ -108,13 +107,12 @@ pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
     run.job
         .options
         .extend(cli.verbose.then(|| "facts=yes".to_owned()));
-    run.go(Report::status)
+    run.go()
 }
 
 /// Runs `deploy.sh status` on every server, and shows the runs in their logs as one table.
 pub fn history(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
-    let run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::History)?;
-    run.go(Report::history)
+    Run::new(cli, &arguments.selection, &arguments.fleet, Action::History)?.go()
 }
 
 /// Shows the last lines that the units of all servers logged, by their time, or follows them.
@@ -134,7 +132,7 @@ pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
     options.extend(lines.map(|lines| format!("lines={lines}")));
     options.extend(arguments.since.map(cli::Since::word));
     run.log = Some(Log::new(arguments.follow));
-    run.go(|_, _| {})
+    run.go()
 }
 
 /// Makes sure that each server has this unit, or any.
@@ -159,7 +157,7 @@ fn need_unit(config: &Config, name: Option<&String>) -> Result<(), Error> {
 impl<'a> Run<'a> {
     /// With the config and its env.
     fn new(
-        cli: &'a Cli,
+        cli: &Cli,
         selection: &'a Selection,
         options: &'a FleetOptions,
         action: Action,
@@ -174,8 +172,7 @@ impl<'a> Run<'a> {
             verbose: cli.verbose,
         };
         Ok(Run {
-            cli,
-            selection,
+            target: &selection.target,
             options,
             config,
             job,
@@ -206,14 +203,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Contacts the servers, or shows what would be sent to them. `show` gets the facts of each.
-    fn go(self, show: impl FnOnce(&Report, &[Facts])) -> Result<ExitCode, Error> {
-        let target = &self.selection.target;
+    /// Contacts the servers, or shows what would be sent to them.
+    fn go(self) -> Result<ExitCode, Error> {
         let mut report = Report::new(
             self.job.action,
-            format!("{} {}", target.environment, target.app),
+            format!("{} {}", self.target.environment, self.target.app),
             self.config.labels(),
-            self.cli.verbose,
+            self.job.verbose,
             self.options.json,
         );
         if let Some(log) = self.log {
@@ -232,7 +228,7 @@ impl<'a> Run<'a> {
         if code == exit::INTERRUPTED {
             fleet::die();
         }
-        show(&report, &facts);
+        report.answers(&facts);
         let code = ExitCode::from(code);
         Ok(if report::is_lost() {
             exit::of_lost_result(code, true)

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// The facts of one session; `None` where none was reported, or a `-`. Serialized, they are the result of `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename = "status")]
 pub struct Facts {
     /// The release of this deploy or rollback.
     #[serde(skip)]
@@ -61,8 +62,9 @@ pub struct UnitState {
     pub since: Option<String>,
 }
 
-/// A deploy, rollback or revert, as the log on the host has it.
+/// A deploy, rollback or revert, as the log on the host has it. Serialized, it is a result of `history`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename = "run")]
 pub struct Run {
     /// UTC.
     pub time: String,

@@ -230,6 +230,10 @@ impl Report {
         self.labels[host].clone()
     }
 
+    pub(super) fn action(&self) -> Action {
+        self.action
+    }
+
     pub(super) fn labels(&self) -> &[String] {
         &self.labels
     }

@@ -1,28 +1,27 @@
 //! The results of `status` and `history`.
 
 use super::{Report, spaces};
-use crate::protocol::{Facts, Run};
-use serde::Serialize;
+use crate::protocol::{Action, Facts, Run};
 use unicode_width::UnicodeWidthStr;
 
 /// Of a commit, so many characters are enough for a person.
 const SHORT: usize = 12;
 
-/// An answer as `--json` writes it.
-#[derive(Serialize)]
-struct Answer<Content> {
-    event: &'static str,
-    #[serde(flatten)]
-    content: Content,
-}
-
 impl Report {
-    /// The facts of each host, to stdout: a table, or one object for each.
-    pub fn status(&self, answers: &[Facts]) {
+    /// What the hosts answered to `status` or `history`, to stdout; nothing for other commands.
+    pub fn answers(&self, answers: &[Facts]) {
+        match self.action() {
+            Action::Status => self.status(answers),
+            Action::History => self.history(answers),
+            Action::Setup | Action::Deploy | Action::Rollback | Action::Restart | Action::Logs => {}
+        }
+    }
+
+    /// The facts of each host: a table, or one object for each.
+    fn status(&self, answers: &[Facts]) {
         if self.is_json() {
-            for (host, content) in answers.iter().enumerate() {
-                let event = "status";
-                self.json(Some(host), Answer { event, content });
+            for (host, facts) in answers.iter().enumerate() {
+                self.json(Some(host), facts);
             }
             return;
         }
@@ -34,7 +33,7 @@ impl Report {
         }
     }
 
-    /// The last runs of all hosts, the oldest first: a table, or one object for each.
+/// The last runs of all hosts, the oldest first: a table, or one object for each.
     pub fn history(&self, answers: &[Facts]) {
         let runs = answers.iter().enumerate();
         let mut runs: Vec<(usize, &Run)> = runs
@@ -42,9 +41,8 @@ impl Report {
             .collect();
         runs.sort_by(|(_, one), (_, other)| one.time.cmp(&other.time));
         if self.is_json() {
-            for (host, content) in runs {
-                let event = "run";
-                self.json(Some(host), Answer { event, content });
+            for (host, run) in runs {
+                self.json(Some(host), run);
             }
             return;
         }
