@@ -71,10 +71,7 @@ fn write(
         }
     }
     let left = handoff.finish(key)?;
-    let scripts = match config.servers.len() * kinds.len() {
-        1 => "1 script".to_owned(),
-        count => format!("{count} scripts"),
-    };
+    let scripts = report::counted(config.servers.len() * kinds.len(), "script");
     report::note(format_args!(
         "Wrote {scripts} and SHA256SUMS to {}",
         directory.display()

@@ -58,20 +58,17 @@ pub fn counted(count: usize, noun: &str) -> String {
 
 /// The one error that ends the program. The mistakes of a config stand first, each with its place.
 pub fn error(error: &Error) {
-    if let Error::Config {
-        warnings: found, ..
-    } = error
-    {
-        warnings(found);
-    }
-    let mut out = io::stderr().lock();
-    let _ = match error {
-        Error::Config { mistakes, .. } => {
+    match error {
+        Error::Config {
+            mistakes,
+            warnings: found,
+        } => {
+            warnings(found);
             let count = counted(mistakes.len(), "mistake");
-            writeln!(out, "{error}\nerror: {count} in the config")
+            write_stderr(&format!("{error}\nerror: {count} in the config\n"));
         }
-        _ => writeln!(out, "error: {error}"),
-    };
+        _ => write_stderr(&format!("error: {error}\n")),
+    }
 }
 
 /// Prints why clap gives no command line: help and the version as results, a mistake as a message.

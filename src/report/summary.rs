@@ -1,5 +1,6 @@
 //! The summary of a command for people.
 
+use super::counted;
 use super::paint::{BAD, GOOD, paint};
 use crate::exit;
 use crate::protocol::{Action, HostResult, Outcome, Summary};
@@ -19,7 +20,7 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
     if ended.code == 0 {
         let who = match labels {
             [only] => only.clone(),
-            all => format!("{} servers", all.len()),
+            all => counted(all.len(), "server"),
         };
         let done = match (action, releases(ended).as_slice()) {
             (Action::Setup, _) => format!("Set up {who}"),
@@ -190,7 +191,7 @@ fn list(hosts: &[&str]) -> String {
 }
 
 /// `8.1 s` or `12 min 3 s`.
-pub fn duration(elapsed: Duration) -> String {
+fn duration(elapsed: Duration) -> String {
     match elapsed.as_secs() {
         0..60 => format!("{:.1} s", elapsed.as_secs_f32()),
         seconds => format!("{} min {} s", seconds / 60, seconds % 60),
