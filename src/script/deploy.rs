@@ -1,6 +1,8 @@
 //! `deploy.sh`.
 
-use super::{RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, record_name};
+use super::{
+    RECORDS, REDACTED, Secrets, deploy_key_name, encode, line_ended, log_arguments, record_name,
+};
 use crate::config::types::Command;
 use crate::config::unit::{self, Unit};
 use crate::config::{Framework, PackageManager, Server, VenvMode};
@@ -148,7 +150,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     let is_top = server.app_dir.is_top();
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
-    let script = Deploy {
+    line_ended(Deploy {
         server,
         app: record_name(&server.app),
         records: RECORDS,
@@ -219,10 +221,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         verifies: !services.is_empty() || !triggers.is_empty() || server.health_check_url.is_some(),
         services,
         triggers,
-    }
-    .render()?;
-    // Askama drops the last newline of a template.
-    Ok(script + "\n")
+    })
 }
 
 fn claims(server: &Server) -> Vec<String> {

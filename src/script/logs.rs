@@ -1,6 +1,6 @@
 //! `logs.sh`.
 
-use super::{LOG_LINES, log_arguments};
+use super::{LOG_LINES, line_ended, log_arguments};
 use crate::config::Server;
 use crate::config::unit::UnitKind;
 use crate::error::Error;
@@ -20,16 +20,13 @@ struct Logs<'a> {
 
 pub(super) fn render(server: &Server) -> Result<String, Error> {
     let arguments = |follow| log_arguments("\"$unit\"", follow).join(" ");
-    let script = Logs {
+    line_ended(Logs {
         server,
         units: units(server).join(" "),
         longest: LOG_LINES,
         show: arguments(false),
         follow: arguments(true),
-    }
-    .render()?;
-    // Askama drops the last newline of a template.
-    Ok(script + "\n")
+    })
 }
 
 /// The units of a server whose logs the app user may read.

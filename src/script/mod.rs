@@ -8,6 +8,7 @@ mod setup;
 use crate::config::Server;
 use crate::error::Error;
 use crate::payload::sum;
+use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use logs::units as logged_units;
@@ -54,6 +55,11 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
         ScriptKind::Deploy => deploy::render(server, secrets),
         ScriptKind::Logs => logs::render(server),
     }
+}
+
+/// The text of a template, with its last newline, which Askama drops.
+pub fn line_ended(template: impl Template) -> Result<String, Error> {
+    Ok(template.render()? + "\n")
 }
 
 /// Whether a script is one whose secrets were left out.

@@ -1,6 +1,8 @@
 //! `setup.sh`.
 
-use super::{RECORDS, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name};
+use super::{
+    RECORDS, Secrets, deploy_key_name, encode, line_ended, log_arguments, logged_units, record_name,
+};
 use crate::config::types::Python;
 use crate::config::unit::{self, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
@@ -87,7 +89,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let python = python.filter(|_| server.package_manager == PackageManager::Pip);
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
-    let script = Setup {
+    line_ended(Setup {
         server,
         app: record_name(&server.app),
         records: RECORDS,
@@ -141,10 +143,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
                 text: encode(&secret.bytes, secrets),
             })
             .collect(),
-    }
-    .render()?;
-    // Askama drops the last newline of a template.
-    Ok(script + "\n")
+    })
 }
 
 /// What `setup.sh` installs on a host that has nothing.

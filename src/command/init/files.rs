@@ -3,6 +3,7 @@
 use crate::cli::Target;
 use crate::cli::questions::Answers;
 use crate::error::Error;
+use crate::script::line_ended;
 use askama::Template;
 use std::path::Path;
 
@@ -119,9 +120,4 @@ pub fn env(answers: &Answers) -> Result<String, Error> {
         django: !answers.is_fastapi(),
         root: answers.root(),
     })
-}
-
-/// Askama drops the last newline of a template.
-fn line_ended(template: impl Template) -> Result<String, Error> {
-    Ok(template.render()? + "\n")
 }
