@@ -1,5 +1,6 @@
 //! The text of the files that `init` writes.
 
+use super::checkout::file_name;
 use crate::cli::Target;
 use crate::cli::questions::Answers;
 use crate::error::Error;
@@ -70,27 +71,24 @@ pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
 /// The starter units, each with the path of its file.
 pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>, Error> {
     let root = &answers.root();
-    let [service, socket, ..] = &answers.unit_files()[..] else {
+    let files = answers.unit_files();
+    let [service, socket, workers @ ..] = &files[..] else {
         unreachable!("a service and its socket are always written");
     };
-    let [service_name, socket_name] =
-        [service, socket].map(|path| Path::new(path).file_name().unwrap_or_default());
-    let [service_name, socket_name] =
-        [service_name, socket_name].map(|name| name.to_string_lossy());
-    let socket_name = &*socket_name;
+    let [service_name, socket_name] = [service, socket].map(|path| file_name(Path::new(path)));
     let web = if answers.is_fastapi() {
         line_ended(Uvicorn {
             target,
             answers,
             root,
-            socket: socket_name,
+            socket: &socket_name,
         })?
     } else {
         line_ended(Gunicorn {
             target,
             answers,
             root,
-            socket: socket_name,
+            socket: &socket_name,
         })?
     };
     let text = line_ended(Socket {
@@ -100,8 +98,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
         service: &service_name,
     })?;
     let mut units = vec![(service.clone(), web), (socket.clone(), text)];
-    let files = answers.unit_files().into_iter().skip(2);
-    for (path, (part, command)) in files.zip(answers.workers()) {
+    for (path, (part, command)) in workers.iter().zip(answers.workers()) {
         let text = line_ended(Worker {
             target,
             answers,
@@ -109,7 +106,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
             part,
             command: &command,
         })?;
-        units.push((path, text));
+        units.push((path.clone(), text));
     }
     Ok(units)
 }
