@@ -8,6 +8,7 @@
 use crate::cli::{Cli, Run};
 use crate::error::Error;
 use crate::report;
+use crate::script::shell_line;
 use crate::ssh;
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
@@ -26,12 +27,9 @@ pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
     let call = ssh::call(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
     let program = ssh::program();
     if arguments.dry_run {
-        let words = [program.to_string_lossy().into_owned()];
-        let words = words.into_iter().chain(call);
-        let words: Vec<_> = words
-            .map(|word| shell_escape::escape(word.into()))
-            .collect();
-        report::result(words.join(" "));
+        let mut words = vec![program.to_string_lossy().into_owned()];
+        words.extend(call);
+        report::result(shell_line(words));
         return Ok(ExitCode::SUCCESS);
     }
     ssh::find_program()?;

@@ -1,6 +1,7 @@
 //! The result of `--dry-run`.
 
 use super::Report;
+use crate::script::shell_line;
 use serde::Serialize;
 
 /// What would be sent to one server.
@@ -25,10 +26,8 @@ impl Report {
         if self.is_json() {
             return self.json(Some(host), plan);
         }
-        let words = plan.command.iter().map(|word| word.into());
-        let words: Vec<_> = words.map(shell_escape::escape).collect();
         super::result(&self.labels()[host]);
-        super::result(format_args!("  {}", words.join(" ")));
+        super::result(format_args!("  {}", shell_line(plan.command.clone())));
         super::result(format_args!(
             "  {} {}: {} bytes, sha256 {}",
             plan.script,

@@ -1,8 +1,16 @@
 //! The Askama escaper of `.sh` templates: every `{{ }}` becomes one shell word.
 
 use askama::filters::Escaper;
+use shell_escape::unix::escape;
 use std::borrow::Cow;
 use std::fmt;
+
+/// Words as one line of a POSIX shell.
+pub fn shell_line(words: impl IntoIterator<Item = String>) -> String {
+    let words = words.into_iter();
+    let words: Vec<_> = words.map(|word| escape(word.into())).collect();
+    words.join(" ")
+}
 
 /// Quotes for a POSIX shell. Askama calls it once for each write, so a value must come in one
 /// piece: give templates `&str` and integers, never a `Display` that writes in parts.
@@ -11,6 +19,6 @@ pub struct Sh;
 
 impl Escaper for Sh {
     fn write_escaped_str<W: fmt::Write>(&self, mut out: W, text: &str) -> fmt::Result {
-        out.write_str(&shell_escape::unix::escape(Cow::Borrowed(text)))
+        out.write_str(&escape(Cow::Borrowed(text)))
     }
 }

@@ -11,6 +11,7 @@ use crate::payload::sum;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+pub use escape::shell_line;
 pub use logs::units as logged_units;
 pub use setup::host_packages;
 use sha2::{Digest, Sha256};

@@ -22,7 +22,7 @@ use crate::config::Server;
 use crate::error::Error;
 use crate::payload::Payload;
 use crate::protocol::Action;
-use crate::script::ScriptKind;
+use crate::script::{ScriptKind, shell_line};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -104,11 +104,7 @@ impl Call {
     pub fn preamble(&self) -> String {
         let mut words = self.words();
         words.push(format!("nonce={}", self.nonce));
-        let words = words
-            .into_iter()
-            .map(|word| shell_escape::escape(word.into()));
-        let words: Vec<_> = words.collect();
-        format!("{MAGIC}\nset -- {}\n", words.join(" "))
+        format!("{MAGIC}\nset -- {}\n", shell_line(words))
     }
 
     /// The script's arguments, but for the nonce.

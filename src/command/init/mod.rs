@@ -21,6 +21,7 @@ use crate::cli::{Cli, Init};
 use crate::config::{self, ConfigError};
 use crate::diagnostics::Diagnostic;
 use crate::error::Error;
+use crate::script::shell_line;
 use crate::{fleet, report};
 use checkout::Checkout;
 use interview::{Interview, PromptError};
@@ -229,11 +230,7 @@ fn next_steps(cli: &Cli, arguments: &Init) -> String {
             words.extend([option.to_owned(), value.to_string_lossy().into_owned()]);
         }
     }
-    let words: Vec<_> = words
-        .into_iter()
-        .map(|word| shell_escape::escape(word.into()).into_owned())
-        .collect();
-    let words = words.join(" ");
+    let words = shell_line(words);
     format!(
         "\nNow write the app's environment into its dotenv file, and keep that out of git. Then:\n  \
          pystrano check {words}\n  pystrano setup {words}\n  pystrano deploy {words}"
