@@ -9,8 +9,7 @@ use super::atomic;
 use crate::error::Error;
 use crate::pack;
 use crate::payload::Payload;
-use crate::script;
-use crate::script::ScriptKind;
+use crate::script::{self, ScriptKind};
 use crate::ssh;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
@@ -34,10 +33,10 @@ pub struct Handoff {
 }
 
 /// A line of SHA256SUMS.
-struct Sum {
-    sha256: String,
+pub struct Sum {
+    pub sha256: String,
     /// From the directory on.
-    path: String,
+    pub path: String,
 }
 
 impl Handoff {
@@ -49,8 +48,7 @@ impl Handoff {
         make(directory)?;
         atomic::remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
         let sums = directory.join(SUMS);
-        let is_file = |found: Metadata| found.is_file();
-        let earlier = if fs::symlink_metadata(&sums).is_ok_and(is_file) {
+        let earlier = if is_file(&sums) {
             fs::read_to_string(&sums).map_err(Error::file("read", &sums))?
         } else {
             String::new()
@@ -105,10 +103,8 @@ impl Handoff {
             _ => {}
         }
         let written: HashSet<&str> = self.written.iter().map(|sum| &*sum.path).collect();
-        let is_file = |found: Metadata| found.is_file();
         self.earlier.retain(|sum| {
-            !written.contains(&*sum.path)
-                && fs::symlink_metadata(self.directory.join(&sum.path)).is_ok_and(is_file)
+            !written.contains(&*sum.path) && is_file(&self.directory.join(&sum.path))
         });
         let named = if self.earlier.iter().any(Sum::is_payload) {
             named_payloads(&self.directory).map_err(Error::file("look into", &self.directory))?
@@ -146,7 +142,7 @@ impl Handoff {
 }
 
 impl Sum {
-    fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str) -> Option<Self> {
         let (sha256, path) = line.split_once("  ")?;
         Some(Sum {
             sha256: sha256.to_owned(),
@@ -179,9 +175,7 @@ fn named_payloads(directory: &Path) -> io::Result<HashSet<String>> {
                 continue;
             };
             let script = String::from_utf8_lossy(&script);
-            let setting =
-                |line: &str| Some(line.trim().strip_prefix("payload_sha256=")?.to_owned());
-            named.extend(script.lines().find_map(setting));
+            named.extend(script::payload_of(&script).map(str::to_owned));
         }
     }
     Ok(named)
@@ -215,6 +209,11 @@ fn make(directory: &Path) -> Result<(), Error> {
         return make_private(directory);
     }
     Err(Error::OutputIsOpen { path, mode })
+}
+
+/// Whether a path is that of a file, and not of a link to one.
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 fn is_empty(directory: &Path) -> bool {

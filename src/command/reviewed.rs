@@ -1,12 +1,12 @@
 //! Scripts of an earlier `render --output`, checked against their sums and whoever signed those.
 
-use super::handoff::{PAYLOADS, SIGNATURE, SUMS};
+use super::handoff::{PAYLOADS, SIGNATURE, SUMS, Sum};
 use crate::cli;
 use crate::config::Server;
 use crate::error::Error;
 use crate::pack;
 use crate::payload::Payload;
-use crate::script::{self, ScriptKind, is_of, is_redacted};
+use crate::script::{self, ScriptKind, is_of, is_redacted, payload_of};
 use crate::{report, ssh};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -46,13 +46,10 @@ impl Reviewed {
             None if is_signed => return Err(Error::NoSigners { path: signature }),
             None => {}
         }
-        let line = |line: &str| {
-            let (sum, path) = line.split_once("  ")?;
-            Some((path.to_owned(), sum.to_owned()))
-        };
+        let sums = text.lines().filter_map(Sum::parse);
         Ok(Some(Reviewed {
             directory: directory.clone(),
-            sums: text.lines().filter_map(line).collect(),
+            sums: sums.map(|sum| (sum.path, sum.sha256)).collect(),
         }))
     }
 
@@ -84,11 +81,7 @@ impl Reviewed {
     /// # Errors
     /// It is not there, or not as it was written.
     pub fn payload(&self, script: &str) -> Result<Option<Payload>, Error> {
-        let name = script
-            .lines()
-            .find_map(|line| line.trim_start().strip_prefix("payload_sha256="));
-        let Some(sum) = name.filter(|sum| sum.bytes().all(|digit| digit.is_ascii_hexdigit()))
-        else {
+        let Some(sum) = payload_of(script) else {
             return Ok(None);
         };
         let name = format!("{PAYLOADS}/{sum}.tar");

@@ -75,6 +75,14 @@ pub fn is_of(script: &str, server: &Server) -> bool {
     script.lines().any(|line| line.trim_start() == app)
 }
 
+/// The SHA-256 of the payload that a script asks for, if it asks for one.
+pub fn payload_of(script: &str) -> Option<&str> {
+    let mut lines = script.lines();
+    let sum = lines.find_map(|line| line.trim().strip_prefix("payload_sha256="))?;
+    let is_hex = sum.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then_some(sum)
+}
+
 /// The name of an app's `deploy_key` on a host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
 /// since a dash could be of either. ssh expands `%` in names of keys.
 fn deploy_key_name(app: &str) -> String {
