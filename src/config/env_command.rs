@@ -17,7 +17,11 @@ const HELP: &str = "run it by hand, in this directory, to see why";
 /// What is wrong with an `env_command`.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvCommandError {
-    #[error("env_command: {} could not be run: {source}; {}", quoted(command), HELP)]
+    #[error(
+        "env_command: {} could not be run: {source}; {}",
+        quoted(command),
+        HELP
+    )]
     NotRun { command: String, source: io::Error },
     #[error("env_command: {} failed with {status}; {}", quoted(command), HELP)]
     Failed { command: String, status: ExitStatus },

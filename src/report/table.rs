@@ -33,7 +33,7 @@ impl Report {
         }
     }
 
-/// The last runs of all hosts, the oldest first: a table, or one object for each.
+    /// The last runs of all hosts, the oldest first: a table, or one object for each.
     pub fn history(&self, answers: &[Facts]) {
         let runs = answers.iter().enumerate();
         let mut runs: Vec<(usize, &Run)> = runs

@@ -10,6 +10,7 @@ use inquire::ui::RenderConfig;
 use inquire::validator::{ErrorMessage, Validation};
 use inquire::{Confirm, InquireError, Select, Text};
 use std::io::IsTerminal;
+use std::path::Path;
 
 /// Why there are no answers.
 pub enum PromptError {
@@ -210,13 +211,16 @@ fn prompt(question: &'static Question, default: &str) -> Result<String, PromptEr
     Ok(answer.prompt()?.trim().to_owned())
 }
 
-/// Whether a file that exists may be overwritten.
+/// Whether a file may be written: there is none, or it may be overwritten.
 ///
 /// # Errors
 /// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
-pub fn overwrite(path: &str, defaults: bool) -> Result<bool, PromptError> {
-    if defaults || !is_terminal() {
-        let path = path.to_owned();
+pub fn may_replace(path: &Path, arguments: &Init) -> Result<bool, PromptError> {
+    if arguments.force || !path.exists() {
+        return Ok(true);
+    }
+    let path = path.to_string_lossy().into_owned();
+    if arguments.yes || !is_terminal() {
         return Err(PromptError::Failed(Error::Exists { path }));
     }
     let text = format!("Overwrite {path}?");

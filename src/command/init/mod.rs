@@ -7,6 +7,7 @@
 
 mod app;
 mod checkout;
+mod drafts;
 pub mod escape;
 mod files;
 mod git;
@@ -15,24 +16,17 @@ mod ports;
 mod python_source;
 mod requirements;
 
-use super::atomic;
 use crate::cli::questions::Basis;
 use crate::cli::{Cli, Init};
-use crate::config::{self, ConfigError};
-use crate::diagnostics::Diagnostic;
 use crate::error::Error;
 use crate::script::shell_line;
 use crate::{fleet, report};
 use checkout::Checkout;
-use interview::{Interview, PromptError};
-use std::collections::HashMap;
+use drafts::Drafts;
+use interview::{Interview, PromptError, may_replace};
 use std::fs;
-use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-
-/// The file of the schema, in the deploy directory.
-const SCHEMA: &str = "deployment.schema.json";
 
 /// Nothing is written before the last answer.
 pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
@@ -48,21 +42,13 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether files were written, or the one that matters was to be kept.
+/// Whether files were written, or the config that exists was to be kept.
 fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
-    let target = &arguments.target;
-    let config = super::config_path(cli, target)?;
+    let config = super::config_path(cli, &arguments.target)?;
     refuse_links(cli, &config)?;
     let checkout = Checkout::open(arguments.from.as_deref())?;
     let mut interview = Interview::new(arguments);
-    let may_replace = |path: &Path| {
-        if path.exists() && !arguments.force {
-            interview::overwrite(&path.to_string_lossy(), arguments.yes)
-        } else {
-            Ok(true)
-        }
-    };
-    if !may_replace(&config)? {
+    if !may_replace(&config, arguments)? {
         return Ok(false);
     }
     let app = checkout.as_ref().and_then(app::find);
@@ -75,60 +61,10 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
         (None, None) => {}
     }
     let answers = interview.answers(&basis(cli, arguments), app.as_ref())?;
-    let units = files::units(target, &answers)?;
-    let draft = |(path, text): (String, String)| Draft::new(path, text, 0o666);
-    let units: Vec<Draft> = units.into_iter().map(draft).collect();
-    let env = Draft::new(&answers.env_file, files::env(&answers)?, 0o600);
-    // It holds somebody's secrets.
-    let keeps_env = env.path.exists();
-    let text = files::deployment(&answers, &schema_path(cli)?)?;
-    let mut files: HashMap<&str, &str> = units
-        .iter()
-        .filter_map(|unit| Some((unit.path.to_str()?, unit.text.as_str())))
-        .collect();
-    if !keeps_env {
-        files.insert(&answers.env_file, &env.text);
-    }
-    let warnings = match config::review(&config, &target.identity(), &text, files) {
-        Ok(config) => config.warnings,
-        Err(ConfigError::Unreadable(source)) => {
-            return Err(Error::file("read", &config)(source).into());
-        }
-        Err(ConfigError::Mistakes { mistakes, warnings }) => {
-            for Diagnostic { line, message, .. } in mistakes {
-                let field = config::field_at(&config, &text, line).unwrap_or_default();
-                interview.refuse(question_of(&field), &message);
-            }
-            warnings
-        }
-    };
+    let drafts = Drafts::new(cli, arguments, config, &answers)?;
+    let warnings = drafts.review(&arguments.target.identity(), &mut interview)?;
     interview.finish()?;
-
-    let mut drafts = Vec::new();
-    for unit in units {
-        if unit.is_written() || may_replace(&unit.path)? {
-            drafts.push(unit)
-        } else {
-            report::result(format_args!("kept {}", unit.path.display()))
-        }
-    }
-    if !keeps_env {
-        drafts.push(env);
-    }
-    let schema = Draft::new(
-        cli.deploy_config_dir.join(SCHEMA),
-        super::schema::text(),
-        0o666,
-    );
-    // It belongs to this version of the program.
-    if !schema.is_written() {
-        drafts.push(schema);
-    }
-    drafts.push(Draft::new(config, text, 0o666));
-    for draft in drafts {
-        draft.write()?;
-        report::result(format_args!("wrote {}", draft.path.display()));
-    }
+    drafts.write(arguments)?;
     report::warnings(&warnings);
     for note in app.iter().flat_map(|app| app.notes(&answers)) {
         report::note(note);
@@ -188,33 +124,6 @@ fn slug(name: &str) -> String {
     }
 }
 
-/// The question whose answer is the value of a field.
-fn question_of(field: &str) -> &str {
-    match field {
-        "source_code_url" => "repo",
-        "project_user" => "user",
-        same => same,
-    }
-}
-
-/// The path of the schema from the config: in the same tree where its name leads nowhere else.
-fn schema_path(cli: &Cli) -> Result<String, Error> {
-    let parts: Vec<Component> = cli
-        .config_file_name
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .collect();
-    if parts
-        .iter()
-        .all(|part| matches!(part, Component::Normal(_)))
-    {
-        return Ok("../".repeat(parts.len() + 1) + SCHEMA);
-    }
-    let path = cli.deploy_config_dir.join(SCHEMA);
-    let path = std::path::absolute(&path).map_err(Error::file("find", &path))?;
-    Ok(path.to_string_lossy().into_owned())
-}
-
 fn next_steps(cli: &Cli, arguments: &Init) -> String {
     let target = &arguments.target;
     let mut words = vec![target.environment.clone(), target.app.clone()];
@@ -235,39 +144,4 @@ fn next_steps(cli: &Cli, arguments: &Init) -> String {
         "\nNow write the app's environment into its dotenv file, and keep that out of git. Then:\n  \
          pystrano check {words}\n  pystrano setup {words}\n  pystrano deploy {words}"
     )
-}
-
-/// A file to be written.
-struct Draft {
-    path: PathBuf,
-    text: String,
-    /// Before the umask.
-    mode: u32,
-}
-
-impl Draft {
-    fn new(path: impl Into<PathBuf>, text: String, mode: u32) -> Self {
-        Draft {
-            path: path.into(),
-            text,
-            mode,
-        }
-    }
-
-    /// Whether the file holds this text already.
-    fn is_written(&self) -> bool {
-        fs::read(&self.path).is_ok_and(|bytes| bytes == self.text.as_bytes())
-    }
-
-    /// Writes the file; its directories are made.
-    fn write(&self) -> Result<(), Error> {
-        let directory = match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(directory).map_err(Error::file("create", directory))?;
-        atomic::write(&self.path, directory, self.mode, |file| {
-            file.write_all(self.text.as_bytes())
-        })
-    }
 }
