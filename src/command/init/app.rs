@@ -1,12 +1,12 @@
 //! What a checkout shows of the app: defaults for the questions, each with what it was found in.
 
-use super::checkout::{Checkout, file_name, normal};
+mod notes;
+
+use super::checkout::{Checkout, file_name};
 use super::git;
 use super::python_source::{assigned, assigns, module_name, string_in};
-use super::requirements::names_package;
 use crate::cli::questions::Answers;
 use crate::config::types::{Python, Rule};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Directories above `manage.py`.
@@ -50,13 +50,14 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
     app.find_dependencies();
     if app.framework == "fastapi" {
         app.alembic = app.nearest("alembic.ini");
+    } else {
+        app.worker = app.queue_worker();
+        app.collected = app.collected_files();
     }
     app.find_celery();
-    app.find_worker();
-    app.find_python();
+    app.python = app.python_version();
     app.remote = git::remote(checkout);
     app.branch = git::branch(checkout);
-    app.find_collected();
     let files = [
         &app.uv_file,
         &app.requirements,
@@ -130,19 +131,6 @@ impl App<'_> {
         }
     }
 
-    /// The dependency file of the answers, from the top.
-    fn found_from_app(&self, answers: &Answers) -> PathBuf {
-        let directory = Path::new(&answers.app_dir);
-        let file = normal(&directory.join(&answers.dependency_file));
-        if file_name(&file) != "uv.lock" {
-            return file;
-        }
-        let mut above = directory
-            .ancestors()
-            .map(|directory| directory.join("uv.lock"));
-        above.find(|lock| self.checkout.has(lock)).unwrap_or(file)
-    }
-
     /// The version of a `.python-version`, as Debian names it.
     fn pinned_python(&self) -> Option<String> {
         let (version, file) = self.python.as_ref()?;
@@ -154,81 +142,6 @@ impl App<'_> {
     /// What the defaults were found in, for people.
     pub fn sources(&self) -> String {
         self.sources.join(", ")
-    }
-
-    /// What its files ask for that the answers do not give.
-    pub fn notes(&self, answers: &Answers) -> Vec<String> {
-        let mut notes = Vec::new();
-        if answers.framework != self.framework {
-            return notes;
-        }
-        let file = self.found_from_app(answers);
-        if answers.dependency_install_command.is_empty() && !self.checkout.holds(&file) {
-            notes.push(format!(
-                "warning: {} is not in the checkout; name what lists the dependencies with --dependency-file",
-                shown(&file)
-            ));
-        }
-        let server = if answers.is_fastapi() {
-            "uvicorn"
-        } else {
-            "gunicorn"
-        };
-        if names_package(self.checkout, &file, server) == Some(false) {
-            let add = if file.extension().is_some_and(|kind| kind == "txt") {
-                format!("add the line `{server}`")
-            } else {
-                let manager = file
-                    .file_stem()
-                    .filter(|_| file.extension() == Some("lock".as_ref()));
-                format!(
-                    "run `{} add {server}`",
-                    manager.map_or("uv".into(), OsStr::to_string_lossy)
-                )
-            };
-            notes.push(format!(
-                "warning: {} has no {server}, which the unit starts; {add}, or read `pystrano man faq` where the repository is not yours",
-                shown(&file)
-            ));
-        }
-        if self.needs_settings {
-            notes.push(
-                "note: manage.py names no settings; set DJANGO_SETTINGS_MODULE in the env file"
-                    .to_owned(),
-            );
-        }
-        if let Some(list) = &self.collected
-            && answers.collect_static_files == "false"
-        {
-            notes.push(format!(
-                "note: the repository has its static files as collectstatic made them ({}), so they are not collected",
-                shown(list)
-            ));
-        }
-        if self.is_asgi {
-            notes.push(format!(
-                "note: there is no wsgi.py; for {} add uvicorn-worker to the dependencies, and \
-                 `--worker-class uvicorn_worker.UvicornWorker` to the unit's ExecStart",
-                answers.app_module
-            ));
-        }
-        if names_package(self.checkout, &file, "celery") == Some(true)
-            && answers.celery_app.is_empty()
-        {
-            notes.push(
-                "note: the app uses celery; name its application with --celery-app, for units of a worker and beat"
-                    .to_owned(),
-            );
-        }
-        if let Some((version, file)) = &self.python
-            && answers.python.is_empty()
-        {
-            notes.push(format!(
-                "note: the app asks for Python {version} ({})",
-                shown(file)
-            ));
-        }
-        notes
     }
 
     /// The first directory with a file of this name, from that of the app up to the top.
@@ -312,7 +225,7 @@ impl App<'_> {
     }
 
     /// The command of a queue among Django's settings.
-    fn find_worker(&mut self) {
+    fn queue_worker(&self) -> Option<String> {
         const QUEUES: [(&str, &str); 3] = [
             ("huey.contrib.djhuey", "run_huey"),
             ("django_rq", "rqworker"),
@@ -322,23 +235,22 @@ impl App<'_> {
             let is_python = file.extension().is_some_and(|kind| kind == "py");
             is_python && shown(file).contains("settings")
         });
-        self.worker = settings.take(MOST_MODULES).find_map(|file| {
+        settings.take(MOST_MODULES).find_map(|file| {
             let text = self.checkout.read(file)?;
             let is_named = |queue: &str| text.split(['"', '\'']).any(|string| string == queue);
             let (_, command) = QUEUES.iter().find(|(queue, _)| is_named(queue))?;
             Some(format!("python manage.py {command}"))
-        });
-        self.worker = self.worker.take().filter(|_| self.framework == "django");
+        })
     }
 
-    fn find_python(&mut self) {
+    fn python_version(&self) -> Option<(String, PathBuf)> {
         let pinned = self.nearest(".python-version").and_then(|file| {
             let text = self.checkout.read(&file)?;
             let mut lines = text.lines().map(str::trim);
             let version = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
             Some((version.to_owned(), file))
         });
-        self.python = pinned.or_else(|| {
+        let found = pinned.or_else(|| {
             let file = self.nearest("pyproject.toml")?;
             let text = self.checkout.read(&file)?;
             let value = text
@@ -347,18 +259,17 @@ impl App<'_> {
             Some((string_in(value)?.to_owned(), file))
         });
         // It goes to the terminal.
-        self.python = self.python.take().filter(|(version, _)| {
+        found.filter(|(version, _)| {
             version.len() < 40 && version.chars().all(|c| c.is_ascii_graphic() || c == ' ')
-        });
+        })
     }
 
     /// Collected again, without the front end's build they would be fewer.
-    fn find_collected(&mut self) {
+    fn collected_files(&self) -> Option<PathBuf> {
         let mut files = self.checkout.files_in(&self.directory);
         let found = files.find(|file| file_name(file) == "staticfiles.json");
-        let is_tracked =
-            |file: &&Path| git::tracks(self.checkout, file) && self.framework == "django";
-        self.collected = found.filter(is_tracked).map(Path::to_owned);
+        let is_tracked = |file: &&Path| git::tracks(self.checkout, file);
+        found.filter(is_tracked).map(Path::to_owned)
     }
 }
 
