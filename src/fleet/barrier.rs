@@ -84,10 +84,7 @@ impl Barrier {
     /// Whether an interrupted command can still leave every host as it was.
     pub fn can_stop(&self) -> bool {
         match self.stage {
-            Stage::Building | Stage::Migrating => !self
-                .states
-                .iter()
-                .any(|state| matches!(state, HostState::Promoting | HostState::Probing)),
+            Stage::Building | Stage::Migrating => !self.promotes_now(),
             Stage::Promoting | Stage::Keeping | Stage::Reverting | Stage::Stopping => false,
         }
     }
@@ -152,7 +149,9 @@ impl Barrier {
     /// Stops everything; only where `can_stop`.
     pub fn stop(&mut self) -> Vec<(usize, Order)> {
         self.stage = Stage::Stopping;
-        self.all_that_run(Order::Stop)
+        let over = |state: &HostState| matches!(state, HostState::Over(_));
+        let running = (0..self.states.len()).filter(|host| !over(&self.states[*host]));
+        running.map(|host| (host, Order::Stop)).collect()
     }
 
     fn moved(&mut self, host: usize, state: HostState) -> Vec<(usize, Order)> {
@@ -204,8 +203,13 @@ impl Barrier {
 
     /// Whether a batch has promoted, and another one may follow.
     pub fn is_between_batches(&self) -> bool {
+        self.can_abort() && !self.promotes_now()
+    }
+
+    /// Whether a host promotes, or may do so where it is not seen.
+    fn promotes_now(&self) -> bool {
         let open = [HostState::Promoting, HostState::Probing];
-        self.can_abort() && !self.states.iter().any(|state| open.contains(state))
+        self.states.iter().any(|state| open.contains(state))
     }
 
     /// How many hosts have promoted, and wait for the verdict.
@@ -252,10 +256,9 @@ impl Barrier {
             HostState::Over(outcome) => *outcome != Outcome::Done,
             _ => false,
         };
-        let open = [HostState::Promoting, HostState::Probing];
         if self.states.iter().any(failed) {
             Some(Stage::Reverting)
-        } else if more || self.states.iter().any(|state| open.contains(state)) {
+        } else if more || self.promotes_now() {
             None
         } else {
             Some(Stage::Keeping)
@@ -283,13 +286,6 @@ impl Barrier {
             orders.push((host, order));
         }
         orders
-    }
-
-    fn all_that_run(&self, order: Order) -> Vec<(usize, Order)> {
-        (0..self.states.len())
-            .filter(|host| !matches!(self.states[*host], HostState::Over(_)))
-            .map(|host| (host, order.clone()))
-            .collect()
     }
 }
 

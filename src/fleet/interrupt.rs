@@ -87,12 +87,8 @@ impl Fleet<'_> {
         };
         let migrating =
             |host: &Host| !host.has_reported_end && host.step.as_deref() == Some(MIGRATE);
-        let hosts = 0..self.hosts.len();
-        let migrating: Vec<_> = hosts.filter(|host| migrating(&self.hosts[*host])).collect();
-        let labels: Vec<_> = migrating
-            .iter()
-            .map(|host| self.report.label(*host))
-            .collect();
+        let hosts = (0..self.hosts.len()).filter(|host| migrating(&self.hosts[*host]));
+        let labels: Vec<_> = hosts.map(|host| self.report.label(host)).collect();
         let first = match labels.join(", ") {
             names if names.is_empty() => String::new(),
             names => format!(", once the migration on {names} has come to its end"),
