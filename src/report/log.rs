@@ -8,7 +8,6 @@ use std::fmt;
 pub struct Log {
     /// Lines are shown as they come. Otherwise at the end, all of them, by their time.
     follow: bool,
-    ended: bool,
     lines: Vec<Line>,
     /// The time of the last line of each host, and how much of that host is kept, in bytes.
     hosts: HashMap<usize, (i64, usize)>,
@@ -39,7 +38,6 @@ impl Log {
     pub fn new(follow: bool) -> Self {
         Log {
             follow,
-            ended: false,
             lines: Vec::new(),
             hosts: HashMap::new(),
         }
@@ -73,14 +71,9 @@ impl Log {
         true
     }
 
-    /// Nothing more comes.
-    pub fn end(&mut self) {
-        self.ended = true;
-    }
-
-    /// The lines that can be shown now.
-    pub fn due(&mut self) -> Vec<Line> {
-        if !self.follow && !self.ended {
+    /// The lines that can be shown now; `ended` where nothing more comes.
+    pub fn due(&mut self, ended: bool) -> Vec<Line> {
+        if !self.follow && !ended {
             return Vec::new();
         }
         let mut lines = std::mem::take(&mut self.lines);
@@ -146,10 +139,9 @@ mod tests {
         let mut shown = Vec::new();
         for (host, line) in LINES {
             assert_eq!(log.take(host, line), !line.contains("another"), "{line}");
-            shown.extend(log.due());
+            shown.extend(log.due(false));
         }
-        log.end();
-        shown.extend(log.due());
+        shown.extend(log.due(true));
         let text = |line: Line| format!("{} {line}", line.host);
         shown.into_iter().map(text).collect()
     }

@@ -120,7 +120,7 @@ impl Report {
         if let (Event::Output { line }, Some(log)) = (event, &mut self.log)
             && log.take(host, line)
         {
-            return self.show_log();
+            return self.show_log(false);
         }
         if let View::Json = self.view {
             return self.json(Some(host), event);
@@ -140,9 +140,11 @@ impl Report {
     }
 
     /// Shows the lines of the log that are due.
-    fn show_log(&mut self) {
-        let due = self.log.as_mut().map(Log::due).unwrap_or_default();
-        for line in due {
+    fn show_log(&mut self, ended: bool) {
+        let Some(log) = &mut self.log else {
+            return;
+        };
+        for line in log.due(ended) {
             match self.view {
                 View::Json => self.json(Some(line.host), line.event()),
                 _ => super::result(format_args!("{}{line}", self.prefix(line.host))),
@@ -173,10 +175,7 @@ impl Report {
 
     /// Shows the summary: what is where now, how long it took, what to do next.
     pub fn end(&mut self, ended: &Summary) {
-        if let Some(log) = &mut self.log {
-            log.end();
-            self.show_log();
-        }
+        self.show_log(true);
         let text = summary::text(self.action, &self.target, &self.labels, ended);
         let hosts = self.labels.iter().zip(&ended.hosts);
         self.summary = self.object(
