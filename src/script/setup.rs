@@ -261,7 +261,7 @@ fn sudoers_argument(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::unit::{Unit, UnitKind};
-    use crate::config::{Delivery, Secret, review};
+    use crate::config::{Secret, review};
     use std::collections::HashMap;
     use std::path::Path;
 
@@ -328,20 +328,6 @@ mod tests {
         has(
             &revealed(&full_server()),
             "base_packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client'",
-        );
-        // What a deploy sends, no host fetches.
-        let pushed = Server {
-            delivery: Delivery::Push,
-            ..full_server()
-        };
-        let script = revealed(&pushed);
-        has(
-            &script,
-            "base_packages='python3 python3-venv curl ca-certificates sudo'",
-        );
-        assert!(
-            !script.contains("ssh-keyscan") && !script.contains("bin/uv"),
-            "{script}"
         );
     }
 
