@@ -13,8 +13,8 @@ pub struct Live {
     rows: Vec<Row>,
     began: Instant,
     drawn: Option<Instant>,
-    /// The widths of the lines on the screen.
-    shown: Vec<usize>,
+    /// How many lines are on the screen, and the columns of each.
+    shown: (usize, usize),
 }
 
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl Live {
             rows: vec![row; hosts],
             began,
             drawn: None,
-            shown: Vec::new(),
+            shown: (0, 0),
         }
     }
 
@@ -132,7 +132,7 @@ impl Live {
     /// Lines that stay, above those that move.
     pub fn above(&mut self, text: &str) {
         write_stderr(&(self.eraser(size().0) + text));
-        self.shown.clear();
+        self.shown = (0, 0);
         self.drawn = None;
     }
 
@@ -146,36 +146,27 @@ impl Live {
         }
         self.drawn = Some(Instant::now());
         let (width, height) = size();
-        let mut text = self.eraser(width);
-        let lines = self.lines(labels, width, height);
-        self.shown = lines.iter().map(|(_, plain)| *plain).collect();
-        for (line, _) in lines {
-            text.push_str(&line);
-            text.push('\n');
-        }
+        let columns = columns(width);
+        let lines = self.lines(labels, columns, height);
+        let text = self.eraser(width) + &lines.join("\n") + "\n";
+        self.shown = (lines.len(), columns);
         write_stderr(&text);
     }
 
     /// Goes to the first line on the screen and clears from there. A window that became narrower has
     /// broken the lines, each into as many as its width now takes.
     fn eraser(&self, width: usize) -> String {
-        let rows: usize = self
-            .shown
-            .iter()
-            .map(|shown| shown.div_ceil(width).max(1))
-            .sum();
-        match rows {
+        let (lines, columns) = self.shown;
+        match lines * columns.div_ceil(width) {
             0 => String::new(),
             rows => format!("\r\x1b[{rows}A\x1b[J"),
         }
     }
 
-    /// The lines, each with its width.
-    fn lines(&self, labels: &[String], width: usize, height: usize) -> Vec<(String, usize)> {
+    /// The lines, each of so many columns.
+    fn lines(&self, labels: &[String], width: usize, height: usize) -> Vec<String> {
         let now = Instant::now();
         let room = height.saturating_sub(3).max(1);
-        // The last column stays free: some terminals break the line after it.
-        let width = width.saturating_sub(1).max(20);
         let longest = labels.iter().map(|label| label.width()).max().unwrap_or(0);
         let label_width = longest.min(width / 3);
         let mut lines: Vec<_> = self
@@ -199,7 +190,7 @@ impl Live {
         let clock = clock(now - self.began);
         let total = cut(&total, width - clock.len() - 1);
         let gap = spaces(width, total.width() + clock.len());
-        lines.push((format!("{total}{gap}{clock}"), width));
+        lines.push(format!("{total}{gap}{clock}"));
         lines
     }
 
@@ -221,7 +212,7 @@ impl Live {
         label_width: usize,
         width: usize,
         now: Instant,
-    ) -> (String, usize) {
+    ) -> String {
         let row = &self.rows[host];
         let (symbol, color) = match row.state {
             RowState::Failed => ("✗", BAD),
@@ -249,7 +240,7 @@ impl Live {
         let state = cut(state, width - label_width - 3 - clock.len() - 1);
         let gap = spaces(width, label_width + 3 + state.width() + clock.len());
         let symbol = paint(color, symbol);
-        (format!("{label}{pad} {symbol} {state}{gap}{clock}"), width)
+        format!("{label}{pad} {symbol} {state}{gap}{clock}")
     }
 }
 
@@ -277,6 +268,11 @@ fn cut(text: &str, columns: usize) -> String {
     }
     kept.push('…');
     kept
+}
+
+/// The columns of a line. The last one of the terminal stays free: some break the line after it.
+fn columns(width: usize) -> usize {
+    width.saturating_sub(1).max(20)
 }
 
 /// Columns and lines of the terminal.
@@ -310,7 +306,7 @@ mod tests {
         let mut live = Live::new(1);
         live.on(0, &Event::Step { step: hearts });
         for width in 1..130 {
-            assert_eq!(live.lines(&labels, width, 24).len(), 2);
+            assert_eq!(live.lines(&labels, columns(width), 24).len(), 2);
         }
     }
 
@@ -330,14 +326,9 @@ mod tests {
         }
         let labels = vec![String::from("h"); outcomes.len()];
         let lines = live.lines(&labels, 80, 24);
-        let marks = |state| {
-            lines
-                .iter()
-                .filter(|(line, _)| line.contains(state))
-                .count()
-        };
+        let marks = |state| lines.iter().filter(|line| line.contains(state)).count();
         assert_eq!([marks("✓"), marks("-"), marks("✗")], [1, 3, 2]);
-        let (total, _) = &lines[outcomes.len()];
+        let total = &lines[outcomes.len()];
         let told = "6 servers: 2 failed, 3 not done, 1 done";
         assert!(total.starts_with(told), "{total}");
     }
