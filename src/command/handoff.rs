@@ -80,7 +80,7 @@ impl Handoff {
             return Ok(());
         }
         make_host(&self.directory.join(PAYLOADS))?;
-        // Its name says what is in it, unless somebody has changed it.
+        // Anew where the file exists, too: somebody may have changed it.
         self.write(&path, 0o600, |file| {
             let mut out = BufWriter::new(file);
             pack::write(payload, &mut out)?;

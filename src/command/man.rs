@@ -51,7 +51,7 @@ fn command_page(name: Option<&str>) -> Result<String, Error> {
             }
         },
     };
-    let tells_events = command
+    let has_events = command
         .get_arguments()
         .any(|argument| argument.get_id() == "json");
     let mut text = Vec::new();
@@ -59,7 +59,7 @@ fn command_page(name: Option<&str>) -> Result<String, Error> {
         .render(&mut text)
         .map_err(Error::file("write", Path::new("stdout")))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    if tells_events {
+    if has_events {
         text += ".SH \"JSON EVENTS\"\n";
         text += &manual::roff(include_str!("../protocol/events.md"));
     }

@@ -119,7 +119,7 @@ fn read(path: &Path) -> Result<String, Error> {
     read().map_err(Error::file("read", path))
 }
 
-/// Waits for nobody who writes.
+/// Opens a regular file; a FIFO in its place would otherwise block until somebody writes into it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = options

@@ -57,7 +57,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     }
     run.send_reviewed(&arguments.reviewed)?;
     let code = run.go()?;
-    // The next deploy has to find another name.
+    // The next deploy would otherwise get the same name within this second.
     if !arguments.fleet.dry_run {
         std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
     }

@@ -21,7 +21,7 @@ impl Fleet<'_> {
                         return self.enqueue(index, Purpose::Revert, backoff(tries));
                     }
                     Closing::Ended { status: 0 } => Outcome::Reverted,
-                    // It runs what it kept.
+                    // The rollback failed: the host runs the release that it kept.
                     Closing::Ended { status: 1..=3 } => Outcome::Done,
                     _ => Outcome::Unknown,
                 };

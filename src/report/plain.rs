@@ -86,7 +86,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         Event::Order {
             order: Order::Revert,
         } => line("… going back with the others"),
-        // Small ones are gone before anybody has read it.
+        // A small part is sent before anybody could read the line.
         Event::Sent { part, bytes, size } if *bytes > 0 && *size >= 1 << 20 => {
             line(&format!("… {}", sent(part, *bytes, *size)));
         }

@@ -7,7 +7,7 @@ use crate::protocol::{Action, HostResult, Outcome, Summary};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// So many hosts of a kind are named.
+/// Hosts in one state that are named; the others are counted.
 const NAMED: usize = 8;
 
 /// What is where now, how long it took, and what to do next. Nothing for a command that only reads and went well.

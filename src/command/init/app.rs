@@ -24,7 +24,7 @@ pub struct App<'a> {
     module: String,
     /// Django's module is that of an asynchronous server.
     is_asgi: bool,
-    /// Nothing of Django's is told which settings to take.
+    /// `manage.py` names no settings.
     needs_settings: bool,
     requirements: Option<PathBuf>,
     /// `uv.lock`, or one that uv installs from by a command, or a `pyproject.toml` that describes a project.

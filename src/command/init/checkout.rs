@@ -112,7 +112,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
             }
             entries.sort_by_key(DirEntry::file_name);
             for entry in entries {
-                // Of another name nothing is proposed.
+                // A name that cannot be shown as it is, is in no default.
                 let Ok(name) = entry.file_name().into_string() else {
                     continue;
                 };
@@ -120,7 +120,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
                     continue;
                 }
                 let path = directory.join(name);
-                // That of a link is neither.
+                // The type of a link is neither, so none is followed.
                 match entry.file_type() {
                     Ok(kind) if kind.is_file() => files.push(path),
                     Ok(kind) if kind.is_dir() && !is_skipped(&path) => below.push(path),
