@@ -50,48 +50,38 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
 }
 
 fn heading(action: Action, ended: &Summary) -> String {
-    let left =
-        |what: fn(&HostResult) -> &[String]| ended.hosts.iter().any(|host| !what(host).is_empty());
-    let changed: Vec<&str> = [
-        (
-            left(|host| &host.packages),
-            "packages in a shared virtualenv",
-        ),
-        (left(|host| &host.migrations), "the database"),
-    ]
-    .into_iter()
-    .filter_map(|(is_left, what)| is_left.then_some(what))
-    .collect();
-    let but = if changed.is_empty() {
-        String::new()
-    } else {
-        format!(", but {} changed", changed.join(" and "))
+    let any = |is: fn(&HostResult) -> bool| ended.hosts.iter().any(is);
+    let changed = match (
+        any(|host| !host.packages.is_empty()),
+        any(|host| !host.migrations.is_empty()),
+    ) {
+        (false, false) => "",
+        (true, false) => ", but packages in a shared virtualenv changed",
+        (false, true) => ", but the database changed",
+        (true, true) => ", but packages in a shared virtualenv and the database changed",
     };
-    let before = format!("every server runs what it ran before{but}");
-    let same = if changed.is_empty() {
-        "every server is as it was"
-    } else {
-        &before
+    let before = format!("every server runs what it ran before{changed}");
+    let same = match changed {
+        "" => "every server is as it was",
+        _ => &before,
     };
-    let reverted = ended
-        .hosts
-        .iter()
-        .any(|host| host.outcome == Outcome::Reverted);
-    let heading = match (ended.code, action.promotes()) {
-        (exit::FAILED, true) => return format!("Failed after promotion: {before}"),
-        (exit::FAILED, false) => "Not done on every server",
-        (exit::STOPPED, _) => return format!("Stopped before promotion: {same}"),
+    let is_reverted = any(|host| host.outcome == Outcome::Reverted);
+    match (ended.code, action.promotes()) {
+        (exit::FAILED, true) => format!("Failed after promotion: {before}"),
+        (exit::FAILED, false) => "Not done on every server".to_owned(),
+        (exit::STOPPED, _) => format!("Stopped before promotion: {same}"),
         (exit::UNREACHABLE, true) => {
-            return format!("Stopped before promotion, for a server could not be reached: {same}");
+            format!("Stopped before promotion, for a server could not be reached: {same}")
         }
-        (exit::UNREACHABLE, false) => "A server could not be reached",
-        (exit::INTERRUPTED, true) if reverted => return format!("Interrupted: {before}"),
-        (exit::INTERRUPTED, true) => return format!("Interrupted before promotion: {same}"),
-        (exit::INTERRUPTED, false) => "Interrupted",
-        (exit::IN_DOUBT, false) => "Servers run different releases, or different commits",
-        _ => "Servers differ, or the state of one is not known",
-    };
-    heading.to_owned()
+        (exit::UNREACHABLE, false) => "A server could not be reached".to_owned(),
+        (exit::INTERRUPTED, true) if is_reverted => format!("Interrupted: {before}"),
+        (exit::INTERRUPTED, true) => format!("Interrupted before promotion: {same}"),
+        (exit::INTERRUPTED, false) => "Interrupted".to_owned(),
+        (exit::IN_DOUBT, false) => {
+            "Servers run different releases, or different commits".to_owned()
+        }
+        _ => "Servers differ, or the state of one is not known".to_owned(),
+    }
 }
 
 fn next(action: Action, code: u8, target: &str) -> String {
@@ -131,7 +121,7 @@ fn groups<'a>(
 
 fn state(action: Action, host: &HostResult, is_known: bool) -> String {
     let release = host.release.as_deref();
-    let now = match (host.outcome, release) {
+    let mut now = match (host.outcome, release) {
         (Outcome::Done, Some(release)) => format!("runs {release}"),
         (Outcome::Done, None) => "done".to_owned(),
         (Outcome::Stopped, _) => "as it was".to_owned(),
@@ -143,29 +133,21 @@ fn state(action: Action, host: &HostResult, is_known: bool) -> String {
         (Outcome::Broken, _) => "it does not run as it should, look at it".to_owned(),
         (Outcome::Unknown, _) => "not known, look at it".to_owned(),
     };
-    let now = match host.packages.as_slice() {
-        [] => now,
-        changed => format!(
-            "{now}, but for packages in the shared virtualenv: {}",
-            changed.join(" ")
-        ),
-    };
-    let now = match (host.migrations.as_slice(), &host.undo) {
-        ([], _) => now,
-        (applied, undo) => {
-            let undo = undo.as_ref().map_or_else(String::new, |undo| {
-                format!(" ({undo} with its code undoes that)")
-            });
-            format!(
-                "{now}, but for migrations that stay applied: {}{undo}",
-                applied.join(" ")
-            )
-        }
-    };
-    match &host.problem {
-        Some(problem) if !is_known => format!("{now}; {problem}"),
-        _ => now,
+    if !host.packages.is_empty() {
+        now += ", but for packages in the shared virtualenv: ";
+        now += &host.packages.join(" ");
     }
+    if !host.migrations.is_empty() {
+        now += ", but for migrations that stay applied: ";
+        now += &host.migrations.join(" ");
+        if let Some(undo) = &host.undo {
+            now += &format!(" ({undo} with its code undoes that)");
+        }
+    }
+    if let Some(problem) = host.problem.as_ref().filter(|_| !is_known) {
+        now += &format!("; {problem}");
+    }
+    now
 }
 
 fn releases(ended: &Summary) -> Vec<&str> {
