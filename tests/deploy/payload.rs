@@ -192,9 +192,12 @@ fn a_damaged_payload_changes_nothing() {
     deployed(&host, "20260101000000");
     let path = payload(&host, "out");
     let whole = fs::read(&path).expect("the payload");
-    host.write("repo/manage.py", "# of another app\n");
-    host.commit("3");
-    let other = fs::read(render(&host, "other")).expect("another payload");
+    let another = Sandbox::new();
+    another.write("repo/requirements.txt", "");
+    another.write("repo/app.py", "# of another app\n");
+    another.commit("2");
+    another.configure("venv_mode: release");
+    let other = fs::read(render(&another, "out")).expect("another payload");
     assert_ne!(whole, other);
     let places = 50;
     let at = |index: usize| index * (whole.len() - 1) / (places - 1);

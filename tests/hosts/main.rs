@@ -21,6 +21,8 @@ mod others;
 mod ownership;
 mod package;
 mod push;
+#[path = "../readme/block.rs"]
+mod readme;
 mod releases;
 mod reported;
 mod reuse;

@@ -1,21 +1,36 @@
 //! Hosts without any network: scripts and a payload are carried to them.
 
+use crate::readme;
 use crate::support::{App, Host, Image, Output, Project, Release, Repo};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::process::Command;
 
-/// A host that nothing reaches and that reaches nothing, and what is carried to it.
+const HANDOFF: &str = include_str!("../../src/manual/handoff.md");
+
+/// A block of the manual's page, with the application of these tests.
+fn page(begin: &str) -> Vec<String> {
+    let lines = readme::block(HANDOFF, begin);
+    assert!(!lines.is_empty(), "{begin}");
+    let lines = lines.into_iter();
+    lines.map(|line| line.replace(" shop ", " demo ")).collect()
+}
+
+/// A host that nothing reaches and that reaches nothing, and what is carried to it as the manual tells.
 struct Offline {
     host: Host,
     repo: Repo,
     project: Project,
-    /// The words before the directory.
-    render: &'static [&'static str],
+    /// Further words of the rendering.
+    packages: &'static str,
     /// Packets that found no way out, before the first run.
-    lost: String,
+    lost: [u64; 3],
 }
 
 impl Offline {
-    /// From a bare Debian: its packages come along, where they are rendered with `render`.
-    fn new(app: App, release: Release, python: &str, render: &'static [&'static str]) -> Self {
+    /// From a bare Debian, whose packages come along by the words `packages`.
+    fn new(app: App, release: Release, python: &str, packages: &'static str) -> Self {
         let host = Host::boot_offline(release, Image::Bare);
         // What the image has for other tests.
         host.root("rm -rf /usr/bin/git /etc/pip.conf /var/cache/wheels /opt/wheels; find / -xdev -type d -path '*/.cache/uv' -prune -exec rm -rf {} +");
@@ -24,43 +39,71 @@ impl Offline {
         let repo = Repo::new(app);
         let mut project = Project::new(&repo, &[&host]);
         project.set("python", python);
+        project.set_server(0, "host", "app1.example.com");
         project.check_health("/", 20);
+        // Who signs, and the list of signers, which does not come with the files.
+        project.save();
+        let home = project.directory();
+        fs::create_dir(home.join(".ssh")).expect("a directory");
+        let key = home.join(".ssh/id_ed25519");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&key)
+            .status();
+        assert!(made.expect("ssh-keygen").success());
+        let key = fs::read_to_string(key.with_extension("pub")).expect("a key");
+        let signer = page("signature counts").remove(0);
+        let (signer, _) = signer.split_once(" ssh-ed25519 ").expect("a signer");
+        let signer = signer.strip_prefix("# signers: ").expect("a signer");
+        host.write("/root/signers", format!("{signer} {key}"));
         let lost = lost(&host);
         Offline {
             host,
             repo,
             project,
-            render,
+            packages,
             lost,
         }
     }
 
-    /// Renders, and carries all of it to the host: setup for root, the rest for the app user.
+    /// Renders, signs, and carries all of it to the host.
     fn carry(&self) {
-        let out = self.project.directory().join("handoff");
-        self.project
-            .run(&[self.render, &[out.to_str().unwrap()]].concat())
-            .expect(0);
-        self.host.root("rm -rf /mnt/stick");
-        self.host.copy_in(&out, "/mnt/stick");
-        self.host
-            .root("cd /mnt/stick && sha256sum --quiet --check --strict SHA256SUMS");
+        let [render] = &page("Here, render and sign")[..] else {
+            panic!("there is one command");
+        };
+        let command = self.project.command(&["render"]);
+        let program = command.get_program().to_str().expect("UTF-8");
+        let line = render.strip_prefix("pystrano ").expect(render);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("'{program}' {line} {}", self.packages)])
+            .current_dir(self.project.directory())
+            .env("HOME", self.project.directory());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Output::from(shell.output().expect("sh")).expect(0);
+        self.host.root("rm -rf /mnt/stick && mkdir /mnt/stick");
+        let handoff = self.project.directory().join("handoff");
+        self.host.copy_in(&handoff, "/mnt/stick/handoff");
     }
 
+    /// As root: verifies, sets up, and puts the rest where the project user runs it.
     fn setup(&self) -> Output {
-        self.host.exec("sh /mnt/stick/127.0.0.1/setup.sh")
+        self.host.exec(&page("There, as root").join("\n"))
     }
 
-    fn run(&self, words: &str) -> Output {
-        let bring = "install -d -o deploy -m 700 /home/deploy/handoff && cd /mnt/stick && \
-                     cp -R 127.0.0.1/deploy.sh payload /home/deploy/handoff && chown -R deploy: /home/deploy/handoff";
-        self.host.root(bring);
-        self.host.exec(&format!(
-            "runuser -u deploy -- sh /home/deploy/handoff/deploy.sh {words}"
-        ))
+    /// As the project user, the line of the page that ends so.
+    fn run(&self, end: &str) -> Output {
+        let lines = page("As the project user");
+        let line = lines.iter().find(|line| line.ends_with(end)).expect(end);
+        self.host.exec(&format!("runuser -l deploy -c '{line}'"))
     }
 
-    fn page(&self) -> String {
+    fn answer(&self) -> String {
         let url = format!("http://127.0.0.1:{}/", self.project.ports[0]);
         self.host.root(&format!(
             "python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}\").read().decode())'"
@@ -71,19 +114,21 @@ impl Offline {
     fn lives(&self) {
         self.carry();
         self.setup().expect(0);
-        self.run("").expect(0).says("Verified that the app answers");
-        assert!(self.page().contains("v1"));
+        self.run("deploy.sh")
+            .expect(0)
+            .says("Verified that the app answers");
+        assert!(self.answer().contains("v1"));
         let first = self.host.root("readlink /home/deploy/demo/current");
         self.repo.release("v2");
         self.carry();
         self.setup().expect(0).says("setup: 0 changed");
-        let second = self.run("").expect(0);
+        let second = self.run("deploy.sh").expect(0);
         second.says("Python dependencies are installed already");
-        assert!(self.page().contains("v2"));
-        self.run("rollback").expect(0);
-        assert!(self.page().contains("v1"));
+        assert!(self.answer().contains("v2"));
+        self.run("deploy.sh rollback").expect(0);
+        assert!(self.answer().contains("v1"));
         assert_eq!(self.host.root("readlink /home/deploy/demo/current"), first);
-        let status = self.run("status").expect(0);
+        let status = self.run("deploy.sh status").expect(0);
         status.says(&format!(
             "current   {}",
             first.trim_start_matches("releases/")
@@ -94,11 +139,33 @@ impl Offline {
             self.lost,
             "something asked for the network"
         );
+        // What is counted is what asks.
+        for (family, address) in [("INET", "192.0.2.1"), ("INET6", "2001:db8::1")] {
+            let ask =
+                format!("import socket as s; s.socket(s.AF_{family}).connect((\"{address}\", 80))");
+            let asked = self.host.exec(&format!("python3 -c '{ask}'"));
+            asked.says("Network is unreachable");
+        }
+        let [v4, v6, _] = lost(&self.host);
+        assert!(v4 > self.lost[0] && v6 > self.lost[1], "{v4} {v6}");
+        // An auditor looks into it.
+        let look = page("looks into it").join("\n");
+        let seen = self.host.root(&format!(
+            "cd /mnt && mkdir look && cd look && cp -R ../stick/handoff/payload . && {look}"
+        ));
+        for line in ["manage.py", "--hash=sha256:"] {
+            let line = if self.repo.app == App::FastApi {
+                line.replace("manage.py", "app/main.py")
+            } else {
+                line.to_owned()
+            };
+            assert!(seen.contains(&line), "{seen}");
+        }
     }
 }
 
-/// Packets that were to leave, and had no way to.
-fn lost(host: &Host) -> String {
+/// Packets that were to leave: those that had no way to, of IPv4 and IPv6, and those of IPv6 that took one past the loopback.
+fn lost(host: &Host) -> [u64; 3] {
     let snmp = host.read("/proc/net/snmp");
     let lines: Vec<Vec<&str>> = snmp
         .lines()
@@ -106,42 +173,78 @@ fn lost(host: &Host) -> String {
         .map(|line| line.split(' ').collect())
         .collect();
     let at = lines[0].iter().position(|name| *name == "OutNoRoutes");
-    lines[1][at.expect("a counter")].to_owned()
+    let v4 = lines[1][at.expect("a counter")].parse().expect("a number");
+    let v6 = |file: &str, counter: &str| -> u64 {
+        let text = host.read(file);
+        let line = text.lines().find_map(|line| line.strip_prefix(counter));
+        line.expect(counter).trim().parse().expect("a number")
+    };
+    let [all, own] =
+        ["snmp6", "dev_snmp6/lo"].map(|file| v6(&format!("/proc/net/{file}"), "Ip6OutRequests"));
+    [v4, v6("/proc/net/snmp6", "Ip6OutNoRoutes"), all - own]
 }
 
 #[test]
 fn django_lives_where_there_is_no_network() {
-    let words = &[
-        "render",
-        "--payload",
-        "--system-packages",
-        "trixie",
-        "--output",
-    ];
-    let offline = Offline::new(App::Django, Release::Trixie, "3.13", words);
+    let packages = "--system-packages trixie";
+    let offline = Offline::new(App::Django, Release::Trixie, "3.13", packages);
     offline.carry();
-    // One that was damaged on the way changes nothing.
-    let damage = "cp -R /mnt/stick /mnt/damaged && truncate -s -1 /mnt/damaged/payload/*.tar";
-    offline.host.root(damage);
-    let damaged = offline.host.exec("sh /mnt/damaged/127.0.0.1/setup.sh");
-    damaged
-        .expect(2)
-        .says(" is damaged, or not the payload of this script");
-    assert_eq!(offline.host.exec("id deploy").code, 1);
-    offline.host.root("rm -r /mnt/damaged");
+    a_damaged_one_changes_nothing(&offline);
     offline.lives();
+}
+
+/// Truncated at ten places, and with one bit flipped at ten: setup stops before anything changes. So it does where the sums
+/// or their signature are not those that were signed.
+fn a_damaged_one_changes_nothing(offline: &Offline) {
+    let host = &offline.host;
+    let state = || {
+        let list = "find /etc /home /opt /root /srv /usr /var/lib -xdev -path /var/lib/systemd -prune -o -printf '%p %m %u %s %T@\n'";
+        host.root(&format!("{{ dpkg-query --show; {list}; }} | sha256sum"))
+    };
+    let before = state();
+    let directory = host.path("/mnt/stick/handoff/payload");
+    let mut files = fs::read_dir(directory).expect("payloads");
+    let path = files.next().expect("a payload").expect("a file").path();
+    let payload = fs::File::options().read(true).write(true).open(path);
+    let payload = payload.expect("the payload");
+    let size = payload.metadata().expect("a size").len();
+    let at = |place: u64| place * (size - 1) / 9;
+    let refused = |what: &str| {
+        let output = host.exec("sh /mnt/stick/handoff/app1.example.com/setup.sh");
+        assert_eq!(output.code, 2, "{what}: {output}");
+        output.says(" is damaged, or not the payload of this script");
+    };
+    for place in 0..10 {
+        let mut byte = [0];
+        payload.read_exact_at(&mut byte, at(place)).expect("a byte");
+        let flipped = [byte[0] ^ (1 << (place % 8))];
+        payload.write_all_at(&flipped, at(place)).expect("a byte");
+        refused("flipped");
+        payload.write_all_at(&byte, at(place)).expect("a byte");
+    }
+    let mut whole = Vec::new();
+    (&payload).read_to_end(&mut whole).expect("the payload");
+    for place in (0..10).rev() {
+        payload.set_len(at(place)).expect("a size");
+        refused("truncated");
+    }
+    // The page's commands stop earlier.
+    let output = offline.setup();
+    assert_ne!(output.code, 0, "{output}");
+    output.says("FAILED").hides("setup: ");
+    payload.write_all_at(&whole, 0).expect("the payload");
+    host.root("cd /mnt/stick/handoff && cp -a SHA256SUMS /mnt && sed -i '1s/./x/' SHA256SUMS");
+    let output = offline.setup();
+    assert_ne!(output.code, 0, "{output}");
+    output.says("incorrect signature").hides("setup: ");
+    host.root("mv /mnt/SHA256SUMS /mnt/stick/handoff");
+    assert_eq!(state(), before);
 }
 
 #[test]
 fn fastapi_lives_where_there_is_no_network() {
-    let words = &[
-        "render",
-        "--payload",
-        "--system-packages",
-        "bookworm",
-        "--output",
-    ];
-    let mut offline = Offline::new(App::FastApi, Release::Bookworm, "3.11", words);
+    let packages = "--system-packages bookworm";
+    let mut offline = Offline::new(App::FastApi, Release::Bookworm, "3.11", packages);
     offline.project.set("venv_mode", "release");
     offline
         .project
@@ -152,8 +255,7 @@ fn fastapi_lives_where_there_is_no_network() {
 /// All that is missing is named at once, and how to get it.
 #[test]
 fn setup_names_all_packages_that_are_missing() {
-    let words = &["render", "--payload", "--output"];
-    let mut offline = Offline::new(App::Django, Release::Trixie, "3.13", words);
+    let mut offline = Offline::new(App::Django, Release::Trixie, "3.13", "");
     // Those that the release does not have are named where they would be packed.
     offline.project.set("python", "3.99");
     offline

@@ -1,9 +1,7 @@
 //! The manual's ways past one controller: the rendered scripts, run by Ansible and by ClusterShell.
 
-#[path = "../readme/block.rs"]
-mod readme;
-
 use crate::executable;
+use crate::readme;
 use crate::support::{App, Fleet, Output, fleet, program, ssh_program};
 use std::fmt::Write;
 use std::fs;

@@ -91,7 +91,7 @@ fn a_package_and_a_program_are_installed() {
         renders(&host, "pystrano");
         host.root("apt-get -q purge -y pystrano && rm -r /root/deploy");
 
-        // The wheel, in an empty virtualenv and with uvx.
+        // The wheel, in an empty virtualenv, with uvx and with uv tool install.
         let wheel_there = format!(
             "/root/{}",
             wheel.file_name().expect("a name").to_string_lossy()
@@ -114,6 +114,13 @@ fn a_package_and_a_program_are_installed() {
         .expect(0);
         let uvx = format!("/root/uv/bin/uvx --from {wheel_there} pystrano --version");
         assert_eq!(host.ssh("root", &uvx).expect(0).stdout.trim_end(), version);
+        host.ssh(
+            "root",
+            &format!("/root/uv/bin/uv tool install {wheel_there}"),
+        )
+        .expect(0);
+        let tool = host.root("/root/.local/bin/pystrano --version");
+        assert_eq!(tool, version);
         assert_ne!(host.exec("command -v rustc cargo").code, 0);
     }
 }
