@@ -15,6 +15,9 @@ pub const UV: &str = "0.13.9";
 /// A render with a payload, up to its directory.
 pub const RENDER: [&str; 5] = ["render", "production", "shop", "--payload", "--output"];
 
+/// A command line that starts with a clock 1,000 days ahead, but the one that waits are measured by.
+pub const AHEAD: &str = "faketime --exclude-monotonic -f +1000d";
+
 pub struct Project {
     directory: TempDir,
     index: Child,
@@ -244,6 +247,33 @@ impl Project {
         fs::create_dir_all(self.path("bin")).expect("a directory");
         executable::write(&self.path(&format!("bin/{name}")), &text);
         format!("{}:{}", self.path("bin").display(), path())
+    }
+
+    /// A cache and a PATH with whose programs git, python3 and uv have a clock that is 1,000 days ahead; each of them writes
+    /// the year that it sees to a file of its name in `years`.
+    pub fn ahead(&self, cache: &str) -> String {
+        fs::create_dir_all(self.path("years")).expect("a directory");
+        let uv_in_tools = self.path(&format!("{cache}/pystrano/tools/uv-{UV}/bin/uv"));
+        fs::create_dir_all(uv_in_tools.parent().expect("a parent")).expect("a directory");
+        fs::create_dir_all(self.path("ahead")).expect("a directory");
+        // With such a clock Python's own sleep fails.
+        let sleep = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds)\n";
+        self.write("ahead/sitecustomize.py", sleep);
+        for (program, file) in [
+            ("git", self.path("ahead/git")),
+            ("python3", self.path("ahead/python3")),
+            (uv().to_str().expect("UTF-8"), uv_in_tools),
+        ] {
+            let years = self.path("years").join(file.file_name().expect("a name"));
+            let text = format!(
+                "#!/bin/sh\nPATH='{}' PYTHONPATH='{}' exec {AHEAD} sh -c 'date +%Y >>\"$0\"; exec \"$@\"' '{}' '{program}' \"$@\"\n",
+                path(),
+                self.path("ahead").display(),
+                years.display()
+            );
+            executable::write(&file, &text);
+        }
+        format!("{}:{}", self.path("ahead").display(), path())
     }
 
     /// This program as a shell starts it, whose script ends with `exec "$0" "$@"`.

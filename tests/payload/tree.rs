@@ -1,38 +1,55 @@
 //! The bytes of a payload and the files of its release: those of the commit, wherever and whenever it is made.
 
 use super::names;
-use super::project::{Project, RENDER, git, make_repository, portrait, said};
+use super::project::{AHEAD, Project, RENDER, git, make_repository, portrait, said};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn the_same_bytes_on_another_machine() {
     let project = Project::new("alpha\npure\n");
     project.write_project("repo", "shop", "\"alpha\", \"pure\"", "");
     fs::create_dir(project.path("elsewhere")).expect("a directory");
+    // The build sees the clock, too.
+    let backend = fs::read_to_string(project.path("repo/backend.py")).expect("a backend");
+    let seen = project.path("years/backend");
+    let look = format!("import time\nprint(time.strftime('%Y'), file=open({seen:?}, 'a'))\n");
+    project.write("repo/backend.py", &(look + &backend));
+    project.write("years/backend", "");
     project.commit();
     project.configure("  dependency_file: pyproject.toml\n  venv_mode: release\n");
     let one = fs::read(project.payload("out")).expect("a payload");
-    let shell = "umask 077; exec \"$0\" \"$@\"";
-    let output = project
-        .in_shell("other-cache", shell)
-        .args(RENDER)
-        .arg(project.path("elsewhere/out"))
-        .arg("--deploy-config-dir")
-        .arg(project.path("deploy"))
-        .current_dir("/")
-        .env("HOME", project.path("elsewhere"))
-        .env("TZ", "Pacific/Kiritimati")
-        .env("LANG", "tr_TR.UTF-8")
-        .env("SOURCE_DATE_EPOCH", "1")
-        .env("SSH_AUTH_SOCK", "/agent")
-        .env("CANARY", "1")
-        .output()
-        .expect("sh");
-    assert!(output.status.success(), "{}", said(&output));
+    let this_year = fs::read_to_string(&seen).expect("years");
+    fs::remove_file(&seen).expect("years");
+    let shell = format!("umask 077; exec {AHEAD} \"$0\" \"$@\"");
+    let path = project.ahead("other-cache");
+    let render = |to: &str| {
+        let output = project
+            .in_shell("other-cache", &shell)
+            .env("PATH", &path)
+            .args(RENDER)
+            .arg(project.path(to))
+            .arg("--deploy-config-dir")
+            .arg(project.path("deploy"))
+            .current_dir("/")
+            .env("HOME", project.path("elsewhere"))
+            .env("TZ", "Pacific/Kiritimati")
+            .env("LANG", "tr_TR.UTF-8")
+            .env("SOURCE_DATE_EPOCH", "1")
+            .env("SSH_AUTH_SOCK", "/agent")
+            .env("CANARY", "1")
+            .output()
+            .expect("sh");
+        assert!(output.status.success(), "{}", said(&output));
+        output
+    };
+    let output = render("elsewhere/out");
+    // What is kept gets the time of its use.
+    render("elsewhere/again");
     let other = project.payload_in("elsewhere/out");
     assert!(
         fs::read(&other).expect("a payload") == one,
@@ -45,7 +62,23 @@ fn the_same_bytes_on_another_machine() {
         ["shop-1.0-py3-none-any.whl"]
     );
     assert!(!unpacked.join("source/left-by-the-build").exists());
-    // On another day, too: nothing in it has a time.
+    // That was on another day, for this program and for each that it starts.
+    let soon = SystemTime::now() + Duration::from_secs(900 * 24 * 60 * 60);
+    let kept = fs::read_dir(project.path("other-cache/pystrano/parts")).expect("what is kept");
+    let modified = |file: fs::DirEntry| file.metadata().expect("a file").modified();
+    let kept: Vec<SystemTime> = kept
+        .map(|file| modified(file.expect("a file")).expect("a time"))
+        .collect();
+    assert!(kept.iter().any(|time| *time > soon), "{kept:?}");
+    for program in ["git", "python3", "uv", "backend"] {
+        let years = fs::read_to_string(project.path("years").join(program)).expect(program);
+        let is_this = |year: &str| this_year.lines().any(|line| line == year);
+        assert!(
+            !years.is_empty() && !years.lines().any(is_this),
+            "{program}: {years}"
+        );
+    }
+    // Nothing in it has a time.
     let gzip = fs::read(unpacked.join("source.tar.gz")).expect("a part");
     assert_eq!(gzip[4..8], [0; 4]);
     for file in [
