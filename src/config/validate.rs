@@ -270,6 +270,8 @@ fn units(server: &Server, reader: &mut Reader) {
         if unit.kind == UnitKind::Service {
             service(unit, server, reader);
         }
+        opened_as_root(unit, server, reader);
+        run_as_root(unit, server, reader);
     }
 }
 
@@ -303,7 +305,7 @@ fn started_units(server: &Server, reader: &mut Reader) {
 
 /// Checks the settings of a service against other fields.
 fn service(service: &Unit, server: &Server, reader: &mut Reader) {
-    let (user, root) = (&*server.project_user, &*server.project_root);
+    let user = &*server.project_user;
     let mut warn = |file: &Path, line, message| {
         let warning = Diagnostic::unshown(file, line, message);
         reader.diagnostics.add_warning(warning);
@@ -333,23 +335,108 @@ fn service(service: &Unit, server: &Server, reader: &mut Reader) {
         let message = Message::new(what, "write a time, such as `TimeoutStartSec=90`");
         warn(&service.path, line, message);
     }
-    let start = format!("`ExecStart={root}/current/.pystrano/run` before the app's command");
-    for (path, line) in section.values("EnvironmentFile") {
+    differing_lines(service, server, reader);
+}
+
+/// What starts the app with the release's env.
+fn launcher(server: &Server) -> String {
+    let root = &*server.project_root;
+    format!("`ExecStart={root}/current/.pystrano/run` before the app's command")
+}
+
+/// Files that systemd opens as root for a unit, although the app's user could put a link or a FIFO in their place.
+fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
+    let home = absolute(&server.project_user, "");
+    let launcher = format!(
+        "leave the line out and write {}, which sets the release's env",
+        launcher(server)
+    );
+    let elsewhere = "name a file that only root can change, such as one below /etc";
+    for (setting, help) in [
+        ("EnvironmentFile", &*launcher),
+        (
+            "StandardOutput",
+            "write `StandardOutput=journal`, which `pystrano logs` shows",
+        ),
+        (
+            "StandardError",
+            "write `StandardError=journal`, which `pystrano logs` shows",
+        ),
+        ("StandardInput", elsewhere),
+        ("LoadCredential", elsewhere),
+        ("LoadCredentialEncrypted", elsewhere),
+        (
+            "PIDFile",
+            "leave the line out and write `Type=exec`, with an app that stays in the foreground",
+        ),
+    ] {
+        for (value, line) in unit.section.values(setting) {
+            // Before it stand a `-`, a way to open it such as `append:`, or a credential's name.
+            let path = value.find('/').map_or("", |start| &value[start..]);
+            if is_inside(path, &server.project_root) || is_inside(path, &home) {
+                let what = "systemd opens this file as root, although the app can replace it";
+                reader.diagnostics.add_warning(Diagnostic::unshown(
+                    &unit.path,
+                    line,
+                    Message::new(what, help),
+                ));
+            }
+        }
+    }
+}
+
+/// Commands that run as root beside an app that does not.
+fn run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
+    let user = &*server.project_user;
+    let socket_of_root =
+        unit.kind == UnitKind::Socket && unit.section.value("User").is_none() && user != "root";
+    for setting in [
+        "ExecCondition",
+        "ExecStartPre",
+        "ExecStart",
+        "ExecStartPost",
+        "ExecReload",
+        "ExecStopPre",
+        "ExecStop",
+        "ExecStopPost",
+    ] {
+        for (command, line) in unit.section.values(setting) {
+            let program = command.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+            let prefix = &command[..command.len() - program.len()];
+            let message = if prefix.contains('+') || prefix.matches('!').count() == 1 {
+                let what = "systemd runs this command as root, whatever `User=` says";
+                let prefix = prefix.replace(['+', '!'], "");
+                Message::new(what, format!("write `{setting}={prefix}{program}`"))
+            } else if socket_of_root {
+                let what = "systemd runs this command as root: the socket names no user";
+                Message::new(what, format!("write `User={user}` in its [Socket] section"))
+            } else {
+                continue;
+            };
+            let warning = Diagnostic::unshown(&unit.path, line, message);
+            reader.diagnostics.add_warning(warning);
+        }
+    }
+}
+
+/// Lines of the env that a service gets otherwise than the deploy's commands.
+fn differing_lines(service: &Unit, server: &Server, reader: &mut Reader) {
+    let Some(env_file) = &server.env_file else {
+        return;
+    };
+    for (path, _) in service.section.values("EnvironmentFile") {
         let path = path.trim_start_matches('-');
-        if !is_inside(path, root) {
+        if path.strip_prefix(&*server.project_root) != Some("/shared/.env") {
             continue;
         }
-        let what = "systemd opens this file as root, although the app can replace it";
-        let help = format!("leave the line out and write {start}, which sets the release's env");
-        warn(&service.path, line, Message::new(what, help));
-        let is_shared_env = path.strip_prefix(root) == Some("/shared/.env");
-        let Some(env_file) = server.env_file.as_ref().filter(|_| is_shared_env) else {
-            continue;
-        };
         for line in &env_file.differing_lines {
             let what = "systemd, which reads this file for the unit, takes this line otherwise than the deploy's commands";
-            let help = format!("in the unit, write {start} in place of `EnvironmentFile=`");
-            warn(&env_file.path, *line, Message::new(what, help));
+            let help = format!(
+                "in the unit, write {} in place of `EnvironmentFile=`",
+                launcher(server)
+            );
+            let warning = Diagnostic::unshown(&env_file.path, *line, Message::new(what, help));
+            reader.diagnostics.add_warning(warning);
         }
     }
 }
