@@ -334,6 +334,40 @@ fn the_password_of_a_repository_is_a_secret() {
     );
 }
 
+#[test]
+fn the_passwords_in_commands_and_units_are_secrets() {
+    let address = |name: &str| format!("https://ada:canary-{name}@example.com/");
+    let mut fields =
+        "  source_code_url: ssh://git@example.com/shop.git\n  service_file: shop.service\n  run_migrations: true\n  collect_static_files: true\n"
+            .to_owned();
+    for field in [
+        "dependency_install_command",
+        "static_files_command",
+        "migration_command",
+    ] {
+        fields += &format!("  {field}: curl {}\n", address(field));
+    }
+    fields += "  hooks:\n";
+    for point in ["after_dependencies", "before_promote"] {
+        fields += &format!("    {point}: [\"true\", \"curl {}\"]\n", address(point));
+    }
+    let project = project(&fields);
+    let unit = format!(
+        "[Service]\nUser=deploy\nExecStart=/bin/true\nEnvironment=API={}\n",
+        address("unit")
+    );
+    fs::write(project.path().join("shop.service"), unit).expect("a unit");
+    for (script, hidden) in [("setup", 1), ("deploy", 5)] {
+        let text = printed(project.path(), &[script]);
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(text.matches("https://ada:[redacted]@").count(), hidden);
+        let ran = Command::new("sh").args(["-c", &text]).output().expect("sh");
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        let whole = printed(project.path(), &[script, "--reveal"]);
+        assert_eq!(whole.matches("canary-").count(), hidden);
+    }
+}
+
 /// Then it is the whole script, which need not refuse to run.
 #[test]
 fn nothing_is_redacted_where_there_is_no_secret() {

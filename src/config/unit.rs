@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A systemd unit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Unit {
     /// The local file.
     pub path: PathBuf,
@@ -163,7 +163,7 @@ pub fn names<U: Deref<Target = Unit>>(units: &[U]) -> String {
 }
 
 /// The settings of a section.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Section {
     /// Where it begins, 1-based.
     pub line: usize,

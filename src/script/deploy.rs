@@ -121,8 +121,26 @@ fn redact_login(login: &mut Login) {
     REDACTED.clone_into(secret);
 }
 
-pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String, Error> {
+/// The server without the passwords of the URLs in its commands; `None` where they have none.
+fn without_passwords(server: &Server) -> Option<Server> {
+    let mut clean = server.clone();
+    let commands = [
+        &mut clean.dependency_install_command,
+        &mut clean.static_files_command,
+        &mut clean.migration_command,
+    ];
+    let commands = commands.into_iter().flatten();
+    let mut found = false;
+    for command in commands.chain(clean.hooks.commands_mut()) {
+        found |= command.replace_passwords(REDACTED);
+    }
+    found.then_some(clean)
+}
+
+pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
     let redact = secrets == Secrets::Redact;
+    let clean = redact.then(|| without_passwords(server)).flatten();
+    let server = clean.as_ref().unwrap_or(server);
     let (source_code_url, login) = split_login(&server.source_code_url);
     let clones = server.fetches();
     let mut login = login.filter(|_| clones);
@@ -143,9 +161,9 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
     while launcher.lines().any(|line| line == launcher_end) {
         launcher_end.push('_');
     }
-    let command = |runs, command: &'a Option<Command>| -> Option<&'a str> {
+    fn command(runs: bool, command: &Option<Command>) -> Option<&str> {
         command.as_deref().filter(|_| runs)
-    };
+    }
     let release_venv = server.venv_mode == VenvMode::Release;
     let is_top = server.app_dir.is_top();
     let services = unit::services(&server.service_file);
@@ -155,7 +173,7 @@ pub(super) fn render<'a>(server: &'a Server, secrets: Secrets) -> Result<String,
         app: record_name(&server.app),
         records: RECORDS,
         claims: claims(server),
-        redacted: redact && (env.is_some() || hides_password),
+        redacted: redact && (env.is_some() || hides_password || clean.is_some()),
         source_code_url,
         login,
         deploy_key_name: deploy_key_name(&server.app),

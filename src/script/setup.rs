@@ -1,11 +1,13 @@
 //! `setup.sh`.
 
 use super::{
-    RECORDS, Secrets, deploy_key_name, encode, line_ended, log_arguments, logged_units, record_name,
+    RECORDS, REDACTED, Secrets, deploy_key_name, encode, line_ended, log_arguments, logged_units,
+    record_name,
 };
 use crate::config::types::Python;
-use crate::config::unit::{self, Unit};
+use crate::config::unit::{self, Section, Unit};
 use crate::config::{KnownHost, PackageManager, Server, VenvMode, is_ssh};
+use crate::credentials;
 use crate::error::Error;
 use crate::payload::{Packages, Payload, SYSTEM};
 use askama::Template;
@@ -44,6 +46,8 @@ struct Setup<'a> {
     /// Base64.
     deploy_key: Option<String>,
     units: &'a [Arc<Unit>],
+    /// Names that they have besides, each behind the unit's own.
+    aliases: Vec<(&'a str, String)>,
     /// Of these, those that deploys restart, and those that setup starts.
     services: Vec<&'a Unit>,
     triggers: Vec<&'a Unit>,
@@ -67,7 +71,24 @@ struct SecretText<'a> {
     text: String,
 }
 
+/// The server without the passwords of the URLs in its units; `None` where they have none.
+fn without_passwords(server: &Server) -> Option<Server> {
+    let has_some = |unit: &Unit| !credentials::find(&unit.text).is_empty();
+    if !server.service_file.iter().any(|unit| has_some(unit)) {
+        return None;
+    }
+    let mut clean = server.clone();
+    for unit in &mut clean.service_file {
+        let unit = Arc::make_mut(unit);
+        unit.text = credentials::replace(&unit.text, |_| REDACTED.to_owned());
+    }
+    Some(clean)
+}
+
 pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error> {
+    let redact = secrets == Secrets::Redact;
+    let clean = redact.then(|| without_passwords(server)).flatten();
+    let server = clean.as_ref().unwrap_or(server);
     // Where the code comes in a payload, nothing is fetched from its repository or an index.
     let fetches = server.fetches();
     let known_hosts = if fetches {
@@ -93,8 +114,10 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         server,
         app: record_name(&server.app),
         records: RECORDS,
-        redacted: secrets == Secrets::Redact
-            && (!server.secrets.is_empty() || fetches && server.deploy_key.is_some()),
+        redacted: redact
+            && (!server.secrets.is_empty()
+                || fetches && server.deploy_key.is_some()
+                || clean.is_some()),
         release_venv: server.venv_mode == VenvMode::Release,
         migrates: false,
         uv: fetches && server.package_manager == PackageManager::Uv,
@@ -120,6 +143,11 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             .filter(|_| fetches)
             .map(|key| encode(&key.bytes, secrets)),
         units: &server.service_file,
+        aliases: server
+            .service_file
+            .iter()
+            .flat_map(|unit| aliases(unit))
+            .collect(),
         unit_list: unit::names(&server.service_file),
         service_list: unit::names(&services),
         trigger_list: unit::names(&triggers),
@@ -144,6 +172,17 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             })
             .collect(),
     })
+}
+
+/// The other names that a unit's `[Install]` gives it, each behind its own.
+fn aliases(unit: &Unit) -> Vec<(&str, String)> {
+    let install = Section::parse(&unit.text, "Install").unwrap_or_default();
+    let names = install
+        .values("Alias")
+        .flat_map(|(names, _)| names.split_whitespace());
+    names
+        .map(|name| (unit.name.as_str(), name.to_owned()))
+        .collect()
 }
 
 /// What `setup.sh` installs on a host that has nothing.

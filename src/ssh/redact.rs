@@ -86,8 +86,11 @@ impl Redactor {
             &server.migration_command,
             &server.static_files_command,
         ];
-        let commands = commands.into_iter().flatten().map(|command| &**command);
-        commands.chain([&*server.source_code_url])
+        let commands = commands.into_iter().flatten();
+        let commands = commands.chain(server.hooks.commands());
+        let units = server.service_file.iter().map(|unit| unit.text.as_str());
+        let texts = commands.map(|command| &**command).chain(units);
+        texts.chain([&*server.source_code_url])
     }
 
     /// Adds the lines of a text, `named` as a secret or not, that are secret.
@@ -250,6 +253,23 @@ mod tests {
             "/home/deploy/s[redacted]rent at db.example.com"
         );
         assert_eq!(redactor.clean(b"shop-4711"), "[redacted]");
+    }
+
+    #[test]
+    fn the_passwords_in_commands_are_redacted() {
+        let text = "config_version: 2\ncommon:\n  source_code_url: git@h:u.git\n  project_user: deploy\n  project_root: shop\n  venv_dir: .venv\n  \
+                    dependency_install_command: get https://a:canary-1@h/\n  static_files_command: get https://a:canary-2@h/\n  \
+                    migration_command: get https://a:canary-3@h/\n  \
+                    hooks: {before_migrate: get https://a:canary-4@h/, on_success: [\"true\", \"get https://a:canary-5@h/\"]}\n\
+                    servers:\n  - host: h\n";
+        let path = std::path::Path::new("deployment.yml");
+        let config = crate::config::review(path, "shop/production", text, HashMap::new());
+        let redactor = Redactor::new(&config.expect("a config").servers[0]);
+        for number in 1..=5 {
+            let printed = format!("https://a:canary-{number}@h/ was told canary-{number}");
+            let clean = redactor.clean(printed.as_bytes());
+            assert_eq!(clean, "https://a:[redacted]@h/ was told [redacted]");
+        }
     }
 
     #[test]

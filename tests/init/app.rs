@@ -404,6 +404,11 @@ fn remotes_are_proposed_without_passwords() {
             Some("https://code.example.com/shop.git"),
         ),
         (
+            "https://ada:s3/cr#et@code.example.com/shop.git",
+            Some("https://code.example.com/shop.git"),
+        ),
+        ("git://ada:s3/cret@code.example.com/shop.git", None),
+        (
             "https://ghp_0123456789abcdef0123@code.example.com/x",
             Some("https://code.example.com/x"),
         ),

@@ -37,12 +37,15 @@ fn origin(config: &str) -> Option<String> {
             let (key, value) = line.split_once('=')?;
             (key.trim() == "url").then(|| value.trim().trim_matches('"'))
         })?;
-    match url.split_once("://") {
+    let (url, _) = credentials::split_login(url);
+    let url = match url.split_once("://") {
         Some((scheme @ ("https" | "http" | "git"), rest)) => {
             let (authority, path) = rest.split_once('/')?;
             let host = authority.rsplit('@').next()?;
-            Some(format!("{scheme}://{host}/{path}"))
+            format!("{scheme}://{host}/{path}")
         }
-        _ => (is_ssh(url) && credentials::find(url).is_empty()).then(|| url.to_owned()),
-    }
+        _ if is_ssh(&url) => url,
+        _ => return None,
+    };
+    credentials::find(&url).is_empty().then_some(url)
 }

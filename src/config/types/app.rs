@@ -151,6 +151,16 @@ impl Hooks {
         hooks.map_or(&[], |(_, commands)| commands)
     }
 
+    /// The commands of all points.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.0.iter().flat_map(|(_, commands)| commands)
+    }
+
+    /// The commands of all points.
+    pub fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        self.0.iter_mut().flat_map(|(_, commands)| commands)
+    }
+
     /// Whether none runs on the host.
     pub fn is_empty(&self) -> bool {
         let on_controller = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE];

@@ -3,6 +3,7 @@
 use super::form::{Choice, Flag, Integer, Named, Text};
 use super::host::operand;
 use super::{Context, Item, Scalar, Validation, control_name, ensure, line, refuse, text_type};
+use crate::credentials;
 use crate::diagnostics::{Message, quoted};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -15,6 +16,15 @@ text_type! {
 text_type! {
     /// A Debian package, as `apt-get install` takes it: `name`, `name:arch`, `name=version`, `name/release`.
     Package, package
+}
+
+impl Command {
+    /// Replaces the passwords of the URLs in it. Whether it has any.
+    pub fn replace_passwords(&mut self, replacement: &str) -> bool {
+        let has_some = !credentials::find(&self.0).is_empty();
+        self.0 = credentials::replace(&self.0, |_| replacement.to_owned());
+        has_some
+    }
 }
 
 impl Item for Package {
