@@ -179,6 +179,7 @@ fn aliases(unit: &Unit) -> Vec<(&str, String)> {
     let install = Section::parse(&unit.text, "Install").unwrap_or_default();
     let names = install
         .values("Alias")
+        .into_iter()
         .flat_map(|(names, _)| names.split_whitespace());
     names
         .map(|name| (unit.name.as_str(), name.to_owned()))

@@ -78,6 +78,49 @@ fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
         assert!(project.page(0).contains("version=v1"));
         host.root("rm -r /home/deploy/other /home/deploy/other-venv");
     }
+    // A deploy clears up in what is its own.
+    let inside = "demo/production on this host; give demo/staging a";
+    host.root("runuser -u deploy -- ln -s demo /home/deploy/link");
+    for (changes, says) in [
+        (
+            &[
+                root,
+                unit,
+                ("venv_dir: \".venv\"", "venv_dir: \"demo/venvs/staging\""),
+            ][..],
+            format!(
+                "/home/deploy/demo/venvs/staging is in /home/deploy/demo, which belongs to {inside} venv_dir of its own"
+            ),
+        ),
+        (
+            &[
+                venv,
+                unit,
+                (
+                    "project_root: \"demo\"",
+                    "project_root: \"link/releases/staging\"",
+                ),
+            ],
+            format!(
+                "/home/deploy/link/releases/staging is in /home/deploy/demo, which belongs to {inside} project_root of its own"
+            ),
+        ),
+        (
+            &[
+                venv,
+                unit,
+                ("project_root: \"demo\"", "project_root: \"/home/deploy\""),
+            ],
+            format!(
+                "/home/deploy has /home/deploy/demo in it, which belongs to {inside} project_root of its own"
+            ),
+        ),
+    ] {
+        let staging = second(&project, changes);
+        project.run_in(&staging, &["setup"]).expect(1).says(&says);
+    }
+    host.root("rm /home/deploy/link");
+    similar(&before, &listing(&host));
     let staging = second(&project, &[root, venv, unit]);
     project.run_in(&staging, &["setup"]).expect(0);
     project
@@ -147,6 +190,31 @@ fn trial_4_units_of_the_host_are_not_replaced() {
         project.run(&["setup"]).expect(1).says(says).says(path);
         similar(&before, &listing_of_units(&host));
     }
+}
+
+/// `systemctl enable` would put a link with that name before the host's own unit.
+#[test]
+fn trial_4_another_name_of_a_unit_is_none_of_the_host() {
+    let host = Host::boot(Image::Ready);
+    let mut project = Project::new(&Repo::new(App::Django), &[&host]);
+    let service_file = "deploy/demo/production/alias/demo.service";
+    project.set_server(0, "service_file", service_file);
+    let path = project.directory().join(service_file);
+    fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+    let unit = project.unit(0);
+    let before = listing_of_units(&host);
+    let with_alias = |name: &str| {
+        fs::write(&path, format!("{unit}Alias={name}\n")).expect("a unit");
+        project.run(&["setup"])
+    };
+    with_alias("ssh.service")
+        .expect(1)
+        .says("the Alias ssh.service of demo.service is a unit of this host, /")
+        .says("lib/systemd/system/ssh.service; give it another name");
+    similar(&before, &listing_of_units(&host));
+    with_alias("shop.service").expect(0);
+    host.root("test -L /etc/systemd/system/shop.service");
+    with_alias("shop.service").expect(0).says("0 changed");
 }
 
 fn listing_of_units(host: &Host) -> String {

@@ -166,6 +166,7 @@ fn named_tests_exist() {
                 .next()
                 .unwrap_or_default();
             let names = cell.split('`').skip(1).step_by(2);
+            missing.extend(names.clone().next().is_none().then(|| row.to_owned()));
             missing.extend(
                 names
                     .filter(|name| name.contains('_') && !sources.contains(&format!("fn {name}(")))

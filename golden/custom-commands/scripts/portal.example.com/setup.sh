@@ -533,17 +533,37 @@ EOF
 		fi
 	}
 
-	# check_path PATH FIELD: no other app has it, by this or another name.
+	# is_below PATH DIRECTORY: by these names, or by those that links in them lead to.
+	is_below() {
+		case $1 in
+		"$2"/*) return 0 ;;
+		esac
+		case $(realpath -m -- "$1") in
+		"$(realpath -m -- "$2")"/*) return 0 ;;
+		esac
+		return 1
+	}
+
+	# check_path PATH FIELD: no other app has it, or what it is in, or something in it: a deploy clears
+	# up in what is its own.
 	check_path() {
 		others=$(find "$records" -type f ! -path "$record" -exec sed -n -e 's/^root //p' -e 's/^venv //p' {} + 2>/dev/null)
 		while IFS= read -r other; do
-			if [ "$other" = "$1" ] || { [ -n "$other" ] && [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; }; then
-				owner=$(
-					owner_of root "$other"
-					owner_of venv "$other"
-				)
-				die 2 "$1 belongs to $owner on this host; give $app a $2 of its own"
+			[ -n "$other" ] || continue
+			if [ "$other" = "$1" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; then
+				relation="$1 belongs to"
+			elif is_below "$1" "$other"; then
+				relation="$1 is in $other, which belongs to"
+			elif is_below "$other" "$1"; then
+				relation="$1 has $other in it, which belongs to"
+			else
+				continue
 			fi
+			owner=$(
+				owner_of root "$other"
+				owner_of venv "$other"
+			)
+			die 2 "$relation $owner on this host; give $app a $2 of its own"
 		done <<EOF
 $others
 EOF
