@@ -334,3 +334,61 @@ fn trial_20_a_stopped_run_is_named_and_ends_with_its_controller() {
     host.program("venv/bin/pip", &pip);
     host.deployed("20260103000000");
 }
+
+/// A migration prints five lines, and does one thing after each.
+const FIVE: &str = "migration_command: 'for number in 1 2 3 4 5; do echo \"  Applying pages.000$number... OK\" || exit 1; sleep 0.2; echo $number >>\"$SANDBOX/applied\"; done'";
+
+#[test]
+fn a_migration_that_has_begun_goes_on_when_the_link_is_lost() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.configure(FIVE);
+    let mut session = host.controlled(&["deploy", "20260102000000"]);
+    session.wait_for("out   Applying pages.0001");
+    assert_eq!(session.lost(), Some(3));
+    assert_eq!(host.read("applied"), "1\n2\n3\n4\n5\n");
+    assert_eq!(host.releases(), ["20260101000000"]);
+    assert_eq!(host.current().as_deref(), Some("20260101000000"));
+}
+
+#[test]
+fn a_migration_that_has_begun_goes_on_after_ctrl_c_by_hand() {
+    use std::io::BufRead;
+    use std::os::unix::process::CommandExt;
+    let host = Sandbox::new();
+    host.configure("");
+    host.deployed("20260101000000");
+    host.configure(FIVE);
+    host.write("deploy.sh", host.script());
+    // As a terminal does it, to all of the foreground's processes.
+    let mut run = host
+        .command(&["env", "--default-signal=INT", "sh", "deploy.sh"])
+        .args(["deploy", "20260102000000"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("sh");
+    let output = std::io::BufReader::new(run.stdout.take().expect("stdout"));
+    let mut lines = output.lines().map(|line| line.expect("UTF-8"));
+    assert!(lines.any(|line| line.contains("Applying pages.0001")));
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", "--", &format!("-{}", run.id())])
+        .status();
+    assert!(sent.expect("kill").success());
+    let rest: Vec<String> = lines.collect();
+    let ended = run.wait_with_output().expect("an end");
+    assert_eq!(ended.status.code(), Some(3), "{rest:?} {ended:?}");
+    assert_eq!(host.read("applied"), "1\n2\n3\n4\n5\n", "{rest:?}");
+    let applied = "applied: pages.0001 pages.0002 pages.0003 pages.0004 pages.0005";
+    assert!(
+        rest.iter().any(|line| line.contains(applied)),
+        "{rest:?} {ended:?}"
+    );
+    assert_eq!(
+        rest.last().map(String::as_str),
+        Some("Stopped before promotion; current is still 20260101000000")
+    );
+    assert_eq!(host.releases(), ["20260101000000"]);
+}

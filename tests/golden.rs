@@ -332,6 +332,18 @@ fn the_password_of_a_repository_is_a_secret() {
     assert!(
         printed(project.path(), &["deploy", "--reveal"]).contains("repository_password=canary\n")
     );
+    // With a slash, as people write it and as it should be written.
+    for password in ["qx7/zv9", "qx7%2Fzv9"] {
+        let url = format!("https://ada:{password}@example.com/shop.git");
+        let project = self::project(&format!("  source_code_url: {url}\n"));
+        let text = printed(project.path(), &["deploy"]);
+        assert!(!text.contains("qx7") && !text.contains("zv9"), "{text}");
+        let revealed = printed(project.path(), &["deploy", "--reveal"]);
+        assert!(
+            revealed.contains("repository_password=qx7/zv9\n"),
+            "{revealed}"
+        );
+    }
 }
 
 #[test]

@@ -131,6 +131,10 @@ impl SessionOutput {
                 self.step = Some(step.clone());
             }
             Event::Done { text, .. } => *text = self.redactor.clean(text.as_bytes()),
+            // These come from what commands printed.
+            Event::Fact { key, value } if matches!(&**key, "packages" | "migrations" | "undo") => {
+                *value = self.redactor.clean(value.as_bytes());
+            }
             Event::Failed { text, tail, .. } => {
                 *text = self.redactor.clean(text.as_bytes());
                 *tail = self.tail.drain(..).collect();

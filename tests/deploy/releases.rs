@@ -14,6 +14,25 @@ fn a_release_is_named_by_the_time_in_utc() {
     assert!(name.bytes().all(|byte| byte.is_ascii_digit()), "{name}");
 }
 
+/// The clock stands still while it is asked for the first two names, and once more.
+#[test]
+fn a_second_deploy_within_a_second_waits_for_the_next_one() {
+    let host = Sandbox::new();
+    host.configure("");
+    host.program(
+        "bin/date",
+        "#!/bin/sh\nPATH=${PATH#*:}\n[ \"$*\" = '-u +%Y%m%d%H%M%S' ] || exec date \"$@\"\n\
+         echo >>\"$SANDBOX/asked\"\necho $((20260101000000 + $(wc -l <\"$SANDBOX/asked\") / 4))\n",
+    );
+    for _ in 0..2 {
+        let ran = host.deploy();
+        assert_eq!(ran.status, 0, "{ran:?}");
+    }
+    assert_eq!(host.read("asked").len(), 4);
+    assert_eq!(host.releases(), ["20260101000000", "20260101000001"]);
+    assert_eq!(host.current().as_deref(), Some("20260101000001"));
+}
+
 #[test]
 fn rollback_brings_back_what_ran_before_with_its_env() {
     let host = Sandbox::new();

@@ -323,6 +323,33 @@ fn a_dry_run_in_json_is_one_event_for_each_server() {
     assert_eq!(fleet.read("h1/ssh"), "");
 }
 
+/// The orders that a host got, one for each time that it waited.
+fn orders(fleet: &Fleet, host: &str) -> Vec<String> {
+    let heard = fleet.read(&format!("{host}/heard"));
+    let (_, nonce) = heard.split_once("nonce=").expect("a nonce");
+    let mark = format!("{} ", &nonce[..32]);
+    let orders = heard
+        .lines()
+        .filter_map(|line| line.strip_prefix(mark.as_str()));
+    let words = orders.filter_map(|order| order.split(' ').next());
+    words
+        .filter(|order| *order != "wait")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn several_hosts_wait_once_more_for_the_commit() {
+    let fleet = Fleet::new(2);
+    fleet.write("h1/heard", "");
+    assert_eq!(fleet.run(&["deploy"]).code(), 0);
+    assert_eq!(orders(&fleet, "h1"), ["commit", "migrate", "go", "keep"]);
+    assert_eq!(fleet.run(&["rollback"]).code(), 0);
+    assert_eq!(orders(&fleet, "h1"), ["go", "keep"]);
+    assert_eq!(fleet.run(&["deploy", "--host", "h1"]).code(), 0);
+    assert!(orders(&fleet, "h1").is_empty());
+}
+
 #[test]
 fn one_host_alone_gets_no_barrier() {
     let fleet = Fleet::new(2);

@@ -42,6 +42,7 @@ fn a_hook_that_fails_hides_no_failure() {
     let fleet = Fleet::new(2);
     fleet.configure(HOOKS);
     fleet.write("h2/fail/restart", "");
+    fleet.write("h2/talk/restart", "no login as app with correct horse\n");
     let ran = fleet.run(&["deploy"]);
     assert_eq!(ran.code(), 1, "{ran:?}");
     let failure = result(&fleet, "failure.json");
@@ -49,15 +50,33 @@ fn a_hook_that_fails_hides_no_failure() {
     assert_eq!(failure["hosts"][1]["outcome"], "reverted");
     let problem = failure["hosts"][1]["problem"].as_str().expect("a problem");
     assert!(problem.contains("restart"), "{failure}");
-    assert!(!fleet.read("failure.json").contains("correct horse"));
     let warning =
         "warning: the hook on_failure, \"cat >failure.json; exit 7\", failed with exit status: 7\n";
     assert!(ran.stderr.contains(warning), "{ran:?}");
     assert!(fleet.path("second").exists() && !fleet.path("success.json").exists());
+    let told = "    no login as app with [redacted]\n";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    fs::remove_file(fleet.path("h2/talk/restart")).expect("a file");
     // One that does not read hides nothing either.
     fs::remove_file(fleet.path("h2/fail/restart")).expect("a file");
     fleet.configure("  hooks:\n    on_success: exit 9\n");
     let ran = fleet.run(&["deploy"]);
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert!(ran.stderr.contains("failed with exit status: 9"), "{ran:?}");
+}
+
+#[test]
+fn hooks_get_no_secret() {
+    let fleet = Fleet::new(2);
+    fleet.configure(HOOKS);
+    fleet.write("env", "PASSWORD=correct_horse\n");
+    fleet.write("h1/talk/migrate", "  Applying pages.correct_horse... OK\n");
+    fleet.write("h2/fail/restart", "");
+    let ran = fleet.run(&["deploy", "--json"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    let failure = result(&fleet, "failure.json");
+    assert_eq!(failure["hosts"][0]["migrations"][0], "pages.[redacted]");
+    for text in [&fleet.read("failure.json"), &ran.stdout, &ran.stderr] {
+        assert!(!text.contains("correct_horse"), "{text}");
+    }
 }

@@ -285,14 +285,19 @@ fn a_migration_is_waited_for_however_long_it_takes() {
 #[test]
 fn nobody_says_as_it_was_while_a_migration_runs() {
     let fleet = Fleet::new(2);
-    fleet.write("h1/talk/migrate", "Applying 0001\n");
-    fleet.write("h1/slow/migrate", "6");
-    fleet.write("h1/cut", "Applying 0001");
+    // It does one thing after each line, whether or not anybody reads it.
+    let migration = "for number in 1 2 3 4 5; do
+        echo \"Applying $number\" || exit 1
+        sleep 1.3
+        echo $number >>\"$SANDBOX/applied\"\ndone\n";
+    fleet.write("h1/before/migrate", migration);
+    fleet.write("h1/cut", "Applying 1");
     let began = Instant::now();
     let ran = fleet.run(&["deploy"]);
     assert!(began.elapsed().as_secs() >= 6, "{ran:?}");
     assert_eq!(ran.code(), 3, "{ran:?}");
     let told = "h1 is still at work, and is waited for: ada@";
     assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_eq!(fleet.read("h1/applied"), "1\n2\n3\n4\n5\n", "{ran:?}");
     assert_eq!(fleet.releases("h1").len(), 2, "{ran:?}");
 }

@@ -1,7 +1,7 @@
 //! A sample of the tests on each release but the one that all other tests run on. tests/run counts by the modules' names.
 
 use crate::support::{App, Host, Image, Release, deployed_on};
-use crate::{faults, first_deploy, rollback, setup, takeover};
+use crate::{faults, first_deploy, launcher, rollback, setup, takeover};
 
 /// The tests that every release passes; `$fresh` is the image of the host that was never set up.
 macro_rules! sample {
@@ -48,6 +48,11 @@ mod debian_12 {
     use super::*;
     sample!(Release::Bookworm, Image::Bare, "Debian 12");
     taken_over!(Release::Bookworm);
+
+    #[test]
+    fn migrate_and_the_app_get_the_same_env() {
+        launcher::get_the_same_env(Release::Bookworm);
+    }
 }
 
 mod debian_testing {

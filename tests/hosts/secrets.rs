@@ -2,9 +2,13 @@
 //! instant, and in nothing that is printed.
 
 use crate::executable;
-use crate::support::{App, Deployed, Host, deployed};
+use crate::support::{App, Deployed, Host, Output, Project, deployed};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 const CANARY: &str = "canary-7f3a91c2";
 
@@ -210,7 +214,7 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
                 .env("PYSTRANO_SSH", &recorder)
                 .output()
                 .unwrap();
-            crate::support::Output::from(output).expect(0).hides(CANARY);
+            Output::from(output).expect(0).hides(CANARY);
         }
         // A failure prints the last lines, here those of a command that prints its environment.
         project.set(
@@ -290,4 +294,97 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
                 || line.starts_with("700 /home/deploy/demo/") && line.ends_with("/.pystrano/run")),
         "{open}"
     );
+}
+
+/// A git server on the host takes two keys: one that `setup` installs, one in the operator's agent.
+#[test]
+fn trial_1_a_clone_over_ssh_has_the_agent_or_the_deploy_key_and_nothing_later_has() {
+    let Deployed {
+        host,
+        mut project,
+        repo,
+    } = deployed(App::Django);
+    project.save();
+    let directory = project.directory().clone();
+    host.root("useradd --create-home --shell /bin/sh git && mkdir /home/git/.ssh");
+    let mut accepted = String::new();
+    for key in ["deploy-key", "agent-key"] {
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f", key])
+            .current_dir(&directory)
+            .status();
+        assert!(made.unwrap().success());
+        accepted += &fs::read_to_string(directory.join(format!("{key}.pub"))).unwrap();
+    }
+    host.write("/home/git/.ssh/authorized_keys", accepted);
+    let agent = Agent::start(&directory.join("agent"));
+    agent.add(&directory.join("agent-key"));
+
+    let port = host.port();
+    let host_key = host.read("/etc/ssh/ssh_host_ed25519_key.pub");
+    let known = format!("[127.0.0.1]:{port} {}", host_key.trim_end());
+    project.set("ssh_known_hosts", &known);
+    project.set(
+        "source_code_url",
+        &format!("ssh://git@127.0.0.1:{port}/home/git/app"),
+    );
+    // It fails where it has an agent, or finds the socket of one.
+    project.set(
+        "migration_command",
+        "ssh-add -l; [ $? = 2 ] && [ -z \"$(find /tmp /home/deploy/.ssh -type s 2>/dev/null)\" ] && \
+         ! env | grep -E '^(SSH_AUTH_SOCK|GIT_SSH.*|deploy_key)=' && echo without-agent && python manage.py migrate --noinput",
+    );
+    let deploy = |project: &Project, version: &str, code: i32| {
+        repo.release(version);
+        host.root("rm -rf /home/git/app");
+        host.copy_in(repo.path(), "/home/git/app");
+        host.root("chown -R git: /home/git");
+        let mut command = project.command(&["deploy", "--verbose"]);
+        let output = command.env("SSH_AUTH_SOCK", &agent.socket).output();
+        let output = Output::from(output.unwrap()).expect(code);
+        assert_eq!(project.page(0).contains(version), code == 0);
+        output
+    };
+    project.set("deploy_key", "deploy-key");
+    project.run(&["setup"]).expect(0);
+    deploy(&project, "by-key", 0).says("without-agent");
+    project.unset("deploy_key");
+    deploy(&project, "by-agent", 0).says("without-agent");
+    project.set("forward_agent", "false");
+    deploy(&project, "by-nothing", 3).says("takes no key that git has here");
+}
+
+/// The operator's agent.
+struct Agent {
+    socket: PathBuf,
+    process: Child,
+}
+
+impl Agent {
+    fn start(socket: &Path) -> Agent {
+        let mut command = Command::new("ssh-agent");
+        let process = command.arg("-D").arg("-a").arg(socket);
+        let process = process.stdout(Stdio::null()).spawn().expect("ssh-agent");
+        while UnixStream::connect(socket).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Agent {
+            socket: socket.to_owned(),
+            process,
+        }
+    }
+
+    fn add(&self, key: &Path) {
+        let mut command = Command::new("ssh-add");
+        let added = command.arg("-q").arg(key);
+        let added = added.env("SSH_AUTH_SOCK", &self.socket).status();
+        assert!(added.expect("ssh-add").success());
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

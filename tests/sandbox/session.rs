@@ -92,6 +92,17 @@ impl Session {
         self.child.stdin = None;
     }
 
+    /// The link is lost: nothing comes, and nobody reads. Gives the exit status.
+    pub fn lost(self) -> Option<i32> {
+        let Session {
+            mut child, output, ..
+        } = self;
+        drop(output);
+        child.stdin = None;
+        child.stderr = None;
+        child.wait().expect("an end").code()
+    }
+
     /// Reads the rest; gives the last event and the exit status.
     pub fn end(mut self) -> (String, i32) {
         let last = self.wait_for("end ");
