@@ -143,7 +143,7 @@ class Bench:
             for app in ("pystrano", "pushed"):
                 self.lab.project(app, host, far)
             taken = rounds(self.runs, {app: lambda app=app: self.lab.pystrano(app, "deploy") for app in ("pystrano", "pushed")})
-            compare(f"delivery: pull, with push here, 1 host, {name}", taken, "pushed", "pystrano", "")
+            compare(f"delivery: pull, with push here, 1 host, {name}", taken, "pushed", "pystrano", "<= 1", inverse=True)
 
     def first_push(self):
         """Code that does not compress, through a link of 100 Mbit/s: from its first byte until it is unpacked on the host."""

@@ -272,8 +272,10 @@ fn no_request_is_lost_behind_a_socket() {
         for (kind, _, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
             // uvicorn closes what it has accepted and not yet read from when it is told to stop; how much that
-            // is depends on how busy the machine is.
+            // is depends on how busy the machine is: a few of thousands.
             let is_known = |error: &String| name == "uvicorn" && error.contains("reset by peer");
+            let known = seen.lost.iter().filter(|error| is_known(error)).count();
+            assert!(known <= 2 + seen.requests / 100, "{kind}: {seen:?}");
             let bad = seen.lost.iter().filter(|error| !is_known(error));
             if has_socket {
                 lost.extend(
