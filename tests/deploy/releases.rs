@@ -85,6 +85,20 @@ fn prune_keeps_the_newest_and_what_ran_before() {
     );
 }
 
+#[test]
+fn keep_releases_of_0_or_less_keeps_all() {
+    let host = Sandbox::new();
+    let mut names = Vec::new();
+    for (keep, days) in [("0", 1..=4), ("-1", 5..=7)] {
+        host.configure(&format!("keep_releases: {keep}"));
+        for day in days {
+            names.push(format!("2026010{day}000000"));
+            host.deployed(&names[names.len() - 1]);
+        }
+        assert_eq!(host.releases(), names, "{keep}");
+    }
+}
+
 /// Files of another user, for one: root's, after somebody ran something as root in a release.
 #[test]
 fn what_cannot_be_removed_is_in_nobodys_way() {

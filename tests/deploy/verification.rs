@@ -298,25 +298,44 @@ fn a_unit_that_works_in_an_earlier_release_is_no_success() {
 /// Three seconds is what a unit must survive, not what it takes to see that it died.
 #[test]
 fn a_unit_that_dies_is_noticed_at_once() {
-    let host = Sandbox::new();
-    host.configure("health_check_url: -\nhealth_check_timeout: -");
-    host.deployed("20260101000000");
-    let dies = "\"InvocationID=$(case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac)\"";
-    let systemctl = host.read("bin/systemctl");
-    host.program("bin/systemctl", &systemctl.replace("InvocationID=1", dies));
-    let begun = std::time::Instant::now();
-    let ran = host.run(&["sh"], &["deploy", "release2"]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    // The old release is watched for its three seconds.
-    let took = ran.stdout.lines().find(|line| line.contains("Restarted"));
-    assert!(took.is_some(), "{ran:?}");
-    assert!(
-        ran.stderr.contains("app.service did not stay up"),
-        "{ran:?}"
+    for check in [
+        "health_check_url: -\nhealth_check_timeout: -",
+        "health_check_timeout: 60",
+    ] {
+        let host = Sandbox::new();
+        host.configure(check);
+        host.deployed("20260101000000");
+        answers(&host, "000");
+        let dies = "\"InvocationID=$(case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac)\"";
+        let systemctl = host.read("bin/systemctl");
+        host.program("bin/systemctl", &systemctl.replace("InvocationID=1", dies));
+        // How long it was slept, however busy the machine is.
+        host.program(
+        "bin/sleep",
+        "#!/bin/sh\nprintf '%s %s\\n' \"$(readlink \"$SANDBOX/root/current\")\" \"$1\" >>\"$SANDBOX/calls/sleep\"\nexec /bin/sleep \"$1\"\n",
     );
-    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
-    let calls = ran.stdout.matches("Promoted").count();
-    assert_eq!(calls, 2, "{ran:?}");
+        host.write("calls/sleep", "");
+        host.write("files/journal", "9999999999.000000 host app[7]: it died\n");
+        let ran = host.run(&["sh"], &["deploy", "release2"]);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(
+            ran.stderr.contains("app.service did not stay up"),
+            "{ran:?}"
+        );
+        assert_eq!(ran.stdout.matches("Promoted").count(), 2, "{ran:?}");
+        let sleeps = host.read("calls/sleep");
+        let slept = |release: &str| {
+            let sleeps = sleeps.lines().filter_map(|line| line.split_once(' '));
+            let seconds = sleeps.filter(|(at, _)| at.ends_with(release));
+            seconds
+                .map(|(_, seconds)| seconds.parse::<f64>().expect("seconds"))
+                .sum::<f64>()
+        };
+        assert!(slept("release2") < 1.0, "{sleeps}");
+        // The old release, which nobody asks for an answer, is watched for its three seconds.
+        let is_watched = check.starts_with("health_check_url: -");
+        assert_eq!(slept("20260101000000") > 2.9, is_watched, "{sleeps}");
+    }
 }
 
 /// The app's answer says nothing of a worker, which has its three seconds, too.

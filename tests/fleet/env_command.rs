@@ -1,10 +1,19 @@
 //! `env_command`: a local command whose stdout is the env.
 
-use super::support::Fleet;
+use super::support::{Fleet, ran};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
 
-/// A config whose env comes from a command; it is said how often that ran.
+/// A config whose env comes from a command.
 fn with_env_command(fleet: &Fleet, command: &str) {
-    fleet.configure("");
+    with_env_command_and(fleet, command, "");
+}
+
+/// The same with more lines of `common`.
+fn with_env_command_and(fleet: &Fleet, command: &str, extra: &str) {
+    fleet.configure(extra);
     let text = fleet.read("deploy/app/test/deployment.yml");
     let file = text
         .lines()
@@ -40,7 +49,9 @@ fn an_env_command_gives_the_env_and_shows_it_to_nobody() {
     for words in [
         &["logs"][..],
         &["status"],
-        &["restart"],
+        &["restart", "--json", "--verbose"],
+        &["history"],
+        &["history", "--json"],
         &["deploy", "--dry-run", "--verbose"],
         &["render"],
         &["rollback", "--json"],
@@ -76,5 +87,75 @@ fn an_env_command_gives_the_env_and_shows_it_to_nobody() {
             "{command}: {failed:?}"
         );
         assert!(!failed.stderr.contains("hunter22 "), "{failed:?}");
+    }
+}
+
+/// The files below a directory, but for those of the hosts, in which the secret stands, plain or in base64.
+fn files_with_the_secret(fleet: &Fleet, directory: &Path, found: &mut Vec<String>) {
+    // Files come and go during a run.
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if !fleet.hosts().any(|host| path == fleet.path(&host)) {
+                files_with_the_secret(fleet, &path, found);
+            }
+        } else if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let bytes = fs::read(&path).unwrap_or_default();
+            let has = |text: &str| bytes.windows(text.len()).any(|at| at == text.as_bytes());
+            if has("canary horse") || has("Y2FuYXJ5IGhvcnNl") {
+                let name = path.strip_prefix(fleet.path(".")).expect("a path below");
+                found.push(name.display().to_string());
+            }
+        }
+    }
+}
+
+/// Neither while it deploys nor afterwards, wherever it may write: the project, its home, its cache, the place of
+/// temporary files.
+#[test]
+fn an_env_of_a_command_is_in_no_file_of_the_controller() {
+    for delivery in ["pull", "push"] {
+        let fleet = Fleet::new(2);
+        fleet.repository();
+        fleet.write("vault", "PASSWORD='canary horse'\n");
+        with_env_command_and(&fleet, "cat vault", &format!("  delivery: {delivery}\n"));
+        // What the program fetches for itself is fetched once for all tests.
+        let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pystrano/tools");
+        fs::create_dir_all(&tools).expect("a directory");
+        fs::create_dir_all(fleet.path("cache/pystrano")).expect("a directory");
+        symlink(tools, fleet.path("cache/pystrano/tools")).expect("a link");
+        let found = |when: &str| {
+            let mut found = Vec::new();
+            files_with_the_secret(&fleet, &fleet.path("."), &mut found);
+            assert_eq!(found, ["vault"], "{delivery}, {when}");
+        };
+        for host in fleet.hosts() {
+            fleet.write(&format!("{host}/slow/curl"), "1");
+        }
+        let mut command = fleet.command(&["deploy", "--verbose"]);
+        for (variable, name) in [
+            ("HOME", "home"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("TMPDIR", "tmp"),
+        ] {
+            fs::create_dir_all(fleet.path(name)).expect("a directory");
+            command.env(variable, fleet.path(name));
+        }
+        let mut child = command.spawn().expect("pystrano");
+        // A payload's tools may be fetched before.
+        while !fleet.read("order").contains("h1 restart") {
+            if child.try_wait().expect("a state").is_some() {
+                panic!("{delivery}: {:?}", ran(child));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        found("during the deploy");
+        let deployed = ran(child);
+        assert_eq!(deployed.code(), 0, "{deployed:?}");
+        for host in fleet.hosts() {
+            let env = fleet.read(&format!("{host}/root/current/.pystrano/env"));
+            assert_eq!(env, "PASSWORD='canary horse'\n");
+        }
+        found("afterwards");
     }
 }

@@ -113,6 +113,18 @@ fn batches_promote_in_the_order_of_the_config() {
         let verified = order.find("h1 curl").expect("a health check");
         let before = order[..verified].matches(" restart\n").count();
         assert!(before <= first, "{batch}: {order}");
+        // The pause comes between the promotions of two batches, after the first's slow answer.
+        let promoted = |host: usize| {
+            let link = std::fs::symlink_metadata(fleet.path(&format!("h{host}/root/current")));
+            link.expect("a link").modified().expect("a time")
+        };
+        for next in (first + 1..=4).step_by(first) {
+            let gap = promoted(next)
+                .duration_since(promoted(next - 1))
+                .expect("an order");
+            let least = Duration::from_secs(if next == first + 1 { 2 } else { 1 });
+            assert!(gap >= least, "{batch}: h{next} after {gap:?}");
+        }
         let told = format!("{first} of 4 servers promoted; the next in 1 s\n");
         assert_eq!(ran.stderr.contains(&told), first < 4, "{batch}: {ran:?}");
     }

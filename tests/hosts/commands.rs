@@ -1,7 +1,8 @@
 //! `run`, `logs`, `restart` and what a deploy takes for one time.
 
-use crate::support::{App, Deployed, Fleet, Host, Output, client, deployed, fleet};
+use crate::support::{App, Deployed, Fleet, Host, Output, Project, client, deployed, fleet};
 use crate::terminal::Terminal;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
@@ -22,11 +23,19 @@ fn until(what: &str, is_true: impl Fn() -> bool) {
 #[test]
 fn a_command_runs_as_it_was_written_under_every_login_shell() {
     let Deployed {
-        host, mut project, ..
+        host,
+        repo,
+        mut project,
     } = deployed(App::Django);
     project
         .env
         .insert("API_TOKEN".into(), "canary-token".into());
+    repo.replace(
+        "demo/settings.py",
+        "INSTALLED_APPS = [",
+        "INSTALLED_APPS = [\"django.contrib.auth\", \"django.contrib.contenttypes\", ",
+    );
+    repo.commit("With users");
     project.run(&["deploy"]).expect(0);
     let odd = [
         "",
@@ -106,6 +115,27 @@ fn a_command_runs_as_it_was_written_under_every_login_shell() {
         .expect("42 True");
     shell.expect(">>> ").send("exit(7)\n");
     assert_eq!(shell.end().0, 7);
+    let mut user = start(&["python", "manage.py", "createsuperuser"]);
+    user.expect("Username (leave blank to use 'deploy'): ")
+        .send("ada\n");
+    user.expect("Email address: ").send("ada@example.com\n");
+    user.expect("Password: ").send("correct horse\n");
+    user.expect("Password (again): ").send("correct horse\n");
+    user.expect("Superuser created successfully.");
+    let (code, shown) = user.end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(!shown.contains("horse"), "the password was shown: {shown}");
+    // Python brings a shell of SQLite, under another name than dbshell calls.
+    let client = "#!/bin/sh\nexec python3 -m sqlite3 \"$@\"\n";
+    host.write("/usr/local/bin/sqlite3", client);
+    host.root("chmod 755 /usr/local/bin/sqlite3");
+    let mut shell = start(&["python", "manage.py", "dbshell"]);
+    shell
+        .expect("sqlite> ")
+        .send("SELECT username, is_superuser FROM auth_user;\n")
+        .expect("('ada', 1)");
+    shell.expect("sqlite> ").send(".quit\n");
+    assert_eq!(shell.end().0, 0);
     let mut sleeper = start(&["sh", "-c", "tty; echo begun; sleep 60"]);
     sleeper.expect("/dev/pts/").expect("begun").send("\u{3}");
     assert_eq!(sleeper.end().0, 130);
@@ -129,7 +159,42 @@ fn logs_restarts_and_deploys_of_one_commit() {
         "import os\nprint('it starts with', os.environ['API_TOKEN'], flush=True)\n",
     );
     let first = repo.commit("It logs its token");
-    project.run(&["deploy"]).expect(0).hides("canary");
+    // Hooks of the controller, which look whether the hosts are free.
+    let ports = [hosts[0].port(), hosts[1].port()];
+    let is_free = format!(
+        "for port in {} {}; do \"$PYSTRANO_SSH\" -p $port deploy@127.0.0.1 flock -n demo/.pystrano/lock true || touch held; done",
+        ports[0], ports[1]
+    );
+    let [success, failure] = ["success", "failure"].map(|name| {
+        let command = format!("cat >{name}.json; {is_free}; echo of a hook; exit 7");
+        serde_json::to_string(&command).unwrap()
+    });
+    project.set(
+        "hooks",
+        &format!("{{on_success: {success}, on_failure: {failure}}}"),
+    );
+    let result = |project: &Project, name: &str| {
+        assert!(!project.directory().join("held").exists());
+        let text = fs::read_to_string(project.directory().join(name)).expect(name);
+        assert!(!text.contains("canary"), "{text}");
+        let result: Value = serde_json::from_str(&text).expect("an object");
+        result
+    };
+    let deployed = project.run(&["deploy"]).expect(0);
+    deployed
+        .hides("canary")
+        .says("of a hook\n")
+        .says("warning: the hook on_success, ");
+    let told = result(&project, "success.json");
+    assert_eq!(
+        (&told["action"], &told["code"]),
+        (&json!("deploy"), &json!(0))
+    );
+    for (at, port) in ports.iter().enumerate() {
+        assert_eq!(told["hosts"][at]["host"], format!("127.0.0.1:{port}"));
+        assert_eq!(told["hosts"][at]["outcome"], "done");
+    }
+    assert!(!project.directory().join("failure.json").exists());
     let logs = project.run(&["logs", "--lines", "50"]).expect(0);
     logs.hides("canary").says("it starts with [redacted]");
     for host in &hosts {
@@ -215,10 +280,16 @@ fn logs_restarts_and_deploys_of_one_commit() {
     assert!(hosts.iter().all(|host| commit(host) == first));
     project.run(&["deploy", "--branch", "topic"]).expect(0);
     assert!(project.page(0).contains("v2") && project.page(1).contains("v2"));
+    project
+        .run(&["deploy", "--revision", "no-such-thing"])
+        .expect(3)
+        .says("of a hook\n");
+    let told = result(&project, "failure.json");
     assert_eq!(
-        project.run(&["deploy", "--revision", "no-such-thing"]).code,
-        3
+        (&told["action"], &told["code"]),
+        (&json!("deploy"), &json!(3))
     );
+    assert_eq!(told["hosts"][1]["outcome"], "stopped");
 
     // The lock is waited for; whoever has it is named.
     let lock = "/home/deploy/demo/.pystrano/lock";

@@ -419,3 +419,76 @@ fn ssh_program_missing() {
     assert!(output.stderr.ends_with(words), "{output}");
     assert_eq!(state(&fixture), before);
 }
+
+/// Django answers 400 to names that are not its own, and sends to https what did not come by it. Asked as the manual says, the
+/// app itself answers, and one that is broken does not pass.
+#[test]
+fn a_health_check_gets_past_allowed_hosts_and_https() {
+    let manual = include_str!("../../src/manual/faq.md");
+    let Deployed {
+        host,
+        repo,
+        mut project,
+    } = deployed(App::Django);
+    let commit = || host.root("cat /home/deploy/demo/current/.pystrano/commit");
+    project.check_health("/", 3);
+    repo.replace(
+        "demo/settings.py",
+        "[\"127.0.0.1\", \"localhost\"]",
+        "[\"shop.example.com\"]\nSECURE_SSL_REDIRECT = True",
+    );
+    repo.replace(
+        "demo/settings.py",
+        "MIDDLEWARE = [",
+        "MIDDLEWARE = [\"django.middleware.security.SecurityMiddleware\", ",
+    );
+    let second = repo.release("v2");
+    project
+        .run(&["deploy"])
+        .expect(1)
+        .says("did not answer with 200-399 within 3 s; its last answer was 400");
+    assert!(project.page(0).contains("version=v1"));
+
+    let name = "health_check_host: shop.example.com";
+    assert!(manual.contains(&format!("`{name}`")));
+    let (key, value) = name.split_once(": ").unwrap();
+    project.set(key, value);
+    // gunicorn believes those on its own host that the client's side is https, and tells Django so.
+    project.set("health_check_statuses", "200-299");
+    project
+        .run(&["deploy"])
+        .expect(0)
+        .hides("only leads to https");
+    assert_eq!(commit(), second);
+
+    project.unset("health_check_statuses");
+    repo.write("gunicorn.conf.py", "secure_scheme_headers = {}\n");
+    repo.release("v3");
+    project.run(&["deploy"]).expect(0).says(
+        "only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299",
+    );
+    let trust = "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")";
+    assert!(manual.contains(&format!("`{trust}`")));
+    let settings = repo.read("demo/settings.py");
+    repo.write("demo/settings.py", &format!("{settings}{trust}\n"));
+    project.set("health_check_statuses", "200-299");
+    let trusting = repo.release("v4");
+    project
+        .run(&["deploy"])
+        .expect(0)
+        .says("Verified that the app answers")
+        .hides("only leads to https");
+    assert_eq!(commit(), trusting);
+
+    repo.replace(
+        "pages/views.py",
+        "Visit.objects.create()",
+        "raise Exception",
+    );
+    repo.release("v5");
+    project
+        .run(&["deploy"])
+        .expect(1)
+        .says("its last answer was 500");
+    assert_eq!(commit(), trusting);
+}

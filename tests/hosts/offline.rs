@@ -242,7 +242,7 @@ fn a_damaged_one_changes_nothing(offline: &Offline) {
 }
 
 #[test]
-fn fastapi_lives_where_there_is_no_network() {
+fn fastapi_lives_where_there_is_no_network_on_debian_12() {
     let packages = "--system-packages bookworm";
     let mut offline = Offline::new(App::FastApi, Release::Bookworm, "3.11", packages);
     offline.project.set("venv_mode", "release");

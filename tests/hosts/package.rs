@@ -39,7 +39,7 @@ fn renders(host: &Host, pystrano: &str) {
 }
 
 #[test]
-fn a_package_and_a_program_are_installed() {
+fn a_package_and_a_program_are_installed_on_debian_12_and_13() {
     let root = workspace().join("installed");
     let to = root.to_str().expect("UTF-8");
     made(

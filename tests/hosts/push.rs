@@ -85,7 +85,7 @@ fn what_is_pushed_needs_no_repository_and_no_index() {
 
 /// Its coreutils are others, which read ahead.
 #[test]
-fn what_is_pushed_arrives_whole_with_other_coreutils() {
+fn what_is_pushed_arrives_whole_like_ubuntu() {
     let Fleet {
         hosts,
         repo,

@@ -1,4 +1,4 @@
-//! A sample of the tests on each release but the one that all other tests run on. tests/run counts by the modules' names.
+//! A sample of the tests on each release but the one that all other tests run on. tests/run counts by the names of modules and tests.
 
 use crate::support::{App, Host, Image, Release, deployed_on};
 use crate::{faults, first_deploy, launcher, rollback, setup, takeover};
