@@ -1,6 +1,7 @@
 //! Apps as they are: from `init` beside a checkout to a page that answers.
 
 use crate::init::{Newcomer, Started};
+use crate::setup;
 use crate::support::{App, Host, Image, Release, Repo, get};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -230,7 +231,7 @@ fn celery_goes_with_the_release() {
 
 /// A host with two interpreters; the one that is not the host's own is named.
 #[test]
-fn the_python_that_is_named_makes_the_virtualenv() {
+fn the_python_that_is_named_makes_the_virtualenv_on_debian_testing() {
     let host = Host::boot_release(Release::Testing, Image::Ready);
     host.fetches_packages();
     let newcomer = Newcomer::new("pythons");
@@ -267,6 +268,9 @@ fn the_python_that_is_named_makes_the_virtualenv() {
     }
     // One that is nowhere stops setup before anything changes.
     newcomer.replace("one", "python: \"3.13\"", "python: \"3.99\"");
+    let records = "find /var/lib/pystrano -type f ! -name lock -exec sha256sum {} + | sort; ls -l /etc/systemd/system";
+    let before = setup::listing(&host) + &host.root(records);
     let stopped = newcomer.run(&["setup", "production", "one"]).expect(1);
     stopped.says("this host has no python3.99 that makes virtualenvs, and neither has apt; there are: python3.13 python3.14");
+    setup::similar(&before, &(setup::listing(&host) + &host.root(records)));
 }

@@ -94,6 +94,13 @@ fn locks_of_poetry_and_pdm_and_projects_with_extras_and_groups() {
         ("extras", "uv.lock", "release", "uv", sets),
         ("extras", "uv.lock", "release", "pip", &project),
         ("poetry", "poetry.lock", "release", "pip", &by_pip),
+        (
+            "django",
+            "requirements.txt",
+            "release",
+            "uv",
+            "dependency_file: requirements.txt",
+        ),
     ];
     if std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some() {
         cases.extend([
@@ -104,7 +111,12 @@ fn locks_of_poetry_and_pdm_and_projects_with_extras_and_groups() {
     }
     let mut ways = String::new();
     for (index, (directory, lock, mode, manager, lines)) in cases.into_iter().enumerate() {
-        list(&repo, directory, &["pyproject.toml", lock]);
+        let files = ["pyproject.toml", lock];
+        list(
+            &repo,
+            directory,
+            &files[usize::from(directory == "django")..],
+        );
         repo.release(&format!("with-{index}"));
         install(&newcomer, "shop", mode, manager, lines);
         let way = format!("{mode}, {manager}");

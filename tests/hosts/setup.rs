@@ -4,7 +4,7 @@ use crate::support::{App, Deployed, Host, Image, Project, Repo, deployed};
 
 /// Every file's name, type, mode, owner, times and content below the directories that `setup`
 /// changes, and the state of all units.
-fn listing(host: &Host) -> String {
+pub fn listing(host: &Host) -> String {
     host.root(
         "find /etc /home /root /usr /var/lib/dpkg -xdev ! -path '/var/lib/dpkg/lock*' \
              -printf '%p %y %m %u %g %s %T@ %C@ %l\\n' | sort
