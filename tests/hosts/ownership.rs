@@ -107,12 +107,12 @@ fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
         ),
         (
             &[
-                venv,
+                root,
                 unit,
-                ("project_root: \"demo\"", "project_root: \"/home/deploy\""),
+                ("venv_dir: \".venv\"", "venv_dir: \"/home/deploy\""),
             ],
             format!(
-                "/home/deploy has /home/deploy/demo in it, which belongs to {inside} project_root of its own"
+                "/home/deploy has /home/deploy/demo in it, which belongs to {inside} venv_dir of its own"
             ),
         ),
     ] {

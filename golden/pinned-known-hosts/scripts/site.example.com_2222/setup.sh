@@ -490,8 +490,8 @@ EOF
 	own_things() {
 		begin ownership
 		check_identity
-		check_path "$root" project_root
-		check_path "$venv" venv_dir
+		check_path root "$root" project_root
+		check_path venv "$venv" venv_dir
 		check_project_root
 		check_virtualenv
 		stage=working
@@ -533,37 +533,45 @@ EOF
 		fi
 	}
 
-	# is_below PATH DIRECTORY: by these names, or by those that links in them lead to.
-	is_below() {
-		case $1 in
+	# is_in PATH DIRECTORY: by these names, or by those that links in them lead to.
+	is_in() {
+		case $1/ in
 		"$2"/*) return 0 ;;
 		esac
-		case $(realpath -m -- "$1") in
+		case $(realpath -m -- "$1")/ in
 		"$(realpath -m -- "$2")"/*) return 0 ;;
 		esac
 		return 1
 	}
 
-	# check_path PATH FIELD: no other app has it, or what it is in, or something in it: a deploy clears
-	# up in what is its own.
+	# is_cleared_by PATH KIND OTHER: it is in what a deploy of OTHER, a root or venv, clears up or replaces.
+	is_cleared_by() {
+		case $2 in
+		root)
+			for name in releases venvs shared .pystrano; do
+				! is_in "$1" "$3/$name" || return 0
+			done
+			return 1
+			;;
+		*) is_in "$1" "$3" ;;
+		esac
+	}
+
+	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
 	check_path() {
-		others=$(find "$records" -type f ! -path "$record" -exec sed -n -e 's/^root //p' -e 's/^venv //p' {} + 2>/dev/null)
-		while IFS= read -r other; do
+		others=$(find "$records" -type f ! -path "$record" -exec grep -h -e '^root ' -e '^venv ' {} + 2>/dev/null)
+		while read -r kind other; do
 			[ -n "$other" ] || continue
-			if [ "$other" = "$1" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$1" 2>/dev/null)" ]; then
-				relation="$1 belongs to"
-			elif is_below "$1" "$other"; then
-				relation="$1 is in $other, which belongs to"
-			elif is_below "$other" "$1"; then
-				relation="$1 has $other in it, which belongs to"
+			if [ "$other" = "$2" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$2" 2>/dev/null)" ]; then
+				relation="$2 belongs to"
+			elif is_cleared_by "$2" "$kind" "$other"; then
+				relation="$2 is in $other, which belongs to"
+			elif is_cleared_by "$other" "$1" "$2"; then
+				relation="$2 has $other in it, which belongs to"
 			else
 				continue
 			fi
-			owner=$(
-				owner_of root "$other"
-				owner_of venv "$other"
-			)
-			die 2 "$relation $owner on this host; give $app a $2 of its own"
+			die 2 "$relation $(owner_of "$kind" "$other") on this host; give $app a $3 of its own"
 		done <<EOF
 $others
 EOF
