@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// The golden script, with the places it works on moved below the sandbox, and with each function
-/// writing its name down when it is called.
+/// writing its name down when it is called, those of programs for `sh -c` too.
 fn prepared(script: &str, more: &str) -> String {
     let mut text = String::new();
     for line in script.lines() {
@@ -24,7 +24,7 @@ fn prepared(script: &str, more: &str) -> String {
         let line = &line.replace("looks=15", "looks=1");
         if let Some((head, body)) = line.split_once("() { ") {
             let name = head.trim_start();
-            text += &format!("{head}() {{ printf '%s\\n' {name} >>\"$SANDBOX/called\"; {body}\n");
+            text += &format!("{head}() {{ echo {name} >>\"$SANDBOX/called\"; {body}\n");
             continue;
         }
         text += line;
@@ -32,7 +32,7 @@ fn prepared(script: &str, more: &str) -> String {
         // The trap asks for the exit status first of all.
         if line.trim_start() == "status=$?" || function(line).is_some_and(|name| name != "finish") {
             let name = function(line).unwrap_or("finish");
-            text += &format!("printf '%s\\n' {name} >>\"$SANDBOX/called\"\n");
+            text += &format!("echo {name} >>\"$SANDBOX/called\"\n");
         }
     }
     text
@@ -135,6 +135,8 @@ fn host_for(script: &str) -> Sandbox {
         host.program("bin/python3.13", &host.read("bin/python3"));
         host.program("bin/pg_dump", NOISE);
     }
+    let app = setting(&host, script, "app_dir").unwrap_or_default();
+    host.write(&format!("repo/{app}/media/logos/first.png"), "");
     host.write("repo/pyproject.toml", "[project]\n");
     let packaged = match script.contains("is_packaged") {
         true => "source = { editable = \".\" }\n",
@@ -245,6 +247,14 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         host.fail("pip");
         run(&["deploy"], 3);
         host.mend("pip");
+    }
+    if script.contains("\n\treinstall() (") {
+        let venv = setting(&host, script, "venv").expect("a virtualenv");
+        let link = format!(".{venv}/lib/python3.11/site-packages/app.pth");
+        let releases = host.path("root/releases");
+        host.write(&link, format!("{}/\n", releases.display()));
+        run(&["deploy"], 3);
+        fs::remove_file(host.path(&link)).expect("a file");
     }
     if script.contains("uv=$venv") {
         let venv = setting(&host, script, "venv").expect("a virtualenv");
