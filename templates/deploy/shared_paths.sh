@@ -16,19 +16,19 @@
 	share_file() {
 		own={{ app_root|safe }}/$1
 		[ ! -d "$own" ] || [ -L "$own" ] || die 3 "$1 of the repository is a directory; correct shared_files"
-		copy=''
+		missing=''
 		if [ ! -e "$shared/$1" ] && [ ! -L "$shared/$1" ]; then
 			if [ ! -f "$own" ] || [ -L "$own" ]; then
 				die 3 "there is no $shared/$1, which shared_files names; put it there"
 			fi
-			copy=yes
+			missing=yes
 		fi
 		others=''
-		[ ! -e "$own" ] || others=$(cd {{ app_root|safe }} && isolated sh -c "$share_files" sh "$shared" '' "$copy" "$1")
+		[ ! -e "$own" ] || others=$(cd {{ app_root|safe }} && isolated sh -c "$share_files" sh "$shared" '' "$missing" "$1")
 		if [ -n "$others" ]; then
-			[ -z "$copy" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
+			[ -z "$missing" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
 			report warning "$1 of the repository gives way to shared/$1, which differs"
-		elif [ -n "$copy" ]; then
+		elif [ -n "$missing" ]; then
 			isolated sync "$shared/$1"
 			report changed "Copied $1 of the repository to shared/$1"
 		fi

@@ -519,10 +519,10 @@ EOF
 	share_directory() {
 		own="$releases/$release/$app_dir"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
-			copy=''
-			[ -e "$state/copied/$1" ] || copy=yes
-			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$copy" {} +)
-			if [ -n "$copy" ]; then
+			missing=''
+			[ -e "$state/copied/$1" ] || missing=yes
+			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$missing" {} +)
+			if [ -n "$missing" ]; then
 				isolated sync -f "$shared/$1"
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
@@ -606,19 +606,19 @@ EOF
 	share_file() {
 		own="$releases/$release/$app_dir"/$1
 		[ ! -d "$own" ] || [ -L "$own" ] || die 3 "$1 of the repository is a directory; correct shared_files"
-		copy=''
+		missing=''
 		if [ ! -e "$shared/$1" ] && [ ! -L "$shared/$1" ]; then
 			if [ ! -f "$own" ] || [ -L "$own" ]; then
 				die 3 "there is no $shared/$1, which shared_files names; put it there"
 			fi
-			copy=yes
+			missing=yes
 		fi
 		others=''
-		[ ! -e "$own" ] || others=$(cd "$releases/$release/$app_dir" && isolated sh -c "$share_files" sh "$shared" '' "$copy" "$1")
+		[ ! -e "$own" ] || others=$(cd "$releases/$release/$app_dir" && isolated sh -c "$share_files" sh "$shared" '' "$missing" "$1")
 		if [ -n "$others" ]; then
-			[ -z "$copy" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
+			[ -z "$missing" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
 			report warning "$1 of the repository gives way to shared/$1, which differs"
-		elif [ -n "$copy" ]; then
+		elif [ -n "$missing" ]; then
 			isolated sync "$shared/$1"
 			report changed "Copied $1 of the repository to shared/$1"
 		fi

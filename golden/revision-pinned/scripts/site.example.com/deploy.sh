@@ -441,10 +441,10 @@ EOF
 	share_directory() {
 		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
-			copy=''
-			[ -e "$state/copied/$1" ] || copy=yes
-			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$copy" {} +)
-			if [ -n "$copy" ]; then
+			missing=''
+			[ -e "$state/copied/$1" ] || missing=yes
+			others=$(cd "$own" && isolated find . ! -type d -exec sh -c "$share_files" sh "$shared" "$1/" "$missing" {} +)
+			if [ -n "$missing" ]; then
 				isolated sync -f "$shared/$1"
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
