@@ -149,7 +149,7 @@ impl Offline {
         let [v4, v6, _] = lost(&self.host);
         assert!(v4 > self.lost[0] && v6 > self.lost[1], "{v4} {v6}");
         // An auditor looks into it.
-        let look = page("looks into it").join("\n");
+        let look = page("reviews renders again").join("\n");
         let seen = self.host.root(&format!(
             "cd /mnt && mkdir look && cd look && cp -R ../stick/handoff/payload . && {look}"
         ));
