@@ -172,3 +172,18 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
         .says("\"git\":\"git version 2.");
     project.run(&["status"]).expect(0).hides("Debian");
 }
+
+/// A directory in which only root can make the name of the virtualenv.
+#[test]
+fn a_virtualenv_beside_the_home_needs_no_directory_handed_over() {
+    let host = Host::boot(Image::Ready);
+    let mut project = Project::new(&Repo::new(App::Django), &[&host]);
+    project.set("venv_mode", "release");
+    project.set("venv_dir", "/srv/shop-venv");
+    project.run(&["setup"]).expect(0);
+    assert_eq!(
+        host.root("stat -c '%U %a' /srv; readlink /srv/shop-venv"),
+        "root 755\n/home/deploy/demo/current/.pystrano/venv"
+    );
+    project.run(&["setup"]).expect(0).says("0 changed");
+}

@@ -358,21 +358,6 @@ fn a_home_that_a_web_server_cannot_pass_is_told_and_kept() {
     project.run(&["setup"]).expect(0).hides("www-data");
 }
 
-/// A directory in which only root can make the name of the virtualenv.
-#[test]
-fn a_virtualenv_beside_the_home_needs_no_directory_handed_over() {
-    let host = Host::boot(Image::Ready);
-    let mut project = Project::new(&Repo::new(App::Django), &[&host]);
-    project.set("venv_mode", "release");
-    project.set("venv_dir", "/srv/shop-venv");
-    project.run(&["setup"]).expect(0);
-    assert_eq!(
-        host.root("stat -c '%U %a' /srv; readlink /srv/shop-venv"),
-        "root 755\n/home/deploy/demo/current/.pystrano/venv"
-    );
-    project.run(&["setup"]).expect(0).says("0 changed");
-}
-
 /// The umask is that of all logins, and a web server reads what it is to serve.
 #[test]
 fn magallanes_8_a_strict_umask_decides_no_mode() {
