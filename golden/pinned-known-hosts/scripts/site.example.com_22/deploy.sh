@@ -464,7 +464,7 @@ EOF
 			cd -P -- "$shared" && here=$(pwd -P) || return
 			IFS=/
 			for name in $1; do
-				[ -z "$copy" ] || [ -d "./$name" ] || mkdir "./$name" || return
+				[ -z "$copy" ] || [ -e "./$name" ] || [ -L "./$name" ] || mkdir "./$name" || exit 4
 				cd -P "./$name" 2>/dev/null && here=$here/$name && [ "$(pwd -P)" = "$here" ] || return
 			done
 		}
