@@ -44,8 +44,8 @@
 	}
 {%- endif %}
 
-	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
-	# host is not used.
+	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
+	# app of this host is refused.
 	check_promotion() {
 		records={{ records }}
 		taken=$(grep -rxF{% for claim in claims %} -e {{ claim }}{% endfor %} "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)

@@ -4,9 +4,9 @@
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
-		read -r since _ _ by _ <<EOF
-$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
-EOF
+		promotion=$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { promotion = $1 " " $4 } END { print promotion }')
+		since=${promotion% *}
+		by=${promotion#* }
 		fact current "${current:--}"
 		fact commit "$(commit_of "${current:--}")"
 		fact since "${since:--}"
@@ -26,8 +26,7 @@ EOF
 			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
 		done
 		[ -z "$holder" ] || fact lock "$holder"
-		[ -z "$history" ] || fact last "${history##*
-}"
+		[ -z "$history" ] || fact last "$(printf '%s\n' "$history" | tail -n 1)"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
 		[ -z "$facts" ] || report_system "{% if release_venv %}$venv_dir{% else %}$venv{% endif %}"
 		conclude 0 'done' ''

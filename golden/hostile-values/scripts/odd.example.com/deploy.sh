@@ -140,9 +140,9 @@
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
-		read -r since _ _ by _ <<EOF
-$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { line = $0 } END { print line }')
-EOF
+		promotion=$(printf '%s\n' "$history" | awk -v current="$current" '$2 == current && $5 ~ /^(deployed|rolled-back)$/ { promotion = $1 " " $4 } END { print promotion }')
+		since=${promotion% *}
+		by=${promotion#* }
 		fact current "${current:--}"
 		fact commit "$(commit_of "${current:--}")"
 		fact since "${since:--}"
@@ -157,8 +157,7 @@ EOF
 			[ "$name" = '*' ] || [ "$name" = "$current" ] || fact unfinished "$name"
 		done
 		[ -z "$holder" ] || fact lock "$holder"
-		[ -z "$history" ] || fact last "${history##*
-}"
+		[ -z "$history" ] || fact last "$(printf '%s\n' "$history" | tail -n 1)"
 		[ -z "$nonce" ] || printf '%s\n' "$history" | tail -n 20 | while read -r line; do event "fact run $line"; done
 		[ -z "$facts" ] || report_system "$venv"
 		conclude 0 'done' ''
@@ -351,8 +350,8 @@ EOF
 		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
-	# check_promotion: what a rollback needs of that, too. What setup.sh recorded for another app of this
-	# host is not used.
+	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
+	# app of this host is refused.
 	check_promotion() {
 		records=/var/lib/pystrano/apps
 		taken=$(grep -rxF -e 'root /home/deploy/apps/odd name; rm -rf $HOME/'\''quoted'\''' -e 'venv /home/deploy/.venv & co' -e 'unit odd@1.service' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
