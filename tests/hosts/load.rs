@@ -3,6 +3,7 @@
 //! `tests/load` prints the table of `pystrano man speed`.
 
 use crate::init::{Newcomer, Started};
+use crate::readme::block;
 use crate::support::{App, Host, Image, Repo, free_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -101,10 +102,11 @@ const KINDS: [Kind; 5] = [
     }),
 ];
 
-/// Servers, with nginx before them or without their socket.
-const CASES: [(&str, App); 5] = [
+/// Servers, with the `serve.py` of `pystrano man faq`, with nginx before them or without their socket.
+const CASES: [(&str, App); 6] = [
     ("gunicorn", App::Django),
     ("uvicorn", App::FastApi),
+    ("uvicorn-serve", App::FastApi),
     ("uvicorn-nginx", App::FastApi),
     ("gunicorn-alone", App::Django),
     ("uvicorn-alone", App::FastApi),
@@ -216,6 +218,21 @@ fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
     app.run("setup").expect(0);
 }
 
+/// Lets the service run the `serve.py` of `pystrano man faq`, which the repository gets.
+fn put_serve_py(app: &Started, newcomer: &Newcomer, name: &str, repo: &Repo) {
+    let manual = include_str!("../../src/manual/faq.md");
+    let text = block(manual, "## uvicorn cuts off requests").join("\n");
+    repo.write("serve.py", &(text + "\n"));
+    repo.commit("serve.py");
+    let directory = format!("deploy/{name}/production");
+    let unit = newcomer.path(&format!("{directory}/{}", app.unit()));
+    let text = std::fs::read_to_string(&unit).expect("a unit");
+    let (before, rest) = text.split_once("run uvicorn ").expect("uvicorn");
+    let (_, after) = rest.split_once('\n').expect("a line");
+    std::fs::write(&unit, format!("{before}run python serve.py\n{after}")).expect("a unit");
+    app.run("setup").expect(0);
+}
+
 /// Puts nginx before the app, with the site of `pystrano man faq`; its port.
 fn put_nginx_before(app: &Started, host: &Host) -> u16 {
     host.fetches_packages();
@@ -239,7 +256,7 @@ fn put_nginx_before(app: &Started, host: &Host) -> u16 {
 fn no_request_is_lost_behind_a_socket() {
     let host = Host::boot(Image::Ready);
     let newcomer = Newcomer::new("load");
-    let names = named().unwrap_or(["gunicorn", "uvicorn"].map(str::to_owned).into());
+    let names = named().unwrap_or(["gunicorn", "uvicorn-serve"].map(str::to_owned).into());
     let cases = CASES
         .iter()
         .filter(|(name, _)| names.iter().any(|it| it == name));
@@ -261,6 +278,9 @@ fn no_request_is_lost_behind_a_socket() {
         if !has_socket {
             take_socket(&started, &newcomer, name);
         }
+        if name.ends_with("-serve") {
+            put_serve_py(&started, &newcomer, name, &repo);
+        }
         started.run("deploy").expect(0);
         let port = match name.ends_with("-nginx") {
             true => put_nginx_before(&started, &host),
@@ -268,6 +288,7 @@ fn no_request_is_lost_behind_a_socket() {
         };
         let seen = under_load(&started, &repo, &host, port);
         let shown = name.replace("-alone", ", no socket");
+        let shown = shown.replace("-serve", ", serve.py");
         print(&shown.replace("-nginx", ", nginx"), &seen);
         for (kind, _, seen) in &seen {
             assert!(seen.requests > 20, "{kind}: {seen:?}");
