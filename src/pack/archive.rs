@@ -14,6 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
+/// The directory at the top of a release in which lies what belongs to the release.
+pub const OF_RELEASE: &str = ".pystrano";
+
 /// Passes bytes on that are read or written, counted and summed.
 pub struct Summing<T> {
     inner: T,
@@ -78,8 +81,9 @@ pub fn pack_source(tree: &Path, wheels: &[PathBuf], out: impl Write) -> io::Resu
     let mut archive = Builder::new(gzip);
     add_directory(&mut archive, tree, Path::new(""))?;
     if !wheels.is_empty() {
-        let directory = Path::new(".pystrano/wheels");
-        for parent in [Path::new(".pystrano"), directory] {
+        let parent = Path::new(OF_RELEASE);
+        let directory = &parent.join("wheels");
+        for parent in [parent, directory] {
             let mut header = header(EntryType::Directory, 0o755, 0);
             archive.append_data(&mut header, parent, io::empty())?;
         }
@@ -98,7 +102,7 @@ fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) ->
     for entry in entries {
         let file_name = entry.file_name();
         let is_top = name.as_os_str().is_empty();
-        if file_name == ".git" || is_top && file_name == ".pystrano" {
+        if file_name == ".git" || is_top && file_name == OF_RELEASE {
             continue;
         }
         let (path, name) = (entry.path(), name.join(&file_name));

@@ -23,8 +23,9 @@ use dependencies::Resolver;
 pub use fault::Fault;
 use git::{Commit, Repository};
 use links::OutwardLinks;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::io::{self, Write};
 use std::path::Path;
@@ -76,6 +77,8 @@ struct Maker<'a> {
     commits: HashMap<String, Commit>,
     trees: HashMap<String, Work>,
     payloads: HashMap<String, Arc<Payload>>,
+    /// The sources of which it was noted that something of them is left out.
+    noted_sources: HashSet<String>,
     /// It was noted that the target is this machine's.
     noted_target: bool,
 }
@@ -87,6 +90,15 @@ struct Order<'a> {
     commit: Commit,
     source_key: &'a str,
     key: &'a str,
+}
+
+/// What is kept of the making of parts.
+#[derive(Serialize, Deserialize)]
+struct Made {
+    target: Target,
+    seen: Vec<Seen>,
+    /// The repository has something of its own where a release has what belongs to it.
+    leaves_out_own: bool,
 }
 
 /// Gives each of the servers that are `wanted` its payload: one for all that deploy the same for the same target. What is
@@ -125,6 +137,7 @@ impl<'a> Maker<'a> {
             commits: HashMap::new(),
             trees: HashMap::new(),
             payloads: HashMap::new(),
+            noted_sources: HashSet::new(),
             noted_target: false,
         })
     }
@@ -213,25 +226,37 @@ impl<'a> Maker<'a> {
             ("payload", order.key, &order.commit.sha),
             (own, tools::UV, indexes),
         ));
-        let noted = self.cache.noted::<(Target, Vec<Noted>, Vec<Seen>)>(&key);
-        if let Some((target, noted, seen)) = noted
-            && seen.iter().all(Seen::is_unchanged)
+        let noted = self.cache.noted::<(Made, Vec<Noted>)>(&key);
+        if let Some((made, noted)) = noted
+            && made.seen.iter().all(Seen::is_unchanged)
             && let Some(parts) = noted.iter().map(|noted| self.cache.part(noted)).collect()
         {
-            return Ok((target, parts));
+            self.note_left_out(order, &made);
+            return Ok((made.target, parts));
         }
-        let (target, parts, seen) = self.make_parts(order)?;
+        let (made, parts) = self.make_parts(order)?;
+        self.note_left_out(order, &made);
         let noted: Vec<Noted> = parts.iter().map(Noted::of).collect();
-        self.cache.note(&key, &(&target, noted, seen));
-        Ok((target, parts))
+        self.cache.note(&key, &(&made, noted));
+        Ok((made.target, parts))
     }
 
-    fn make_parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>, Vec<Seen>), Fault> {
+    /// As a host warns that clones: see `templates/deploy/code.sh`.
+    fn note_left_out(&mut self, order: &Order, made: &Made) {
+        if made.leaves_out_own && self.noted_sources.insert(order.source_key.to_owned()) {
+            (self.note)(
+                "warning: .pystrano of the repository gives way to what belongs to the release there; rename it",
+            );
+        }
+    }
+
+    fn make_parts(&mut self, order: &Order) -> Result<(Made, Vec<Part>), Fault> {
         let server = order.server;
         if !self.trees.contains_key(order.source_key) {
             self.clone(order.source_key, &order.repository, Some(&order.commit))?;
         }
         let tree = self.trees[order.source_key].path().join(TREE);
+        let leaves_out_own = tree.join(archive::OF_RELEASE).symlink_metadata().is_ok();
         let links = OutwardLinks::take(&tree).map_err(Fault::file("read", &tree))?;
         let directory = server.app_dir.to_string();
         if !tree.join(&directory).is_dir() {
@@ -261,7 +286,12 @@ impl<'a> Maker<'a> {
             archive::pack_source(&tree, &dependencies.own, out)
         })?;
         let parts = std::iter::once(source).chain(dependencies.part).collect();
-        Ok((target, parts, dependencies.seen))
+        let made = Made {
+            target,
+            seen: dependencies.seen,
+            leaves_out_own,
+        };
+        Ok((made, parts))
     }
 }
 

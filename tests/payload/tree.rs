@@ -159,14 +159,20 @@ fn the_tree_is_that_of_a_clone() {
                     [filter \"upper\"]\n\tsmudge = tr a-z A-Z\n\trequired = true\n[clone]\n\tdefaultRemoteName = other\n";
     project.write("home/.gitconfig", settings);
     project.write("home/attributes", "* eol=crlf\n*.txt export-ignore\n");
-    let output = project
-        .rendering("cache", "out")
-        .env("HOME", project.path("home"))
-        .env("GIT_DIR", "/nowhere")
-        .env("GIT_LFS_SKIP_SMUDGE", "1")
-        .output()
-        .expect("pystrano");
-    assert!(output.status.success(), "{}", said(&output));
+    // The second time nothing is made anew.
+    for to in ["out", "again"] {
+        let output = project
+            .rendering("cache", to)
+            .env("HOME", project.path("home"))
+            .env("GIT_DIR", "/nowhere")
+            .env("GIT_LFS_SKIP_SMUDGE", "1")
+            .output()
+            .expect("pystrano");
+        let told = said(&output);
+        assert!(output.status.success(), "{told}");
+        let left_out = "warning: .pystrano of the repository gives way to what belongs to the release there; rename it\n";
+        assert_eq!(told.matches(left_out).count(), 1, "{told}");
+    }
     let unpacked = project.unpack(&project.payload_in("out"), "unpacked");
     assert_eq!(portrait(&unpacked.join("source")), expected);
     assert!(!unpacked.join("source/lib/part/.git").exists());
