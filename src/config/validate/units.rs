@@ -101,6 +101,7 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
         launcher(server)
     );
     let elsewhere = "name a file that only root can change, such as one below /etc";
+    let listen = "name a path below /run";
     for (setting, help) in [
         ("EnvironmentFile", &*launcher),
         (
@@ -118,10 +119,16 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
             "PIDFile",
             "leave the line out and write `Type=exec`, with an app that stays in the foreground",
         ),
+        ("ListenStream", listen),
+        ("ListenDatagram", listen),
+        ("ListenSequentialPacket", listen),
+        ("ListenFIFO", listen),
+        ("ListenSpecial", listen),
     ] {
         for (value, line) in unit.section.values(setting) {
             // Before it stand a `-`, a way to open it such as `append:`, or a credential's name.
             let path = value.find('/').map_or("", |start| &value[start..]);
+            let path = &normalized(path);
             if is_inside(path, &server.project_root) || is_inside(path, &home) {
                 let what = "systemd opens this file as root, although the app can replace it";
                 reader.diagnostics.add_warning(Diagnostic::unshown(
@@ -132,6 +139,21 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
             }
         }
     }
+}
+
+/// A path as it would be without `.`, `..` and slashes that mean nothing.
+fn normalized(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.iter().map(|part| format!("/{part}")).collect()
 }
 
 /// Commands that run as root beside an app that does not.
