@@ -313,3 +313,24 @@ fn openship_748_hosts_with_different_commits_do_not_promote() {
         assert!(ran.stderr.contains(told), "{ran:?}");
     }
 }
+
+/// What a host calls its commit, and is none, is in no order to another.
+#[test]
+fn what_is_no_commit_is_sent_to_no_other_host() {
+    for named in ["$(reboot)", "0123456789abcdef", &"g".repeat(40)] {
+        let fleet = Fleet::new(2);
+        fleet.write("h1/commit", named);
+        // h1 is the first to name one.
+        fleet.write(
+            "h2/before/git",
+            "until [ -s \"$FLEET/h1/named\" ]; do sleep 0.02; done",
+        );
+        let script = fleet.read("ssh");
+        fleet.write("ssh", script.replace("[ -e cut ] ||", "[ $host != h1 ] || { sh -c \"$command\" | sed -u \"s/fact commit 0.*/fact commit $(cat commit)/; /fact commit/w named\"; exit; }; [ -e cut ] ||"));
+        let ran = fleet.run(&["deploy", "--json"]);
+        assert_eq!(ran.code(), 3, "{ran:?}");
+        assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");
+        assert!(ran.stdout.contains("\"key\":\"commit\""), "{ran:?}");
+        assert!(!ran.stdout.contains("\"order\":\"commit"), "{ran:?}");
+    }
+}
