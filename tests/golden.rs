@@ -317,6 +317,50 @@ fn printed(project: &Path, args: &[&str]) -> String {
     String::from_utf8(render(project, args).stdout).expect("UTF-8")
 }
 
+/// Where a password stands only in a command that a script does not have, it is a whole script.
+#[test]
+fn what_is_not_rendered_is_no_secret_of_a_script() {
+    let command = "get https://ada:canary@example.com/";
+    let source = "  source_code_url: git@example.com:shop.git\n";
+    for (absent, present) in [
+        (
+            format!("  hooks: {{on_success: {command}, on_failure: {command}}}\n"),
+            format!("  hooks: {{after_promote: {command}}}\n"),
+        ),
+        (
+            format!("  run_migrations: false\n  migration_command: {command}\n"),
+            format!("  run_migrations: true\n  migration_command: {command}\n"),
+        ),
+        (
+            format!("  run_migrations: false\n  hooks: {{before_migrate: {command}}}\n"),
+            format!("  run_migrations: true\n  hooks: {{before_migrate: {command}}}\n"),
+        ),
+        (
+            format!("  collect_static_files: false\n  static_files_command: {command}\n"),
+            format!("  collect_static_files: true\n  static_files_command: {command}\n"),
+        ),
+        (
+            format!(
+                "  collect_static_files: false\n  hooks: {{before_static: {command}, after_static: {command}}}\n"
+            ),
+            format!("  collect_static_files: true\n  hooks: {{after_static: {command}}}\n"),
+        ),
+    ] {
+        for (fields, has_it) in [(absent, false), (present, true)] {
+            let project = project(&format!("{source}{fields}"));
+            let text = printed(project.path(), &["deploy"]);
+            assert!(text.contains("deploy()"), "{fields}: {text}");
+            assert!(!text.contains("canary"), "{fields}");
+            assert_eq!(text.contains("[redacted]"), has_it, "{fields}");
+            assert_eq!(
+                text.contains("the secrets were left out"),
+                has_it,
+                "{fields}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_password_of_a_repository_is_a_secret() {
     let project = project("  source_code_url: https://ada:canary@example.com/shop.git\n");

@@ -3,7 +3,7 @@
 use super::{
     RECORDS, REDACTED, Secrets, deploy_key_name, encode, line_ended, log_arguments, record_name,
 };
-use crate::config::types::Command;
+use crate::config::types::{Command, Hooks};
 use crate::config::unit::{self, Unit};
 use crate::config::{Framework, PackageManager, Server, VenvMode};
 use crate::credentials::{self, Login, split_login};
@@ -121,17 +121,26 @@ fn redact_login(login: &mut Login) {
     REDACTED.clone_into(secret);
 }
 
-/// The server without the passwords of the URLs in its commands; `None` where they have none.
+/// The server without the passwords of the URLs in the commands that its script has; `None` where they have none.
 fn without_passwords(server: &Server) -> Option<Server> {
     let mut clean = server.clone();
+    let collects = server.collect_static_files;
+    let migrates = server.run_migrations;
     let commands = [
-        &mut clean.dependency_install_command,
-        &mut clean.static_files_command,
-        &mut clean.migration_command,
+        (true, &mut clean.dependency_install_command),
+        (collects, &mut clean.static_files_command),
+        (migrates, &mut clean.migration_command),
     ];
-    let commands = commands.into_iter().flatten();
+    let commands = commands.into_iter().filter(|(runs, _)| *runs);
+    let commands = commands.filter_map(|(_, command)| command.as_mut());
+    let hooks = clean.hooks.commands_mut(|point| match point {
+        "before_static" | "after_static" => collects,
+        "before_migrate" => migrates,
+        Hooks::ON_SUCCESS | Hooks::ON_FAILURE => false, // they run on the controller
+        _ => true,
+    });
     let mut found = false;
-    for command in commands.chain(clean.hooks.commands_mut()) {
+    for command in commands.chain(hooks) {
         found |= command.replace_passwords(REDACTED);
     }
     found.then_some(clean)

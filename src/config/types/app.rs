@@ -156,9 +156,14 @@ impl Hooks {
         self.0.iter().flat_map(|(_, commands)| commands)
     }
 
-    /// The commands of all points.
-    pub fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
-        self.0.iter_mut().flat_map(|(_, commands)| commands)
+    /// The commands of the points that are `wanted`.
+    pub fn commands_mut(
+        &mut self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = &mut Command> {
+        let hooks = self.0.iter_mut();
+        let hooks = hooks.filter(move |(point, _)| wanted(point));
+        hooks.flat_map(|(_, commands)| commands)
     }
 
     /// Whether none runs on the host.
