@@ -6,9 +6,12 @@ mod executable;
 mod hostile;
 mod indexes;
 mod install;
+#[path = "../sandbox/names.rs"]
+mod names;
 mod project;
 mod tree;
 
+use names::names;
 use project::{Project, UV, git, make_repository, said};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,21 +29,6 @@ fn packages(unpacked: &Path) -> Vec<String> {
     lines
         .map(|line| line.split(' ').next().unwrap_or_default().to_owned())
         .collect()
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("a directory");
-    let mut names: Vec<String> = entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]
