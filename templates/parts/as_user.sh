@@ -9,6 +9,7 @@
 	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
 	# the controller's connection or the lock, and what root reads of it is bounded.
 	act_as() {
+		[ -n "$variables" ] || variables=$(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p')
 		exec 4<&0
 		(isolated become "$@") <&4 >"$output" 2>&1 4<&- &
 		worker=$!
@@ -27,9 +28,11 @@
 		(exit "$code") # after a return, yash ends without a trap
 	}
 
+	variables='' # of root's environment
+
 	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
 	become() {
-		for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+		for name in $variables; do
 			case $name in
 			PATH | TZ | LANG | LC_* | *_proxy | *_PROXY | PIP_* | UV_* | SSL_CERT_* | *_CA_BUNDLE) ;;
 			*) unset "$name" ;;

@@ -8,11 +8,8 @@
 
 	# check_web_server: one that serves static files and media itself must be able to read them.
 	check_web_server() {
-		server=www-data
-		for name in nginx caddy; do
-			! getent passwd "$name" >/dev/null || server=$name
-		done
-		getent passwd "$server" >/dev/null || return 0
+		server=$(getent passwd www-data nginx caddy | sed -n '$s/:.*//p')
+		[ -n "$server" ] || return 0
 		if ! act_as "$server" / sh -c "$find_closed" sh "$root/shared/media"; then
 			closed=$(user_output)
 			text="$text; static files and media cannot be read by $server, as a web server: chmod o+x $closed would allow it"

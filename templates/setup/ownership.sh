@@ -83,26 +83,31 @@
 		fi
 	}
 
-	# is_in PATH DIRECTORY: by these names, or by those that links in them lead to.
-	is_in() {
-		case $1/ in
-		"$2"/*) return 0 ;;
-		esac
-		case $(realpath -m -- "$1")/ in
-		"$(realpath -m -- "$2")"/*) return 0 ;;
-		esac
+	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
+	is_in() (
+		! is_below "$@" || exit 0
+		IFS='
+'
+		# shellcheck disable=SC2046 # a name on each line
+		is_below $(realpath -m -- "$@")
+	)
+
+	# is_below PATH DIRECTORY...: in one of them, by name.
+	is_below() {
+		path=$1/
+		shift
+		for directory; do
+			case $path in
+			"$directory"/*) return 0 ;;
+			esac
+		done
 		return 1
 	}
 
 	# is_cleared_by PATH KIND OTHER: it is in what a deploy of OTHER, a root or venv, clears up or replaces.
 	is_cleared_by() {
 		case $2 in
-		root)
-			for name in releases venvs shared .pystrano; do
-				! is_in "$1" "$3/$name" || return 0
-			done
-			return 1
-			;;
+		root) is_in "$1" "$3/releases" "$3/venvs" "$3/shared" "$3/.pystrano" ;;
 		*) is_in "$1" "$3" ;;
 		esac
 	}

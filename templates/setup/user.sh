@@ -54,31 +54,38 @@
 	check_sshd() {
 		command -v sshd >/dev/null || return 0
 		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
+		settings=$(printf '%s\n' "$settings" | grep -E '^(pubkeyauthentication|authorizedkeysfile|(allow|deny)(users|groups)|forcecommand) ') || return 0
 		if [ "$(setting pubkeyauthentication)" = no ]; then
 			warn 'sshd takes no keys: PubkeyAuthentication is no'
 		fi
 		if ! setting authorizedkeysfile | tr ' ' '\n' | grep -qxF -e .ssh/authorized_keys -e %h/.ssh/authorized_keys -e "$home/.ssh/authorized_keys"; then
 			warn "sshd does not read $home/.ssh/authorized_keys: AuthorizedKeysFile is $(setting authorizedkeysfile)"
 		fi
-		check_lists Users "$user" it
-		check_lists Groups "$(id -Gn "$user")" 'a group of it'
+		check_lists Users users "$user" it
+		check_lists Groups groups "$(id -Gn "$user")" 'a group of it'
 		command=$(setting forcecommand)
 		if [ "${command:-none}" != none ]; then
 			warn "sshd runs another command for $user than it is asked to: ForceCommand $command"
 		fi
 	}
 
-	# check_lists Users|Groups NAMES WHAT
+	# check_lists Users|Groups users|groups NAMES WHAT
 	check_lists() {
-		! is_listed "Deny$1" "$2" || warn "sshd does not let $user in: Deny$1 names $3"
-		if [ -n "$(setting "Allow$1")" ] && ! is_listed "Allow$1" "$2"; then
-			warn "sshd does not let $user in: Allow$1 does not name $3"
+		! is_listed "deny$2" "$3" || warn "sshd does not let $user in: Deny$1 names $4"
+		if [ -n "$(setting "allow$2")" ] && ! is_listed "allow$2" "$3"; then
+			warn "sshd does not let $user in: Allow$1 does not name $4"
 		fi
 	}
 
 	# setting NAME prints the values of one of sshd's settings, each on a line.
 	setting() {
-		printf '%s\n' "$settings" | sed -n "s/^$1 //Ip"
+		while read -r key value; do
+			if [ "$key" = "$1" ]; then
+				printf '%s\n' "$value"
+			fi
+		done <<EOF
+$settings
+EOF
 	}
 
 	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.

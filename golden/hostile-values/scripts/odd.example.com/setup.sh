@@ -169,6 +169,7 @@
 	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
 	# the controller's connection or the lock, and what root reads of it is bounded.
 	act_as() {
+		[ -n "$variables" ] || variables=$(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p')
 		exec 4<&0
 		(isolated become "$@") <&4 >"$output" 2>&1 4<&- &
 		worker=$!
@@ -187,9 +188,11 @@
 		(exit "$code") # after a return, yash ends without a trap
 	}
 
+	variables='' # of root's environment
+
 	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
 	become() {
-		for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+		for name in $variables; do
 			case $name in
 			PATH | TZ | LANG | LC_* | *_proxy | *_PROXY | PIP_* | UV_* | SSL_CERT_* | *_CA_BUNDLE) ;;
 			*) unset "$name" ;;
@@ -581,26 +584,31 @@ EOF
 		fi
 	}
 
-	# is_in PATH DIRECTORY: by these names, or by those that links in them lead to.
-	is_in() {
-		case $1/ in
-		"$2"/*) return 0 ;;
-		esac
-		case $(realpath -m -- "$1")/ in
-		"$(realpath -m -- "$2")"/*) return 0 ;;
-		esac
+	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
+	is_in() (
+		! is_below "$@" || exit 0
+		IFS='
+'
+		# shellcheck disable=SC2046 # a name on each line
+		is_below $(realpath -m -- "$@")
+	)
+
+	# is_below PATH DIRECTORY...: in one of them, by name.
+	is_below() {
+		path=$1/
+		shift
+		for directory; do
+			case $path in
+			"$directory"/*) return 0 ;;
+			esac
+		done
 		return 1
 	}
 
 	# is_cleared_by PATH KIND OTHER: it is in what a deploy of OTHER, a root or venv, clears up or replaces.
 	is_cleared_by() {
 		case $2 in
-		root)
-			for name in releases venvs shared .pystrano; do
-				! is_in "$1" "$3/$name" || return 0
-			done
-			return 1
-			;;
+		root) is_in "$1" "$3/releases" "$3/venvs" "$3/shared" "$3/.pystrano" ;;
 		*) is_in "$1" "$3" ;;
 		esac
 	}
@@ -729,31 +737,38 @@ EOF
 	check_sshd() {
 		command -v sshd >/dev/null || return 0
 		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
+		settings=$(printf '%s\n' "$settings" | grep -E '^(pubkeyauthentication|authorizedkeysfile|(allow|deny)(users|groups)|forcecommand) ') || return 0
 		if [ "$(setting pubkeyauthentication)" = no ]; then
 			warn 'sshd takes no keys: PubkeyAuthentication is no'
 		fi
 		if ! setting authorizedkeysfile | tr ' ' '\n' | grep -qxF -e .ssh/authorized_keys -e %h/.ssh/authorized_keys -e "$home/.ssh/authorized_keys"; then
 			warn "sshd does not read $home/.ssh/authorized_keys: AuthorizedKeysFile is $(setting authorizedkeysfile)"
 		fi
-		check_lists Users "$user" it
-		check_lists Groups "$(id -Gn "$user")" 'a group of it'
+		check_lists Users users "$user" it
+		check_lists Groups groups "$(id -Gn "$user")" 'a group of it'
 		command=$(setting forcecommand)
 		if [ "${command:-none}" != none ]; then
 			warn "sshd runs another command for $user than it is asked to: ForceCommand $command"
 		fi
 	}
 
-	# check_lists Users|Groups NAMES WHAT
+	# check_lists Users|Groups users|groups NAMES WHAT
 	check_lists() {
-		! is_listed "Deny$1" "$2" || warn "sshd does not let $user in: Deny$1 names $3"
-		if [ -n "$(setting "Allow$1")" ] && ! is_listed "Allow$1" "$2"; then
-			warn "sshd does not let $user in: Allow$1 does not name $3"
+		! is_listed "deny$2" "$3" || warn "sshd does not let $user in: Deny$1 names $4"
+		if [ -n "$(setting "allow$2")" ] && ! is_listed "allow$2" "$3"; then
+			warn "sshd does not let $user in: Allow$1 does not name $4"
 		fi
 	}
 
 	# setting NAME prints the values of one of sshd's settings, each on a line.
 	setting() {
-		printf '%s\n' "$settings" | sed -n "s/^$1 //Ip"
+		while read -r key value; do
+			if [ "$key" = "$1" ]; then
+				printf '%s\n' "$value"
+			fi
+		done <<EOF
+$settings
+EOF
 	}
 
 	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
@@ -804,11 +819,8 @@ EOF
 
 	# check_web_server: one that serves static files and media itself must be able to read them.
 	check_web_server() {
-		server=www-data
-		for name in nginx caddy; do
-			! getent passwd "$name" >/dev/null || server=$name
-		done
-		getent passwd "$server" >/dev/null || return 0
+		server=$(getent passwd www-data nginx caddy | sed -n '$s/:.*//p')
+		[ -n "$server" ] || return 0
 		if ! act_as "$server" / sh -c "$find_closed" sh "$root/shared/media"; then
 			closed=$(user_output)
 			text="$text; static files and media cannot be read by $server, as a web server: chmod o+x $closed would allow it"
