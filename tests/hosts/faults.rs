@@ -106,6 +106,16 @@ impl Site {
         site
     }
 
+    /// From now on what is deployed is pushed: nothing else can bring it.
+    fn push(&mut self) {
+        let Deployed { host, project, .. } = &mut self.fixture;
+        host.root("rm /usr/bin/git");
+        let version = "import sys; print('%d.%d' % sys.version_info[:2])";
+        let python = host.root(&format!("python3 -c \"{version}\""));
+        project.set("python", &python);
+        project.set("delivery", "push");
+    }
+
     /// The version of idna that a version of the application wants.
     fn package(version: &str) -> &'static str {
         match version.ends_with(['0', '2', '4', '6', '8']) {
@@ -299,15 +309,21 @@ fn finish(tally: &Tally) {
     assert!(tally.failures.is_empty(), "{name}: {:#?}", tally.failures);
 }
 
+/// The command of each kind of run, and the exit code that it has undisturbed.
+const RUNS: [(&str, &str, i32); 3] = [
+    ("deploy", "deploy", 0),
+    ("rollback", "rollback", 0),
+    ("revert", "deploy", 1),
+];
+
 /// Hits runs of each kind, in this `venv_mode`, at `sample` places; prints the counts.
 pub fn hit(release: Release, name: &'static str, mode: &str, sample: usize) {
-    let mut site = Site::new(release, mode);
+    hit_runs(&mut Site::new(release, mode), name, &RUNS, sample);
+}
+
+fn hit_runs(site: &mut Site, name: &'static str, runs: &[(&str, &str, i32)], sample: usize) {
     let mut tally = Tally::new(name);
-    for (run, command, code) in [
-        ("deploy", "deploy", 0),
-        ("rollback", "rollback", 0),
-        ("revert", "deploy", 1),
-    ] {
+    for &(run, command, code) in runs {
         if command == "deploy" {
             site.commit(run == "revert");
         }
@@ -329,7 +345,11 @@ pub fn hit(release: Release, name: &'static str, mode: &str, sample: usize) {
 
 #[test]
 fn whatever_hits_a_run_leaves_one_whole_release() {
-    hit(Release::DEFAULT, "one virtualenv", "shared", 4);
+    let mut site = Site::new(Release::DEFAULT, "shared");
+    hit_runs(&mut site, "one virtualenv", &RUNS, 4);
+    // The host gets code and packages through the connection that is hit.
+    site.push();
+    hit_runs(&mut site, "one virtualenv, pushed", &RUNS[..1], 2);
 }
 
 /// A package that was upgraded goes back with the release.
