@@ -7,6 +7,7 @@
 {%- if !services.is_empty() %}
 		replace_services
 {%- endif %}
+		[ -n "$old" ] || return 0
 		while read -r kind value; do
 			case $kind in
 			unit) remove_unit "$value" ;;

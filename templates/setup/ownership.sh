@@ -24,6 +24,8 @@
 	# made before the record says whose it is.
 	own_things() {
 		begin ownership
+		mine=$(cat "$record" 2>/dev/null) || :
+		others=$(find "$records" -type f ! -path "$record" -exec cat {} +)
 		check_identity
 		check_path root "$root" project_root
 		check_path venv "$venv" venv_dir
@@ -38,7 +40,7 @@
 		check_alias {{ unit }} {{ alias }}
 {%- endfor %}
 {%- if !services.is_empty() %}
-		owner=$(owner_of sudo "$sudo_file")
+		find_owner sudo "$sudo_file"
 		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 {%- endif %}
 {%- if own_python.is_some() %}
@@ -54,9 +56,18 @@
 	}
 
 	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
-	recorded() {
-		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	recorded() { has_line "$mine" "$1 $2"; }
+
+	# has_line TEXT LINE
+	has_line() {
+		case $line_break$1$line_break in
+		*"$line_break$2$line_break"*) return 0 ;;
+		esac
+		return 1
 	}
+
+	line_break='
+'
 
 	# write_record LINES: whole or not at all, each line once.
 	write_record() {
@@ -86,8 +97,7 @@
 	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
 	is_in() (
 		! is_below "$@" || exit 0
-		IFS='
-'
+		IFS=$line_break
 		# shellcheck disable=SC2046 # a name on each line
 		is_below $(realpath -m -- "$@")
 	)
@@ -114,9 +124,11 @@
 
 	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
 	check_path() {
-		others=$(find "$records" -type f ! -path "$record" -exec grep -h -e '^root ' -e '^venv ' {} + 2>/dev/null)
 		while read -r kind other; do
-			[ -n "$other" ] || continue
+			case $kind in
+			root | venv) ;;
+			*) continue ;;
+			esac
 			if [ "$other" = "$2" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$2" 2>/dev/null)" ]; then
 				relation="$2 belongs to"
 			elif is_cleared_by "$2" "$kind" "$other"; then
@@ -155,10 +167,16 @@ EOF
 	}
 {%- if !units.is_empty() %}
 
+	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if one does.
+	find_owner() {
+		owner=''
+		! has_line "$others" "$1 $2" || owner=$(owner_of "$1" "$2")
+	}
+
 	# check_unit UNIT: its name is free, or the unit is this app's.
 	check_unit() {
 		file=/etc/systemd/system/$1
-		owner=$(owner_of unit "$1")
+		find_owner unit "$1"
 		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
 		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
 		recorded unit "$1" || check_new_unit "$1"
@@ -184,7 +202,7 @@ EOF
 
 	# check_alias UNIT NAME: a name that its [Install] gives it, too, is free, or names it already.
 	check_alias() {
-		owner=$(owner_of unit "$2")
+		find_owner unit "$2"
 		[ -z "$owner" ] || die 2 "the Alias $2 of $1 belongs to $owner on this host; give it another name"
 		found=$(systemctl show --property=Id --property=FragmentPath -- "$2")
 		case $found in

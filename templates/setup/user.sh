@@ -1,10 +1,13 @@
 	ensure_user() {
 		begin user
-		if ! getent passwd "$user" >/dev/null; then
+		if ! entry=$(getent passwd "$user"); then
 			run useradd -m -s /bin/bash -- "$user"
 			outcome=changed
+			entry=$(getent passwd "$user")
 		fi
-		home=$(home_of "$user")
+		shell=${entry##*:}
+		entry=${entry%:*}
+		home=${entry##*:}
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
 		if [ "$home" != "/home/$user" ]; then
 			case $root/:$venv/ in
@@ -22,7 +25,6 @@
 
 	# check_account: deploys log in as the user.
 	check_account() {
-		shell=$(getent passwd "$user" | cut -d : -f 7)
 		shell=${shell:-/bin/sh}
 		case $shell in
 		*/nologin | */false) no_login "its shell is $shell" "usermod -s /bin/bash $user" ;;

@@ -492,6 +492,8 @@ EOF
 	# made before the record says whose it is.
 	own_things() {
 		begin ownership
+		mine=$(cat "$record" 2>/dev/null) || :
+		others=$(find "$records" -type f ! -path "$record" -exec cat {} +)
 		check_identity
 		check_path root "$root" project_root
 		check_path venv "$venv" venv_dir
@@ -507,9 +509,18 @@ EOF
 	}
 
 	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
-	recorded() {
-		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	recorded() { has_line "$mine" "$1 $2"; }
+
+	# has_line TEXT LINE
+	has_line() {
+		case $line_break$1$line_break in
+		*"$line_break$2$line_break"*) return 0 ;;
+		esac
+		return 1
 	}
+
+	line_break='
+'
 
 	# write_record LINES: whole or not at all, each line once.
 	write_record() {
@@ -539,8 +550,7 @@ EOF
 	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
 	is_in() (
 		! is_below "$@" || exit 0
-		IFS='
-'
+		IFS=$line_break
 		# shellcheck disable=SC2046 # a name on each line
 		is_below $(realpath -m -- "$@")
 	)
@@ -567,9 +577,11 @@ EOF
 
 	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
 	check_path() {
-		others=$(find "$records" -type f ! -path "$record" -exec grep -h -e '^root ' -e '^venv ' {} + 2>/dev/null)
 		while read -r kind other; do
-			[ -n "$other" ] || continue
+			case $kind in
+			root | venv) ;;
+			*) continue ;;
+			esac
 			if [ "$other" = "$2" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$2" 2>/dev/null)" ]; then
 				relation="$2 belongs to"
 			elif is_cleared_by "$2" "$kind" "$other"; then
@@ -609,11 +621,14 @@ EOF
 
 	ensure_user() {
 		begin user
-		if ! getent passwd "$user" >/dev/null; then
+		if ! entry=$(getent passwd "$user"); then
 			run useradd -m -s /bin/bash -- "$user"
 			outcome=changed
+			entry=$(getent passwd "$user")
 		fi
-		home=$(home_of "$user")
+		shell=${entry##*:}
+		entry=${entry%:*}
+		home=${entry##*:}
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
 		if [ "$home" != "/home/$user" ]; then
 			case $root/:$venv/ in
@@ -631,7 +646,6 @@ EOF
 
 	# check_account: deploys log in as the user.
 	check_account() {
-		shell=$(getent passwd "$user" | cut -d : -f 7)
 		shell=${shell:-/bin/sh}
 		case $shell in
 		*/nologin | */false) no_login "its shell is $shell" "usermod -s /bin/bash $user" ;;
@@ -900,6 +914,7 @@ EOF
 		begin leftovers
 		left='' removed=''
 		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
+		[ -n "$old" ] || return 0
 		while read -r kind value; do
 			case $kind in
 			unit) remove_unit "$value" ;;

@@ -535,6 +535,8 @@ EOF
 	# made before the record says whose it is.
 	own_things() {
 		begin ownership
+		mine=$(cat "$record" 2>/dev/null) || :
+		others=$(find "$records" -type f ! -path "$record" -exec cat {} +)
 		check_identity
 		check_path root "$root" project_root
 		check_path venv "$venv" venv_dir
@@ -543,7 +545,7 @@ EOF
 		for unit in $units; do
 			check_unit "$unit"
 		done
-		owner=$(owner_of sudo "$sudo_file")
+		find_owner sudo "$sudo_file"
 		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 		stage=working
 		known=$(grep -v -e '^#' -e '^user ' -e '^root ' -e '^venv ' "$record" 2>/dev/null) || :
@@ -555,9 +557,18 @@ EOF
 	}
 
 	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
-	recorded() {
-		grep -qxF -e "$1 $2" "$record" 2>/dev/null
+	recorded() { has_line "$mine" "$1 $2"; }
+
+	# has_line TEXT LINE
+	has_line() {
+		case $line_break$1$line_break in
+		*"$line_break$2$line_break"*) return 0 ;;
+		esac
+		return 1
 	}
+
+	line_break='
+'
 
 	# write_record LINES: whole or not at all, each line once.
 	write_record() {
@@ -587,8 +598,7 @@ EOF
 	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
 	is_in() (
 		! is_below "$@" || exit 0
-		IFS='
-'
+		IFS=$line_break
 		# shellcheck disable=SC2046 # a name on each line
 		is_below $(realpath -m -- "$@")
 	)
@@ -615,9 +625,11 @@ EOF
 
 	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
 	check_path() {
-		others=$(find "$records" -type f ! -path "$record" -exec grep -h -e '^root ' -e '^venv ' {} + 2>/dev/null)
 		while read -r kind other; do
-			[ -n "$other" ] || continue
+			case $kind in
+			root | venv) ;;
+			*) continue ;;
+			esac
 			if [ "$other" = "$2" ] || [ -n "$(find -L "$other" -maxdepth 0 -samefile "$2" 2>/dev/null)" ]; then
 				relation="$2 belongs to"
 			elif is_cleared_by "$2" "$kind" "$other"; then
@@ -655,10 +667,16 @@ EOF
 		fi
 	}
 
+	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if one does.
+	find_owner() {
+		owner=''
+		! has_line "$others" "$1 $2" || owner=$(owner_of "$1" "$2")
+	}
+
 	# check_unit UNIT: its name is free, or the unit is this app's.
 	check_unit() {
 		file=/etc/systemd/system/$1
-		owner=$(owner_of unit "$1")
+		find_owner unit "$1"
 		[ -z "$owner" ] || die 2 "$1 belongs to $owner on this host; give the service_file of $app another name"
 		[ ! -L "$file" ] || die 2 "$file is a link to $(readlink "$file"), as of a masked unit or another unit's name; remove it first, or give service_file another name"
 		recorded unit "$1" || check_new_unit "$1"
@@ -683,11 +701,14 @@ EOF
 
 	ensure_user() {
 		begin user
-		if ! getent passwd "$user" >/dev/null; then
+		if ! entry=$(getent passwd "$user"); then
 			run useradd -m -s /bin/bash -- "$user"
 			outcome=changed
+			entry=$(getent passwd "$user")
 		fi
-		home=$(home_of "$user")
+		shell=${entry##*:}
+		entry=${entry%:*}
+		home=${entry##*:}
 		[ -d "$home" ] || die 1 "the home of $user is not there: $home"
 		if [ "$home" != "/home/$user" ]; then
 			case $root/:$venv/ in
@@ -705,7 +726,6 @@ EOF
 
 	# check_account: deploys log in as the user.
 	check_account() {
-		shell=$(getent passwd "$user" | cut -d : -f 7)
 		shell=${shell:-/bin/sh}
 		case $shell in
 		*/nologin | */false) no_login "its shell is $shell" "usermod -s /bin/bash $user" ;;
@@ -1170,6 +1190,7 @@ EOF
 		left='' removed=''
 		old=$(print_claims | grep -vxF -f - "$record" | grep -v '^#') || :
 		replace_services
+		[ -n "$old" ] || return 0
 		while read -r kind value; do
 			case $kind in
 			unit) remove_unit "$value" ;;
