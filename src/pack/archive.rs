@@ -14,8 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
-/// The directory at the top of a release in which lies what belongs to the release.
-pub const OF_RELEASE: &str = ".pystrano";
+/// The directory at the top of a release in which pystrano keeps what it knows of it.
+pub const RELEASE_STATE: &str = ".pystrano";
 
 /// Passes bytes on that are read or written, counted and summed.
 pub struct Summing<T> {
@@ -81,7 +81,7 @@ pub fn pack_source(tree: &Path, wheels: &[PathBuf], out: impl Write) -> io::Resu
     let mut archive = Builder::new(gzip);
     add_directory(&mut archive, tree, Path::new(""))?;
     if !wheels.is_empty() {
-        let parent = Path::new(OF_RELEASE);
+        let parent = Path::new(RELEASE_STATE);
         let directory = &parent.join("wheels");
         for parent in [parent, directory] {
             let mut header = header(EntryType::Directory, 0o755, 0);
@@ -102,7 +102,7 @@ fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) ->
     for entry in entries {
         let file_name = entry.file_name();
         let is_top = name.as_os_str().is_empty();
-        if file_name == ".git" || is_top && file_name == OF_RELEASE {
+        if file_name == ".git" || is_top && file_name == RELEASE_STATE {
             continue;
         }
         let (path, name) = (entry.path(), name.join(&file_name));

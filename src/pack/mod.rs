@@ -256,7 +256,7 @@ impl<'a> Maker<'a> {
             self.clone(order.source_key, &order.repository, Some(&order.commit))?;
         }
         let tree = self.trees[order.source_key].path().join(TREE);
-        let leaves_out_own = tree.join(archive::OF_RELEASE).symlink_metadata().is_ok();
+        let leaves_out_own = tree.join(archive::RELEASE_STATE).symlink_metadata().is_ok();
         let links = OutwardLinks::take(&tree).map_err(Fault::file("read", &tree))?;
         let directory = server.app_dir.to_string();
         if !tree.join(&directory).is_dir() {

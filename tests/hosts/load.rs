@@ -198,24 +198,27 @@ fn repo(app: App) -> Repo {
     repo
 }
 
+/// Changes the service's unit, and sets it up.
+fn change_unit(app: &Started, newcomer: &Newcomer, name: &str, change: impl Fn(&str) -> String) {
+    let unit = newcomer.path(&format!("deploy/{name}/production/{}", app.unit()));
+    let text = std::fs::read_to_string(&unit).expect("a unit");
+    std::fs::write(&unit, change(&text)).expect("a unit");
+    app.run("setup").expect(0);
+}
+
 /// Gives the service its port, and takes the socket out of the config.
 fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
-    let unit = newcomer.path(&format!(
-        "deploy/{name}/production/{name}-production.service"
-    ));
-    let text = std::fs::read_to_string(&unit).expect("a unit");
-    let text = text
-        .replace(&format!("Requires={name}-production.socket\n"), "")
-        .replace(&format!(" {name}-production.socket\n"), "\n")
-        .replace(" --fd 3", &format!(" --port {}", app.port))
-        .replace(
-            "run gunicorn",
-            &format!("run gunicorn --bind 127.0.0.1:{}", app.port),
-        );
-    std::fs::write(&unit, text).expect("a unit");
     let socket = format!("    - \"./deploy/{name}/production/{name}-production.socket\"\n");
     newcomer.replace(name, &socket, "");
-    app.run("setup").expect(0);
+    change_unit(app, newcomer, name, |text| {
+        text.replace(&format!("Requires={name}-production.socket\n"), "")
+            .replace(&format!(" {name}-production.socket\n"), "\n")
+            .replace(" --fd 3", &format!(" --port {}", app.port))
+            .replace(
+                "run gunicorn",
+                &format!("run gunicorn --bind 127.0.0.1:{}", app.port),
+            )
+    });
 }
 
 /// Lets the service run the `serve.py` of `pystrano man faq`, which the repository gets.
@@ -224,13 +227,11 @@ fn put_serve_py(app: &Started, newcomer: &Newcomer, name: &str, repo: &Repo) {
     let text = block(manual, "## uvicorn cuts off requests").join("\n");
     repo.write("serve.py", &(text + "\n"));
     repo.commit("serve.py");
-    let directory = format!("deploy/{name}/production");
-    let unit = newcomer.path(&format!("{directory}/{}", app.unit()));
-    let text = std::fs::read_to_string(&unit).expect("a unit");
-    let (before, rest) = text.split_once("run uvicorn ").expect("uvicorn");
-    let (_, after) = rest.split_once('\n').expect("a line");
-    std::fs::write(&unit, format!("{before}run python serve.py\n{after}")).expect("a unit");
-    app.run("setup").expect(0);
+    change_unit(app, newcomer, name, |text| {
+        let (before, rest) = text.split_once("run uvicorn ").expect("uvicorn");
+        let (_, after) = rest.split_once('\n').expect("a line");
+        format!("{before}run python serve.py\n{after}")
+    });
 }
 
 /// Puts nginx before the app, with the site of `pystrano man faq`; its port.

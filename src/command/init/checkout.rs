@@ -138,18 +138,6 @@ fn is_skipped(directory: &Path) -> bool {
     name.starts_with('.') || SKIPPED.contains(&&*name)
 }
 
-/// A path without `.`, and without the directories that `..` leaves.
-pub fn normal(path: &Path) -> PathBuf {
-    path.iter().fold(PathBuf::new(), |mut normal, part| {
-        match part.to_str() {
-            Some(".") => {}
-            Some("..") => drop(normal.pop()),
-            _ => normal.push(part),
-        }
-        normal
-    })
-}
-
 /// The last part of a path.
 pub fn file_name(path: &Path) -> String {
     path.file_name()

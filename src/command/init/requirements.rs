@@ -1,6 +1,7 @@
 //! What dependency files bring.
 
-use super::checkout::{Checkout, file_name, normal};
+use super::checkout::{Checkout, file_name};
+use crate::config::types::normal;
 use std::path::Path;
 
 /// Whether a dependency file brings a package; `None` where it does not show that.

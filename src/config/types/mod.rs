@@ -19,7 +19,7 @@ pub use form::{Form, Integer, Named, Text, integer};
 pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
 pub use host::{Host, Port, UnixUser};
 pub use known_host::KnownHost;
-pub use path::{DependencyFile, RemotePath, VenvDir, absolute};
+pub use path::{DependencyFile, RemotePath, VenvDir, absolute, normal};
 pub use python::{Platform, Python};
 use serde_json::{Value as Json, json};
 pub use system::secret_name;

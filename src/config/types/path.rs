@@ -3,6 +3,7 @@
 use super::host::operand;
 use super::{Validation, ensure, line, text_type};
 use crate::diagnostics::{Message, quoted};
+use std::path::{Path, PathBuf};
 
 text_type! {
     /// An absolute path on the host, or one under the user's home.
@@ -94,6 +95,18 @@ fn remote_path(value: &str) -> Validation {
         || format!("{} is the root directory of the host", quoted(value)),
         "name a directory of the app",
     )
+}
+
+/// A path without `.`, and without the directories that `..` leaves.
+pub fn normal(path: &Path) -> PathBuf {
+    path.iter().fold(PathBuf::new(), |mut normal, part| {
+        match part.to_str() {
+            Some(".") => {}
+            Some("..") => drop(normal.pop()),
+            _ => normal.push(part),
+        }
+        normal
+    })
 }
 
 pub fn no_parent(value: &str) -> Validation {

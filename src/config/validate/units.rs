@@ -3,7 +3,7 @@
 use super::is_inside;
 use crate::config::fields::Server;
 use crate::config::reader::Reader;
-use crate::config::types::absolute;
+use crate::config::types::{absolute, normal};
 use crate::config::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Message, quoted};
 use std::path::Path;
@@ -128,7 +128,8 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
         for (value, line) in unit.section.values(setting) {
             // Before it stand a `-`, a way to open it such as `append:`, or a credential's name.
             let path = value.find('/').map_or("", |start| &value[start..]);
-            let path = &normalized(path);
+            let path = normal(Path::new(path));
+            let path = &path.to_string_lossy();
             if is_inside(path, &server.project_root) || is_inside(path, &home) {
                 let what = "systemd opens this file as root, although the app can replace it";
                 reader.diagnostics.add_warning(Diagnostic::unshown(
@@ -139,21 +140,6 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
             }
         }
     }
-}
-
-/// A path as it would be without `.`, `..` and slashes that mean nothing.
-fn normalized(path: &str) -> String {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            _ => parts.push(part),
-        }
-    }
-    parts.iter().map(|part| format!("/{part}")).collect()
 }
 
 /// Commands that run as root beside an app that does not.

@@ -2,8 +2,9 @@
 
 use super::{App, shown};
 use crate::cli::questions::Answers;
-use crate::command::init::checkout::{file_name, normal};
+use crate::command::init::checkout::file_name;
 use crate::command::init::requirements::names_package;
+use crate::config::types::normal;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
