@@ -18,4 +18,11 @@ export VIRTUAL_ENV
 export VIRTUAL_ENV={{ server.venv_dir }}
 {%- endif %}
 export PATH="$VIRTUAL_ENV/bin{% if !pip %}:${0%/run}/bin{% endif %}:$PATH"
+{%- if runs_uvicorn %}
+# The stop of uvicorn drops requests that it has not read; serve.py reads them first.
+if [ "$1" = uvicorn ] && [ -x "$VIRTUAL_ENV/bin/uvicorn" ]; then
+	shift
+	exec "$VIRTUAL_ENV/bin/python" "${0%/run}/serve.py" "$@"
+fi
+{%- endif %}
 exec "$@"

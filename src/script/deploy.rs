@@ -58,6 +58,8 @@ struct Deploy<'a> {
     service_list: String,
     /// A service starts the app by the launcher.
     uses_launcher: bool,
+    /// The launcher starts uvicorn for a service.
+    runs_uvicorn: bool,
     /// What services start from the virtualenv, and where to add what it lacks.
     programs: Vec<&'a str>,
     dependency_source: String,
@@ -165,7 +167,10 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let django = server.framework == Framework::Django;
     let pip = server.package_manager == PackageManager::Pip;
     let env = server.env_file.as_deref();
-    let launcher = launcher(server, redact)?;
+    let services = unit::services(&server.service_file);
+    let runs_uvicorn =
+        started(&services).any(|(first, second)| first.ends_with(LAUNCHER) && second == "uvicorn");
+    let launcher = launcher(server, runs_uvicorn, redact)?;
     let mut launcher_end = "EOF".to_owned();
     while launcher.lines().any(|line| line == launcher_end) {
         launcher_end.push('_');
@@ -175,7 +180,6 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     }
     let release_venv = server.venv_mode == VenvMode::Release;
     let is_top = server.app_dir.is_top();
-    let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
     line_ended(Deploy {
         server,
@@ -219,11 +223,11 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         launcher,
         launcher_end,
         uses_launcher: server.service_file.iter().any(|unit| {
-            let launcher = "/.pystrano/run";
             unit.text
                 .lines()
-                .any(|line| line.starts_with("Exec") && line.contains(launcher))
+                .any(|line| line.starts_with("Exec") && line.contains(LAUNCHER))
         }),
+        runs_uvicorn,
         programs: programs(&services, server.venv_dir.as_ref()),
         dependency_source: dependency_source(server),
         service_list: unit::names(&services),
@@ -271,20 +275,31 @@ fn has_packages(server: &Server) -> bool {
     payload.is_some_and(|payload| payload.part(DEPENDENCIES).is_some())
 }
 
+/// How the path of a release's launcher ends.
+const LAUNCHER: &str = "/.pystrano/run";
+
+/// The first two words of what these units start, without systemd's prefixes.
+fn started<'a>(services: &[&'a Unit]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let commands = services
+        .iter()
+        .flat_map(|unit| unit.section.values("ExecStart"));
+    commands.map(|(command, _)| {
+        let mut words = command.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let first = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+        (first, words.next().unwrap_or_default())
+    })
+}
+
 /// The programs of the virtualenv that these units start: what a launcher runs, or a path names.
 fn programs<'a>(services: &[&'a Unit], venv_dir: &str) -> Vec<&'a str> {
     let bin = format!("{venv_dir}/bin/");
     let mut programs = Vec::new();
-    for (command, _) in services
-        .iter()
-        .flat_map(|unit| unit.section.values("ExecStart"))
-    {
-        let mut words = command.split_whitespace();
-        let first = words.next().unwrap_or_default();
-        let first = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-        let program = match first.strip_prefix(&bin) {
-            None if first.ends_with("/.pystrano/run") => words.next(),
-            program => program,
+    for (first, second) in started(services) {
+        let program = if first.ends_with(LAUNCHER) {
+            Some(second)
+        } else {
+            first.strip_prefix(&bin)
         };
         let is_name = |name: &&str| {
             name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -350,15 +365,17 @@ struct Launcher<'a> {
     server: &'a Server,
     release_venv: bool,
     pip: bool,
+    runs_uvicorn: bool,
     variables: Vec<(&'a str, &'a str)>,
 }
 
-fn launcher(server: &Server, redact: bool) -> Result<String, Error> {
+fn launcher(server: &Server, runs_uvicorn: bool, redact: bool) -> Result<String, Error> {
     let variables = server.env_file.iter().flat_map(|env| &env.variables);
     let launcher = Launcher {
         server,
         release_venv: server.venv_mode == VenvMode::Release,
         pip: server.package_manager == PackageManager::Pip,
+        runs_uvicorn,
         variables: variables
             .map(|(name, value)| (name.as_str(), if redact { REDACTED } else { value }))
             .collect(),

@@ -22,6 +22,11 @@ EOF
 {{ launcher|safe }}
 {{ launcher_end|safe }}
 		chmod 700 "$1/run"
+{%- if runs_uvicorn %}
+		cat >"$1/serve.py" <<\EOF
+{% include "serve.py" %}
+EOF
+{%- endif %}
 {%- if !pip %}
 		mkdir "$1/bin"
 		ln -s "$state/uv/bin/uv" "$1/bin/"
@@ -84,7 +89,7 @@ EOF
 		if [ ! -e "$releases/$1/.pystrano/env" ]; then
 {%- endif %}
 			mkdir -p "$releases/$1/.pystrano"
-			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+			mv {% if runs_uvicorn %}"$releases/.new-launcher/serve.py" {% endif %}"$releases/.new-launcher/run" "$releases/$1/.pystrano/"
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||

@@ -54,7 +54,7 @@ fn a_virtualenv_that_uv_made_anew_is_no_dead_end() {
 fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
     let host = Sandbox::new();
     let unit = host.path("root/current/.pystrano/run");
-    let unit = format!("[Service]\nExecStart={} gunicorn\n", unit.display());
+    let unit = format!("[Service]\nExecStart={} uvicorn\n", unit.display());
     host.write("files/app.service", unit);
     host.configure("");
     host.deployed("20260101000000");
@@ -62,7 +62,9 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
     // Version 0.1.0 kept env files in shared.
     for release in ["20260101000000", "20260102000000"] {
         let at = format!("root/releases/{release}/.pystrano");
-        fs::remove_file(host.path(&format!("{at}/run"))).expect("a launcher");
+        for part in ["run", "serve.py"] {
+            fs::remove_file(host.path(&format!("{at}/{part}"))).expect("a launcher");
+        }
         let kept = host.path(&format!("root/shared/.env.{release}"));
         fs::rename(host.path(&format!("{at}/env")), &kept).expect("an env");
         let link = format!("../../../shared/.env.{release}");
@@ -93,6 +95,7 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
         let env = host.path(&format!("root/releases/{release}/.pystrano/env"));
         assert!(fs::symlink_metadata(env).expect("an env").is_file());
         let launcher = host.path(&format!("root/releases/{release}/.pystrano/run"));
+        assert!(launcher.with_file_name("serve.py").exists());
         let told = std::process::Command::new(launcher)
             .args(["sh", "-c", "pwd; printf '%s\\n' \"$GREETING\""])
             .output()
@@ -104,6 +107,38 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
         );
     }
     assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
+}
+
+/// uvicorn is started by a file of the release, so that its stop reads what it has accepted.
+#[test]
+fn the_launcher_starts_uvicorn_by_serve_py() {
+    let host = Sandbox::new();
+    host.configure("");
+    let launcher = host.path("root/current/.pystrano/run");
+    let start = |program: &str| {
+        let unit = format!(
+            "[Service]\nExecStart={} {program} app:app\n",
+            launcher.display()
+        );
+        host.write("files/app.service", unit);
+        host.program("venv/bin/python", "#!/bin/sh\n");
+        assert_eq!(host.deploy().status, 0);
+        for program in ["python", program] {
+            let tell = "#!/bin/sh\nprintf '%s ' \"${0##*/}\" \"$@\"\n";
+            host.program(&format!("venv/bin/{program}"), tell);
+        }
+        let told = std::process::Command::new(&launcher)
+            .args([program, "app:app", "--fd", "3"])
+            .output()
+            .expect("the launcher");
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    assert_eq!(start("gunicorn"), "gunicorn app:app --fd 3 ");
+    assert!(!launcher.with_file_name("serve.py").exists());
+    let told = start("uvicorn");
+    let release = fs::canonicalize(host.path("root/current")).expect("a release");
+    let serve = release.join(".pystrano/serve.py");
+    assert_eq!(told, format!("python {} app:app --fd 3 ", serve.display()));
 }
 
 /// Whoever can write in shared may put anything in the place of the env.

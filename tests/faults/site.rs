@@ -115,7 +115,12 @@ impl Site {
         host.program("stand-ins/python", PYTHON);
         fs::remove_dir_all(host.path("venv")).expect("the sandbox's venv");
         fs::create_dir(host.path("units")).expect("a directory");
-        let unit = host.read(&format!("files/{}", UNITS[0]));
+        host.program("stand-ins/uvicorn", "#!/bin/sh\n");
+        let launcher = host.path("root/current/.pystrano/run");
+        let unit = format!(
+            "[Service]\nExecStart={} uvicorn app:app\n",
+            launcher.display()
+        );
         host.write(&format!("files/{}", UNITS[1]), unit);
         let site = Site {
             host,
@@ -154,6 +159,9 @@ impl Site {
     pub fn of_python_tool(venv_mode: &'static str, releases: &[&str]) -> Site {
         let site = Site::new(venv_mode);
         let host = &site.host;
+        // Its releases have no launcher.
+        let unit = host.read(&format!("files/{}", UNITS[0]));
+        host.write(&format!("files/{}", UNITS[1]), unit);
         if venv_mode == "release" {
             site.make_venv();
         }

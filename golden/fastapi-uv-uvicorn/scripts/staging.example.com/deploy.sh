@@ -478,9 +478,39 @@ export LOG_LEVEL=info
 VIRTUAL_ENV=$(readlink -f -- "${0%/run}/venv")
 export VIRTUAL_ENV
 export PATH="$VIRTUAL_ENV/bin:${0%/run}/bin:$PATH"
+# The stop of uvicorn drops requests that it has not read; serve.py reads them first.
+if [ "$1" = uvicorn ] && [ -x "$VIRTUAL_ENV/bin/uvicorn" ]; then
+	shift
+	exec "$VIRTUAL_ENV/bin/python" "${0%/run}/serve.py" "$@"
+fi
 exec "$@"
 EOF
 		chmod 700 "$1/run"
+		cat >"$1/serve.py" <<\EOF
+"""uvicorn, but before it stops it reads the requests of the connections that it has accepted.
+
+Its own stop closes them unread.
+"""
+
+import asyncio
+
+import uvicorn
+
+shutdown = uvicorn.Server.shutdown
+
+
+async def read_and_shutdown(server, sockets=None):
+    for listener in server.servers:
+        listener.close()
+    await asyncio.sleep(0.1)
+    await shutdown(server, sockets)
+
+
+uvicorn.Server.shutdown = read_and_shutdown
+
+if __name__ == "__main__":  # the processes of --workers import this file
+    uvicorn.main(prog_name="uvicorn")
+EOF
 		mkdir "$1/bin"
 		ln -s "$state/uv/bin/uv" "$1/bin/"
 	)
@@ -534,7 +564,7 @@ EOF
 		write_env "$releases/.new-launcher"
 		if cmp -s "$releases/.new-launcher/env" "$releases/$1/.pystrano/env"; then
 			mkdir -p "$releases/$1/.pystrano"
-			mv "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
+			mv "$releases/.new-launcher/serve.py" "$releases/.new-launcher/run" "$releases/$1/.pystrano/"
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
