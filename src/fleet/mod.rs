@@ -240,7 +240,7 @@ impl<'a> Fleet<'a> {
             }
             Event::Output { .. } => return self.report.on(index, &event),
             Event::Fact { key, value } if host.purpose == Purpose::Probe => {
-                host.answer.learn(key, value);
+                host.answer.record(key, value);
             }
             _ => {}
         }
@@ -250,7 +250,7 @@ impl<'a> Fleet<'a> {
         self.report.on(index, &event);
         let host = &mut self.hosts[index];
         match event {
-            Event::Fact { key, value } => host.facts.learn(&key, &value),
+            Event::Fact { key, value } => host.facts.record(&key, &value),
             Event::Step { step } => {
                 if step == PROMOTE {
                     self.barrier.promoting_uncoordinated(index);

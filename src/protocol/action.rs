@@ -1,8 +1,8 @@
-//! What a command does on the hosts.
+//! The action that a subcommand runs on each host.
 
 use crate::script::ScriptKind;
 
-/// The action of a script's run. `setup.sh` and `logs.sh` have one each.
+/// Selects the script and, for `deploy.sh`, its first argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Setup,
@@ -11,7 +11,7 @@ pub enum Action {
     Restart,
     Status,
     Logs,
-    /// The status, of which the last runs are shown.
+    /// Runs `status`; only the logged runs are shown.
     History,
 }
 
@@ -29,19 +29,19 @@ impl Action {
     }
 
     /// The first argument of `deploy.sh`.
-    pub fn word(self) -> &'static str {
+    pub fn argument(self) -> &'static str {
         match self {
             Action::History => "status",
             other => other.name(),
         }
     }
 
-    /// Whether it changes nothing.
+    /// Whether the action only reads from the host.
     pub fn is_query(self) -> bool {
         matches!(self, Action::Status | Action::History | Action::Logs)
     }
 
-    /// The script that it needs.
+    /// The script that implements the action.
     pub fn script(self) -> ScriptKind {
         match self {
             Action::Setup => ScriptKind::Setup,
@@ -54,7 +54,7 @@ impl Action {
         }
     }
 
-    /// Whether the release that runs may be another one afterwards.
+    /// Whether the action switches `current` to another release.
     pub fn promotes(self) -> bool {
         matches!(self, Action::Deploy | Action::Rollback)
     }

@@ -1,26 +1,26 @@
-//! What happens on hosts: read from a script's lines, shown to people, written by `--json`.
+//! Events on hosts: parsed from the script's output, shown in the text views, serialized by `--json`.
 //!
 #![doc = include_str!("events.md")]
 
 use super::Outcome;
-use serde::de::value::{Error as NoSuchWord, StrDeserializer};
+use serde::de::value::{Error as UnknownVariant, StrDeserializer};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 
-/// Something that happened on one host.
+/// An event on one host.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// A connection is being opened.
+    /// A connection is being opened; `again` if an earlier attempt failed.
     Opening {
         again: bool,
     },
-    /// It was dropped, and is opened again.
+    /// The connection was dropped before the script started, and is retried after `seconds`.
     Retry {
         reason: String,
         seconds: f32,
     },
-    /// The script runs.
+    /// The script has started.
     Start,
     Step {
         step: String,
@@ -38,36 +38,36 @@ pub enum Event {
     Need {
         part: String,
     },
-    /// So much of a part of the payload is on its way.
+    /// Progress in sending a part of the payload.
     Sent {
         part: String,
         bytes: u64,
         size: u64,
     },
-    /// A waiting point is reached.
+    /// The host has reached a waiting point.
     Phase {
         phase: Phase,
     },
-    /// An order was sent.
+    /// The controller has sent an order.
     Order {
         order: Order,
     },
-    /// A line that a command printed.
+    /// A line of command output.
     Output {
         line: String,
     },
-    /// A step failed; with the last lines that it printed.
+    /// A step failed; `tail` holds the last lines of its output.
     Failed {
         step: String,
         status: i32,
         text: String,
         tail: Vec<String>,
     },
-    /// The script's last line: its exit status. The outcome after it is for people, and not parsed.
+    /// The script's last line, with its exit status. The outcome that follows is for humans and is not parsed.
     End {
         status: i32,
     },
-    /// The script did not begin.
+    /// The script did not start.
     NotStarted {
         logged_in: bool,
         reason: String,
@@ -78,12 +78,13 @@ pub enum Event {
         reason: String,
         tail: Vec<String>,
     },
-    /// Nothing more happens on this host.
+    /// The host has its outcome.
     Finished {
         outcome: Outcome,
     },
 }
 
+/// The state of a finished step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -92,18 +93,18 @@ pub enum State {
     Warning,
 }
 
-/// Where a host waits for an order.
+/// A waiting point, at which a host waits for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// It has reported its commit, and waits for the one that all deploy.
+    /// The host has reported its commit and waits for the one that all hosts deploy.
     Cloned,
     Ready,
     Migrated,
     Promoted,
 }
 
-/// What a host that waits is to do next.
+/// An order to a host at a waiting point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// The commit to deploy.
@@ -112,14 +113,14 @@ pub enum Order {
     Go,
     Keep,
     Revert,
-    /// Another order will come.
+    /// Heartbeat: keep waiting.
     KeepAlive,
-    /// Ends the script's input: before promotion it cleans up and ends. A connection that is still being
-    /// opened is closed.
+    /// Closes the script's stdin, at which it cleans up and exits if it has not promoted yet. A connection that
+    /// is still being opened is terminated.
     Stop,
 }
 
-/// As the script reads it.
+/// Formats the order as the script reads it.
 impl Display for Order {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
         match self {
@@ -152,7 +153,7 @@ impl Phase {
 }
 
 impl Event {
-    /// What went wrong, in one line.
+    /// A one-line description of a failure; empty for other events.
     pub fn problem(&self) -> String {
         match self {
             Event::Failed {
@@ -170,37 +171,37 @@ impl Event {
         }
     }
 
-    /// Reads what stands behind the marker of a script's line; `None` for what no script of ours prints.
+    /// Parses the text behind the `@<nonce> ` marker; `None` if it is no event of our scripts.
     pub fn parse(line: &str) -> Option<Event> {
-        let (kind, rest) = word(line);
-        let (first, more) = word(rest);
+        let (kind, rest) = split_word(line);
+        let (first, more) = split_word(rest);
         let event = match kind {
             "start" => Event::Start,
             "step" => Event::Step {
-                step: named(first)?,
+                step: non_empty(first)?,
             },
             "done" => {
-                let (state, text) = word(more);
+                let (state, text) = split_word(more);
                 Event::Done {
-                    step: named(first)?,
-                    state: one_of(state)?,
+                    step: non_empty(first)?,
+                    state: parse_variant(state)?,
                     text: text.to_owned(),
                 }
             }
             "fact" => Event::Fact {
-                key: named(first)?,
+                key: non_empty(first)?,
                 value: more.to_owned(),
             },
             "need" => Event::Need {
-                part: named(first)?,
+                part: non_empty(first)?,
             },
             "phase" => Event::Phase {
-                phase: one_of(first)?,
+                phase: parse_variant(first)?,
             },
             "fail" => {
-                let (status, text) = word(more);
+                let (status, text) = split_word(more);
                 Event::Failed {
-                    step: named(first)?,
+                    step: non_empty(first)?,
                     status: status.parse().ok()?,
                     text: text.to_owned(),
                     tail: Vec::new(),
@@ -215,21 +216,22 @@ impl Event {
     }
 }
 
-fn word(text: &str) -> (&str, &str) {
+/// Splits off the first word.
+fn split_word(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
 }
 
-fn named(word: &str) -> Option<String> {
+fn non_empty(word: &str) -> Option<String> {
     (!word.is_empty()).then(|| word.to_owned())
 }
 
-/// The variant with this name.
-fn one_of<'a, T: Deserialize<'a>>(name: &'a str) -> Option<T> {
-    T::deserialize(StrDeserializer::<NoSuchWord>::new(name)).ok()
+/// Parses the kebab-case name of a unit variant.
+fn parse_variant<'a, T: Deserialize<'a>>(name: &'a str) -> Option<T> {
+    T::deserialize(StrDeserializer::<UnknownVariant>::new(name)).ok()
 }
 
-/// What ssh prints when the connection was closed, for whatever reason.
-pub const CLOSED: [&str; 5] = [
+/// Fragments of what ssh prints when the connection is closed, whatever the cause.
+pub const CONNECTION_CLOSED: [&str; 5] = [
     "Connection closed by",
     "Connection reset by",
     "kex_exchange_identification",
@@ -237,11 +239,15 @@ pub const CLOSED: [&str; 5] = [
     "banner exchange",
 ];
 
-/// The most telling line of a reason: the last that is not only about the closed connection.
+/// The most specific line of a reason: the last one that says more than that the connection was closed.
 pub fn primary_reason(reason: &str) -> &str {
-    let telling = |line: &&str| !CLOSED.iter().any(|closed| line.contains(closed));
+    let is_specific = |line: &&str| !CONNECTION_CLOSED.iter().any(|closed| line.contains(closed));
     let last = reason.lines().next_back();
-    reason.lines().rfind(telling).or(last).unwrap_or_default()
+    reason
+        .lines()
+        .rfind(is_specific)
+        .or(last)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -291,13 +297,13 @@ mod tests {
     fn the_primary_reason_is_what_was_said_before_the_connection_was_closed() {
         let closed = "Connection closed by UNKNOWN port 65535";
         let denied = format!("Host key verification failed.\n{closed}");
-        for (reason, telling) in [
+        for (reason, primary) in [
             ("", ""),
             ("one\ntwo", "two"),
             (closed, closed),
             (&denied, "Host key verification failed."),
         ] {
-            assert_eq!(primary_reason(reason), telling);
+            assert_eq!(primary_reason(reason), primary);
         }
     }
 }

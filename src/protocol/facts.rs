@@ -1,48 +1,48 @@
-//! What a host reports about itself.
+//! Facts that a host reports about itself.
 
 use super::outcome::Outcome;
 use serde::Serialize;
 
-/// The facts of one session; `None` where none was reported, or a `-`. Serialized, they are the result of `status`.
+/// The facts of one session; `None` if a fact was not reported, or as `-`. Serializes to the `status` event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename = "status")]
 pub struct Facts {
-    /// The release of this deploy or rollback.
+    /// The release that this deploy or rollback promotes.
     #[serde(skip)]
     pub release: Option<String>,
     pub commit: Option<String>,
-    /// The release that was current before.
+    /// The release that was current before this run.
     #[serde(skip)]
     pub previous: Option<String>,
     pub current: Option<String>,
-    /// Whether `current` was reported, be it as nothing.
+    /// Whether `current` was reported at all; a host without a release reports `-`.
     #[serde(skip)]
     pub has_current: bool,
-    /// UTC.
+    /// When the current release was promoted, in UTC.
     pub since: Option<String>,
     pub by: Option<String>,
     pub units: Vec<UnitState>,
-    /// Other good releases, the oldest first.
+    /// Other complete releases, oldest first.
     pub releases: Vec<String>,
-    /// Who holds the lock, with what, since when.
+    /// The holder of the lock: who, the action, since when.
     pub lock: Option<String>,
-    /// A release that is not whole.
+    /// The name of an incomplete release.
     pub unfinished: Option<String>,
-    /// What the run left changed in the virtualenv that releases share.
+    /// Packages that the run left changed in the shared virtualenv, with their versions.
     #[serde(skip)]
     pub packages: Vec<String>,
-    /// The migrations that it applied without keeping its release.
+    /// Migrations that stay applied although their release was not kept.
     #[serde(skip)]
     pub migrations: Vec<String>,
-    /// The command that undoes them.
+    /// The command that reverses these migrations.
     #[serde(skip)]
     pub undo: Option<String>,
-    /// The last runs, the oldest first.
+    /// The last runs in the log of the host, oldest first.
     #[serde(skip)]
     pub runs: Vec<Run>,
-    /// The last line of the log.
+    /// The last line of that log.
     pub last: Option<String>,
-    /// What runs there, by what it is of: `systemd`, `sudo` and so on.
+    /// Versions and disk space with `--verbose`, by name: `systemd`, `sudo` and so on.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     pub system: Vec<(String, String)>,
 }
@@ -58,15 +58,15 @@ fn as_map<S: serde::Serializer>(
 pub struct UnitState {
     pub name: String,
     pub state: String,
-    /// Since when it is in this state, where that is not `active`.
+    /// When the unit entered this state, unless it is `active`.
     pub since: Option<String>,
 }
 
-/// A deploy, rollback or revert, as the log on the host has it. Serialized, it is a result of `history`.
+/// A deploy, rollback or revert from the log of the host. Serializes to the `run` event of `history`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename = "run")]
 pub struct Run {
-    /// UTC.
+    /// Time in UTC.
     pub time: String,
     pub release: String,
     pub commit: Option<String>,
@@ -90,26 +90,28 @@ impl Run {
     }
 }
 
-/// So many releases, units and runs of one host are kept, and so many characters of one fact: a host may print
-/// what it likes, for as long as it likes.
-const MOST_RELEASES: usize = 1000;
-const MOST_UNITS: usize = 100;
-const MOST_SYSTEM: usize = 20;
-const LONGEST: usize = 300;
+// Limits on what is kept of one host: it may print anything, for any length of time.
+const MAX_RELEASES: usize = 1000;
+const MAX_UNITS: usize = 100;
+const MAX_RUNS: usize = 100;
+const MAX_SYSTEM: usize = 20;
+/// Limit on the length of one fact.
+const MAX_FACT_CHARS: usize = 300;
 
 impl Facts {
-    pub fn learn(&mut self, key: &str, value: &str) {
+    /// Records one fact; unknown keys are ignored.
+    pub fn record(&mut self, key: &str, value: &str) {
         let end = match key {
-            // A cut list would name what is not there; each is kept once, as long as a line can be.
+            // Truncating these would change their meaning. One value of each is kept, of at most one line.
             "packages" | "migrations" | "undo" => None,
-            _ => value.char_indices().nth(LONGEST),
+            _ => value.char_indices().nth(MAX_FACT_CHARS),
         };
         let value = end.map_or(value, |(end, _)| &value[..end]);
         let known = || (!matches!(value, "" | "-")).then(|| value.to_owned());
         let words = || value.split_whitespace().map(str::to_owned).collect();
         match key {
             "release" => {
-                if self.releases.len() < MOST_RELEASES {
+                if self.releases.len() < MAX_RELEASES {
                     self.releases.extend(known());
                 }
                 self.release = known();
@@ -122,7 +124,7 @@ impl Facts {
             }
             "since" => self.since = known(),
             "by" => self.by = known(),
-            "unit" if self.units.len() < MOST_UNITS => {
+            "unit" if self.units.len() < MAX_UNITS => {
                 if let Some((name, state)) = value.split_once(' ') {
                     let (state, since) = state.split_once(" since ").unwrap_or((state, ""));
                     self.units.push(UnitState {
@@ -132,14 +134,14 @@ impl Facts {
                     });
                 }
             }
-            "run" if self.runs.len() < MOST_UNITS => self.runs.extend(Run::parse(value)),
+            "run" if self.runs.len() < MAX_RUNS => self.runs.extend(Run::parse(value)),
             "migrations" => self.migrations = words(),
             "undo" => self.undo = known(),
             "lock" => self.lock = Some(value.to_owned()),
             "unfinished" => self.unfinished = known(),
             "packages" => self.packages = words(),
             "last" => self.last = known(),
-            "system" if self.system.len() < MOST_SYSTEM => {
+            "system" if self.system.len() < MAX_SYSTEM => {
                 let system = value.split_once(' ');
                 let system = system.map(|(name, text)| (name.to_owned(), text.to_owned()));
                 self.system.extend(system);
@@ -148,8 +150,8 @@ impl Facts {
         }
     }
 
-    /// The outcome of a lost deploy or rollback to `release` by `who`, from a `status` afterwards. Another person may
-    /// have deployed a release of the same name, in the same second.
+    /// Infers the outcome of a deploy or rollback to `release` by `who` whose connection was lost, from the facts of a
+    /// later `status`. `who` matters because another user can deploy a release of the same name in the same second.
     pub fn outcome_of(&self, release: Option<&str>, who: &str) -> Outcome {
         let Some(release) = release.filter(|_| self.has_current) else {
             return Outcome::Unknown;
@@ -162,11 +164,11 @@ impl Facts {
             .split(' ')
             .collect();
         let logged = match log[..] {
-            [_, of, _, by, result] if of == release && by == who => Some(result),
+            [_, name, _, by, result] if name == release && by == who => Some(result),
             _ => None,
         };
         match (logged, is_current) {
-            // What was restarted since had been kept.
+            // A restart since then implies that the release was kept.
             (Some("deployed" | "rolled-back" | "restarted" | "restart-failed"), true) => {
                 Outcome::Done
             }
@@ -185,19 +187,27 @@ mod tests {
     fn trial_16_a_host_that_floods_facts_is_kept_in_bounds() {
         let mut facts = Facts::default();
         for number in 0..100_000 {
-            facts.learn("release", &format!("{number}{}", "x".repeat(8000)));
-            facts.learn("unit", &format!("{number}.service active"));
-            facts.learn("last", &"é".repeat(8000));
-            facts.learn("system", &format!("{number} of it"));
+            facts.record("release", &format!("{number}{}", "x".repeat(8000)));
+            facts.record("unit", &format!("{number}.service active"));
+            facts.record("last", &"é".repeat(8000));
+            facts.record("system", &format!("{number} of it"));
         }
-        assert_eq!(facts.releases.len(), MOST_RELEASES);
-        assert_eq!(facts.units.len(), MOST_UNITS);
-        assert_eq!(facts.system.len(), MOST_SYSTEM);
-        assert!(facts.releases.iter().all(|name| name.len() == LONGEST));
-        assert_eq!(facts.last.map(|last| last.chars().count()), Some(LONGEST));
+        assert_eq!(facts.releases.len(), MAX_RELEASES);
+        assert_eq!(facts.units.len(), MAX_UNITS);
+        assert_eq!(facts.system.len(), MAX_SYSTEM);
+        assert!(
+            facts
+                .releases
+                .iter()
+                .all(|name| name.len() == MAX_FACT_CHARS)
+        );
+        assert_eq!(
+            facts.last.map(|last| last.chars().count()),
+            Some(MAX_FACT_CHARS)
+        );
     }
 
-    /// Those of Django's own apps alone are longer than a line of a table.
+    /// The migrations of Django's own apps alone exceed `MAX_FACT_CHARS`.
     #[test]
     fn no_migration_is_cut_off() {
         let all: Vec<String> = (1..60)
@@ -205,9 +215,9 @@ mod tests {
             .collect();
         let undo = "python manage.py migrate auth zero; ".repeat(20);
         let mut facts = Facts::default();
-        facts.learn("migrations", &all.join(" "));
-        facts.learn("packages", &all.join(" "));
-        facts.learn("undo", &undo);
+        facts.record("migrations", &all.join(" "));
+        facts.record("packages", &all.join(" "));
+        facts.record("undo", &undo);
         assert_eq!((&facts.migrations, &facts.packages), (&all, &all));
         assert_eq!(facts.undo, Some(undo));
     }
@@ -227,8 +237,8 @@ mod tests {
             ("3", "T 2 abc me@here deployed", Outcome::Unknown),
         ] {
             let mut facts = Facts::default();
-            facts.learn("current", current);
-            facts.learn("last", last);
+            facts.record("current", current);
+            facts.record("last", last);
             assert_eq!(
                 facts.outcome_of(Some("2"), "me@here"),
                 outcome,

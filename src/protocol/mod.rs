@@ -1,4 +1,4 @@
-//! What hosts and the controller send each other, and what becomes of a host: events, orders, facts, outcomes.
+//! The types of the protocol between hosts and the controller: events, orders, facts, outcomes. Pure.
 
 mod action;
 mod event;
@@ -6,6 +6,6 @@ mod facts;
 mod outcome;
 
 pub use action::Action;
-pub use event::{CLOSED, Event, Order, Phase, State, primary_reason};
+pub use event::{CONNECTION_CLOSED, Event, Order, Phase, State, primary_reason};
 pub use facts::{Facts, Run};
 pub use outcome::{HostResult, Outcome, Summary};

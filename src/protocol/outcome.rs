@@ -1,55 +1,55 @@
-//! What became of a host, and of all of them together.
+//! The outcome of one host, and of a command on all hosts.
 
 use serde::Serialize;
 use std::time::Duration;
 
-/// What became of one host.
+/// How the command ended on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It has done all that the action asks for.
+    /// The action succeeded.
     Done,
-    /// It was stopped, or failed, before promotion: it is as it was.
+    /// Stopped or failed before promotion; the host is unchanged.
     Stopped,
-    /// It was promoted and put back.
+    /// Promoted, then reverted to the previous release.
     Reverted,
-    /// `setup` or `status` failed.
+    /// An action that does not promote failed, such as `setup` or `status`.
     Failed,
-    /// `ssh` could not get there.
+    /// `ssh` could not log in.
     Unreachable,
-    /// The script did not begin there.
+    /// The command was stopped before the script started.
     Untouched,
-    /// It failed after promotion, and what it ran before could not be verified either.
+    /// Failed after promotion, and the previous release could not be verified either.
     Broken,
-    /// Neither the connection nor probes showed what it did.
+    /// The connection was lost, and probes did not show what the script did.
     Unknown,
 }
 
-/// How one host ended.
+/// The result of one host.
 #[derive(Debug, Serialize)]
 pub struct HostResult {
     pub outcome: Outcome,
-    /// What is current there, where that is known.
+    /// The current release, if known.
     pub release: Option<String>,
     pub commit: Option<String>,
-    /// What the run left changed in the virtualenv that releases share: names with versions.
+    /// Packages that the run left changed in the shared virtualenv, with their versions.
     pub packages: Vec<String>,
-    /// The migrations that the run applied and its end did not take back.
+    /// Migrations that stay applied although their release was not kept.
     pub migrations: Vec<String>,
-    /// The command that undoes them.
+    /// The command that reverses these migrations.
     pub undo: Option<String>,
-    /// What went wrong, in one line.
+    /// A one-line description of the failure.
     pub problem: Option<String>,
 }
 
-/// How all ended.
+/// The result of a command on all hosts.
 #[derive(Debug)]
 pub struct Summary {
     /// In the order of the config.
     pub hosts: Vec<HostResult>,
     /// The exit code.
     pub code: u8,
-    /// Whether what could be stopped was stopped by a signal.
+    /// Whether a signal made the command stop or revert.
     pub interrupted: bool,
     pub elapsed: Duration,
 }

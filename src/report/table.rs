@@ -181,7 +181,7 @@ mod tests {
             ("release", "20260101000000"),
             ("lock", "you@there deploy 3"),
         ] {
-            facts.learn(key, value);
+            facts.record(key, value);
         }
         let labels = ["höst".to_owned(), "a.example.com".to_owned()];
         assert_eq!(
@@ -200,9 +200,9 @@ mod tests {
     fn a_host_with_thousands_of_releases_has_a_row() {
         let mut facts = Facts::default();
         for release in 0..10_000 {
-            facts.learn("release", &format!("{release:014}"));
+            facts.record("release", &format!("{release:014}"));
         }
-        facts.learn("by", &"x".repeat(70_000));
+        facts.record("by", &"x".repeat(70_000));
         let labels = ["a".to_owned(), "b".to_owned()];
         let lines = status(&labels, &[facts, Facts::default()]);
         assert!(lines[2].starts_with("b "), "{}", lines[2]);

@@ -111,7 +111,7 @@ impl Call {
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if self.action.script() == ScriptKind::Deploy {
-            words.push(self.action.word().to_owned());
+            words.push(self.action.argument().to_owned());
         }
         words.extend(self.release.clone());
         words.extend(self.options.iter().cloned());

@@ -3,7 +3,7 @@
 use super::lines::Piece;
 use super::{LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
 use crate::exit;
-use crate::protocol::{CLOSED, Event, Phase};
+use crate::protocol::{CONNECTION_CLOSED, Event, Phase};
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
@@ -282,7 +282,7 @@ fn is_transient(lines: &[String]) -> bool {
             .iter()
             .any(|line| parts.iter().any(|part| line.contains(part)))
     };
-    any(&CLOSED) && !any(&FINAL)
+    any(&CONNECTION_CLOSED) && !any(&FINAL)
 }
 
 #[cfg(test)]
