@@ -1,7 +1,7 @@
 //! Everything that can stop a command before a host is contacted.
 
 use crate::config::{EnvCommandError, UnknownServer};
-use crate::diagnostics::{Diagnostic, Message, plain, shown_path};
+use crate::diagnostics::{Diagnostic, Message, sanitize, shown_path};
 use crate::pack;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -46,7 +46,7 @@ pub enum Error {
     Exists { path: String },
     #[error(
         "{} is a link to {}, and init writes through none; make it a directory, or name the one that is meant with --deploy-config-dir",
-        shown_path(link).display(), plain(&target.to_string_lossy())
+        shown_path(link).display(), sanitize(&target.to_string_lossy())
     )]
     DirectoryIsLink { link: PathBuf, target: PathBuf },
     #[error("--from: {} is not a directory; name a checkout of the app", path.display())]
@@ -78,7 +78,7 @@ pub enum Error {
     },
     #[error(transparent)]
     EnvCommand(#[from] EnvCommandError),
-    #[error("{}", plain(&.0.to_string()))]
+    #[error("{}", sanitize(&.0.to_string()))]
     Payload(pack::Fault),
     #[error(
         "{label} has `delivery: push`, whose script comes with a payload; add --payload and --output DIR"

@@ -107,7 +107,7 @@ fn payload_error(failure: Failure, config: &Config) -> Error {
     let Failure { server, fault } = failure;
     match fault.field() {
         Some(field) => Error::Config {
-            mistakes: vec![config.mistake(server, field, Message::whole(&fault))],
+            mistakes: vec![config.mistake(server, field, Message::from_text(&fault))],
             warnings: Vec::new(),
         },
         None => Error::Payload(fault),

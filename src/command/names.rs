@@ -2,7 +2,7 @@
 
 use crate::cli::{Cli, Target, directories};
 use crate::config::similar;
-use crate::diagnostics::listed;
+use crate::diagnostics::join_names;
 
 /// What to do where there is no config of this app and environment.
 pub fn help(cli: &Cli, target: &Target) -> String {
@@ -31,5 +31,5 @@ pub fn help(cli: &Cli, target: &Target) -> String {
     }
     let meant = similar(name, known.iter().map(String::as_str));
     let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
-    format!("{there} {}; {meant}{init} a new one", listed(&known))
+    format!("{there} {}; {meant}{init} a new one", join_names(&known))
 }

@@ -234,7 +234,7 @@ pub fn env_file(
     let dotenv = dotenv::parse(&text);
     // The lines are not shown: they may hold a secret.
     let mut warn = |line: usize, message: Message| {
-        diagnostics.add_warning(Diagnostic::unshown(Path::new(path), line, message));
+        diagnostics.add_warning(Diagnostic::without_excerpt(Path::new(path), line, message));
     };
     for line in dotenv.skipped {
         let what = "this line is not understood and skipped";

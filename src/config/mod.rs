@@ -16,7 +16,7 @@ pub mod unit;
 mod validate;
 
 use crate::diagnostics::{
-    Diagnostic, Diagnostics, Message, Source, is_disallowed_control, listed, quoted,
+    Diagnostic, Diagnostics, Message, Source, is_disallowed_control, join_names, quoted,
 };
 use crate::yaml;
 pub use env_command::EnvCommandError;
@@ -73,7 +73,7 @@ impl Config {
         if let Some(unknown) = names.iter().find(is_unknown) {
             return Err(UnknownServer {
                 name: unknown.clone(),
-                known: listed(&self.labels()),
+                known: join_names(&self.labels()),
             });
         }
         if !names.is_empty() {
@@ -204,7 +204,7 @@ fn parse(path: &Path, app: &str, bytes: &[u8], mut files: Files) -> Result<Confi
     let damaged = unreadable
         .iter()
         .map(|(number, _)| source.position_of(*number).line);
-    diagnostics.forget_lines(&damaged.collect::<Vec<_>>());
+    diagnostics.discard_errors_on(&damaged.collect::<Vec<_>>());
     for (number, message) in unreadable {
         diagnostics.error(source.position_of(number), message);
     }

@@ -1,4 +1,4 @@
-//! Mistakes and warnings, each at its position in a file.
+//! Errors and warnings about the config and the files it names, each with its position.
 
 mod source;
 mod text;
@@ -7,29 +7,24 @@ pub use source::{Position, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-pub use text::{is_disallowed_control, listed, plain, quoted, shown_path};
+pub use text::{is_disallowed_control, join_names, quoted, sanitize, shown_path};
 
-/// What is wrong with a value, and what to do about it.
+/// The text of an error or warning: what is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Message(String);
 
 impl Message {
-    /// `what; help`, as plain text
+    /// Formats `what; help`.
     pub fn new(what: impl fmt::Display, help: impl fmt::Display) -> Self {
-        Message::whole(format_args!("{what}; {help}"))
+        Message::from_text(format_args!("{what}; {help}"))
     }
 
-    /// A text that has its help already.
-    pub fn whole(text: impl fmt::Display) -> Self {
-        Message(plain(&text.to_string()))
+    /// A message whose text already includes the help.
+    pub fn from_text(text: impl fmt::Display) -> Self {
+        Message(sanitize(&text.to_string()))
     }
 
-    /// About the value of a field; `text` has its help already.
-    pub fn of_field(field: &str, text: impl fmt::Display) -> Self {
-        Message::whole(format_args!("`{field}`: {text}"))
-    }
-
-    /// The message with what it is about before it.
+    /// Prefixes the message with its subject.
     pub fn about(&self, subject: &str) -> Self {
         Message(format!("{subject}: {self}"))
     }
@@ -41,7 +36,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// One mistake or warning, at its position in a file.
+/// An error or a warning at a position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub file: PathBuf,
@@ -50,13 +45,13 @@ pub struct Diagnostic {
     /// 1-based, in characters.
     pub column: usize,
     pub message: Message,
-    /// The line itself; empty when it must not be shown.
+    /// The source line; empty if it may hold a secret.
     pub excerpt: String,
 }
 
 impl Diagnostic {
-    /// About a line of a file that is not shown, as it may hold a secret.
-    pub fn unshown(file: &Path, line: usize, message: Message) -> Self {
+    /// A diagnostic about a line that may hold a secret and is therefore not quoted.
+    pub fn without_excerpt(file: &Path, line: usize, message: Message) -> Self {
         Diagnostic {
             file: shown_path(file),
             line,
@@ -68,7 +63,7 @@ impl Diagnostic {
 }
 
 impl fmt::Display for Diagnostic {
-    /// `file:line:column: what; what to do`, then the line with a caret under the position.
+    /// Writes `file:line:column: what; help`, then the source line with a caret under the column.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Diagnostic {
             file,
@@ -86,17 +81,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The mistakes and warnings of one config, each once, in the order of the file.
+/// Collects the errors and warnings about one config, deduplicated and sorted by position.
 #[derive(Debug)]
 pub struct Diagnostics<'a> {
     pub source: &'a Source,
-    errors: Found,
-    warnings: Found,
+    errors: Sorted,
+    warnings: Sorted,
 }
 
-type Found = BTreeMap<(PathBuf, usize, usize, Message), Diagnostic>;
+/// Diagnostics by file, line, column and message.
+type Sorted = BTreeMap<(PathBuf, usize, usize, Message), Diagnostic>;
 
-fn insert(found: &mut Found, diagnostic: Diagnostic) {
+fn insert(sorted: &mut Sorted, diagnostic: Diagnostic) {
     let Diagnostic {
         file,
         line,
@@ -105,15 +101,15 @@ fn insert(found: &mut Found, diagnostic: Diagnostic) {
         ..
     } = &diagnostic;
     let key = (file.clone(), *line, *column, message.clone());
-    found.entry(key).or_insert(diagnostic);
+    sorted.entry(key).or_insert(diagnostic);
 }
 
 impl<'a> Diagnostics<'a> {
     pub fn new(source: &'a Source) -> Self {
         Diagnostics {
             source,
-            errors: Found::new(),
-            warnings: Found::new(),
+            errors: Sorted::new(),
+            warnings: Sorted::new(),
         }
     }
 
@@ -128,17 +124,17 @@ impl<'a> Diagnostics<'a> {
         );
     }
 
-    /// A warning about another file.
+    /// Adds a warning about a file other than the config.
     pub fn add_warning(&mut self, diagnostic: Diagnostic) {
         insert(&mut self.warnings, diagnostic);
     }
 
-    /// Drops the mistakes found on these lines so far.
-    pub fn forget_lines(&mut self, lines: &[usize]) {
+    /// Drops the errors reported so far on these lines of the config.
+    pub fn discard_errors_on(&mut self, lines: &[usize]) {
         self.errors.retain(|(_, line, ..), _| !lines.contains(line));
     }
 
-    /// The mistakes, and the warnings.
+    /// The errors and the warnings, each sorted by position.
     pub fn into_parts(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (
             self.errors.into_values().collect(),

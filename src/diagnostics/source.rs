@@ -1,4 +1,4 @@
-//! The text of a file, and positions in it.
+//! The text of a config file, and positions in it.
 
 use super::text::{is_disallowed_control, shown_path};
 use super::{Diagnostic, Message};
@@ -6,24 +6,24 @@ use crate::credentials;
 use std::iter;
 use std::path::{Path, PathBuf};
 
-/// A place in the config file, both 1-based, the column in characters.
+/// A position in the config file. Line and column are 1-based, and columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
 }
 
-/// The text of a config file, to parse it and to quote its lines.
+/// The text of a config file with an index of its lines, for the parser and for excerpts.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
     text: String,
-    /// Where each line begins, in bytes.
-    lines: Vec<usize>,
+    /// Byte offset of the start of each line.
+    line_starts: Vec<usize>,
 }
 
 impl Source {
-    /// Control characters, which no YAML may hold, are replaced.
+    /// Replaces control characters that YAML forbids with U+FFFD, so that the rest can still be parsed.
     pub fn new(path: &Path, text: String) -> Self {
         let text = if text.contains(is_disallowed_control) {
             text.replace(is_disallowed_control, "\u{fffd}")
@@ -32,7 +32,7 @@ impl Source {
         };
         Source {
             path: shown_path(path),
-            lines: lines(&text),
+            line_starts: line_starts(&text),
             text,
         }
     }
@@ -41,17 +41,21 @@ impl Source {
         &self.text
     }
 
-    /// The line of a number that begins with 1, without its line break.
+    /// The line with this 1-based number, without its line break.
     pub fn line(&self, number: usize) -> Option<&str> {
-        let start = *self.lines.get(number - 1)?;
-        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        let start = *self.line_starts.get(number - 1)?;
+        let end = self
+            .line_starts
+            .get(number)
+            .copied()
+            .unwrap_or(self.text.len());
         let line = &self.text[start..end];
         let line = line.strip_suffix('\n').unwrap_or(line);
         Some(line.strip_suffix('\r').unwrap_or(line))
     }
 
-    /// Where an item of a list is written from `start` up to the line of `end`; `start` when it is
-    /// not there in one piece.
+    /// Finds an item of a list that is written as one scalar from `start` to the line of `end`. Returns `start` if
+    /// the item does not appear verbatim, for example because it has escapes.
     pub fn find_item(&self, item: &str, start: Position, end: Position) -> Position {
         let separates =
             |c: char| c.is_whitespace() || matches!(c, ';' | '"' | '\'' | '[' | ',' | ']');
@@ -83,21 +87,24 @@ impl Source {
         start
     }
 
-    /// Where the character of a number that begins with 0 is.
-    pub fn position_of(&self, number: usize) -> Position {
-        let nth = self.text.char_indices().nth(number);
+    /// The position of the character with this 0-based index.
+    pub fn position_of(&self, index: usize) -> Position {
+        let nth = self.text.char_indices().nth(index);
         let offset = nth.map_or(self.text.len(), |(offset, _)| offset);
-        let line = self.lines.partition_point(|start| *start <= offset).max(1);
-        let before = &self.text[self.lines[line - 1]..offset];
+        let line = self
+            .line_starts
+            .partition_point(|start| *start <= offset)
+            .max(1);
+        let before = &self.text[self.line_starts[line - 1]..offset];
         Position {
             line,
             column: before.chars().count() + 1,
         }
     }
 
-    /// A diagnostic at a position, which is moved into the text when it lies behind its end.
+    /// A diagnostic at a position. A position past the end of the text or of its line is clamped to that end.
     pub fn diagnostic(&self, position: Position, message: Message) -> Diagnostic {
-        let line = position.line.clamp(1, self.lines.len());
+        let line = position.line.clamp(1, self.line_starts.len());
         let source = self.line(line).unwrap_or_default();
         let last = source.chars().count() + 1;
         Diagnostic {
@@ -114,8 +121,8 @@ impl Source {
     }
 }
 
-/// Where the lines of a text begin, with the line breaks that the YAML parser counts.
-fn lines(text: &str) -> Vec<usize> {
+/// Byte offsets at which lines start. Like the YAML parser, takes LF, CR and CRLF for line breaks.
+fn line_starts(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let ends_line = |index: usize| match bytes[index] {
         b'\n' => true,

@@ -1,15 +1,14 @@
-//! Values and lines as messages show them.
+//! Formats values, paths and source lines for messages.
 
 use crate::credentials;
 use std::path::{Component, Path, PathBuf};
 use unicode_width::UnicodeWidthChar;
 
-/// A value as messages quote it: short, on one line, without control characters, the passwords
-/// of URLs masked.
+/// Quotes a value for a message: truncated, on one line, control characters escaped, passwords in URLs masked.
 pub fn quoted(value: &str) -> String {
-    const LONGEST: usize = 60;
+    const MAX_CHARS: usize = 60;
     let value = credentials::mask(value);
-    let mut shown: String = value.chars().take(LONGEST).collect();
+    let mut shown: String = value.chars().take(MAX_CHARS).collect();
     if shown.len() < value.len() {
         shown.push('…');
     }
@@ -19,15 +18,16 @@ pub fn quoted(value: &str) -> String {
     )
 }
 
-/// The text without what a terminal would act on, or what changes the order in which it shows a text; lines stay lines.
-pub fn plain(text: &str) -> String {
-    let is_plain = |character: char| match character {
+/// Replaces control characters, zero-width characters and bidirectional overrides with U+FFFD, so that untrusted
+/// text cannot control or mislead a terminal. Line breaks and tabs stay.
+pub fn sanitize(text: &str) -> String {
+    let is_safe = |character: char| match character {
         '\n' | '\t' => true,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => false,
         other => !other.is_control(),
     };
     let shown = |character| {
-        if is_plain(character) {
+        if is_safe(character) {
             character
         } else {
             char::REPLACEMENT_CHARACTER
@@ -36,49 +36,50 @@ pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// A path as messages print it: without a leading `./`.
+/// A path for messages, without a leading `./`.
 pub fn shown_path(path: &Path) -> PathBuf {
     path.components()
         .skip_while(|component| *component == Component::CurDir)
         .collect()
 }
 
-/// Names for people, as long as they are not too many.
-pub fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    match names.get(SHOWN..) {
+/// Joins names with commas, and abbreviates a long list as `…, N more`.
+pub fn join_names(names: &[String]) -> String {
+    const MAX_NAMES: usize = 20;
+    match names.get(MAX_NAMES..) {
         None | Some([]) => names.join(", "),
-        Some(more) => format!("{}, {} more", names[..SHOWN].join(", "), more.len()),
+        Some(more) => format!("{}, {} more", names[..MAX_NAMES].join(", "), more.len()),
     }
 }
 
-/// A control character that no YAML may hold.
+/// Whether YAML forbids the character in a stream.
 pub fn is_disallowed_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
 }
 
-/// Terminal columns of a source line that are shown at most.
+/// Maximum width of an excerpt, in terminal columns.
 const WIDTH: usize = 110;
 
-/// The part of a line around a character, fit for a terminal, and the columns before that character.
-pub fn excerpt(source: &str, place: usize) -> (String, usize) {
+/// Cuts out the part of a line around the character at the 0-based `index`. Returns the excerpt and the number of
+/// terminal columns before that character, where the caret goes.
+pub fn excerpt(line: &str, index: usize) -> (String, usize) {
     let cell = |character: char| match (character, character.width()) {
         ('\t', _) => (' ', 1),
         (_, Some(width)) => (character, width),
         (_, None) => (char::REPLACEMENT_CHARACTER, 1),
     };
-    // What is further away is never shown, however long the line is.
-    let skipped = place.saturating_sub(WIDTH);
-    let cells: Vec<(char, usize)> = source
+    // Bounds the work on a very long line: characters further away cannot be in the excerpt.
+    let skipped = index.saturating_sub(WIDTH);
+    let cells: Vec<(char, usize)> = line
         .chars()
         .skip(skipped)
         .take(2 * WIDTH + 1)
         .map(cell)
         .collect();
-    let place = (place - skipped).min(cells.len());
+    let index = (index - skipped).min(cells.len());
     let mut start = 0;
     if skipped > 0 || columns(&cells) > WIDTH {
-        while columns(&cells[start..place]) > WIDTH / 2 {
+        while columns(&cells[start..index]) > WIDTH / 2 {
             start += 1;
         }
     }
@@ -86,16 +87,16 @@ pub fn excerpt(source: &str, place: usize) -> (String, usize) {
     while columns(&cells[start..end]) > WIDTH {
         end -= 1;
     }
-    let cut = |cut: bool| if cut { "…" } else { "" };
+    let ellipsis = |is_cut: bool| if is_cut { "…" } else { "" };
     let is_cut = skipped + start > 0;
     let shown: String = cells[start..end].iter().map(|(shown, _)| shown).collect();
     (
-        format!("{}{shown}{}", cut(is_cut), cut(end < cells.len())),
-        usize::from(is_cut) + columns(&cells[start..place]),
+        format!("{}{shown}{}", ellipsis(is_cut), ellipsis(end < cells.len())),
+        usize::from(is_cut) + columns(&cells[start..index]),
     )
 }
 
-/// The columns of a terminal that characters take.
+/// The total width of the cells, in terminal columns.
 fn columns(cells: &[(char, usize)]) -> usize {
     cells.iter().map(|(_, width)| width).sum()
 }

@@ -4,7 +4,7 @@
 
 use super::Fault;
 use crate::credentials;
-use crate::diagnostics::plain;
+use crate::diagnostics::sanitize;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
@@ -161,6 +161,6 @@ impl Ended {
             return self.status.to_string();
         }
         let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
-        credentials::mask(&plain(&last))
+        credentials::mask(&sanitize(&last))
     }
 }

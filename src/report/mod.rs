@@ -15,7 +15,7 @@ pub use log::Log;
 pub use plan::Plan;
 pub use progress::Report;
 
-use crate::diagnostics::{Diagnostic, plain};
+use crate::diagnostics::{Diagnostic, sanitize};
 use crate::error::Error;
 use crate::exit;
 use std::fmt::Display;
@@ -131,7 +131,7 @@ pub fn finish(code: ExitCode) -> ExitCode {
 
 /// One message, to stderr, as plain text: a repository or a file may have named what it is about.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", plain(&line.to_string()));
+    let _ = writeln!(io::stderr().lock(), "{}", sanitize(&line.to_string()));
 }
 
 /// Messages, to stderr in one piece.

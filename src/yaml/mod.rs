@@ -1,5 +1,5 @@
-//! YAML as a tree that knows where everything was written: anchors and merge keys resolved, plain
-//! scalars read as YAML 1.1 does.
+//! Parses YAML into a tree whose nodes know their positions. Anchors and merge keys are resolved, and plain scalars
+//! are typed by the rules of YAML 1.1, as PyYAML does.
 
 mod syntax_error;
 
@@ -10,20 +10,20 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use syntax_error::SyntaxError;
 
-/// Lists and mappings inside each other.
-const DEEPEST: usize = 64;
-/// Entries that merge keys may copy in one file.
-const MERGED: usize = 1 << 20;
+/// How deep lists and mappings may be nested, counting through aliases.
+const MAX_DEPTH: usize = 64;
+/// How many entries the merge keys of one file may copy: nested merges grow exponentially.
+const MAX_MERGED_ENTRIES: usize = 1 << 20;
 
-/// An alias is the node of its anchor: nothing is copied.
+/// A node of the tree. An alias shares the node of its anchor.
 #[derive(Debug)]
 pub struct Node {
     pub start: Position,
     pub end: Position,
     pub kind: Kind,
-    /// A scalar without quotes and tag.
+    /// Whether this is a scalar without quotes and tag.
     pub plain: bool,
-    /// Lists and mappings inside each other from here on.
+    /// Levels of lists and mappings from this node down; 0 for a scalar.
     height: usize,
 }
 
@@ -31,13 +31,13 @@ pub struct Node {
 pub enum Kind {
     Null,
     Bool(bool),
-    /// Everything else in one piece, as it is written: numbers too.
+    /// Any other scalar. Numbers stay text, as they are written.
     Text(String),
     List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
 }
 
-/// A key and its value.
+/// A key of a mapping and its value.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub key: String,
@@ -46,7 +46,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where the value stands; its key for an empty one.
+    /// The position of the value, or of the key if the value is empty.
     pub fn position(&self) -> Position {
         match self.value.kind {
             Kind::Null => self.key_position,
@@ -56,7 +56,7 @@ impl Entry {
 }
 
 impl Kind {
-    /// Of the highest node in it.
+    /// The height of the highest child.
     fn height(&self) -> usize {
         let highest = match self {
             Kind::List(items) => items.iter().map(|item| item.height).max(),
@@ -68,7 +68,7 @@ impl Kind {
 }
 
 impl Node {
-    /// An entry of a mapping.
+    /// The entry with this key, if the node is a mapping that has it.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.kind {
             Kind::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -76,7 +76,7 @@ impl Node {
         }
     }
 
-    /// The node as messages call it.
+    /// The kind of the node, for messages.
     pub fn describe(&self) -> &'static str {
         match self.kind {
             Kind::Null => "empty",
@@ -87,25 +87,25 @@ impl Node {
         }
     }
 
-    /// A scalar in quotes, written nowhere.
+    /// A quoted scalar that is not in the file, such as a default. Its position is arbitrary.
     pub fn text(text: &str) -> Self {
-        let nowhere = Position { line: 1, column: 1 };
+        let start = Position { line: 1, column: 1 };
         Node {
-            start: nowhere,
-            end: nowhere,
+            start,
+            end: start,
             kind: Kind::Text(text.to_owned()),
             plain: false,
             height: 0,
         }
     }
 
-    /// A scalar for serde. What is inside of lists and mappings is left out.
-    pub fn value(&self) -> Value {
+    /// Converts a scalar for serde. Lists and mappings become empty ones.
+    pub fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Text(text) => match text.parse::<i64>() {
-                // Told apart from its quoted form, which is no boolean.
+                // Unlike a quoted one, an unquoted 0 or 1 counts as a boolean.
                 Ok(number) if self.plain && number.to_string() == *text => number.into(),
                 _ => Value::String(text.clone()),
             },
@@ -114,8 +114,8 @@ impl Node {
         }
     }
 
-    /// The node as the key of a mapping.
-    fn key(&self) -> Option<&str> {
+    /// The node as the key of a mapping; `None` for a list or a mapping.
+    fn as_key(&self) -> Option<&str> {
         match &self.kind {
             Kind::Null => Some("null"),
             Kind::Bool(true) => Some("true"),
@@ -126,10 +126,10 @@ impl Node {
     }
 }
 
-/// A list or mapping whose end has not come.
-struct Open {
+/// A list or mapping whose end event has not been read yet.
+struct OpenCollection {
     start: Position,
-    /// 0 without one.
+    /// The parser's id of the anchor; 0 for none.
     anchor: usize,
     content: Content,
 }
@@ -138,9 +138,9 @@ enum Content {
     List(Vec<Rc<Node>>),
     Map {
         entries: Vec<Entry>,
-        /// Whose value comes next.
+        /// The key whose value comes next.
         key: Option<Key>,
-        /// What the `<<` keys name, in the order of the file.
+        /// The mappings that `<<` keys merge, in the order of the file.
         merges: Vec<Rc<Node>>,
     },
 }
@@ -148,11 +148,11 @@ enum Content {
 enum Key {
     Name(Rc<Node>),
     Merge,
-    /// A list or a mapping.
-    Unusable,
+    /// A list or a mapping, which was reported; its value is skipped.
+    Invalid,
 }
 
-/// Reads the one document of a file. `None` after a mistake that ends the reading, which is reported.
+/// Parses the document of a file. Reports all errors; returns `None` after one that the parser cannot recover from.
 pub fn read(diagnostics: &mut Diagnostics) -> Option<Rc<Node>> {
     let source = diagnostics.source;
     let mut reader = Reader {
@@ -160,7 +160,7 @@ pub fn read(diagnostics: &mut Diagnostics) -> Option<Rc<Node>> {
         open: Vec::new(),
         anchors: HashMap::new(),
         documents: 0,
-        merged: 0,
+        merged_entries: 0,
         root: None,
     };
     let result = reader.read(Parser::new_from_str(source.text()));
@@ -187,11 +187,12 @@ fn position(marker: Marker) -> Position {
 
 struct Reader<'a, 'd> {
     diagnostics: &'d mut Diagnostics<'a>,
-    open: Vec<Open>,
-    /// `None` while the node is open.
+    /// The collections around the current event, the innermost last.
+    open: Vec<OpenCollection>,
+    /// Nodes by the id of their anchor; `None` while the node is still open.
     anchors: HashMap<usize, Option<Rc<Node>>>,
     documents: usize,
-    merged: usize,
+    merged_entries: usize,
     root: Option<Rc<Node>>,
 }
 
@@ -203,12 +204,12 @@ impl Reader<'_, '_> {
             if self.documents > 1 {
                 break;
             }
-            self.take(event, span)?;
+            self.on_event(event, span)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, event: Event, span: Span) -> Result<(), SyntaxError> {
+    fn on_event(&mut self, event: Event, span: Span) -> Result<(), SyntaxError> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
@@ -222,7 +223,7 @@ impl Reader<'_, '_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                let merges = plain && tag.is_none() && text == "<<";
+                let is_merge_key = plain && tag.is_none() && text == "<<";
                 let kind = self.scalar(text.into_owned(), plain, tag.as_deref(), span);
                 let node = Rc::new(Node {
                     start: position(span.start),
@@ -231,12 +232,12 @@ impl Reader<'_, '_> {
                     plain: plain && tag.is_none(),
                     height: 0,
                 });
-                self.anchor(anchor, Some(&node));
-                self.place(node, merges);
+                self.set_anchor(anchor, Some(&node));
+                self.insert(node, is_merge_key);
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), "seq", span);
-                self.begin(span, anchor, Content::List(Vec::new()))?;
+                self.open(span, anchor, Content::List(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), "map", span);
@@ -245,14 +246,14 @@ impl Reader<'_, '_> {
                     key: None,
                     merges: Vec::new(),
                 };
-                self.begin(span, anchor, content)?;
+                self.open(span, anchor, content)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(Some(node)) => {
                     let node = Rc::clone(node);
                     self.check_depth(node.height, span)?;
-                    self.place(node, false);
+                    self.insert(node, false);
                 }
                 _ => {
                     let message = Message::new(
@@ -267,16 +268,16 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn anchor(&mut self, anchor: usize, node: Option<&Rc<Node>>) {
+    fn set_anchor(&mut self, anchor: usize, node: Option<&Rc<Node>>) {
         if anchor > 0 {
             self.anchors.insert(anchor, node.cloned());
         }
     }
 
-    fn begin(&mut self, span: Span, anchor: usize, content: Content) -> Result<(), SyntaxError> {
+    fn open(&mut self, span: Span, anchor: usize, content: Content) -> Result<(), SyntaxError> {
         self.check_depth(1, span)?;
-        self.anchor(anchor, None);
-        self.open.push(Open {
+        self.set_anchor(anchor, None);
+        self.open.push(OpenCollection {
             start: position(span.start),
             anchor,
             content,
@@ -284,18 +285,18 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Something of this height goes into what is open.
+    /// Checks that a node of this height may be inserted at the current depth.
     fn check_depth(&self, height: usize, span: Span) -> Result<(), SyntaxError> {
-        if self.open.len() + height > DEEPEST {
+        if self.open.len() + height > MAX_DEPTH {
             let message = Message::new("the nesting is too deep", "a config needs three levels");
             return Err(SyntaxError::new(position(span.start), message));
         }
         Ok(())
     }
 
-    /// Ends the innermost list or mapping.
+    /// Closes the innermost list or mapping.
     fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
-        let Some(Open {
+        let Some(OpenCollection {
             start,
             anchor,
             content,
@@ -316,13 +317,13 @@ impl Reader<'_, '_> {
             kind,
             plain: false,
         });
-        self.anchor(anchor, Some(&node));
-        self.place(node, false);
+        self.set_anchor(anchor, Some(&node));
+        self.insert(node, false);
         Ok(())
     }
 
-    /// Puts a finished node where it belongs. As a key it may be the `<<` that merges.
-    fn place(&mut self, node: Rc<Node>, merges_as_key: bool) {
+    /// Inserts a finished node into the innermost open collection. `is_merge_key`: in the place of a key, it is `<<`.
+    fn insert(&mut self, node: Rc<Node>, is_merge_key: bool) {
         let (entries, key, merges) = match self.open.last_mut().map(|open| &mut open.content) {
             None => return self.root = Some(node),
             Some(Content::List(items)) => return items.push(node),
@@ -333,27 +334,28 @@ impl Reader<'_, '_> {
             }) => (entries, key, merges),
         };
         match key.take() {
-            None if merges_as_key => *key = Some(Key::Merge),
-            None if node.key().is_some() => *key = Some(Key::Name(node)),
+            None if is_merge_key => *key = Some(Key::Merge),
+            None if node.as_key().is_some() => *key = Some(Key::Name(node)),
             None => {
-                *key = Some(Key::Unusable);
+                *key = Some(Key::Invalid);
                 let message = Message::new("this key is a list or a mapping", "write a name");
                 self.diagnostics.error(node.start, message);
             }
-            Some(Key::Unusable) => {}
+            Some(Key::Invalid) => {}
             Some(Key::Merge) => match &node.kind {
                 Kind::List(items) => merges.extend(items.iter().cloned()),
                 _ => merges.push(node),
             },
             Some(Key::Name(name)) => entries.push(Entry {
-                key: name.key().unwrap_or_default().to_owned(),
+                key: name.as_key().unwrap_or_default().to_owned(),
                 key_position: name.start,
                 value: node,
             }),
         }
     }
 
-    /// The entries of a mapping, each key once: its own, then those it merges, the first named first.
+    /// Combines a mapping's own entries with those of the mappings it merges. Own entries win, then the mapping that
+    /// is merged first.
     fn merge(&mut self, own: Vec<Entry>, merges: &[Rc<Node>]) -> Result<Vec<Entry>, SyntaxError> {
         let mut lines: HashMap<String, usize> = HashMap::with_capacity(own.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(own.len());
@@ -382,8 +384,8 @@ impl Reader<'_, '_> {
                 self.diagnostics.error(at, message);
                 continue;
             };
-            self.merged += merged.len();
-            if self.merged > MERGED {
+            self.merged_entries += merged.len();
+            if self.merged_entries > MAX_MERGED_ENTRIES {
                 let message = Message::new(
                     "merge keys copy this mapping too often",
                     "put what all servers share under `common`",
@@ -400,7 +402,7 @@ impl Reader<'_, '_> {
         Ok(entries)
     }
 
-    /// What a scalar is, by its tag or else as YAML 1.1 resolves it.
+    /// Types a scalar by its tag, or without one by the rules of YAML 1.1.
     fn scalar(&mut self, text: String, plain: bool, tag: Option<&Tag>, span: Span) -> Kind {
         let suffix = tag.map(|tag| (tag.is_yaml_core_schema(), tag.suffix.as_str()));
         match suffix {
@@ -427,7 +429,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// An unquoted scalar: null, a boolean, or text.
+/// Types an unquoted scalar: null, a boolean, or text.
 fn resolve(text: String) -> Kind {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,

@@ -1,9 +1,9 @@
-//! Turns saphyr's scan errors into messages for the person who wrote the file.
+//! Translates saphyr's scan errors into messages for whoever wrote the file.
 
 use crate::diagnostics::{Message, Position, Source};
 use saphyr_parser::ScanError;
 
-/// A mistake after which nothing can be read.
+/// An error after which the rest of the file cannot be parsed.
 pub struct SyntaxError {
     pub position: Position,
     pub message: Message,
@@ -15,7 +15,7 @@ impl SyntaxError {
     }
 }
 
-/// The parser's error, or a plainer one for the mistakes that people make most.
+/// Explains the mistakes that people make most in plain words; passes on the parser's text for all others.
 pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
     let info = error.info();
     let mut at = super::position(*error.marker());
@@ -40,17 +40,17 @@ pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
             "correct the name after `*`",
         )
     } else if info.contains("tab") {
-        // The parser may be at the value before the tab.
+        // The parser may report the line before the one with the tab.
         let tab = |line: usize| {
             let text = source.line(line)?;
             let column = 1 + text.find('\t')?;
-            let is_first = text[..column].trim().is_empty();
-            is_first.then_some(Position { line, column })
+            let is_indentation = text[..column].trim().is_empty();
+            is_indentation.then_some(Position { line, column })
         };
         at = tab(at.line).or_else(|| tab(at.line + 1)).unwrap_or(at);
         ("a tab indents this line", "indent with spaces")
     } else if info == "simple key expect ':'" || info == "simple key expected" {
-        // The parser is behind the line.
+        // The parser reports a position after the line that lacks the colon.
         let without_colon = |line: usize| {
             let whole = source.line(line)?;
             let text = whole.trim();

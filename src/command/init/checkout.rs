@@ -1,6 +1,6 @@
 //! The files of a checkout of the app. They are only read, within bounds, and no link is followed.
 
-use crate::diagnostics::plain;
+use crate::diagnostics::sanitize;
 use crate::error::Error;
 use std::fs::{self, DirEntry, OpenOptions};
 use std::io::Read;
@@ -116,7 +116,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
                 let Ok(name) = entry.file_name().into_string() else {
                     continue;
                 };
-                if plain(&name) != name || name.contains(['\n', '\t']) {
+                if sanitize(&name) != name || name.contains(['\n', '\t']) {
                     continue;
                 }
                 let path = directory.join(name);

@@ -234,8 +234,8 @@ pub fn read<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
         Kind::List(_) => "a list where one value is expected",
         Kind::Map(_) => "a mapping where a value is expected",
         _ => {
-            let form = serde_yaml::from_value(node.value());
-            return form.map_err(|error| Message::of_field(field, error));
+            let form = serde_yaml::from_value(node.to_value());
+            return form.map_err(|error| Message::from_text(format_args!("`{field}`: {error}")));
         }
     };
     let what = format!("`{field}`: {what}");

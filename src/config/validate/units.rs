@@ -56,7 +56,7 @@ fn started_units(server: &Server, reader: &mut Reader) {
 fn service(service: &Unit, server: &Server, reader: &mut Reader) {
     let user = &*server.project_user;
     let mut warn = |file: &Path, line, message| {
-        let warning = Diagnostic::unshown(file, line, message);
+        let warning = Diagnostic::without_excerpt(file, line, message);
         reader.diagnostics.add_warning(warning);
     };
     let section = &service.section;
@@ -132,7 +132,7 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
             let path = &path.to_string_lossy();
             if is_inside(path, &server.project_root) || is_inside(path, &home) {
                 let what = "systemd opens this file as root, although the app can replace it";
-                reader.diagnostics.add_warning(Diagnostic::unshown(
+                reader.diagnostics.add_warning(Diagnostic::without_excerpt(
                     &unit.path,
                     line,
                     Message::new(what, help),
@@ -170,7 +170,7 @@ fn run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
             } else {
                 continue;
             };
-            let warning = Diagnostic::unshown(&unit.path, line, message);
+            let warning = Diagnostic::without_excerpt(&unit.path, line, message);
             reader.diagnostics.add_warning(warning);
         }
     }
@@ -192,7 +192,8 @@ fn differing_lines(service: &Unit, server: &Server, reader: &mut Reader) {
                 "in the unit, write {} in place of `EnvironmentFile=`",
                 launcher(server)
             );
-            let warning = Diagnostic::unshown(&env_file.path, *line, Message::new(what, help));
+            let warning =
+                Diagnostic::without_excerpt(&env_file.path, *line, Message::new(what, help));
             reader.diagnostics.add_warning(warning);
         }
     }
