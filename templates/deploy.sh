@@ -147,11 +147,11 @@
 		if [ -z "$nonce" ]; then
 			find_current
 			find_payload
-		fi # a controller sends the parts that are wanted
+		fi # a controller sends the parts on request
 {%- endif %}
 		take_lock
 {%- if payload.is_some() %}
-		ask_part source.tar.gz # it is on its way while the host is checked
+		ask_part source.tar.gz # transferred while the host is checked
 {%- endif %}
 		check_host
 		stage=building
@@ -238,8 +238,8 @@
 {% include "deploy/restart_alone.sh" %}
 {%- endif %}
 
-	# find_previous sets $release to what ran before $current. Earlier tools did not write that
-	# down: of theirs it is the one before by name, the time.
+	# find_previous sets $release to the release that ran before $current. Earlier tools did not record
+	# it; their releases are named by time, so it is the previous name.
 	find_previous() {
 		if [ -e "$releases/$current/.pystrano/previous" ]; then
 			release=$(cat "$releases/$current/.pystrano/previous")
@@ -249,7 +249,7 @@
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	# commit_of RELEASE prints its commit, or - where it is not known.
+	# commit_of RELEASE prints its commit, or - if it is unknown.
 	commit_of() {
 		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
 			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
@@ -338,12 +338,12 @@
 
 	main() {
 		set -eu
-		# This login decides neither the modes of a release nor where its packages go.
+		# The user's environment must not decide the modes of a release or where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
 {%- if !pip %}
-		# What uv fetches lies where the app can read it.
+		# Interpreters that uv fetches go where the app can read them.
 		export UV_PYTHON_INSTALL_DIR="$state/python"
 {%- if let Some(python) = server.python %}
 		export UV_PYTHON={{ python }}
@@ -352,7 +352,7 @@
 {%- if payload.is_some() %}
 {% include "parts/here.sh" %}
 {%- endif %}
-		cd / # the caller's directory may be closed to this user
+		cd / # this user may not have access to the caller's directory
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
@@ -364,7 +364,7 @@
 			payload=/*) payload=${word#*=} ;;
 			payload=*) payload=$from/${word#*=} ;;
 {%- endif %}
-			facts=*) facts=${word#*=} ;; # what runs here, with status
+			facts=*) facts=${word#*=} ;; # status reports the system, too
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -398,7 +398,7 @@
 
 {% include "parts/skeleton.sh" %}
 
-	# end_run STATUS: a run that did not conclude ends here.
+	# end_run STATUS ends a run that did not conclude.
 	end_run() {
 {%- if !release_venv %}
 		report_packages
@@ -416,7 +416,7 @@
 			;;
 		building) discard "$release" ;;
 		esac
-		# Only with the lock: they are the way back of the run that has it.
+		# Only the run with the lock may remove them: they are its links for promotion and revert.
 		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"{% if payload.is_some() %} "$state/part"{% endif %}
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}

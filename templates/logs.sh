@@ -15,7 +15,8 @@
 
 {% include "parts/messages.sh" %}
 
-	# show UNIT: the last lines, each with a time. Sets $end to the time of the very last one, and how many have that time.
+	# show UNIT prints the last lines, each with a time. Sets $end to the time of the very last line, and
+	# to how many lines have that time.
 	show() {
 		all=$(sudo -n journalctl {{ show|safe }} 3<&-)
 		if [ "$since" -gt 0 ] && printf '%s\n' "$all" | awk -v since="$since" '
@@ -36,13 +37,13 @@
 			END { print last == "" ? "0.0" : last, count + 0 }')
 	}
 
-	# follow UNIT: what comes after $end.
+	# follow UNIT prints what comes after $end.
 	follow() {
 		sudo -n journalctl {{ follow|safe }} 3<&- | pass_on "${end% *}" "${end#* }" 3<&- &
 		followers="$followers $!"
 	}
 
-	# pass_on TIME COUNT: all that comes after the line of that time with that number.
+	# pass_on TIME COUNT prints everything after the COUNTth line with that TIME.
 	pass_on() {
 		last=${1%.*}${1#*.} count=$2
 		while IFS= read -r line; do
@@ -58,7 +59,7 @@
 		done
 	}
 
-	# watch_input ends this run when its input ends.
+	# watch_input ends this run at the end of its input.
 	watch_input() {
 		{
 			while IFS= read -r _; do :; done
@@ -67,7 +68,7 @@
 		followers="$followers $!"
 	}
 
-	# end_run STATUS: journalctl ends when those who read from it do.
+	# end_run STATUS: journalctl ends when its readers do.
 	end_run() {
 		for follower in $followers; do
 			kill -KILL "$follower" 2>/dev/null || :

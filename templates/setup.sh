@@ -60,7 +60,7 @@
 	units={{ unit_list }}
 {%- endif %}
 {%- if !services.is_empty() %}
-	services={{ service_list }} # of them, those that run the app
+	services={{ service_list }} # the units that run the app
 	sudo_file={{ sudo_file }}
 {%- endif %}
 {%- if !triggers.is_empty() %}
@@ -86,7 +86,7 @@
 {% include "parts/redacted.sh" %}
 {%- endif %}
 
-	# finish_step TEXT: the step is over, and counts by its outcome.
+	# finish_step TEXT reports the step, and counts it by its outcome.
 	finish_step() {
 		report "$outcome" "$1"
 		case $outcome in
@@ -101,10 +101,10 @@
 
 {% include "parts/owner.sh" %}
 	record=$records/$app
-	kept=$state/kept/$app # what was brought into the user's .ssh
-	output=$state/output  # of a command of the user
+	kept=$state/kept/$app # what setups added to the user's .ssh
+	output=$state/output  # of commands that run as another user
 
-	# warn TEXT: something to look at; the step goes on.
+	# warn TEXT reports a problem; the step goes on.
 	warn() {
 		report warning "$1"
 		warnings=$((warnings + 1))
@@ -199,7 +199,7 @@
 {%- endif %}
 		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
-		cd / # the user may be there, too
+		cd / # the caller's directory may be writable by the user
 		check_host
 {%- if payload.is_some() %}
 		find_debs
@@ -230,7 +230,7 @@
 
 {% include "parts/skeleton.sh" %}
 
-	# end_run STATUS
+	# end_run STATUS is the last thing that every run does.
 	end_run() {
 		if [ -n "$worker" ]; then
 			kill "$worker" 2>/dev/null

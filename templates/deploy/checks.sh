@@ -37,15 +37,15 @@
 	}
 {%- if !server.service_file.is_empty() %}
 
-	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	# compare_unit NAME SHA256 warns when the unit on the host is not what setup.sh would install.
 	compare_unit() {
 		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
 		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 {%- endif %}
 
-	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
-	# app of this host is refused.
+	# check_promotion: the checks that deploy and rollback share. Refuses a path that setup.sh recorded
+	# for another app of this host.
 	check_promotion() {
 		records={{ records }}
 		taken=$(grep -rxF{% for claim in claims %} -e {{ claim }}{% endfor %} "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)

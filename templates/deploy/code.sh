@@ -4,9 +4,9 @@
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which stop_orphans knows the commands of this run
+		exec 8<"$new" # stop_orphans finds the commands of this run by it
 {%- if server.clone_depth.0.is_none() %}
-		# What the release that runs has need not be sent again, unless its repository is damaged.
+		# Objects of the current release need not be sent again, unless its repository is damaged.
 		if [ -z "$current" ] || ! clone --reference-if-able "$releases/$current" --dissociate; then
 			clone || stop_clone "$?"
 		fi
@@ -31,11 +31,12 @@
 {% include "deploy/need_app_dir.sh" %}
 {%- endif %}
 
-	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
-	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	# repository_git COMMAND: git with the credentials for the repository, which no other command gets,
+	# and without user settings that would change the files of a release. A file in Git LFS that cannot be
+	# fetched is an error.
 	repository_git() (
 		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
-		# The sample hooks of git's template would take longer to copy than a small app.
+		# Copying the sample hooks of git's template would take longer than cloning a small app.
 		export LC_ALL=C GIT_TEMPLATE_DIR=''
 {%- if server.deploy_key.is_some() %}
 		# shellcheck disable=SC2089,SC2090 # git gives it to a shell
@@ -52,11 +53,11 @@
 	)
 {%- if login.is_some() %}
 
-	# Answers git when it asks for the login, so that no command line and no file holds the password.
+	# Answers git when it asks for credentials, so that the password is in no command line and no file.
 	repository_login='!answer() { printf "username=%s\npassword=%s\n" "$repository_username" "$repository_password"; }; answer'
 {%- endif %}
 
-	# clone: without files yet; $output is what git printed.
+	# clone fetches the commit without checking it out; $output is what git printed.
 	clone() {
 		output=$(repository_git clone --quiet --no-checkout
 {%- if server.revision.is_none() %} --single-branch{% endif %}
@@ -66,8 +67,8 @@
 	}
 {%- if server.revision.is_some() %}
 
-	# find_commit sets $commit, and $pulled to what it is of. A tag comes before a branch of the
-	# same name; a ref that is neither is fetched.
+	# find_commit sets $commit, and $pulled to a description of its ref. A tag takes precedence over a
+	# branch of the same name; any other ref is fetched.
 	find_commit() {
 		commit='' pulled="revision $revision"
 		if commit=$(commit_at "refs/tags/$revision"); then
@@ -83,11 +84,11 @@
 		fi
 	}
 
-	# commit_at REF prints the commit that it leads to.
+	# commit_at REF prints the commit that REF points to.
 	commit_at() { repository_git -C "$new" rev-parse --verify --quiet "$1^{commit}"; }
 {%- else %}
 
-	# find_commit sets $commit, and $pulled to what it is of.
+	# find_commit sets $commit, and $pulled to a description of its ref.
 	find_commit() {
 		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
 			[ -z "$output" ] || run printf '%s\n' "$output"
@@ -100,8 +101,9 @@
 {%- endif %}
 {%- if !server.alone %}
 
-	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
-	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
+	# take_commit COMMIT takes another server's commit, if a push came between their clones. It must be
+	# one of the last 100 of what is deployed: whoever controls one server must not choose a commit for
+	# the others.
 	take_commit() {
 		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc
 {%- if server.clone_depth.0.is_some() %} --deepen 100{% endif %} origin
@@ -137,7 +139,7 @@
 	get_submodules() {
 {%- if let Some(depth) = server.clone_depth.0 %}
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth {{ depth }} 2>&1) && return
-		# Not every server gives a commit that no branch ends at.
+		# Not every server lets a client fetch a commit that is not the head of a branch.
 		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
 		rm -rf "$new/.git/modules"
 {%- endif %}
@@ -145,7 +147,7 @@
 	}
 {%- endif %}
 
-	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
+	# stop_clone STATUS [REASON] stops the run with the output of git and the likely fix.
 	stop_clone() {
 		[ -z "$output" ] || run printf '%s\n' "$output"
 		reason=${2:-}

@@ -1,7 +1,7 @@
-	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+	# ---- the controller: who runs this by hand may skip the rest
 
-	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
-	# the input, and when nothing comes in time.
+	# read_order sets $order to the next order of the controller; "wait" is a heartbeat. Fails at the end
+	# of the input and when no line comes for $barrier seconds.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do
@@ -10,7 +10,7 @@
 		done
 	}
 
-	# await_order PHASE ORDER: goes on at this order only.
+	# await_order PHASE ORDER waits for ORDER; on any other the run is cancelled.
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
@@ -23,8 +23,8 @@
 	}
 {%- if payload.is_none() && !server.alone %}
 
-	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
-	# that all deploy.
+	# agree_on_commit reports the commit that this server cloned; the controller orders the commit that
+	# all servers deploy.
 	agree_on_commit() {
 		event "fact commit $commit"
 		[ -n "$barrier" ] || return 0
@@ -42,7 +42,8 @@
 {%- endif %}
 {%- if !server.alone %}
 
-	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
+	# await_verdict: under a controller a promoted host reverts only when ordered to; without one it keeps
+	# the verified release.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
 		name_holder 'waits for the controller (promoted)'
@@ -54,16 +55,17 @@
 	}
 {%- endif %}
 
-	watcher='' # the process that watches the controller
+	watcher='' # the process that watches the connection to the controller
 
-	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	# watch_controller PROCESS terminates this run and PROCESS when the connection is lost; 0 stands for
+	# the whole process group.
 	watch_controller() {
 		[ -n "$nonce" ] || return 0
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one. One that was stopped
-			# goes on to end.
+			# Repeat it: a shell that is just starting a command can miss a signal. CONT is for one that was
+			# stopped.
 			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
@@ -71,7 +73,7 @@
 
 	unwatch_controller() {
 		[ -n "$watcher" ] || return 0
-		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		kill -KILL "$watcher" 2>/dev/null || : # one that was just started can miss TERM
 		wait "$watcher" 2>/dev/null || :
 		watcher=''
 	}

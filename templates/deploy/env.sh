@@ -10,7 +10,7 @@
 		report changed '{% if server.env_file.is_some() %}Copied the env file{% else %}Wrote the launcher{% endif %}'
 	}
 
-	# write_env DIRECTORY: {% if server.env_file.is_some() %}the env file, and {% endif %}the launcher, which starts commands and the app.
+	# write_env DIRECTORY writes {% if server.env_file.is_some() %}the env file and {% endif %}the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
 {%- if server.env_file.is_some() %}
@@ -34,17 +34,17 @@ EOF
 	)
 {%- if server.env_file.is_some() %}
 
-	# link_env makes shared/.env go through current, so that one rename switches code and env. The
-	# app can write in shared: what it put there is replaced.
+	# link_env makes shared/.env a link through current, so that one rename switches code and env.
+	# Whatever the app put in its place is replaced.
 	link_env() {
 		import_legacy_env
 		through=../current/.pystrano/env
-		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # shared is a link: .. would be another directory
 		link=$(readlink "$shared/.env") || :
 		if [ "$link" != "$through" ]; then
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
-			'' | */.env.*) ;; # there is none, or one of an earlier version
+			'' | */.env.*) ;; # missing, or a link of an earlier version
 			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
@@ -55,7 +55,7 @@ EOF
 			mv -f "$state/.env" "$shared/"
 		fi
 		for old in "$shared"/.env.*; do
-			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # of an earlier version
+			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # left by an earlier version
 		done
 	}
 
@@ -63,7 +63,7 @@ EOF
 	import_legacy_env() {
 		for name in $(good_releases); do
 			if ! has_env "$name" && (umask 077 && { read_shared ".env.$name" || read_shared .env; } >"$state/env"); then
-				sync "$state/env" # soon it is the only one
+				sync "$state/env" # the original is removed later
 				mkdir -p "$releases/$name/.pystrano"
 				mv -fT "$state/env" "$releases/$name/.pystrano/env"
 			fi
@@ -75,8 +75,8 @@ EOF
 {%- endif %}
 {%- if uses_launcher %}
 
-	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
-	# lack. The one of this run fits where the env is the same.
+	# need_launcher RELEASE: the unit starts releases by their launcher. Releases of earlier versions have
+	# none; they get that of this run if their env is the same.
 	need_launcher() {
 		if [ -x "$releases/$1/.pystrano/run" ]; then
 			return

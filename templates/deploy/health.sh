@@ -1,7 +1,7 @@
-	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
-	# the client's side is https.
+	# is_healthy: the app answers with one of health_check_statuses. The header tells apps that require
+	# https that the client of the proxy used it.
 	is_healthy() {
-		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$patience" --output /dev/null
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$answer_timeout" --output /dev/null
 {%- if check.socket.is_some() %} --unix-socket "$health_check_socket"{% endif %} \
 			--header 'X-Forwarded-Proto: https'{% if server.health_check_host.is_some() %} --header "Host: $health_check_host"{% endif %} \
 			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :
@@ -9,7 +9,7 @@
 		{{ accepts|safe }}
 	}
 
-	# warn_of_redirect: an app that only sends to https may be broken behind it.
+	# warn_of_redirect: an app that only redirects to https may still be broken behind the redirect.
 	warn_of_redirect() {
 		case $answer in
 		*' https://'*)

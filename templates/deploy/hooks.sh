@@ -1,4 +1,4 @@
-	# run_hook POINT COMMAND: a command of the app's own.
+	# run_hook POINT COMMAND runs a command from the config's hooks.
 	run_hook() {
 		begin "$1"
 		run "$releases/$release/.pystrano/run" bash -c "$2" || return

@@ -7,8 +7,8 @@
 		report changed 'Linked shared media'
 	}
 
-	# share_directory NAME: the release gets a link to the one in shared. What the first release
-	# brings is copied there, once; nothing there is overwritten.
+	# share_directory NAME links NAME of the release to the directory in shared. Files that the first
+	# release has there are copied to shared, once; nothing in shared is overwritten.
 	share_directory() {
 		own={{ app_root|safe }}/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
@@ -27,15 +27,15 @@
 		link_shared "$1"
 	}
 
-	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
-	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
-	# no link in it is followed, and nothing else than a regular file read.
+	# Arguments: shared, a directory below it with a trailing slash, "yes" to copy files that are missing
+	# there, and files of the release. Prints the files that shared lacks or has with other content. The
+	# app can write in shared, so links there are not followed and only regular files are read.
 	share_files='
 		set -f
 		from=$PWD shared=$1 to=$2 copy=$3
 		shift 3
 
-		# enter DIRECTORY: below shared; with copy it is made.
+		# enter DIRECTORY changes to it, below shared; with $copy it creates what is missing.
 		enter() {
 			cd -P -- "$shared" && here=$(pwd -P) || return
 			IFS=/
@@ -45,7 +45,8 @@
 			done
 		}
 
-		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		# share FILE PATH NAME: exit status 3 when shared lacks it or has another, 4 when it could not be
+		# copied.
 		share() (
 			enter "${2%"$3"}" || exit 3
 			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
@@ -69,7 +70,7 @@
 		done'
 {%- if shares_paths %}
 
-	# link_shared PATH: in place of what the repository may hold there.
+	# link_shared PATH replaces what the repository may have there by a link into shared.
 	link_shared() {
 		case $1 in
 		*/*)
@@ -86,7 +87,7 @@
 	}
 {%- else %}
 
-	# link_shared NAME: in place of what the repository may hold under that name.
+	# link_shared NAME replaces what the repository may have there by a link into shared.
 	link_shared() {
 		rm -rf {{ app_root|safe }}/"${1:?}"
 		ln -s "{{ upwards|safe }}shared/$1" {{ app_root|safe }}/"$1"

@@ -1,14 +1,14 @@
 	# ---- lock: one run at a time; what a killed run left behind is removed
 
-	# The kernel frees the lock when this shell dies, however it dies; so no command that
-	# may outlive the shell keeps descriptor 9.
+	# take_lock: the kernel releases the lock when this shell dies, however it dies. So a command that may
+	# outlive the shell must not inherit descriptor 9.
 	take_lock() {
 		begin lock
 		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 		mkdir -p "$state"
-		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # whoever can open it can hold the lock
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 to commands unless told to
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -20,10 +20,10 @@
 		report ok "Locked $root"
 	}
 
-	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	# wait_for_lock waits up to $lock_wait seconds for the run that holds the lock.
 	wait_for_lock() {
 		find_current
-		# The holder writes its name just after it has the lock.
+		# The holder writes its name just after it took the lock.
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			find_holder
 			[ -z "$holder" ] || break
@@ -47,13 +47,13 @@
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
-	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
-	# what clean_up removes makes room.
+	# name_holder [WHAT] writes to the lock file what this run is doing. A full disk is no error: clean_up
+	# has yet to make room.
 	name_holder() {
 		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
-	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	# find_holder sets $holder to what the lock file says, if the process named there has the file open.
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
@@ -62,14 +62,14 @@
 		esac
 	}
 
-	# find_current sets $current to the name of the release that runs, or to nothing.
+	# find_current sets $current to the name of the current release, empty if there is none.
 	find_current() {
 		current=$(readlink -e "$root/current") || :
 		current=${current##*/}
 	}
 
-	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
-	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	# clean_up removes what killed runs left. A release has a file "unfinished" until it was promoted and
+	# verified. Leftovers that cannot be removed, such as files of another user, do no harm.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 {%- if payload.is_some() %}
@@ -85,8 +85,8 @@
 		done
 	}
 
-	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
-	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	# stop_orphans DIRECTORY: commands of a killed run may live on; they have the directory of their
+	# release open as descriptor 8. Build commands are killed, a migration is waited for.
 	stop_orphans() {
 		warned=''
 		while
@@ -105,7 +105,7 @@
 		done
 	}
 
-	# discard RELEASE: renamed first, so that half a release is never listed.
+	# discard RELEASE renames it before removing it, so that a partly removed release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -114,20 +114,20 @@
 			mv -T "$releases/$1" "$releases/$trash" || return
 		fi
 {%- if server.env_file.is_some() %}
-		rm -rf "$shared/.env.$1" # of an earlier version
+		rm -rf "$shared/.env.$1" # written by earlier versions
 {%- endif %}
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: also what is in read-only directories.
+	# remove PATH...: like rm -rf, read-only directories included.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :
 		rm -rf "$@"
 	}
 
-	# good_releases prints those that may be promoted again, in the order of their promotions. Those
-	# of earlier versions have no number; they come first, by name.
+	# good_releases prints the releases that may be promoted again, in the order of their promotions.
+	# Releases of earlier versions have no number; they come first, sorted by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}

@@ -1,5 +1,5 @@
-	# A migration that has begun is never cut short; this run stops after it. In a session of its own it
-	# gets no Ctrl-C from a terminal.
+	# A migration that has begun is never interrupted; a run that is told to stop does so after it. In its
+	# own session a Ctrl-C at the terminal does not reach it.
 	migrate() {
 		begin migrate
 		name_holder 'migrates'
@@ -20,8 +20,8 @@
 		report changed 'Applied database migrations'
 	}
 
-	# report_migrations: what a run that ends without its release has applied, and how to undo it:
-	# nothing takes the schema back.
+	# report_migrations: when the run fails after migrations, tells which were applied and how to undo
+	# them; the schema is not reverted.
 	report_migrations() {
 		applied=$(sed -n 's/^ *Applying \([A-Za-z0-9_]*\.[A-Za-z0-9_]*\)\.\.\. OK$/\1/p; s/.*Running upgrade .* -> \([A-Za-z0-9_]*\).*/\1/p' \
 			"$releases/$release/.pystrano/migrated" 2>/dev/null | tr '\n' ' ')

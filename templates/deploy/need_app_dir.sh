@@ -1,4 +1,4 @@
-	# need_app_dir: the repository has it, and it leads nowhere else.
+	# need_app_dir: the repository has app_dir, and it is inside the release.
 	need_app_dir() {
 		found=$(cd -P -- "$new/$app_dir" 2>/dev/null && pwd) || found=''
 		[ "$found" = "$(cd -P -- "$new" && pwd)/$app_dir" ] ||

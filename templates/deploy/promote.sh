@@ -1,14 +1,14 @@
 	# ---- promote
 
-	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. On any failure it reverts to $current.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
-		# From here on this run ends what it began, alone if it must.
+		# From here on signals are ignored: the run finishes by itself, with or without its controller.
 		trap '' HUP INT PIPE TERM
 		number_release
-		# The release must be on the disk before the link to it is: power may fail.
+		# The release must be on disk before the link to it is: the power may fail.
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
@@ -23,8 +23,8 @@
 		fi
 	}
 
-	# number_release gives $release the next number: releases are listed, gone back to and pruned in
-	# the order of their promotions.
+	# number_release gives $release the next number. Releases are listed, rolled back to and pruned in the
+	# order of their promotions.
 	number_release() {
 		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
 		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
@@ -32,9 +32,9 @@
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
-	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
-	# puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that will be renamed to current, the one for a revert too: if the disk
+	# fills up later, it could not be made then. They lie beside current, where they resolve: the mv of
+	# uutils does not replace a link to a directory by a dangling link.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"

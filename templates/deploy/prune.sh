@@ -1,4 +1,4 @@
-	# prune: neither the release that runs nor the one before it is ever pruned.
+	# prune removes old releases, but never the current one or the one before it.
 	prune() {
 		begin prune
 		pruned=0
@@ -20,14 +20,14 @@
 	}
 {%- if release_venv %}
 
-	# prune_venvs removes those that no release uses any more.
+	# prune_venvs removes the virtualenvs that no release uses any more.
 	prune_venvs() {
 		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
 			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
 			done
-			# Renamed first: half a virtualenv is never taken for a whole one.
+			# Rename it first: a virtualenv that is only partly removed must not look complete.
 			mv "$old" "$root/venvs/.trash-${old##*/}" || return
 		done
 		remove "$root"/venvs/.trash-*

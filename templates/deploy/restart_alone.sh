@@ -1,5 +1,5 @@
 
-	# restart_alone: what runs is started again, and verified. There is nothing to go back to.
+	# restart_alone restarts and verifies the current release. There is nothing to revert to.
 	restart_alone() {
 		take_lock
 		begin release
@@ -11,7 +11,7 @@
 		event "fact release $release"
 		event "fact commit $commit"
 		unwatch_controller
-		# What was begun comes to its end, and into the log.
+		# Once begun, the restart is finished and logged.
 		trap '' HUP INT PIPE TERM
 		if restart && verify; then
 			log restarted

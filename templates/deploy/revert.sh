@@ -1,4 +1,4 @@
-	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it. The run fails.
 	revert() {
 {%- if !release_venv %}
 		report_packages
@@ -14,7 +14,7 @@
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
 {%- if !services.is_empty() %}
-			restart_services || : # it ran $release, and there is nothing else to run
+			restart_services || : # the units ran $release, and there is no release to run instead
 {%- endif %}
 {%- if verifies %}
 		elif ! { switch_to back "$current"{% if !services.is_empty() %} && restart{% endif %} && verify; }; then

@@ -11,8 +11,8 @@
 	}
 {%- if !server.shared_files.is_empty() %}
 
-	# share_file PATH: the release gets a link to the one in shared. If there is none, that of the
-	# release becomes it.
+	# share_file PATH links PATH of the release to the file in shared. If there is none yet, the file of
+	# the release is moved there.
 	share_file() {
 		own={{ app_root|safe }}/$1
 		[ ! -d "$own" ] || [ -L "$own" ] || die 3 "$1 of the repository is a directory; correct shared_files"

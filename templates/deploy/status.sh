@@ -1,6 +1,6 @@
 	status() {
 		stage=looking
-		# The lock first: what is seen after a free one is final.
+		# Look at the lock first: if it is free, what is read after it is final.
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
@@ -34,11 +34,11 @@
 
 {% include "parts/system.sh" %}
 
-	# fact NAME VALUE: a line of the result.
+	# fact NAME VALUE prints a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
 {%- if !services.is_empty() || !triggers.is_empty() %}
 
-	# fact_unit UNIT: its state; since when, where it is not active.
+	# fact_unit UNIT prints its state, and since when if it is not active.
 	fact_unit() {
 		active=$(systemctl is-active "$1") || active="$active since $(systemctl show --value --property=StateChangeTimestamp --timestamp=utc "$1")"
 		fact unit "$1 $active"

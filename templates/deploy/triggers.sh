@@ -1,4 +1,4 @@
-	# trigger_holds UNIT: what starts the app when it is asked for is active.
+	# trigger_holds UNIT: the socket, timer or path is active.
 	trigger_holds() {
 		if ! systemctl is-active --quiet -- "$1"; then
 			reason="$1 is not active; run setup.sh, and see: systemctl status $1"

@@ -1,12 +1,13 @@
-	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	# failed_with_log STATUS: a controller takes the output before a failure as its cause, so it gets the
+	# log first.
 	failed_with_log() {
 		[ -z "$nonce" ] || show_log
 		failed "$1"
 		[ -n "$nonce" ] || show_log
 	}
 
-	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
-	# for that: the reason is most often among them.
+	# show_log prints what $unit logged last since this run restarted it, if the run fails because of the
+	# unit.
 	show_log() {
 		case "$step $reason" in
 		*'another host failed') return 0 ;;
@@ -17,7 +18,7 @@
 			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
 			return 0
 		fi
-		# The last lines may still be on their way.
+		# The journal may not have the last lines yet.
 		log='' before=-
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			[ -z "$log" ] || [ "$log" != "$before" ] || break
@@ -28,7 +29,8 @@
 		[ -z "$log" ] || run printf '%s\n' "$log"
 	}
 
-	# log_lines: those since the restart, without their times{% if server.env_file.is_some() %} and what the env keeps secret{% endif %}.
+	# log_lines prints the lines since the restart, without their times{% if server.env_file.is_some() %}
+	# and with the secrets of the env redacted{% endif %}.
 	log_lines() {
 {%- if server.env_file.is_some() %}
 		launcher=$root/current/.pystrano/run

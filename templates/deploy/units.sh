@@ -1,9 +1,11 @@
-	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	# of_services COMMAND runs it with the names of the services that run the app, in the order of their
+	# restart.
 	of_services() {
 		"$@"{% for unit in services %} {{ unit.name }}{% endfor %}
 	}
 
-	# service_properties NAME...: prints a line with them for each of these units. One that reloads is active.
+	# service_properties NAME... prints a line with these properties for each service. One that reloads
+	# counts as active.
 	service_properties() {
 		{
 			IFS=,
@@ -20,7 +22,7 @@
 			}'
 	}
 
-	# check_services: this user may restart them, and systemd has them.
+	# check_services: this user may restart the services, and systemd has loaded them.
 	check_services() {
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
@@ -40,14 +42,14 @@ EOF
 
 	restart() {
 		begin restart
-		unit={{ services[0].name }} # the one that a failure is about
+		unit={{ services[0].name }} # the unit to blame for a failure
 		restart_services || return
 		started=$(service_states)
 		report changed "Restarted $services"
 	}
 
-	# restart_services waits where systemd refuses a unit that was started too often lately, by a
-	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	# restart_services waits if systemd refuses to start a unit that was started too often, by a crashing
+	# release or by many deploys; it accepts it again after StartLimitIntervalSec.
 	restart_services() {
 		wait_for_start_limit
 		before=$(service_properties InvocationID)
@@ -69,8 +71,7 @@ EOF
 		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
-	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
-	# refuses to start it.
+	# wait_for_start_limit: a restart over the limit would stop the unit and then not start it.
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
@@ -80,8 +81,8 @@ EOF
 		done
 	}
 
-	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
-	# of earlier runs, and its own after crashes.
+	# start_limit_is_reached counts the starts within StartLimitIntervalSec, by earlier runs and by
+	# systemd itself after crashes.
 	start_limit_is_reached() {
 		read -r uptime _ </proc/uptime
 		{
@@ -101,15 +102,15 @@ EOF
 			END { exit !reached }'
 	}
 
-	# note_start keeps when the last ones were, by a clock that nobody sets.
+	# note_start keeps the times of the last starts, by the uptime: the wall clock may be set.
 	note_start() {
 		read -r uptime _ </proc/uptime
 		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
 		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
-	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
-	# not always, say so in their result.
+	# were_refused: systemd did not even try to start the failed units; their invocation is the one before
+	# the restart. Not every such unit has start-limit-hit as its result.
 	were_refused() {
 		refused=1 longest=30
 		while read -r active result invocation; do
@@ -124,12 +125,12 @@ EOF
 		return "$refused"
 	}
 
-	# service_states: a new invocation means that systemd had to start a unit again.
+	# service_states: a new InvocationID means that systemd started the unit again.
 	service_states() {
 		service_properties Id ActiveState InvocationID
 	}
 
-	# services_hold: all are active, and still as they were after the restart.
+	# services_hold: all services are active, and none was started again since the restart.
 	services_hold() {
 		states=$(service_states)
 		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
@@ -142,11 +143,11 @@ EOF
 		return 1
 	}
 
-	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
-	# lead through current it would go on with old code.
-	run_release() {
+	# services_run_release: no process of a unit runs in another release. With a WorkingDirectory that
+	# does not lead through current it would keep running the old code.
+	services_run_release() {
 		while read -r unit process; do
-			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			where=$(readlink "/proc/$process/cwd") || continue # a process of another user
 			case $where/ in
 			*"/$(readlink "$root/current")/"*) ;;
 			"$(cd -P "$releases" && pwd)"/*)

@@ -1,4 +1,4 @@
-	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
+	# check_venv_dir: link_venv can rename the virtualenv that it takes over.
 	check_venv_dir() {
 		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
 			return
@@ -8,9 +8,9 @@
 		fi
 	}
 
-	# link_venv makes $venv_dir the link through current that one rename switches. A virtualenv that was
-	# shared until now becomes that of the releases that used it: the two names are exchanged in one
-	# step, so that the running app never misses it.
+	# link_venv makes $venv_dir a link through current, so that one rename switches it, too. A virtualenv
+	# that releases shared until now is kept for the releases that used it: the two names are exchanged in
+	# one step, so that the running app never misses it.
 	link_venv() {
 		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
 			return
@@ -22,7 +22,7 @@
 			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
-		# An earlier venv_dir may have been taken over already.
+		# Another venv_dir may have been taken over before.
 		number=1
 		kept=$root/venvs/shared
 		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
@@ -37,7 +37,7 @@
 		exchange "$kept" "$venv_dir"
 	}
 
-	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	# releases_without_venv prints the releases that use $venv_dir while that is a directory.
 	releases_without_venv() {
 		for older in $(good_releases); do
 			own=$(readlink "$releases/$older/.pystrano/venv") || :
@@ -48,7 +48,7 @@
 		done
 	}
 
-	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
+	# Debian 12 has no command that exchanges two names; the kernel does it (renameat2).
 	exchange() {
 		run python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys

@@ -3,18 +3,18 @@
 {%- if server.health_check_url.is_some() %}
 		read_clock
 		deadline=$((now + health_check_timeout)) broken_since=''
-		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
+		answer_timeout=1 # seconds: a socket accepts requests even when the app is dead
 		until is_healthy; do
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with {{ statuses|safe }} within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi
-			# Under load this request waits behind those that came before it.
-			patience=$((patience * 2))
-			[ "$patience" -le "$((deadline - now))" ] || patience=$((deadline - now))
-			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
-			# before it, which may still wait for it.
+			# Under load this request waits behind earlier ones.
+			answer_timeout=$((answer_timeout * 2))
+			[ "$answer_timeout" -le "$((deadline - now))" ] || answer_timeout=$((deadline - now))
+			# No need to wait for an app that says it is broken. 502 to 504 come from a proxy in front of it,
+			# which may still be waiting for the app.
 			case $code in
 			50[2-4]) broken_since='' ;;
 			5*) broken_since=${broken_since:-$now} ;;
@@ -35,16 +35,16 @@
 {%- endif %}
 {%- endif %}
 {%- if services.len() > 1 || !services.is_empty() && server.health_check_url.is_none() %}
-		# {% if server.health_check_url.is_some() %}The answer says nothing of the other units. {% endif %}What cannot start often ends only after a while.
-		looks=15
-		while [ "$looks" -gt 0 ]; do
+		# {% if server.health_check_url.is_some() %}The answer does not cover the other units. {% endif %}A unit that cannot start often exits only after a while.
+		checks_left=15
+		while [ "$checks_left" -gt 0 ]; do
 			sleep 0.2
 			services_hold || return
-			looks=$((looks - 1))
+			checks_left=$((checks_left - 1))
 		done
 {%- endif %}
 {%- if !services.is_empty() %}
-		run_release || return
+		services_run_release || return
 {%- endif %}
 {%- for unit in triggers %}
 		trigger_holds {{ unit.name }} || return

@@ -1,13 +1,13 @@
 	# ---- acting as the app user
 
-	# as_user COMMAND
+	# as_user COMMAND runs it as the app user.
 	as_user() {
 		act_as "$user" "$home" "$@"
 	}
 
-	# act_as USER HOME COMMAND: in a session without a terminal, for fifteen minutes at most. What it
-	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
-	# the controller's connection or the lock, and what root reads of it is bounded.
+	# act_as USER HOME COMMAND runs it in a session without a terminal, for at most fifteen minutes. Its
+	# output goes to $output, a file of root: programs of another user get neither root's terminal, nor
+	# the connection to the controller, nor the lock, and root reads a bounded part of what they print.
 	act_as() {
 		[ -n "$variables" ] || variables=$(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p')
 		exec 4<&0
@@ -25,12 +25,13 @@
 			;;
 		*) user_failed=yes ;;
 		esac
-		(exit "$code") # after a return, yash ends without a trap
+		(exit "$code") # yash would skip the trap after a return
 	}
 
-	variables='' # of root's environment
+	variables='' # names in root's environment
 
-	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
+	# become USER HOME COMMAND: from root's environment it keeps only the locale, PATH and the settings
+	# for package indexes and proxies.
 	become() {
 		for name in $variables; do
 			case $name in
@@ -43,7 +44,8 @@
 		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
 	}
 
-	# change COMMAND: as the app user; COMMAND ends with 10 when it changed something, 0 when not.
+	# change COMMAND runs it as the app user. COMMAND exits with 10 if it changed something, with 0 if
+	# not.
 	change() {
 		code=0
 		as_user "$@" || code=$?
@@ -54,19 +56,19 @@
 		esac
 	}
 
-	# user_output prints the last lines of what the app user's command printed, as plain text.
+	# user_output prints the last lines of the app user's command as plain text.
 	user_output() {
 		tail -c 4096 "$output" | tail -n 20 | LC_ALL=C tr -c '\011\012\040-\176' '?'
 	}
 
-	# edit_ssh ACTION NAME NEW <LINES: as the app user, in a file of its .ssh. ACTION is add, remove or
-	# find; NEW is the awk program that tells which lines to add.
+	# edit_ssh ACTION NAME NEW <LINES edits a file of the app user's .ssh as that user. ACTION is add,
+	# remove or find; NEW is the awk program that selects the lines to add.
 	edit_ssh() {
 		as_user sh -c "$edit_lines" sh "$1" "$home/.ssh" "$2" "$3"
 	}
 
-	# Ends with 10 when it changed or found something. The file is replaced as a whole, and only
-	# a regular one of at most 1 MiB is read.
+	# Exits with 10 if it changed or found something. The file is replaced atomically; only a regular file
+	# of at most 1 MiB is read.
 	edit_lines='
 		set -eu
 		umask 077
@@ -91,7 +93,7 @@
 		fi
 		real=$(readlink -f "$file")
 		new=$real.new
-		rm -f "$new" # of a setup that was killed
+		rm -f "$new" # left by a killed setup
 		if [ "$action" = find ]; then
 			grep -aqxF -f - "$real" || exit 0
 			exit 10
@@ -105,7 +107,7 @@
 		if [ -n "$fresh" ]; then
 			{
 				cat "$real"
-				# A last line that was never ended must not run into the first new one.
+				# The last line may lack its newline.
 				[ -z "$(tail -c 1 "$real")" ] || echo
 				printf "%s\n" "$fresh"
 			} >"$new"
@@ -121,8 +123,8 @@
 		exit "$changed"
 	'
 
-	# Prints the lines of the second file with keys that the first does not have. What the first
-	# says about a key, such as from="..." before it, holds.
+	# Prints the lines of the second file whose keys the first file does not have. The options that the
+	# first file has before a key, such as from="...", stay in force.
 	new_keys='
 		/^[ \t]*(#|$)/ { next }
 		{
@@ -137,7 +139,7 @@
 		!(key in seen) { seen[key]; print }
 	'
 
-	# ensure_owned_dirs DIR...: makes those that are missing, for the user. The first holds the others.
+	# ensure_owned_dirs DIR... creates the missing ones for the user. The first DIR contains the others.
 	ensure_owned_dirs() {
 		if ! change sh -c "$make_missing" sh "$@"; then
 			reason=$(create_as_root "$1")
@@ -150,7 +152,7 @@
 		status=0
 		for directory; do
 			[ -d "$directory" ] && [ -w "$directory" ] && continue
-			# An empty one that root left here can be made anew.
+			# Replace an empty directory that root left here.
 			rmdir "$directory" 2>/dev/null
 			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
 			status=10
@@ -158,8 +160,8 @@
 		exit "$status"
 	'
 
-	# create_as_root DIR: root makes DIR where the user may not, and gives it to the user. It prints
-	# why it could not.
+	# create_as_root DIR creates it as root where the user may not, and gives it to the user. Prints the
+	# reason if it fails.
 	create_as_root() (
 		walk_as_root "$1"
 		if ! is_roots_alone || [ -n "$(find . -prune ! -empty)" ]; then
@@ -172,9 +174,9 @@
 		chown "$user:" .
 	)
 
-	# walk_as_root DIR: goes there from / and makes what is missing: what it stands in cannot be
-	# exchanged under its feet, and it follows links only in directories that nobody but root can
-	# change. It prints why it could not.
+	# walk_as_root DIR changes to it from /, one component at a time, and creates what is missing. The
+	# directory it is in cannot be replaced meanwhile, and links are followed only in directories that
+	# nobody but root can change. Prints the reason if it fails.
 	walk_as_root() {
 		cd /
 		here=
@@ -199,7 +201,7 @@
 		unset IFS
 	}
 
-	# is_roots_alone: only root can change the directory this shell is in.
+	# is_roots_alone: only root can change the working directory.
 	is_roots_alone() {
 		[ -n "$(find . -prune -user 0 ! -perm -020 ! -perm -002)" ]
 	}

@@ -1,4 +1,5 @@
-	# find_payload: the one that this script was made with, beside it or where payload=PATH says.
+	# find_payload sets the path of the payload that belongs to this script: beside it, or from
+	# payload=PATH.
 	find_payload() {
 		begin payload
 		if [ -z "$payload" ]; then
@@ -13,7 +14,7 @@
 		report ok "Checked $payload"
 	}
 
-	# is_whole FILE SHA256 SIZE
+	# is_whole FILE SHA256 SIZE: FILE has this size and checksum.
 	is_whole() {
 		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
 	}

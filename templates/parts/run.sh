@@ -1,27 +1,27 @@
 	# ---- running commands
 
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
+	# isolated COMMAND runs it without descriptors 9, the lock, and 3, the input from the controller: a
+	# command may outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
-	mark='' # what no command prints
+	mark='' # random, so that no command prints it
 
-	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
-	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
-	# none that stays in the background is waited for.
+	# run COMMAND runs it isolated, with its output passed through relay, followed by $mark and the exit
+	# status. So no command has the terminal or the connection to the controller, none fails because
+	# nobody reads its output, and background processes are not waited for.
 	run() {
 		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
-			trap : HUP INT TERM # the command may die of them; this reports it
+			trap : HUP INT TERM # the command may die from them; its status is still reported
 			code=0
 			"$@" || code=$?
 			printf '\n%s %s\n' "$mark" "$code"
 		} 2>&1 | relay
 	}
 
-	# relay shows lines, to a terminal without what it would act on: what a carriage return
-	# overwrites, escape sequences, control characters.
+	# relay prints lines, for a terminal without escape sequences, control characters and what a carriage
+	# return overwrites.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
@@ -40,7 +40,7 @@
 	}
 {%- if migrates %}
 
-	copy='' # the file that gets what relay shows, too
+	copy='' # a file that gets a copy of what relay prints
 {%- endif %}
 
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g

@@ -1,4 +1,4 @@
-	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	# start_run ACTION RELEASE: from here on every exit goes through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
 		event "start $1 $2"
@@ -19,12 +19,12 @@
 		end_run "$status"
 	}
 
-	# failed STATUS: which step failed, and why where that is known.
+	# failed STATUS reports the step that failed, and the reason if it is known.
 	failed() {
 		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
 	}
 
-	# conclude STATUS OUTCOME TEXT: the last line.
+	# conclude STATUS OUTCOME TEXT prints the last line and exits.
 	conclude() {
 		trap - EXIT
 		emit "end $1 $2" "$3"

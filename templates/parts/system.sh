@@ -1,4 +1,4 @@
-	# report_system VENV: what runs here, for the report of a fault.
+	# report_system VENV prints the system, for a bug report.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do

@@ -1,5 +1,5 @@
-	# find_debs: what is missing here comes from the payload. A controller sends none of it: then apt
-	# has its sources.
+	# find_debs finds the packages of the payload that are missing here. A controller sends no packages:
+	# apt has sources there.
 	find_debs() {
 		if [ -z "$nonce" ] && [ -n "$(missing_here)" ]; then
 			find_payload
@@ -10,7 +10,7 @@
 
 {% include "parts/payload.sh" %}
 
-	# offer_debs: what is in the payload is all that apt knows.
+	# offer_debs makes the packages of the payload the only source of apt.
 	offer_debs() {
 		debs=$state/debs
 		rm -rf "$debs"

@@ -1,6 +1,6 @@
 	put_deploy_key() {
 		begin deploy-key
-		umask 077 # some shells keep the text below in a file while they pass it on
+		umask 077 # some shells write here-documents to a temporary file
 		put "$home/.ssh/"{{ deploy_key_name }} "$home/.ssh/"{{ deploy_key_name }}.new <<\EOF
 {{ deploy_key|safe }}
 EOF

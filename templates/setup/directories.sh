@@ -6,7 +6,7 @@
 		finish_step "$text"
 	}
 
-	# check_web_server: one that serves static files and media itself must be able to read them.
+	# check_web_server: a web server that serves static files and media itself must be able to read them.
 	check_web_server() {
 		server=$(getent passwd www-data nginx caddy | sed -n '$s/:.*//p')
 		[ -n "$server" ] || return 0
@@ -19,7 +19,7 @@
 		fi
 	}
 
-	# Prints the first directory on the way that this user cannot pass.
+	# Prints the first directory of the path that this user cannot enter.
 	find_closed='
 		set -f
 		way=""

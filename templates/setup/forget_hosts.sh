@@ -1,4 +1,4 @@
-	# The config names no hosts; an earlier one may have.
+	# know_hosts: this config names no hosts, but an earlier one may have.
 	know_hosts() {
 		old=$(cat "$kept/known_hosts" 2>/dev/null) || return 0
 		begin known-hosts

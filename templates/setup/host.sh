@@ -1,4 +1,4 @@
-	# check_host: what cannot work on this host stops the run before anything is changed.
+	# check_host stops the run, before anything is changed, if something cannot work on this host.
 	check_host() {
 		begin host
 		command -v apt-get >/dev/null || refuse_host 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
@@ -11,7 +11,7 @@
 		check_mount "$venv" venv_dir
 	}
 
-	# check_mount PATH FIELD: programs can be started there.
+	# check_mount PATH FIELD: programs can be executed there.
 	check_mount() {
 		place=$1
 		while [ ! -e "$place" ]; do
@@ -23,7 +23,7 @@
 		esac
 	}
 
-	# refuse_host REASON: with what runs here, to be pasted into a report.
+	# refuse_host REASON prints the system as well, to be pasted into a bug report.
 	refuse_host() {
 		report_system "$venv"
 		die 2 "$1"
@@ -31,5 +31,5 @@
 
 {% include "parts/system.sh" %}
 
-	# fact NAME VALUE
+	# fact NAME VALUE prints a line of it.
 	fact() { run printf '%s\n' "$2"; }

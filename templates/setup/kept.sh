@@ -1,6 +1,6 @@
-	# ---- what an earlier setup brought into the user's .ssh
+	# ---- what earlier setups added to the user's .ssh
 
-	# keep NAME LINES...: in $kept, which only root can read, whole or not at all.
+	# keep NAME LINES... replaces that file in $kept atomically; only root can read it.
 	keep() {
 		name=$1
 		shift
@@ -13,7 +13,7 @@
 		fi
 	}
 
-	# change_ssh ACTION NAME NEW LINES: edit_ssh, which counts as a change if it was one.
+	# change_ssh ACTION NAME NEW LINES runs edit_ssh, and counts a change.
 	change_ssh() {
 		code=0
 		edit_ssh "$1" "$2" "$3" <<EOF || code=$?
@@ -26,8 +26,8 @@ EOF
 		esac
 	}
 
-	# look_after NAME LINES WHAT: lines that an earlier setup brought and that are no longer wanted are
-	# named, and with --prune removed. $old becomes those that stay.
+	# look_after NAME LINES WHAT reports lines that an earlier setup added and that are no longer wanted,
+	# and with --prune removes them. Sets $old to the lines that stay.
 	look_after() {
 		[ -n "$2" ] || return 0
 		code=0
@@ -48,7 +48,7 @@ EOF
 		esac
 	}
 
-	# The host or the comment of each line, and the end of its key.
+	# Prints host or comment and the last characters of the key of each line.
 	name_of_key='
 		{
 			for (i = 1; i <= NF && $i !~ /^AAAA/; i++);

@@ -1,6 +1,6 @@
 	copy_keys() {
 		begin keys
-		# Through sudo, it is the caller's keys that open this host.
+		# With sudo, the caller's keys are the ones that give access to this host.
 		giver=${SUDO_USER:-root}
 		source=$(home_of "$giver")/.ssh/authorized_keys
 		lines=''

@@ -38,7 +38,7 @@
 		!($0 in seen) { seen[$0]; print }
 	'
 
-	# find_known HOST sets $known to the lines that known_hosts has for it.
+	# find_known HOST sets $known to the lines of known_hosts that match it.
 	find_known() {
 		as_user sh -c '
 			if [ -f "$2" ] && [ "$(wc -c <"$2")" -le 1048576 ]; then
@@ -48,7 +48,7 @@
 		known=$(head -c 65536 "$output" | grep -v -e '^#' -e '^@') || known=''
 	}
 
-	# compare_keys HOST LINES: warns when known_hosts has another key of the same kind for it.
+	# compare_keys HOST LINES warns when known_hosts has a different key of the same type for it.
 	compare_keys() {
 		kinds=$(printf '%s\n' "$2" '#known' "$known" | awk '
 			/^#known/ { known = 1; next }
@@ -61,7 +61,7 @@
 	}
 {%- if scans %}
 
-	# scan HOST PORT: asks for the host's keys, unless some are known.
+	# scan HOST PORT fetches the keys of the host, unless some are known.
 	scan() {
 		case $2 in
 		22) host=$1 ;;
@@ -84,13 +84,13 @@
 {%- endif %}
 {%- if !pinned.is_empty() %}
 
-	# pin LINE: as it is.
+	# pin LINE adds it as it is.
 	pin() {
 		hosts="$hosts$1
 "
 		host=${1%%[ ,]*}
 		case $host in
-		@* | \|* | *[*?]*) ;; # a pattern, or hidden
+		@* | \|* | *[*?]*) ;; # a pattern, or hashed
 		*)
 			find_known "$host"
 			compare_keys "$host" "$(printf '%s\n' "$pinned" | HOST=$host awk 'index("," $1 ",", "," ENVIRON["HOST"] ",")')"

@@ -1,5 +1,5 @@
-	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
-	# files with content with --prune.
+	# clear_leftovers removes what the record has and the config does not: units and sudo rules always,
+	# files with content only with --prune.
 	clear_leftovers() {
 		begin leftovers
 		left='' removed=''
@@ -27,8 +27,8 @@ $left"
 	}
 {%- if !services.is_empty() %}
 
-	# replace_services stops those of them that run, and starts what runs the app in their place. After
-	# a kill in between the next setup goes on.
+	# replace_services stops leftover services that are running, and starts those that run the app now. If
+	# it is killed in between, the next setup continues.
 	replace_services() {
 		running=''
 		for unit in $(printf '%s\n' "$old" | sed -n 's/^unit //p'); do
@@ -49,7 +49,8 @@ $left"
 		rm -f "$kept/stopped"
 	}
 
-	# exchange_services UNIT...: a signal waits until the app is back, in the old units if need be.
+	# exchange_services UNIT...: signals wait until the app is running again, with the old units if the
+	# new ones fail.
 	exchange_services() (
 		trap '' HUP INT PIPE TERM
 		run systemctl stop -- "$@" || :
@@ -60,7 +61,7 @@ $left"
 		fi
 	)
 
-	# start_services: a unit that ends at its start has done so within three seconds.
+	# start_services: a unit that fails at its start does so within three seconds.
 	start_services() {
 		run systemctl start --{% for service in services %} {{ service.name }}{% endfor %} || return
 		sleep 3
@@ -72,7 +73,7 @@ $left"
 	}
 {%- endif %}
 
-	# remove_unit UNIT: stopped, disabled, gone. One that runs on is kept in the record.
+	# remove_unit UNIT stops, disables and removes it. If it cannot be stopped, it stays in the record.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
@@ -91,7 +92,7 @@ $left"
 		fi
 	}
 
-	# remove_rule FILE
+	# remove_rule FILE removes a sudo rule of pystrano.
 	remove_rule() {
 		case $1 in
 		/etc/sudoers.d/pystrano-*)
@@ -104,7 +105,7 @@ $left"
 		esac
 	}
 
-	# remove_file CLAIM FILE NEW: one in a directory of the user's, and what was to replace it.
+	# remove_file CLAIM FILE NEW removes a file in a directory of the user, and the temporary file NEW.
 	remove_file() {
 		[ -e "$2" ] || [ -e "$3" ] || return 0
 		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then

@@ -1,4 +1,4 @@
-	# What this app and environment has on the host, as its record lists it.
+	# print_claims prints what this app and environment has on the host, in the format of its record.
 	print_claims() {
 		printf '%s\n' \
 			"user $user" \
@@ -20,8 +20,8 @@
 {%- endfor %}
 	}
 
-	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
-	# made before the record says whose it is.
+	# own_things: nothing is changed before it is certain that it belongs to no other app, and nothing is
+	# created before the record says whose it is.
 	own_things() {
 		begin ownership
 		mine=$(cat "$record" 2>/dev/null) || :
@@ -55,7 +55,7 @@
 		finish_step "Recorded what $app has on this host"
 	}
 
-	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
+	# recorded KIND VALUE: an earlier setup of this app created or adopted it.
 	recorded() { has_line "$mine" "$1 $2"; }
 
 	# has_line TEXT LINE
@@ -69,7 +69,7 @@
 	line_break='
 '
 
-	# write_record LINES: whole or not at all, each line once.
+	# write_record LINES replaces the record atomically, without duplicate lines.
 	write_record() {
 		new=$state/new
 		{
@@ -86,7 +86,7 @@
 		new=''
 	}
 
-	# check_identity: another project with this app's name is not this app.
+	# check_identity: a different project may have the same app name.
 	check_identity() {
 		before=$(sed -n 's/^root //p' "$record" 2>/dev/null) || :
 		if [ -n "$before" ] && [ "$before" != "$root" ] && [ -e "$before/releases" ]; then
@@ -94,7 +94,7 @@
 		fi
 	}
 
-	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
+	# is_in PATH DIRECTORY...: PATH is in one of them, as written or with links resolved.
 	is_in() (
 		! is_below "$@" || exit 0
 		IFS=$line_break
@@ -102,7 +102,7 @@
 		is_below $(realpath -m -- "$@")
 	)
 
-	# is_below PATH DIRECTORY...: in one of them, by name.
+	# is_below PATH DIRECTORY...: PATH is in one of them, as written.
 	is_below() {
 		path=$1/
 		shift
@@ -114,7 +114,7 @@
 		return 1
 	}
 
-	# is_cleared_by PATH KIND OTHER: it is in what a deploy of OTHER, a root or venv, clears up or replaces.
+	# is_cleared_by PATH KIND OTHER: deploys of OTHER, a root or venv, clean up or replace PATH.
 	is_cleared_by() {
 		case $2 in
 		root) is_in "$1" "$3/releases" "$3/venvs" "$3/shared" "$3/.pystrano" ;;
@@ -122,7 +122,8 @@
 		esac
 	}
 
-	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
+	# check_path KIND PATH FIELD: no other app has PATH or cleans it up, and it contains nothing of
+	# another app that this app would clean up.
 	check_path() {
 		while read -r kind other; do
 			case $kind in
@@ -144,7 +145,7 @@ $others
 EOF
 	}
 
-	# check_project_root: it is not of another deploy tool.
+	# check_project_root: the directory does not belong to another deploy tool.
 	check_project_root() {
 		if ! recorded root "$root"; then
 			for name in .dep repo/HEAD scm/HEAD; do
@@ -154,7 +155,7 @@ EOF
 		fi
 	}
 
-	# check_virtualenv: what is there is a virtualenv, or a link of ours.
+	# check_virtualenv: the path is free, a virtualenv, or a link that pystrano made.
 	check_virtualenv() {
 		link=$(readlink "$venv") || link=''
 		case $link in
@@ -167,13 +168,13 @@ EOF
 	}
 {%- if !units.is_empty() %}
 
-	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if one does.
+	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if any.
 	find_owner() {
 		owner=''
 		! has_line "$others" "$1 $2" || owner=$(owner_of "$1" "$2")
 	}
 
-	# check_unit UNIT: its name is free, or the unit is this app's.
+	# check_unit UNIT: the name is free, or the unit belongs to this app.
 	check_unit() {
 		file=/etc/systemd/system/$1
 		find_owner unit "$1"
@@ -182,7 +183,7 @@ EOF
 		recorded unit "$1" || check_new_unit "$1"
 	}
 
-	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	# check_new_unit UNIT: the host has no unit of that name, or one from an earlier setup.
 	check_new_unit() {
 		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
 		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
@@ -193,14 +194,14 @@ EOF
 		'' | "$file") ;;
 		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
 		esac
-		# One of an earlier setup, or of the Python tool, names the project.
+		# Units of an earlier setup, or of the Python tool, contain the path of the project.
 		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
 			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
 		fi
 	}
 {%- if !aliases.is_empty() %}
 
-	# check_alias UNIT NAME: a name that its [Install] gives it, too, is free, or names it already.
+	# check_alias UNIT NAME: an alias from its [Install] is free, or is a link to it already.
 	check_alias() {
 		find_owner unit "$2"
 		[ -z "$owner" ] || die 2 "the Alias $2 of $1 belongs to $owner on this host; give it another name"

@@ -18,7 +18,7 @@
 		finish_step 'Installed system packages'
 	}
 
-	# install_missing OPTION PACKAGES: those of the packages that are not there.
+	# install_missing OPTION PACKAGES installs those that are missing.
 	install_missing() {
 		missing=$(missing "$2")
 		if [ -n "$missing" ]; then
@@ -28,20 +28,20 @@
 			done
 			[ -n "$updated" ] || apt update
 			updated=yes
-			# Packages' questions get their defaults, files in /etc that were changed are kept, and
-			# needrestart restarts nothing.
+			# Configuration questions get their defaults, changed files in /etc are kept, and needrestart restarts
+			# nothing.
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
 	}
 
-	# missing PACKAGES prints those of them that are not there.
+	# missing PACKAGES prints those that are not installed.
 	missing() {
 		dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
 			awk -v wanted="$1" "$not_installed"
 	}
 
-	# Prints those of the wanted packages that are neither installed nor provided by one that is.
+	# Prints the wanted packages that are neither installed nor provided by an installed one.
 	not_installed='
 		$1 == "installed" {
 			gsub(",", " ")
@@ -59,7 +59,7 @@
 		}
 	'
 
-	# missing_here prints all that is missing.
+	# missing_here prints all packages that are missing.
 	missing_here() {
 		missing "$base_packages{% if !system_packages.is_empty() %} $system_packages{% endif %}"
 {%- if python_is_named %}
@@ -67,13 +67,13 @@
 {%- endif %}
 	}
 
-	# lacking prints it as apt wants it.
+	# lacking prints the command that installs them.
 	lacking() {
 		printf 'what this host lacks: apt-get install %s' "$(missing_here | paste -s -d ' ' -)"
 	}
 
-	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
-	# prints is kept until it ends: a write to a lost connection would kill it half done.
+	# apt COMMAND waits up to ten minutes for the locks of apt. Its output is kept until it ends: a write
+	# to a lost connection would kill it halfway.
 	apt() {
 		read_clock
 		deadline=$((now + 600))

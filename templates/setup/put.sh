@@ -1,10 +1,11 @@
-	# put FILE NEW <BASE64: FILE becomes that, 0600 and the user's, by way of NEW, unless it is that already.
+	# put FILE NEW <BASE64 writes FILE as the app user, mode 0600, by renaming NEW, unless it has that
+	# content already.
 	put() {
 		change sh -c '
 			set -eu
 			umask 077
 			text=$(cat)
-			rm -f "$2" # of a setup that was killed
+			rm -f "$2" # left by a killed setup
 			decode() {
 				base64 -d <<EOF
 $text

@@ -1,4 +1,4 @@
-	# has_python: it runs, and makes virtualenvs.
+	# has_python: the interpreter runs, and can make virtualenvs.
 	has_python() {
 		isolated "$python" -c 'import ensurepip, venv' >/dev/null 2>&1
 	}

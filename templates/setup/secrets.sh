@@ -1,6 +1,6 @@
 	put_secrets() {
 		begin secrets
-		umask 077 # some shells keep the text below in a file while they pass it on
+		umask 077 # some shells write here-documents to a temporary file
 {%- for secret in secrets %}
 		put "$root/shared/"{{ secret.name }} "$root/.pystrano/secret.new" <<\EOF
 {{ secret.text|safe }}

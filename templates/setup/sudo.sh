@@ -9,9 +9,9 @@
 {%- for arguments in sudo_logs %}
 		rule="$rule, $journalctl "{{ arguments }}
 {%- endfor %}
-		rm -f "$sudo_file.new" # of a setup that was killed
+		rm -f "$sudo_file.new" # left by a killed setup
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
-			# sudo passes over names with a dot: the rule does not hold before it was checked.
+			# sudo ignores files with a dot in their name: the rule is not in effect before it was checked.
 			new=$sudo_file.new
 			printf '%s\n' "$rule" >"$new"
 			chmod 440 "$new"

@@ -1,4 +1,4 @@
-	# print_unit UNIT: its text, byte for byte.
+	# print_unit UNIT prints its text, byte for byte.
 	print_unit() {
 		case $1 in
 {%- for unit in units %}
@@ -13,7 +13,7 @@
 {%- if triggers.is_empty() %}
 		for unit in $units; do
 {%- else %}
-		# Sockets, timers and paths first: systemd knows what they start once they are enabled.
+		# Sockets, timers and paths first: enabling them tells systemd which services they start.
 		for unit in $triggers $units; do
 {%- endif %}
 			enable_unit "$unit"
@@ -21,11 +21,11 @@
 		finish_step "Registered $units"
 	}
 
-	# install_units: those that differ, once it is known that systemd takes them.
+	# install_units installs the units that differ, once all of them are known to be valid.
 	install_units() {
 		differing=''
 		for unit in $units; do
-			rm -f "/etc/systemd/system/$unit.new" # of a setup that was killed
+			rm -f "/etc/systemd/system/$unit.new" # left by a killed setup
 			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
 		done
 		[ -n "$differing" ] || return 0
@@ -46,7 +46,7 @@
 		outcome=changed
 	}
 
-	# enable_unit UNIT: so that it starts when the host does.
+	# enable_unit UNIT makes it start at boot.
 	enable_unit() {
 		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState --property=TriggeredBy -- "$1")
 		case $properties in
@@ -60,21 +60,22 @@
 		esac
 		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*) link_unit "$1" ;;
-		*TriggeredBy=?*.*) ;; # by a unit that does
+		*TriggeredBy=?*.*) ;; # by a unit that starts at boot
 		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
 		esac
-		# Its [Install] may be another than before, also if an earlier setup was killed here.
+		# Its [Install] may have changed, also in an earlier setup that was killed here.
 		[ ! -e "$state/relink/$1" ] || link_unit "$1"
 	}
 
-	# link_unit UNIT: the links that its [Install] names, and no older ones.
+	# link_unit UNIT makes the links that its [Install] asks for, and removes older ones.
 	link_unit() {
 		message=$(systemctl reenable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
 		rm -f "$state/relink/$1"
 		outcome=changed
 	}
 
-	# verify_units: what systemd would refuse is not installed; what it would ignore is a warning.
+	# verify_units: units that systemd would refuse are not installed; settings that it would ignore are a
+	# warning.
 	verify_units() {
 		command -v systemd-analyze >/dev/null || return 0
 		rm -rf "$state/unit"
@@ -96,7 +97,7 @@
 	}
 {%- if !triggers.is_empty() %}
 
-	# note_change UNIT: one that runs goes on as it was until it is started anew.
+	# note_change UNIT: a running unit keeps its old settings until it is restarted.
 	note_change() {
 		if systemctl is-active --quiet -- "$1"; then
 			mkdir -p "$state/changed"
@@ -104,7 +105,7 @@
 		fi
 	}
 
-	# start_triggers: sockets, timers and paths. Those that run as they are written are left alone.
+	# start_triggers starts sockets, timers and paths, and restarts those that run with other settings.
 	start_triggers() {
 		begin start
 		for unit in $triggers; do
@@ -114,7 +115,7 @@
 				outcome=changed
 			elif ! systemctl is-active --quiet -- "$unit"; then
 				start_trigger start "$unit"
-				# A condition of it may not hold yet.
+				# A condition of the unit may not be met yet.
 				! systemctl is-active --quiet -- "$unit" || outcome=changed
 			fi
 		done

@@ -18,12 +18,12 @@
 		finish_step "Ensured deploy user $user exists"
 	}
 
-	# home_of USER prints the home directory.
+	# home_of USER prints its home directory.
 	home_of() {
 		getent passwd "$1" | cut -d : -f 6
 	}
 
-	# check_account: deploys log in as the user.
+	# check_account: deploys log in as the user, so its account must allow it.
 	check_account() {
 		shell=${shell:-/bin/sh}
 		case $shell in
@@ -41,7 +41,7 @@
 		check_sshd
 	}
 
-	# no_login REASON COMMAND
+	# no_login REASON COMMAND warns that the user cannot log in, and how to change that.
 	no_login() {
 		warn "$user cannot log in: $1; allow it with: $2"
 	}
@@ -52,7 +52,7 @@
 		$3 == "0" || $3 != "" && $5 != "" && $3 + $5 < today { print "password" }
 	'
 
-	# check_sshd: what sshd is configured to do with a login of the user.
+	# check_sshd warns when sshd's configuration does not allow the user to log in.
 	check_sshd() {
 		command -v sshd >/dev/null || return 0
 		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
@@ -71,7 +71,7 @@
 		fi
 	}
 
-	# check_lists Users|Groups users|groups NAMES WHAT
+	# check_lists Users|Groups users|groups NAMES WHAT checks NAMES against sshd's Deny and Allow lists.
 	check_lists() {
 		! is_listed "deny$2" "$3" || warn "sshd does not let $user in: Deny$1 names $4"
 		if [ -n "$(setting "allow$2")" ] && ! is_listed "allow$2" "$3"; then
@@ -79,7 +79,7 @@
 		fi
 	}
 
-	# setting NAME prints the values of one of sshd's settings, each on a line.
+	# setting NAME prints the values of a setting of sshd, one a line.
 	setting() {
 		while read -r key value; do
 			if [ "$key" = "$1" ]; then
@@ -90,7 +90,8 @@ $settings
 EOF
 	}
 
-	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
+	# is_listed SETTING NAMES: one of the names matches a pattern of the setting, regardless of its host
+	# part.
 	is_listed() {
 		for pattern in $(setting "$1"); do
 			for name in $2; do

@@ -1,7 +1,7 @@
 	make_virtualenv() {
 		begin virtualenv
 {%- if release_venv %}
-		# Each release brings its own, and this name follows the current one.
+		# Each release has its own; this link leads to that of the current one.
 		if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
 			if ! as_user ln -s "$root/current/.pystrano/venv" "$venv"; then
 				reason=$(link_as_root "$root/current/.pystrano/venv" "$venv")
@@ -14,7 +14,7 @@
 {%- endif %}
 {%- else %}
 {%- if uv %}
-		# One that uv made anew, for another Python, has no pip; deploy.sh brings its own uv then.
+		# If uv recreated it for another Python, it has no pip; deploy.sh installs its own uv then.
 		if ! as_user sh -c '[ -f "$1/pyvenv.cfg" ] && grep -q "^uv = " "$1/pyvenv.cfg" && "$1/bin/python" -c ""' sh "$venv"; then
 			provide "$venv"
 			provide_uv "$venv"
@@ -27,7 +27,8 @@
 	}
 {%- if release_venv %}
 
-	# link_as_root TARGET LINK: in a directory that is root's alone, or that root makes for it.
+	# link_as_root TARGET LINK makes the link in a directory that only root can change, or that root
+	# creates for it.
 	link_as_root() (
 		walk_as_root "${2%/*}"
 		if ! is_roots_alone; then
@@ -39,7 +40,7 @@
 {%- endif %}
 {%- if !release_venv || uv %}
 
-	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
+	# provide DIR makes a virtualenv there, unless it has one whose python runs and finds pip.
 	provide() {
 		if [ -e "$1/pyvenv.cfg" ] && [ ! -f "$1/pyvenv.cfg" ]; then
 			die 1 "$1/pyvenv.cfg is not a regular file; remove it"
@@ -56,7 +57,7 @@
 {%- endif %}
 {%- if uv %}
 
-	# provide_uv DIR: uv in that virtualenv.
+	# provide_uv DIR installs uv into that virtualenv.
 	provide_uv() {
 		if [ ! -x "$1/bin/uv" ]; then
 			as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv

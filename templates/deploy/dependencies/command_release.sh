@@ -1,4 +1,4 @@
-	# Nobody knows what the command reads: each release has a virtualenv of its own.
+	# The inputs of the command are unknown, so each release has its own virtualenv.
 	install_dependencies() {
 		begin dependencies
 		venv=$root/venvs/$release
@@ -7,10 +7,10 @@
 		run {{ python|safe }} -m venv "$venv"
 {%- else %}
 		find_uv
-		run in_release "$uv" venv --quiet "$venv" # for the Python that the project asks for
+		run in_release "$uv" venv --quiet "$venv" # with the Python that the project requires
 {%- endif %}
 		run in_release bash -c "$dependency_install_command"
-		# The release must not come back from a power cut with half of it.
+		# After a power failure the release must not be there with only part of it.
 		isolated sync -f "$venv"
 		ln -s "../../../venvs/$release" "$releases/$release/.pystrano/venv"
 		report changed 'Installed Python dependencies'

@@ -1,12 +1,12 @@
-	# refuse_local_packages: what is installed from the release itself would lead the shared virtualenv
-	# into it, or change the code of the app that still runs.
+	# refuse_local_packages: packages installed from the release itself would make the shared virtualenv
+	# point into it, or change the code of the app that is running.
 	refuse_local_packages() {
 		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
 		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
-	# local_packages FILE DEPTH prints the directories of the release that it installs, or a file that
-	# it names. DEPTH letters bound a circle of files.
+	# local_packages FILE DEPTH prints the directories of the release that FILE installs. It follows -r at
+	# most as many levels deep as DEPTH has letters.
 	local_packages() {
 		sed -E 's/(^|[[:space:]])#.*//; s/^[[:space:]]+//; s/^(-r|--requirement)[[:space:]=]*/-r/; s/^(-e|--editable)[[:space:]=]*/-e/
 			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./; s/^\.\/+\//\//' "$releases/$release/$1" |

@@ -1,5 +1,5 @@
-	# names_packages_only: no line of the dependency file is a path, an address, another file or a
-	# variable, whose content may be another one in the next release.
+	# names_packages_only: no line of the dependency file is a path, a URL, another file or a variable,
+	# whose content may differ in the next release.
 	names_packages_only() {
 		! sed -E 's/(^|[[:space:]])#.*//; s/--hash=[[:alnum:]:]+//g; s/\\$//' "$releases/$release/$dependency_file" |
 			grep -vE '^[[:space:]]*((-i|--(extra-)?index-url)[[:space:]=].*)?$' |

@@ -1,4 +1,4 @@
-	# find_own_uv: a power cut may have left an empty one.
+	# find_own_uv: a power failure may have left an empty file.
 	find_own_uv() {
 		uv=$state/uv/bin/uv
 		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then

@@ -1,4 +1,5 @@
-	# get_dependencies: those of the payload, into $dependencies, where something has to be installed.
+	# get_dependencies unpacks the dependencies of the payload to $dependencies, unless they are installed
+	# already.
 	get_dependencies() {
 		dependencies=$releases/$release/.pystrano/dependencies
 		[ ! -d "$dependencies" ] || return 0

@@ -1,4 +1,4 @@
-	# install_packages: each has the SHA-256 that was resolved for it.
+	# install_packages checks each wheel against the SHA-256 it was resolved to.
 	install_packages() {
 		get_dependencies
 {%- if pip %}

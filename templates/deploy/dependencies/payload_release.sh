@@ -2,7 +2,7 @@
 {%- if pip %}
 		run {{ python|safe }} -m venv "$venv"
 {%- else %}
-		run in_release "$uv" venv --quiet --offline "$venv" # for the Python that the project asks for
+		run in_release "$uv" venv --quiet --offline "$venv" # with the Python that the project requires
 {%- endif %}
 	}
 
@@ -19,15 +19,15 @@
 		printf '%s\n' "$dependencies_sha256"
 	}
 
-	# install_project: where the app is a package, the release gets the virtualenv by hard links, and in
-	# it the wheel of the project.
+	# install_project: if the app is a package, hard-links the shared virtualenv into the release and
+	# installs the project's wheel there.
 	install_project() {
 		wheels=$releases/$release/.pystrano/wheels
 		[ -d "$wheels" ] || return 0
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
 		rm -rf "$root/venvs/$release"
 		cp -al "$venv" "$root/venvs/$release"
-		# Its programs name its place.
+		# Scripts in bin name the path of their virtualenv.
 		isolated grep -rlIZF -e "/venvs/${venv##*/}" "$root/venvs/$release/bin" | xargs -0 -r sed -i "s|/venvs/${venv##*/}|/venvs/$release|"
 		venv=$root/venvs/$release
 {%- if pip %}

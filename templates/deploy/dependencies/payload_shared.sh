@@ -7,16 +7,16 @@
 			report ok 'Python dependencies are installed already'
 			return
 		fi
-		rm -f "$venv/.installed" # half an install is none
+		rm -f "$venv/.installed" # until this install is complete
 		packages=$(packages)
 		install_packages
-		# Installed means: all of it is on the disk.
+		# Mark it as installed only after all of it is on disk.
 		isolated sync -f "$venv"
 		install_state >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
 
-	# install_state prints what stays the same while there is nothing to install.
+	# install_state prints what does not change as long as there is nothing to install.
 	install_state() {
 		{
 			printf '%s\n' "$dependencies_sha256"

@@ -7,7 +7,7 @@
 		rm -f "$pip_log"
 	}
 
-	# stop_pip STATUS: with what pip itself does not report.
+	# stop_pip STATUS stops the run, with reasons that pip does not give itself.
 	stop_pip() {
 		refused=$(sed -nE 's/.*: (40[13]) Client Error.* for url: ([^ ]*).*/\2 answered \1/p' "$pip_log" 2>/dev/null | sed -n 1p)
 		unset_variables=''

@@ -1,4 +1,5 @@
-	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	# pip_install VENV ARGS installs into VENV, whatever a pip.conf sets for target, prefix, root or
+	# python.
 	pip_install() {
 		into=$1
 		shift

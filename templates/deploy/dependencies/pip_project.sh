@@ -1,11 +1,11 @@
 	make_venv() {
 		run {{ python|safe }} -m venv "$venv"
 {%- if !server.dependency_groups.is_empty() %}
-		pip_install "$venv" --upgrade 'pip>=25.1' # the first that knows groups
+		pip_install "$venv" --upgrade 'pip>=25.1' # the first version with --group
 {%- endif %}
 	}
 
-	# What is installed is the code of this release.
+	# pip installs the code of this release, so the virtualenv is not shared.
 	describe_dependencies() {
 		printf '%s\n' "$release"
 	}

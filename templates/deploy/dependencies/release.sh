@@ -1,5 +1,5 @@
-	# Releases share a virtualenv only where its content follows from what describe_dependencies
-	# prints; a complete one is never changed.
+	# Releases share a virtualenv only where its content follows from what describe_dependencies prints. A
+	# complete virtualenv is never changed.
 	install_dependencies() {
 		begin dependencies
 {%- if !payload_packages %}
@@ -15,7 +15,7 @@
 			rm -rf "$venv"
 			make_venv
 			install_packages
-			# Complete means: all of it is on the disk.
+			# Mark it as complete only after all of it is on disk.
 			isolated sync -f "$venv"
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'

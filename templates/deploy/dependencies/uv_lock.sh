@@ -1,4 +1,4 @@
-	# need_dependency_file: the lock of a workspace lies above its members, where uv finds it.
+	# need_dependency_file: uv.lock of a workspace is above its members; uv finds it there.
 	need_dependency_file() {
 		project=$(dirname "$dependency_file") lock=$dependency_file
 		while [ ! -f "$releases/$release/$lock" ]; do
@@ -21,18 +21,18 @@
 		fi
 	}
 
-	# sync_packages OPTIONS: what the lock has for the app.
+	# sync_packages OPTIONS installs what the lock file has for the app.
 	sync_packages() {
 		run in_release "$uv" --project {{ project_word|safe }} sync --frozen --no-dev{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} "$@"
 	}
 
-	# locked_packages prints what uv will install, or "?" where this uv cannot list it.
+	# locked_packages prints what uv will install, or "?" if this version of uv cannot list it.
 	locked_packages() {
 		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes{% for extra in server.dependency_extras %} --extra {{ extra }}{% endfor %}{% for group in server.dependency_groups %} --group {{ group }}{% endfor %} 2>/dev/null) || locked='?'
 		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'
 	}
 
-	# check_lock: uv installs what is locked, even where pyproject.toml asks for more by now.
+	# check_lock warns when uv.lock does not match pyproject.toml: uv installs what is locked.
 	check_lock() {
 		differs=0
 		isolated env UV_PROJECT_ENVIRONMENT="$venv" "$uv" --project "$releases/$release/$project" lock --check --offline >/dev/null 2>&1 ||

@@ -1,7 +1,7 @@
-	# is_packaged: the lock installs the project itself, too, by its place in the release.
+	# is_packaged: the lock file installs the project itself, too, from its directory in the release.
 	is_packaged() { grep -qE 'source = \{ *editable = "\."' "$releases/$release/$lock"; }
 
-	# install_project: the release gets the virtualenv by hard links, and the project in it.
+	# install_project hard-links the shared virtualenv into the release and installs the project there.
 	install_project() {
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
 		rm -rf "$root/venvs/$release"

@@ -1,4 +1,4 @@
 	make_venv() {
 		find_uv
-		run in_release "$uv" venv --quiet "$venv"{% if let Dependencies::UvLock = dependencies %} --relocatable{% endif %} # for the Python that the project asks for
+		run in_release "$uv" venv --quiet "$venv"{% if let Dependencies::UvLock = dependencies %} --relocatable{% endif %} # with the Python that the project requires
 	}

@@ -90,7 +90,7 @@
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# restart_alone: what runs is started again, and verified. There is nothing to go back to.
+	# restart_alone restarts and verifies the current release. There is nothing to revert to.
 	restart_alone() {
 		take_lock
 		begin release
@@ -102,7 +102,7 @@
 		event "fact release $release"
 		event "fact commit $commit"
 		unwatch_controller
-		# What was begun comes to its end, and into the log.
+		# Once begun, the restart is finished and logged.
 		trap '' HUP INT PIPE TERM
 		if restart && verify; then
 			log restarted
@@ -114,8 +114,8 @@
 		fi
 	}
 
-	# find_previous sets $release to what ran before $current. Earlier tools did not write that
-	# down: of theirs it is the one before by name, the time.
+	# find_previous sets $release to the release that ran before $current. Earlier tools did not record
+	# it; their releases are named by time, so it is the previous name.
 	find_previous() {
 		if [ -e "$releases/$current/.pystrano/previous" ]; then
 			release=$(cat "$releases/$current/.pystrano/previous")
@@ -125,7 +125,7 @@
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	# commit_of RELEASE prints its commit, or - where it is not known.
+	# commit_of RELEASE prints its commit, or - if it is unknown.
 	commit_of() {
 		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
 			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
@@ -133,7 +133,7 @@
 
 	status() {
 		stage=looking
-		# The lock first: what is seen after a free one is final.
+		# Look at the lock first: if it is free, what is read after it is final.
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
@@ -163,7 +163,7 @@
 		conclude 0 'done' ''
 	}
 
-	# report_system VENV: what runs here, for the report of a fault.
+	# report_system VENV prints the system, for a bug report.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
@@ -179,10 +179,10 @@
 		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
-	# fact NAME VALUE: a line of the result.
+	# fact NAME VALUE prints a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
 
-	# fact_unit UNIT: its state; since when, where it is not active.
+	# fact_unit UNIT prints its state, and since when if it is not active.
 	fact_unit() {
 		active=$(systemctl is-active "$1") || active="$active since $(systemctl show --value --property=StateChangeTimestamp --timestamp=utc "$1")"
 		fact unit "$1 $active"
@@ -190,15 +190,15 @@
 
 	# ---- lock: one run at a time; what a killed run left behind is removed
 
-	# The kernel frees the lock when this shell dies, however it dies; so no command that
-	# may outlive the shell keeps descriptor 9.
+	# take_lock: the kernel releases the lock when this shell dies, however it dies. So a command that may
+	# outlive the shell must not inherit descriptor 9.
 	take_lock() {
 		begin lock
 		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 		mkdir -p "$state"
-		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # whoever can open it can hold the lock
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 to commands unless told to
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -210,10 +210,10 @@
 		report ok "Locked $root"
 	}
 
-	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	# wait_for_lock waits up to $lock_wait seconds for the run that holds the lock.
 	wait_for_lock() {
 		find_current
-		# The holder writes its name just after it has the lock.
+		# The holder writes its name just after it took the lock.
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			find_holder
 			[ -z "$holder" ] || break
@@ -237,13 +237,13 @@
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
-	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
-	# what clean_up removes makes room.
+	# name_holder [WHAT] writes to the lock file what this run is doing. A full disk is no error: clean_up
+	# has yet to make room.
 	name_holder() {
 		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
-	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	# find_holder sets $holder to what the lock file says, if the process named there has the file open.
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
@@ -252,14 +252,14 @@
 		esac
 	}
 
-	# find_current sets $current to the name of the release that runs, or to nothing.
+	# find_current sets $current to the name of the current release, empty if there is none.
 	find_current() {
 		current=$(readlink -e "$root/current") || :
 		current=${current##*/}
 	}
 
-	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
-	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	# clean_up removes what killed runs left. A release has a file "unfinished" until it was promoted and
+	# verified. Leftovers that cannot be removed, such as files of another user, do no harm.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
@@ -272,8 +272,8 @@
 		done
 	}
 
-	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
-	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	# stop_orphans DIRECTORY: commands of a killed run may live on; they have the directory of their
+	# release open as descriptor 8. Build commands are killed, a migration is waited for.
 	stop_orphans() {
 		warned=''
 		while
@@ -292,7 +292,7 @@
 		done
 	}
 
-	# discard RELEASE: renamed first, so that half a release is never listed.
+	# discard RELEASE renames it before removing it, so that a partly removed release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -300,19 +300,19 @@
 			remove "$releases/$trash" || return
 			mv -T "$releases/$1" "$releases/$trash" || return
 		fi
-		rm -rf "$shared/.env.$1" # of an earlier version
+		rm -rf "$shared/.env.$1" # written by earlier versions
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: also what is in read-only directories.
+	# remove PATH...: like rm -rf, read-only directories included.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :
 		rm -rf "$@"
 	}
 
-	# good_releases prints those that may be promoted again, in the order of their promotions. Those
-	# of earlier versions have no number; they come first, by name.
+	# good_releases prints the releases that may be promoted again, in the order of their promotions.
+	# Releases of earlier versions have no number; they come first, sorted by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
@@ -345,14 +345,14 @@
 		report ok "Prepared release $release"
 	}
 
-	# compare_unit NAME SHA256: the unit is as setup.sh would install it.
+	# compare_unit NAME SHA256 warns when the unit on the host is not what setup.sh would install.
 	compare_unit() {
 		sum=$(sha256sum 2>/dev/null <"/etc/systemd/system/$1") || return 0
 		[ "${sum%% *}" = "$2" ] || report warning "$1 on this host differs from service_file; run pystrano setup"
 	}
 
-	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
-	# app of this host is refused.
+	# check_promotion: the checks that deploy and rollback share. Refuses a path that setup.sh recorded
+	# for another app of this host.
 	check_promotion() {
 		records=/var/lib/pystrano/apps
 		taken=$(grep -rxF -e 'root /home/orders/apps/orders' -e 'venv /home/orders/.venv-orders' -e 'unit orders.service' -e 'unit orders.socket' -e 'unit orders-worker.service' -e 'unit orders-report.service' -e 'unit orders-report.timer' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
@@ -370,7 +370,7 @@
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which stop_orphans knows the commands of this run
+		exec 8<"$new" # stop_orphans finds the commands of this run by it
 		clone || stop_clone "$?"
 		find_commit
 		event "fact commit $commit"
@@ -385,22 +385,23 @@
 		report changed "Pulled $pulled at $(printf %.12s "$commit")"
 	}
 
-	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
-	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	# repository_git COMMAND: git with the credentials for the repository, which no other command gets,
+	# and without user settings that would change the files of a release. A file in Git LFS that cannot be
+	# fetched is an error.
 	repository_git() (
 		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
-		# The sample hooks of git's template would take longer to copy than a small app.
+		# Copying the sample hooks of git's template would take longer than cloning a small app.
 		export LC_ALL=C GIT_TEMPLATE_DIR=''
 		isolated git -c core.autocrlf=false -c core.eol=lf -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c clone.defaultRemoteName=origin \
 			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
 	)
 
-	# clone: without files yet; $output is what git printed.
+	# clone fetches the commit without checking it out; $output is what git printed.
 	clone() {
 		output=$(repository_git clone --quiet --no-checkout --single-branch --depth 1 --branch "$branch" -- "$source_code_url" "$new" 2>&1)
 	}
 
-	# find_commit sets $commit, and $pulled to what it is of.
+	# find_commit sets $commit, and $pulled to a description of its ref.
 	find_commit() {
 		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
 			[ -z "$output" ] || run printf '%s\n' "$output"
@@ -423,13 +424,13 @@
 
 	get_submodules() {
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth 1 2>&1) && return
-		# Not every server gives a commit that no branch ends at.
+		# Not every server lets a client fetch a commit that is not the head of a branch.
 		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
 		rm -rf "$new/.git/modules"
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
 	}
 
-	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
+	# stop_clone STATUS [REASON] stops the run with the output of git and the likely fix.
 	stop_clone() {
 		[ -z "$output" ] || run printf '%s\n' "$output"
 		reason=${2:-}
@@ -455,7 +456,7 @@
 		report changed 'Copied the env file'
 	}
 
-	# write_env DIRECTORY: the env file, and the launcher, which starts commands and the app.
+	# write_env DIRECTORY writes the env file and the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
 		base64 -d >"$1/env" <<\EOF
@@ -515,17 +516,17 @@ EOF
 		ln -s "$state/uv/bin/uv" "$1/bin/"
 	)
 
-	# link_env makes shared/.env go through current, so that one rename switches code and env. The
-	# app can write in shared: what it put there is replaced.
+	# link_env makes shared/.env a link through current, so that one rename switches code and env.
+	# Whatever the app put in its place is replaced.
 	link_env() {
 		import_legacy_env
 		through=../current/.pystrano/env
-		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # where shared is, .. leads elsewhere
+		[ ! -L "$shared" ] || through=$root/current/.pystrano/env # shared is a link: .. would be another directory
 		link=$(readlink "$shared/.env") || :
 		if [ "$link" != "$through" ]; then
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
-			'' | */.env.*) ;; # there is none, or one of an earlier version
+			'' | */.env.*) ;; # missing, or a link of an earlier version
 			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
@@ -536,7 +537,7 @@ EOF
 			mv -f "$state/.env" "$shared/"
 		fi
 		for old in "$shared"/.env.*; do
-			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # of an earlier version
+			! has_env "${old#"$shared/.env."}" || rm -rf "$old" # left by an earlier version
 		done
 	}
 
@@ -544,7 +545,7 @@ EOF
 	import_legacy_env() {
 		for name in $(good_releases); do
 			if ! has_env "$name" && (umask 077 && { read_shared ".env.$name" || read_shared .env; } >"$state/env"); then
-				sync "$state/env" # soon it is the only one
+				sync "$state/env" # the original is removed later
 				mkdir -p "$releases/$name/.pystrano"
 				mv -fT "$state/env" "$releases/$name/.pystrano/env"
 			fi
@@ -554,8 +555,8 @@ EOF
 
 	has_env() { [ -f "$releases/$1/.pystrano/env" ] && [ ! -L "$releases/$1/.pystrano/env" ]; }
 
-	# need_launcher RELEASE: the unit starts a release by its launcher, which those of earlier versions
-	# lack. The one of this run fits where the env is the same.
+	# need_launcher RELEASE: the unit starts releases by their launcher. Releases of earlier versions have
+	# none; they get that of this run if their env is the same.
 	need_launcher() {
 		if [ -x "$releases/$1/.pystrano/run" ]; then
 			return
@@ -580,8 +581,8 @@ EOF
 		report changed 'Linked shared media'
 	}
 
-	# share_directory NAME: the release gets a link to the one in shared. What the first release
-	# brings is copied there, once; nothing there is overwritten.
+	# share_directory NAME links NAME of the release to the directory in shared. Files that the first
+	# release has there are copied to shared, once; nothing in shared is overwritten.
 	share_directory() {
 		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
@@ -600,15 +601,15 @@ EOF
 		link_shared "$1"
 	}
 
-	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
-	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
-	# no link in it is followed, and nothing else than a regular file read.
+	# Arguments: shared, a directory below it with a trailing slash, "yes" to copy files that are missing
+	# there, and files of the release. Prints the files that shared lacks or has with other content. The
+	# app can write in shared, so links there are not followed and only regular files are read.
 	share_files='
 		set -f
 		from=$PWD shared=$1 to=$2 copy=$3
 		shift 3
 
-		# enter DIRECTORY: below shared; with copy it is made.
+		# enter DIRECTORY changes to it, below shared; with $copy it creates what is missing.
 		enter() {
 			cd -P -- "$shared" && here=$(pwd -P) || return
 			IFS=/
@@ -618,7 +619,8 @@ EOF
 			done
 		}
 
-		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		# share FILE PATH NAME: exit status 3 when shared lacks it or has another, 4 when it could not be
+		# copied.
 		share() (
 			enter "${2%"$3"}" || exit 3
 			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
@@ -641,14 +643,14 @@ EOF
 			esac
 		done'
 
-	# link_shared NAME: in place of what the repository may hold under that name.
+	# link_shared NAME replaces what the repository may have there by a link into shared.
 	link_shared() {
 		rm -rf "$releases/$release"/"${1:?}"
 		ln -s "../../shared/$1" "$releases/$release"/"$1"
 	}
 
-	# Releases share a virtualenv only where its content follows from what describe_dependencies
-	# prints; a complete one is never changed.
+	# Releases share a virtualenv only where its content follows from what describe_dependencies prints. A
+	# complete virtualenv is never changed.
 	install_dependencies() {
 		begin dependencies
 		need_dependency_file
@@ -659,7 +661,7 @@ EOF
 			rm -rf "$venv"
 			make_venv
 			install_packages
-			# Complete means: all of it is on the disk.
+			# Mark it as complete only after all of it is on disk.
 			isolated sync -f "$venv"
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'
@@ -671,7 +673,7 @@ EOF
 
 	make_venv() {
 		find_uv
-		run in_release "$uv" venv --quiet "$venv" --relocatable # for the Python that the project asks for
+		run in_release "$uv" venv --quiet "$venv" --relocatable # with the Python that the project requires
 	}
 
 	describe_dependencies() {
@@ -680,14 +682,14 @@ EOF
 		printf '%s\n' 'uv sync' "$project" "${UV_PYTHON:-}"
 		cat .python-version uv.toml "$project/.python-version" "$project/uv.toml" 2>/dev/null || :
 		cat "$project/pyproject.toml" "$lock"
-		# What else is installed from the checkout belongs to this release alone.
+		# Other packages that are installed from the checkout belong to this release alone.
 		! grep -vE 'editable = "\."' "$lock" | grep -qE 'source = \{ *(editable|directory|path)' || printf '%s\n' "$release"
 	}
 
-	# is_packaged: the lock installs the project itself, too, by its place in the release.
+	# is_packaged: the lock file installs the project itself, too, from its directory in the release.
 	is_packaged() { grep -qE 'source = \{ *editable = "\."' "$releases/$release/$lock"; }
 
-	# install_project: the release gets the virtualenv by hard links, and the project in it.
+	# install_project hard-links the shared virtualenv into the release and installs the project there.
 	install_project() {
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
 		rm -rf "$root/venvs/$release"
@@ -698,7 +700,7 @@ EOF
 		isolated sync -f "$venv"
 	}
 
-	# need_dependency_file: the lock of a workspace lies above its members, where uv finds it.
+	# need_dependency_file: uv.lock of a workspace is above its members; uv finds it there.
 	need_dependency_file() {
 		project=$(dirname "$dependency_file") lock=$dependency_file
 		while [ ! -f "$releases/$release/$lock" ]; do
@@ -719,18 +721,18 @@ EOF
 		fi
 	}
 
-	# sync_packages OPTIONS: what the lock has for the app.
+	# sync_packages OPTIONS installs what the lock file has for the app.
 	sync_packages() {
 		run in_release "$uv" --project "$project" sync --frozen --no-dev "$@"
 	}
 
-	# locked_packages prints what uv will install, or "?" where this uv cannot list it.
+	# locked_packages prints what uv will install, or "?" if this version of uv cannot list it.
 	locked_packages() {
 		locked=$(isolated "$uv" --project "$releases/$release/$project" export --frozen --no-dev --no-hashes 2>/dev/null) || locked='?'
 		printf '%s\n' "$locked" | sed '/^ *#/d; /^$/d'
 	}
 
-	# check_lock: uv installs what is locked, even where pyproject.toml asks for more by now.
+	# check_lock warns when uv.lock does not match pyproject.toml: uv installs what is locked.
 	check_lock() {
 		differs=0
 		isolated env UV_PROJECT_ENVIRONMENT="$venv" "$uv" --project "$releases/$release/$project" lock --check --offline >/dev/null 2>&1 ||
@@ -738,14 +740,14 @@ EOF
 		[ "$differs" != 1 ] || report warning "$lock is older than pyproject.toml, and was installed as it is; run uv lock"
 	}
 
-	# find_uv sets $uv; it is installed where it is missing. Commands of the release find it, too.
+	# find_uv sets $uv, and installs it if it is missing. Commands of the release find it, too.
 	find_uv() {
 		find_own_uv
 		mkdir -p "$releases/$release/.pystrano/bin"
 		ln -sf "$uv" "$releases/$release/.pystrano/bin/uv"
 	}
 
-	# find_own_uv: a power cut may have left an empty one.
+	# find_own_uv: a power failure may have left an empty file.
 	find_own_uv() {
 		uv=$state/uv/bin/uv
 		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
@@ -754,7 +756,8 @@ EOF
 		fi
 	}
 
-	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	# pip_install VENV ARGS installs into VENV, whatever a pip.conf sets for target, prefix, root or
+	# python.
 	pip_install() {
 		into=$1
 		shift
@@ -766,32 +769,32 @@ EOF
 		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
 	}
 
-	# in_release COMMAND: in the directory of the release, with the virtualenv and uv first on PATH, and
+	# in_release COMMAND runs it in the directory of the release, with the virtualenv and uv first on PATH, and
 	# without the env file.
 	in_release() (
 		cd "$releases/$release" || exit
 		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$releases/$release/.pystrano/bin:$PATH"
 		export UV_PROJECT_ENVIRONMENT="$venv"
-		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip outside of it refuses to install
 		exec "$@"
 	)
 
-	# need_program NAME: a unit starts it; the release could not run without it.
+	# need_program NAME: stops the run when the virtualenv lacks a program that a unit starts.
 	need_program() {
 		if [ ! -x "$venv/bin/$1" ] && ! isolated "$releases/$release/.pystrano/run" sh -c 'command -v "$1"' sh "$1" >/dev/null 2>&1; then
 			die 3 "there is no bin/$1 in the virtualenv; add $1 to "'pyproject.toml, and run uv lock'
 		fi
 	}
 
-	# drop_agent: only git and the dependencies may use the ssh agent. The socket of one that is forwarded
-	# to this run is removed; that of a person who runs this by hand stays.
+	# drop_agent: the ssh agent is for git and the dependencies only. The socket of an agent that was
+	# forwarded to this run is removed; the agent of a person who runs this by hand stays.
 	drop_agent() {
 		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
 		unset SSH_AUTH_SOCK
 	}
 
-	# A migration that has begun is never cut short; this run stops after it. In a session of its own it
-	# gets no Ctrl-C from a terminal.
+	# A migration that has begun is never interrupted; a run that is told to stop does so after it. In its
+	# own session a Ctrl-C at the terminal does not reach it.
 	migrate() {
 		begin migrate
 		name_holder 'migrates'
@@ -806,8 +809,8 @@ EOF
 		report changed 'Applied database migrations'
 	}
 
-	# report_migrations: what a run that ends without its release has applied, and how to undo it:
-	# nothing takes the schema back.
+	# report_migrations: when the run fails after migrations, tells which were applied and how to undo
+	# them; the schema is not reverted.
 	report_migrations() {
 		applied=$(sed -n 's/^ *Applying \([A-Za-z0-9_]*\.[A-Za-z0-9_]*\)\.\.\. OK$/\1/p; s/.*Running upgrade .* -> \([A-Za-z0-9_]*\).*/\1/p' \
 			"$releases/$release/.pystrano/migrated" 2>/dev/null | tr '\n' ' ')
@@ -821,7 +824,7 @@ EOF
 		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
-	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
+	# check_venv_dir: link_venv can rename the virtualenv that it takes over.
 	check_venv_dir() {
 		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
 			return
@@ -831,9 +834,9 @@ EOF
 		fi
 	}
 
-	# link_venv makes $venv_dir the link through current that one rename switches. A virtualenv that was
-	# shared until now becomes that of the releases that used it: the two names are exchanged in one
-	# step, so that the running app never misses it.
+	# link_venv makes $venv_dir a link through current, so that one rename switches it, too. A virtualenv
+	# that releases shared until now is kept for the releases that used it: the two names are exchanged in
+	# one step, so that the running app never misses it.
 	link_venv() {
 		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
 			return
@@ -845,7 +848,7 @@ EOF
 			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
-		# An earlier venv_dir may have been taken over already.
+		# Another venv_dir may have been taken over before.
 		number=1
 		kept=$root/venvs/shared
 		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
@@ -860,7 +863,7 @@ EOF
 		exchange "$kept" "$venv_dir"
 	}
 
-	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	# releases_without_venv prints the releases that use $venv_dir while that is a directory.
 	releases_without_venv() {
 		for older in $(good_releases); do
 			own=$(readlink "$releases/$older/.pystrano/venv") || :
@@ -871,7 +874,7 @@ EOF
 		done
 	}
 
-	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
+	# Debian 12 has no command that exchanges two names; the kernel does it (renameat2).
 	exchange() {
 		run python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys
@@ -886,15 +889,15 @@ EOF
 
 	# ---- promote
 
-	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. On any failure it reverts to $current.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
-		# From here on this run ends what it began, alone if it must.
+		# From here on signals are ignored: the run finishes by itself, with or without its controller.
 		trap '' HUP INT PIPE TERM
 		number_release
-		# The release must be on the disk before the link to it is: power may fail.
+		# The release must be on disk before the link to it is: the power may fail.
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
@@ -906,8 +909,8 @@ EOF
 		fi
 	}
 
-	# number_release gives $release the next number: releases are listed, gone back to and pruned in
-	# the order of their promotions.
+	# number_release gives $release the next number. Releases are listed, rolled back to and pruned in the
+	# order of their promotions.
 	number_release() {
 		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
 		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
@@ -915,9 +918,9 @@ EOF
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
-	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
-	# puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that will be renamed to current, the one for a revert too: if the disk
+	# fills up later, it could not be made then. They lie beside current, where they resolve: the mv of
+	# uutils does not replace a link to a directory by a dangling link.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
@@ -930,12 +933,14 @@ EOF
 			report changed "Promoted $2 to current"
 	}
 
-	# of_services COMMAND: with the names of the units that run the app, in the order of their restart.
+	# of_services COMMAND runs it with the names of the services that run the app, in the order of their
+	# restart.
 	of_services() {
 		"$@" orders.service orders-worker.service
 	}
 
-	# service_properties NAME...: prints a line with them for each of these units. One that reloads is active.
+	# service_properties NAME... prints a line with these properties for each service. One that reloads
+	# counts as active.
 	service_properties() {
 		{
 			IFS=,
@@ -952,7 +957,7 @@ EOF
 			}'
 	}
 
-	# check_services: this user may restart them, and systemd has them.
+	# check_services: this user may restart the services, and systemd has loaded them.
 	check_services() {
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
@@ -972,14 +977,14 @@ EOF
 
 	restart() {
 		begin restart
-		unit=orders.service # the one that a failure is about
+		unit=orders.service # the unit to blame for a failure
 		restart_services || return
 		started=$(service_states)
 		report changed "Restarted $services"
 	}
 
-	# restart_services waits where systemd refuses a unit that was started too often lately, by a
-	# crashing release or by many deploys; it takes it again when StartLimitIntervalSec is over.
+	# restart_services waits if systemd refuses to start a unit that was started too often, by a crashing
+	# release or by many deploys; it accepts it again after StartLimitIntervalSec.
 	restart_services() {
 		wait_for_start_limit
 		before=$(service_properties InvocationID)
@@ -1001,8 +1006,7 @@ EOF
 		[ -z "$said" ] || run printf '%s\n' "$said"
 	}
 
-	# wait_for_start_limit: where a unit was started too often lately, systemd first stops it and then
-	# refuses to start it.
+	# wait_for_start_limit: a restart over the limit would stop the unit and then not start it.
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
@@ -1012,8 +1016,8 @@ EOF
 		done
 	}
 
-	# start_limit_is_reached: as many starts as systemd takes are not as long ago as it counts them: those
-	# of earlier runs, and its own after crashes.
+	# start_limit_is_reached counts the starts within StartLimitIntervalSec, by earlier runs and by
+	# systemd itself after crashes.
 	start_limit_is_reached() {
 		read -r uptime _ </proc/uptime
 		{
@@ -1033,15 +1037,15 @@ EOF
 			END { exit !reached }'
 	}
 
-	# note_start keeps when the last ones were, by a clock that nobody sets.
+	# note_start keeps the times of the last starts, by the uptime: the wall clock may be set.
 	note_start() {
 		read -r uptime _ </proc/uptime
 		starts=$(tail -n 99 "$state/starts" 2>/dev/null) || :
 		printf '%s\n' "$starts" "$uptime" 2>/dev/null >"$state/starts" || :
 	}
 
-	# were_refused: what failed was not even tried, its invocation is the one before. Units often, but
-	# not always, say so in their result.
+	# were_refused: systemd did not even try to start the failed units; their invocation is the one before
+	# the restart. Not every such unit has start-limit-hit as its result.
 	were_refused() {
 		refused=1 longest=30
 		while read -r active result invocation; do
@@ -1056,12 +1060,12 @@ EOF
 		return "$refused"
 	}
 
-	# service_states: a new invocation means that systemd had to start a unit again.
+	# service_states: a new InvocationID means that systemd started the unit again.
 	service_states() {
 		service_properties Id ActiveState InvocationID
 	}
 
-	# services_hold: all are active, and still as they were after the restart.
+	# services_hold: all services are active, and none was started again since the restart.
 	services_hold() {
 		states=$(service_states)
 		if [ "$states" = "$started" ] && ! printf '%s\n' "$states" | grep -qv ' active '; then
@@ -1074,11 +1078,11 @@ EOF
 		return 1
 	}
 
-	# run_release: no process of a unit works in another release: with a WorkingDirectory that does not
-	# lead through current it would go on with old code.
-	run_release() {
+	# services_run_release: no process of a unit runs in another release. With a WorkingDirectory that
+	# does not lead through current it would keep running the old code.
+	services_run_release() {
 		while read -r unit process; do
-			where=$(readlink "/proc/$process/cwd") || continue # of another user
+			where=$(readlink "/proc/$process/cwd") || continue # a process of another user
 			case $where/ in
 			*"/$(readlink "$root/current")/"*) ;;
 			"$(cd -P "$releases" && pwd)"/*)
@@ -1092,15 +1096,16 @@ EOF
 		unit=orders.service
 	}
 
-	# failed_with_log STATUS: to a controller, what was printed before a failure belongs to it.
+	# failed_with_log STATUS: a controller takes the output before a failure as its cause, so it gets the
+	# log first.
 	failed_with_log() {
 		[ -z "$nonce" ] || show_log
 		failed "$1"
 		[ -n "$nonce" ] || show_log
 	}
 
-	# show_log prints the last lines that $unit logged since this run restarted it, where the run fails
-	# for that: the reason is most often among them.
+	# show_log prints what $unit logged last since this run restarted it, if the run fails because of the
+	# unit.
 	show_log() {
 		case "$step $reason" in
 		*'another host failed') return 0 ;;
@@ -1111,7 +1116,7 @@ EOF
 			run printf '%s\n' "$user may not read the log of $unit here; run setup.sh again, or look as root: journalctl --unit=$unit"
 			return 0
 		fi
-		# The last lines may still be on their way.
+		# The journal may not have the last lines yet.
 		log='' before=-
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			[ -z "$log" ] || [ "$log" != "$before" ] || break
@@ -1122,7 +1127,8 @@ EOF
 		[ -z "$log" ] || run printf '%s\n' "$log"
 	}
 
-	# log_lines: those since the restart, without their times and what the env keeps secret.
+	# log_lines prints the lines since the restart, without their times
+	# and with the secrets of the env redacted.
 	log_lines() {
 		launcher=$root/current/.pystrano/run
 		[ -x "$launcher" ] || launcher='env'
@@ -1161,7 +1167,7 @@ EOF
 			}'
 	}
 
-	# trigger_holds UNIT: what starts the app when it is asked for is active.
+	# trigger_holds UNIT: the socket, timer or path is active.
 	trigger_holds() {
 		if ! systemctl is-active --quiet -- "$1"; then
 			reason="$1 is not active; run setup.sh, and see: systemctl status $1"
@@ -1173,18 +1179,18 @@ EOF
 		begin verify
 		read_clock
 		deadline=$((now + health_check_timeout)) broken_since=''
-		patience=1 # seconds for an answer: a socket holds on to requests also when the app is dead
+		answer_timeout=1 # seconds: a socket accepts requests even when the app is dead
 		until is_healthy; do
 			read_clock
 			if [ "$now" -ge "$deadline" ]; then
 				reason="$health_check_url did not answer with 200-399 within $health_check_timeout s; its last answer was ${code:-none}"
 				return 1
 			fi
-			# Under load this request waits behind those that came before it.
-			patience=$((patience * 2))
-			[ "$patience" -le "$((deadline - now))" ] || patience=$((deadline - now))
-			# An app that says that it is broken need not be asked for longer; 502 to 504 are of a proxy
-			# before it, which may still wait for it.
+			# Under load this request waits behind earlier ones.
+			answer_timeout=$((answer_timeout * 2))
+			[ "$answer_timeout" -le "$((deadline - now))" ] || answer_timeout=$((deadline - now))
+			# No need to wait for an app that says it is broken. 502 to 504 come from a proxy in front of it,
+			# which may still be waiting for the app.
 			case $code in
 			50[2-4]) broken_since='' ;;
 			5*) broken_since=${broken_since:-$now} ;;
@@ -1198,30 +1204,30 @@ EOF
 			sleep 0.2
 		done
 		warn_of_redirect
-		# The answer says nothing of the other units. What cannot start often ends only after a while.
-		looks=15
-		while [ "$looks" -gt 0 ]; do
+		# The answer does not cover the other units. A unit that cannot start often exits only after a while.
+		checks_left=15
+		while [ "$checks_left" -gt 0 ]; do
 			sleep 0.2
 			services_hold || return
-			looks=$((looks - 1))
+			checks_left=$((checks_left - 1))
 		done
-		run_release || return
+		services_run_release || return
 		trigger_holds orders.socket || return
 		trigger_holds orders-report.timer || return
 		report ok 'Verified that the app answers and the units stay up'
 	}
 
-	# is_healthy: the app answers with a status that counts. Apps behind a proxy want to be told that
-	# the client's side is https.
+	# is_healthy: the app answers with one of health_check_statuses. The header tells apps that require
+	# https that the client of the proxy used it.
 	is_healthy() {
-		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$patience" --output /dev/null \
+		answer=$(isolated curl --silent --globoff --noproxy '*' --max-time "$answer_timeout" --output /dev/null \
 			--header 'X-Forwarded-Proto: https' \
 			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :
 		code=${answer%% *}
 		{ [ "${code:-0}" -ge 200 ] && [ "${code:-0}" -le 399 ]; }
 	}
 
-	# warn_of_redirect: an app that only sends to https may be broken behind it.
+	# warn_of_redirect: an app that only redirects to https may still be broken behind the redirect.
 	warn_of_redirect() {
 		case $answer in
 		*' https://'*)
@@ -1232,7 +1238,7 @@ EOF
 		esac
 	}
 
-	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it. The run fails.
 	revert() {
 		failed_with_log "$1"
 		failed_step=$step
@@ -1240,7 +1246,7 @@ EOF
 		reason=''
 		if [ -z "$current" ]; then
 			rm -f "$root/current"
-			restart_services || : # it ran $release, and there is nothing else to run
+			restart_services || : # the units ran $release, and there is no release to run instead
 		elif ! { switch_to back "$current" && restart && verify; }; then
 			failed_with_log 5
 			log doubt
@@ -1252,7 +1258,7 @@ EOF
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
 	}
 
-	# log RESULT
+	# log RESULT appends a line to revisions.log.
 	log() {
 		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
 	}
@@ -1266,14 +1272,14 @@ EOF
 		rm -f "$state/log"
 	}
 
-	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
-	# waited for, and nothing endless read.
+	# read_shared NAME prints a file of shared. The app can write there: links are not followed, a FIFO
+	# does not block, and at most 64 MiB are read.
 	read_shared() {
 		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
 			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
 	}
 
-	# prune: neither the release that runs nor the one before it is ever pruned.
+	# prune removes old releases, but never the current one or the one before it.
 	prune() {
 		begin prune
 		pruned=0
@@ -1292,26 +1298,26 @@ EOF
 		esac
 	}
 
-	# prune_venvs removes those that no release uses any more.
+	# prune_venvs removes the virtualenvs that no release uses any more.
 	prune_venvs() {
 		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
 			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
 			done
-			# Renamed first: half a virtualenv is never taken for a whole one.
+			# Rename it first: a virtualenv that is only partly removed must not look complete.
 			mv "$old" "$root/venvs/.trash-${old##*/}" || return
 		done
 		remove "$root"/venvs/.trash-*
 	}
 
-	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+	# ---- messages: text for a person, or marked events for a controller that passed a nonce
 
 	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	step=start # the current step
+	reason=''  # why it failed, if that is known
 
-	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	# emit EVENT TEXT prints the event to a controller, or the text to a person.
 	emit() {
 		if [ -n "$nonce" ]; then
 			printf '@%s %s\n' "$nonce" "$1" || :
@@ -1322,26 +1328,26 @@ EOF
 
 	event() { emit "$1" ''; }
 
-	# begin STEP
+	# begin STEP names the current step.
 	begin() {
 		step=$1
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
+	# report ok|changed|warning TEXT ends the step; a warning does not.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
-		step_began=$now # of the next step
+		step_began=$now # when the next step begins
 	}
 
-	# read_clock sets $now to seconds, by a clock that nobody sets.
+	# read_clock sets $now to seconds of the uptime: the wall clock may be set.
 	read_clock() {
 		read -r now _ </proc/uptime
 		now=${now%.*}
 	}
 
-	# die STATUS REASON
+	# die STATUS REASON ends the run.
 	die() {
 		reason=$2
 		exit "$1"
@@ -1349,28 +1355,28 @@ EOF
 
 	# ---- running commands
 
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
+	# isolated COMMAND runs it without descriptors 9, the lock, and 3, the input from the controller: a
+	# command may outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
-	mark='' # what no command prints
+	mark='' # random, so that no command prints it
 
-	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
-	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
-	# none that stays in the background is waited for.
+	# run COMMAND runs it isolated, with its output passed through relay, followed by $mark and the exit
+	# status. So no command has the terminal or the connection to the controller, none fails because
+	# nobody reads its output, and background processes are not waited for.
 	run() {
 		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
-			trap : HUP INT TERM # the command may die of them; this reports it
+			trap : HUP INT TERM # the command may die from them; its status is still reported
 			code=0
 			"$@" || code=$?
 			printf '\n%s %s\n' "$mark" "$code"
 		} 2>&1 | relay
 	}
 
-	# relay shows lines, to a terminal without what it would act on: what a carriage return
-	# overwrites, escape sequences, control characters.
+	# relay prints lines, for a terminal without escape sequences, control characters and what a carriage
+	# return overwrites.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
@@ -1386,7 +1392,7 @@ EOF
 		exit 137 # the command and the shell around it were killed
 	}
 
-	copy='' # the file that gets what relay shows, too
+	copy='' # a file that gets a copy of what relay prints
 
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
 		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
@@ -1395,13 +1401,13 @@ EOF
 
 	main() {
 		set -eu
-		# This login decides neither the modes of a release nor where its packages go.
+		# The user's environment must not decide the modes of a release or where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
-		# What uv fetches lies where the app can read it.
+		# Interpreters that uv fetches go where the app can read them.
 		export UV_PYTHON_INSTALL_DIR="$state/python"
-		cd / # the caller's directory may be closed to this user
+		cd / # this user may not have access to the caller's directory
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
@@ -1409,7 +1415,7 @@ EOF
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
 			lock-wait=*) lock_wait=${word#*=} ;;
-			facts=*) facts=${word#*=} ;; # what runs here, with status
+			facts=*) facts=${word#*=} ;; # status reports the system, too
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -1434,7 +1440,7 @@ EOF
 		exit 2
 	}
 
-	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	# start_run ACTION RELEASE: from here on every exit goes through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
 		event "start $1 $2"
@@ -1455,19 +1461,19 @@ EOF
 		end_run "$status"
 	}
 
-	# failed STATUS: which step failed, and why where that is known.
+	# failed STATUS reports the step that failed, and the reason if it is known.
 	failed() {
 		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
 	}
 
-	# conclude STATUS OUTCOME TEXT: the last line.
+	# conclude STATUS OUTCOME TEXT prints the last line and exits.
 	conclude() {
 		trap - EXIT
 		emit "end $1 $2" "$3"
 		exit "$1"
 	}
 
-	# end_run STATUS: a run that did not conclude ends here.
+	# end_run STATUS ends a run that did not conclude.
 	end_run() {
 		failed "$1"
 		report_migrations
@@ -1480,15 +1486,15 @@ EOF
 			;;
 		building) discard "$release" ;;
 		esac
-		# Only with the lock: they are the way back of the run that has it.
+		# Only the run with the lock may remove them: they are its links for promotion and revert.
 		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
-	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+	# ---- the controller: who runs this by hand may skip the rest
 
-	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
-	# the input, and when nothing comes in time.
+	# read_order sets $order to the next order of the controller; "wait" is a heartbeat. Fails at the end
+	# of the input and when no line comes for $barrier seconds.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do
@@ -1497,7 +1503,7 @@ EOF
 		done
 	}
 
-	# await_order PHASE ORDER: goes on at this order only.
+	# await_order PHASE ORDER waits for ORDER; on any other the run is cancelled.
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
@@ -1509,16 +1515,17 @@ EOF
 		fi
 	}
 
-	watcher='' # the process that watches the controller
+	watcher='' # the process that watches the connection to the controller
 
-	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	# watch_controller PROCESS terminates this run and PROCESS when the connection is lost; 0 stands for
+	# the whole process group.
 	watch_controller() {
 		[ -n "$nonce" ] || return 0
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one. One that was stopped
-			# goes on to end.
+			# Repeat it: a shell that is just starting a command can miss a signal. CONT is for one that was
+			# stopped.
 			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
@@ -1526,7 +1533,7 @@ EOF
 
 	unwatch_controller() {
 		[ -n "$watcher" ] || return 0
-		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		kill -KILL "$watcher" 2>/dev/null || : # one that was just started can miss TERM
 		wait "$watcher" 2>/dev/null || :
 		watcher=''
 	}

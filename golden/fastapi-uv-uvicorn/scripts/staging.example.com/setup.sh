@@ -38,19 +38,19 @@
 	base_packages='python3 python3-venv python3-pip git curl ca-certificates sudo openssh-client'
 	system_packages=libpq5
 	units='orders.service orders.socket orders-worker.service orders-report.service orders-report.timer'
-	services='orders.service orders-worker.service' # of them, those that run the app
+	services='orders.service orders-worker.service' # the units that run the app
 	sudo_file=/etc/sudoers.d/pystrano-orders,orders+service
 	triggers='orders.socket orders-report.timer'
 
 	state=/var/lib/pystrano
 
-	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+	# ---- messages: text for a person, or marked events for a controller that passed a nonce
 
 	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	step=start # the current step
+	reason=''  # why it failed, if that is known
 
-	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	# emit EVENT TEXT prints the event to a controller, or the text to a person.
 	emit() {
 		if [ -n "$nonce" ]; then
 			printf '@%s %s\n' "$nonce" "$1" || :
@@ -61,26 +61,26 @@
 
 	event() { emit "$1" ''; }
 
-	# begin STEP
+	# begin STEP names the current step.
 	begin() {
 		step=$1
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
+	# report ok|changed|warning TEXT ends the step; a warning does not.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
-		step_began=$now # of the next step
+		step_began=$now # when the next step begins
 	}
 
-	# read_clock sets $now to seconds, by a clock that nobody sets.
+	# read_clock sets $now to seconds of the uptime: the wall clock may be set.
 	read_clock() {
 		read -r now _ </proc/uptime
 		now=${now%.*}
 	}
 
-	# die STATUS REASON
+	# die STATUS REASON ends the run.
 	die() {
 		reason=$2
 		exit "$1"
@@ -88,28 +88,28 @@
 
 	# ---- running commands
 
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
+	# isolated COMMAND runs it without descriptors 9, the lock, and 3, the input from the controller: a
+	# command may outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
-	mark='' # what no command prints
+	mark='' # random, so that no command prints it
 
-	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
-	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
-	# none that stays in the background is waited for.
+	# run COMMAND runs it isolated, with its output passed through relay, followed by $mark and the exit
+	# status. So no command has the terminal or the connection to the controller, none fails because
+	# nobody reads its output, and background processes are not waited for.
 	run() {
 		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
-			trap : HUP INT TERM # the command may die of them; this reports it
+			trap : HUP INT TERM # the command may die from them; its status is still reported
 			code=0
 			"$@" || code=$?
 			printf '\n%s %s\n' "$mark" "$code"
 		} 2>&1 | relay
 	}
 
-	# relay shows lines, to a terminal without what it would act on: what a carriage return
-	# overwrites, escape sequences, control characters.
+	# relay prints lines, for a terminal without escape sequences, control characters and what a carriage
+	# return overwrites.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
@@ -127,7 +127,7 @@
 	terminal_codes='s/\r$//; s/.*\r//; s/\x1b\[[0-?]*[ -/]*[@-~]//g; s/\x1b][^\x07\x1b]*//g
 		s/\xc2[\x80-\x9f]//g; s/[\x01-\x08\x0b-\x1f\x7f]//g'
 
-	# finish_step TEXT: the step is over, and counts by its outcome.
+	# finish_step TEXT reports the step, and counts it by its outcome.
 	finish_step() {
 		report "$outcome" "$1"
 		case $outcome in
@@ -140,21 +140,21 @@
 
 	# ---- who owns what on this host
 
-	# setup.sh records in /var/lib/pystrano/apps/APP/ENVIRONMENT what each has on the host, each thing on
-	# a line: user, root (project_root), venv (venv_dir), unit, sudo (file of the rule), secret (file) or
-	# deploy-key (name in ~/.ssh), a space, its name.
+	# setup.sh records in /var/lib/pystrano/apps/APP/ENVIRONMENT what each app has on the host, one "KIND NAME" a
+	# line: user, root (project_root), venv (venv_dir), unit, sudo (file of the rule), secret (file) or
+	# deploy-key (name in ~/.ssh).
 	app=orders/staging
 	records=/var/lib/pystrano/apps
 
-	# owner_of KIND NAME prints which other app and environment has it, if one does.
+	# owner_of KIND NAME prints the other app and environment that has it, if any.
 	owner_of() {
 		grep -rlxF -e "$1 $2" "$records" 2>/dev/null | sed "s|^$records/||" | grep -vxF -e "$app" | head -n 1
 	}
 	record=$records/$app
-	kept=$state/kept/$app # what was brought into the user's .ssh
-	output=$state/output  # of a command of the user
+	kept=$state/kept/$app # what setups added to the user's .ssh
+	output=$state/output  # of commands that run as another user
 
-	# warn TEXT: something to look at; the step goes on.
+	# warn TEXT reports a problem; the step goes on.
 	warn() {
 		report warning "$1"
 		warnings=$((warnings + 1))
@@ -162,14 +162,14 @@
 
 	# ---- acting as the app user
 
-	# as_user COMMAND
+	# as_user COMMAND runs it as the app user.
 	as_user() {
 		act_as "$user" "$home" "$@"
 	}
 
-	# act_as USER HOME COMMAND: in a session without a terminal, for fifteen minutes at most. What it
-	# prints goes to $output, a file of root's: nothing that another user starts gets root's terminal,
-	# the controller's connection or the lock, and what root reads of it is bounded.
+	# act_as USER HOME COMMAND runs it in a session without a terminal, for at most fifteen minutes. Its
+	# output goes to $output, a file of root: programs of another user get neither root's terminal, nor
+	# the connection to the controller, nor the lock, and root reads a bounded part of what they print.
 	act_as() {
 		[ -n "$variables" ] || variables=$(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p')
 		exec 4<&0
@@ -187,12 +187,13 @@
 			;;
 		*) user_failed=yes ;;
 		esac
-		(exit "$code") # after a return, yash ends without a trap
+		(exit "$code") # yash would skip the trap after a return
 	}
 
-	variables='' # of root's environment
+	variables='' # names in root's environment
 
-	# become USER HOME COMMAND: of root's environment with what leads to a package index alone.
+	# become USER HOME COMMAND: from root's environment it keeps only the locale, PATH and the settings
+	# for package indexes and proxies.
 	become() {
 		for name in $variables; do
 			case $name in
@@ -205,7 +206,8 @@
 		exec setsid -w timeout -k 5 900 runuser -u "$USER" -- "$@"
 	}
 
-	# change COMMAND: as the app user; COMMAND ends with 10 when it changed something, 0 when not.
+	# change COMMAND runs it as the app user. COMMAND exits with 10 if it changed something, with 0 if
+	# not.
 	change() {
 		code=0
 		as_user "$@" || code=$?
@@ -216,19 +218,19 @@
 		esac
 	}
 
-	# user_output prints the last lines of what the app user's command printed, as plain text.
+	# user_output prints the last lines of the app user's command as plain text.
 	user_output() {
 		tail -c 4096 "$output" | tail -n 20 | LC_ALL=C tr -c '\011\012\040-\176' '?'
 	}
 
-	# edit_ssh ACTION NAME NEW <LINES: as the app user, in a file of its .ssh. ACTION is add, remove or
-	# find; NEW is the awk program that tells which lines to add.
+	# edit_ssh ACTION NAME NEW <LINES edits a file of the app user's .ssh as that user. ACTION is add,
+	# remove or find; NEW is the awk program that selects the lines to add.
 	edit_ssh() {
 		as_user sh -c "$edit_lines" sh "$1" "$home/.ssh" "$2" "$3"
 	}
 
-	# Ends with 10 when it changed or found something. The file is replaced as a whole, and only
-	# a regular one of at most 1 MiB is read.
+	# Exits with 10 if it changed or found something. The file is replaced atomically; only a regular file
+	# of at most 1 MiB is read.
 	edit_lines='
 		set -eu
 		umask 077
@@ -253,7 +255,7 @@
 		fi
 		real=$(readlink -f "$file")
 		new=$real.new
-		rm -f "$new" # of a setup that was killed
+		rm -f "$new" # left by a killed setup
 		if [ "$action" = find ]; then
 			grep -aqxF -f - "$real" || exit 0
 			exit 10
@@ -267,7 +269,7 @@
 		if [ -n "$fresh" ]; then
 			{
 				cat "$real"
-				# A last line that was never ended must not run into the first new one.
+				# The last line may lack its newline.
 				[ -z "$(tail -c 1 "$real")" ] || echo
 				printf "%s\n" "$fresh"
 			} >"$new"
@@ -283,8 +285,8 @@
 		exit "$changed"
 	'
 
-	# Prints the lines of the second file with keys that the first does not have. What the first
-	# says about a key, such as from="..." before it, holds.
+	# Prints the lines of the second file whose keys the first file does not have. The options that the
+	# first file has before a key, such as from="...", stay in force.
 	new_keys='
 		/^[ \t]*(#|$)/ { next }
 		{
@@ -299,7 +301,7 @@
 		!(key in seen) { seen[key]; print }
 	'
 
-	# ensure_owned_dirs DIR...: makes those that are missing, for the user. The first holds the others.
+	# ensure_owned_dirs DIR... creates the missing ones for the user. The first DIR contains the others.
 	ensure_owned_dirs() {
 		if ! change sh -c "$make_missing" sh "$@"; then
 			reason=$(create_as_root "$1")
@@ -312,7 +314,7 @@
 		status=0
 		for directory; do
 			[ -d "$directory" ] && [ -w "$directory" ] && continue
-			# An empty one that root left here can be made anew.
+			# Replace an empty directory that root left here.
 			rmdir "$directory" 2>/dev/null
 			mkdir -p "$directory" 2>/dev/null && [ -w "$directory" ] || exit 1
 			status=10
@@ -320,8 +322,8 @@
 		exit "$status"
 	'
 
-	# create_as_root DIR: root makes DIR where the user may not, and gives it to the user. It prints
-	# why it could not.
+	# create_as_root DIR creates it as root where the user may not, and gives it to the user. Prints the
+	# reason if it fails.
 	create_as_root() (
 		walk_as_root "$1"
 		if ! is_roots_alone || [ -n "$(find . -prune ! -empty)" ]; then
@@ -334,9 +336,9 @@
 		chown "$user:" .
 	)
 
-	# walk_as_root DIR: goes there from / and makes what is missing: what it stands in cannot be
-	# exchanged under its feet, and it follows links only in directories that nobody but root can
-	# change. It prints why it could not.
+	# walk_as_root DIR changes to it from /, one component at a time, and creates what is missing. The
+	# directory it is in cannot be replaced meanwhile, and links are followed only in directories that
+	# nobody but root can change. Prints the reason if it fails.
 	walk_as_root() {
 		cd /
 		here=
@@ -361,14 +363,14 @@
 		unset IFS
 	}
 
-	# is_roots_alone: only root can change the directory this shell is in.
+	# is_roots_alone: only root can change the working directory.
 	is_roots_alone() {
 		[ -n "$(find . -prune -user 0 ! -perm -020 ! -perm -002)" ]
 	}
 
-	# ---- what an earlier setup brought into the user's .ssh
+	# ---- what earlier setups added to the user's .ssh
 
-	# keep NAME LINES...: in $kept, which only root can read, whole or not at all.
+	# keep NAME LINES... replaces that file in $kept atomically; only root can read it.
 	keep() {
 		name=$1
 		shift
@@ -381,7 +383,7 @@
 		fi
 	}
 
-	# change_ssh ACTION NAME NEW LINES: edit_ssh, which counts as a change if it was one.
+	# change_ssh ACTION NAME NEW LINES runs edit_ssh, and counts a change.
 	change_ssh() {
 		code=0
 		edit_ssh "$1" "$2" "$3" <<EOF || code=$?
@@ -394,8 +396,8 @@ EOF
 		esac
 	}
 
-	# look_after NAME LINES WHAT: lines that an earlier setup brought and that are no longer wanted are
-	# named, and with --prune removed. $old becomes those that stay.
+	# look_after NAME LINES WHAT reports lines that an earlier setup added and that are no longer wanted,
+	# and with --prune removes them. Sets $old to the lines that stay.
 	look_after() {
 		[ -n "$2" ] || return 0
 		code=0
@@ -416,7 +418,7 @@ EOF
 		esac
 	}
 
-	# The host or the comment of each line, and the end of its key.
+	# Prints host or comment and the last characters of the key of each line.
 	name_of_key='
 		{
 			for (i = 1; i <= NF && $i !~ /^AAAA/; i++);
@@ -427,7 +429,7 @@ EOF
 
 	# ---- steps
 
-	# check_host: what cannot work on this host stops the run before anything is changed.
+	# check_host stops the run, before anything is changed, if something cannot work on this host.
 	check_host() {
 		begin host
 		command -v apt-get >/dev/null || refuse_host 'there is no apt-get: servers run Debian 12 or later, or Ubuntu 22.04 or later'
@@ -438,7 +440,7 @@ EOF
 		check_mount "$venv" venv_dir
 	}
 
-	# check_mount PATH FIELD: programs can be started there.
+	# check_mount PATH FIELD: programs can be executed there.
 	check_mount() {
 		place=$1
 		while [ ! -e "$place" ]; do
@@ -450,13 +452,13 @@ EOF
 		esac
 	}
 
-	# refuse_host REASON: with what runs here, to be pasted into a report.
+	# refuse_host REASON prints the system as well, to be pasted into a bug report.
 	refuse_host() {
 		report_system "$venv"
 		die 2 "$1"
 	}
 
-	# report_system VENV: what runs here, for the report of a fault.
+	# report_system VENV prints the system, for a bug report.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
@@ -472,25 +474,25 @@ EOF
 		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
-	# fact NAME VALUE
+	# fact NAME VALUE prints a line of it.
 	fact() { run printf '%s\n' "$2"; }
 
-	# take_lock: one setup at a time on this host. The kernel frees the lock when this shell dies,
-	# so no command that may outlive the shell keeps descriptor 9.
+	# take_lock: one setup at a time on this host. The kernel releases the lock when this shell dies, so a
+	# command that may outlive the shell must not inherit descriptor 9.
 	take_lock() {
 		begin lock
 		mkdir -p "$records"
-		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # whoever can open it can hold the lock
 		exec 9>>"$state/lock"
-		if ! flock -n 9 9>&9; then # mksh passes no descriptor above 2 on by itself
+		if ! flock -n 9 9>&9; then # mksh passes no descriptor above 2 to commands unless told to
 			die 2 "another setup is at work on $(uname -n): $(head -c 200 "$state/lock")"
 		fi
-		rm -rf "$state/new" "$state/unit" # of a setup that was killed
+		rm -rf "$state/new" "$state/unit" # left by a killed setup
 		(umask 077 && : >"$output")
 		printf '%s\n' "$app for ${who:-${SUDO_USER:-root}}, since $(date -u +%Y-%m-%dT%H:%M:%SZ), process $$" >"$state/lock"
 	}
 
-	# What this app and environment has on the host, as its record lists it.
+	# print_claims prints what this app and environment has on the host, in the format of its record.
 	print_claims() {
 		printf '%s\n' \
 			"user $user" \
@@ -502,8 +504,8 @@ EOF
 		printf '%s\n' "sudo $sudo_file"
 	}
 
-	# own_things: nothing is changed before it is certain that it is nobody else's, and nothing is
-	# made before the record says whose it is.
+	# own_things: nothing is changed before it is certain that it belongs to no other app, and nothing is
+	# created before the record says whose it is.
 	own_things() {
 		begin ownership
 		mine=$(cat "$record" 2>/dev/null) || :
@@ -527,7 +529,7 @@ EOF
 		finish_step "Recorded what $app has on this host"
 	}
 
-	# recorded KIND VALUE: an earlier setup of this app made it, or adopted it.
+	# recorded KIND VALUE: an earlier setup of this app created or adopted it.
 	recorded() { has_line "$mine" "$1 $2"; }
 
 	# has_line TEXT LINE
@@ -541,7 +543,7 @@ EOF
 	line_break='
 '
 
-	# write_record LINES: whole or not at all, each line once.
+	# write_record LINES replaces the record atomically, without duplicate lines.
 	write_record() {
 		new=$state/new
 		{
@@ -558,7 +560,7 @@ EOF
 		new=''
 	}
 
-	# check_identity: another project with this app's name is not this app.
+	# check_identity: a different project may have the same app name.
 	check_identity() {
 		before=$(sed -n 's/^root //p' "$record" 2>/dev/null) || :
 		if [ -n "$before" ] && [ "$before" != "$root" ] && [ -e "$before/releases" ]; then
@@ -566,7 +568,7 @@ EOF
 		fi
 	}
 
-	# is_in PATH DIRECTORY...: by these names, or by those that links in them lead to.
+	# is_in PATH DIRECTORY...: PATH is in one of them, as written or with links resolved.
 	is_in() (
 		! is_below "$@" || exit 0
 		IFS=$line_break
@@ -574,7 +576,7 @@ EOF
 		is_below $(realpath -m -- "$@")
 	)
 
-	# is_below PATH DIRECTORY...: in one of them, by name.
+	# is_below PATH DIRECTORY...: PATH is in one of them, as written.
 	is_below() {
 		path=$1/
 		shift
@@ -586,7 +588,7 @@ EOF
 		return 1
 	}
 
-	# is_cleared_by PATH KIND OTHER: it is in what a deploy of OTHER, a root or venv, clears up or replaces.
+	# is_cleared_by PATH KIND OTHER: deploys of OTHER, a root or venv, clean up or replace PATH.
 	is_cleared_by() {
 		case $2 in
 		root) is_in "$1" "$3/releases" "$3/venvs" "$3/shared" "$3/.pystrano" ;;
@@ -594,7 +596,8 @@ EOF
 		esac
 	}
 
-	# check_path KIND PATH FIELD: no other app has it, or clears it up, or something that this one does.
+	# check_path KIND PATH FIELD: no other app has PATH or cleans it up, and it contains nothing of
+	# another app that this app would clean up.
 	check_path() {
 		while read -r kind other; do
 			case $kind in
@@ -616,7 +619,7 @@ $others
 EOF
 	}
 
-	# check_project_root: it is not of another deploy tool.
+	# check_project_root: the directory does not belong to another deploy tool.
 	check_project_root() {
 		if ! recorded root "$root"; then
 			for name in .dep repo/HEAD scm/HEAD; do
@@ -626,7 +629,7 @@ EOF
 		fi
 	}
 
-	# check_virtualenv: what is there is a virtualenv, or a link of ours.
+	# check_virtualenv: the path is free, a virtualenv, or a link that pystrano made.
 	check_virtualenv() {
 		link=$(readlink "$venv") || link=''
 		case $link in
@@ -638,13 +641,13 @@ EOF
 		fi
 	}
 
-	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if one does.
+	# find_owner KIND VALUE sets $owner to the other app and environment that has it, if any.
 	find_owner() {
 		owner=''
 		! has_line "$others" "$1 $2" || owner=$(owner_of "$1" "$2")
 	}
 
-	# check_unit UNIT: its name is free, or the unit is this app's.
+	# check_unit UNIT: the name is free, or the unit belongs to this app.
 	check_unit() {
 		file=/etc/systemd/system/$1
 		find_owner unit "$1"
@@ -653,7 +656,7 @@ EOF
 		recorded unit "$1" || check_new_unit "$1"
 	}
 
-	# check_new_unit UNIT: what the host knows by that name is nothing, or of an earlier setup.
+	# check_new_unit UNIT: the host has no unit of that name, or one from an earlier setup.
 	check_new_unit() {
 		found=$(systemctl show --property=Id --property=FragmentPath -- "$1")
 		name=$(printf '%s\n' "$found" | sed -n 's/^Id=//p')
@@ -664,7 +667,7 @@ EOF
 		'' | "$file") ;;
 		*) die 2 "$1 is a unit of this host, $path; give service_file another name" ;;
 		esac
-		# One of an earlier setup, or of the Python tool, names the project.
+		# Units of an earlier setup, or of the Python tool, contain the path of the project.
 		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
 			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
 		fi
@@ -690,12 +693,12 @@ EOF
 		finish_step "Ensured deploy user $user exists"
 	}
 
-	# home_of USER prints the home directory.
+	# home_of USER prints its home directory.
 	home_of() {
 		getent passwd "$1" | cut -d : -f 6
 	}
 
-	# check_account: deploys log in as the user.
+	# check_account: deploys log in as the user, so its account must allow it.
 	check_account() {
 		shell=${shell:-/bin/sh}
 		case $shell in
@@ -713,7 +716,7 @@ EOF
 		check_sshd
 	}
 
-	# no_login REASON COMMAND
+	# no_login REASON COMMAND warns that the user cannot log in, and how to change that.
 	no_login() {
 		warn "$user cannot log in: $1; allow it with: $2"
 	}
@@ -724,7 +727,7 @@ EOF
 		$3 == "0" || $3 != "" && $5 != "" && $3 + $5 < today { print "password" }
 	'
 
-	# check_sshd: what sshd is configured to do with a login of the user.
+	# check_sshd warns when sshd's configuration does not allow the user to log in.
 	check_sshd() {
 		command -v sshd >/dev/null || return 0
 		settings=$(isolated sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null) || return 0
@@ -743,7 +746,7 @@ EOF
 		fi
 	}
 
-	# check_lists Users|Groups users|groups NAMES WHAT
+	# check_lists Users|Groups users|groups NAMES WHAT checks NAMES against sshd's Deny and Allow lists.
 	check_lists() {
 		! is_listed "deny$2" "$3" || warn "sshd does not let $user in: Deny$1 names $4"
 		if [ -n "$(setting "allow$2")" ] && ! is_listed "allow$2" "$3"; then
@@ -751,7 +754,7 @@ EOF
 		fi
 	}
 
-	# setting NAME prints the values of one of sshd's settings, each on a line.
+	# setting NAME prints the values of a setting of sshd, one a line.
 	setting() {
 		while read -r key value; do
 			if [ "$key" = "$1" ]; then
@@ -762,7 +765,8 @@ $settings
 EOF
 	}
 
-	# is_listed SETTING NAMES: one of the names is matched by a pattern of the setting, from any host.
+	# is_listed SETTING NAMES: one of the names matches a pattern of the setting, regardless of its host
+	# part.
 	is_listed() {
 		for pattern in $(setting "$1"); do
 			for name in $2; do
@@ -777,7 +781,7 @@ EOF
 
 	copy_keys() {
 		begin keys
-		# Through sudo, it is the caller's keys that open this host.
+		# With sudo, the caller's keys are the ones that give access to this host.
 		giver=${SUDO_USER:-root}
 		source=$(home_of "$giver")/.ssh/authorized_keys
 		lines=''
@@ -808,7 +812,7 @@ EOF
 		finish_step "$text"
 	}
 
-	# check_web_server: one that serves static files and media itself must be able to read them.
+	# check_web_server: a web server that serves static files and media itself must be able to read them.
 	check_web_server() {
 		server=$(getent passwd www-data nginx caddy | sed -n '$s/:.*//p')
 		[ -n "$server" ] || return 0
@@ -821,7 +825,7 @@ EOF
 		fi
 	}
 
-	# Prints the first directory on the way that this user cannot pass.
+	# Prints the first directory of the path that this user cannot enter.
 	find_closed='
 		set -f
 		way=""
@@ -843,7 +847,7 @@ EOF
 		finish_step 'Installed system packages'
 	}
 
-	# install_missing OPTION PACKAGES: those of the packages that are not there.
+	# install_missing OPTION PACKAGES installs those that are missing.
 	install_missing() {
 		missing=$(missing "$2")
 		if [ -n "$missing" ]; then
@@ -853,20 +857,20 @@ EOF
 			done
 			[ -n "$updated" ] || apt update
 			updated=yes
-			# Packages' questions get their defaults, files in /etc that were changed are kept, and
-			# needrestart restarts nothing.
+			# Configuration questions get their defaults, changed files in /etc are kept, and needrestart restarts
+			# nothing.
 			apt install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 			outcome=changed
 		fi
 	}
 
-	# missing PACKAGES prints those of them that are not there.
+	# missing PACKAGES prints those that are not installed.
 	missing() {
 		dpkg-query -W -f '${db:Status-Status} ${Package} ${Package}:${Architecture} ${Package}=${Version} ${Package}:${Architecture}=${Version} ${Provides}\n' |
 			awk -v wanted="$1" "$not_installed"
 	}
 
-	# Prints those of the wanted packages that are neither installed nor provided by one that is.
+	# Prints the wanted packages that are neither installed nor provided by an installed one.
 	not_installed='
 		$1 == "installed" {
 			gsub(",", " ")
@@ -884,18 +888,18 @@ EOF
 		}
 	'
 
-	# missing_here prints all that is missing.
+	# missing_here prints all packages that are missing.
 	missing_here() {
 		missing "$base_packages $system_packages"
 	}
 
-	# lacking prints it as apt wants it.
+	# lacking prints the command that installs them.
 	lacking() {
 		printf 'what this host lacks: apt-get install %s' "$(missing_here | paste -s -d ' ' -)"
 	}
 
-	# apt COMMAND: waits up to ten minutes for others to let go of the locks of apt. What it
-	# prints is kept until it ends: a write to a lost connection would kill it half done.
+	# apt COMMAND waits up to ten minutes for the locks of apt. Its output is kept until it ends: a write
+	# to a lost connection would kill it halfway.
 	apt() {
 		read_clock
 		deadline=$((now + 600))
@@ -928,9 +932,9 @@ EOF
 		rule="$rule, $journalctl "'--no-pager --unit\=orders-worker.service --output\=short-unix --lines\=1000 --follow'
 		rule="$rule, $journalctl "'--no-pager --unit\=orders-report.service --output\=short-unix --lines\=10000'
 		rule="$rule, $journalctl "'--no-pager --unit\=orders-report.service --output\=short-unix --lines\=1000 --follow'
-		rm -f "$sudo_file.new" # of a setup that was killed
+		rm -f "$sudo_file.new" # left by a killed setup
 		if [ "$(cat "$sudo_file" 2>/dev/null)" != "$rule" ]; then
-			# sudo passes over names with a dot: the rule does not hold before it was checked.
+			# sudo ignores files with a dot in their name: the rule is not in effect before it was checked.
 			new=$sudo_file.new
 			printf '%s\n' "$rule" >"$new"
 			chmod 440 "$new"
@@ -956,7 +960,7 @@ EOF
 
 	make_virtualenv() {
 		begin virtualenv
-		# Each release brings its own, and this name follows the current one.
+		# Each release has its own; this link leads to that of the current one.
 		if [ ! -e "$venv" ] && [ ! -L "$venv" ]; then
 			if ! as_user ln -s "$root/current/.pystrano/venv" "$venv"; then
 				reason=$(link_as_root "$root/current/.pystrano/venv" "$venv")
@@ -968,7 +972,8 @@ EOF
 		finish_step "Provisioned virtualenv at $venv"
 	}
 
-	# link_as_root TARGET LINK: in a directory that is root's alone, or that root makes for it.
+	# link_as_root TARGET LINK makes the link in a directory that only root can change, or that root
+	# creates for it.
 	link_as_root() (
 		walk_as_root "${2%/*}"
 		if ! is_roots_alone; then
@@ -978,7 +983,7 @@ EOF
 		ln -s "$1" "./${2##*/}"
 	)
 
-	# provide DIR: a virtualenv that works: its python runs, and has pip where that version looks.
+	# provide DIR makes a virtualenv there, unless it has one whose python runs and finds pip.
 	provide() {
 		if [ -e "$1/pyvenv.cfg" ] && [ ! -f "$1/pyvenv.cfg" ]; then
 			die 1 "$1/pyvenv.cfg is not a regular file; remove it"
@@ -992,7 +997,7 @@ EOF
 
 	find_pip='import sys; open("%s/lib/python%d.%d/site-packages/pip/__init__.py" % (sys.argv[1], *sys.version_info[:2]))'
 
-	# provide_uv DIR: uv in that virtualenv.
+	# provide_uv DIR installs uv into that virtualenv.
 	provide_uv() {
 		if [ ! -x "$1/bin/uv" ]; then
 			as_user "$1/bin/pip" install --quiet --disable-pip-version-check --no-input uv
@@ -1030,7 +1035,7 @@ EOF
 		!($0 in seen) { seen[$0]; print }
 	'
 
-	# find_known HOST sets $known to the lines that known_hosts has for it.
+	# find_known HOST sets $known to the lines of known_hosts that match it.
 	find_known() {
 		as_user sh -c '
 			if [ -f "$2" ] && [ "$(wc -c <"$2")" -le 1048576 ]; then
@@ -1040,7 +1045,7 @@ EOF
 		known=$(head -c 65536 "$output" | grep -v -e '^#' -e '^@') || known=''
 	}
 
-	# compare_keys HOST LINES: warns when known_hosts has another key of the same kind for it.
+	# compare_keys HOST LINES warns when known_hosts has a different key of the same type for it.
 	compare_keys() {
 		kinds=$(printf '%s\n' "$2" '#known' "$known" | awk '
 			/^#known/ { known = 1; next }
@@ -1052,7 +1057,7 @@ EOF
 		fi
 	}
 
-	# scan HOST PORT: asks for the host's keys, unless some are known.
+	# scan HOST PORT fetches the keys of the host, unless some are known.
 	scan() {
 		case $2 in
 		22) host=$1 ;;
@@ -1073,7 +1078,7 @@ EOF
 		fi
 	}
 
-	# print_unit UNIT: its text, byte for byte.
+	# print_unit UNIT prints its text, byte for byte.
 	print_unit() {
 		case $1 in
 		orders.service) printf %s '[Unit]
@@ -1133,18 +1138,18 @@ WantedBy=timers.target
 	register_units() {
 		begin service
 		install_units
-		# Sockets, timers and paths first: systemd knows what they start once they are enabled.
+		# Sockets, timers and paths first: enabling them tells systemd which services they start.
 		for unit in $triggers $units; do
 			enable_unit "$unit"
 		done
 		finish_step "Registered $units"
 	}
 
-	# install_units: those that differ, once it is known that systemd takes them.
+	# install_units installs the units that differ, once all of them are known to be valid.
 	install_units() {
 		differing=''
 		for unit in $units; do
-			rm -f "/etc/systemd/system/$unit.new" # of a setup that was killed
+			rm -f "/etc/systemd/system/$unit.new" # left by a killed setup
 			print_unit "$unit" | cmp -s - "/etc/systemd/system/$unit" || differing="$differing $unit"
 		done
 		[ -n "$differing" ] || return 0
@@ -1163,7 +1168,7 @@ WantedBy=timers.target
 		outcome=changed
 	}
 
-	# enable_unit UNIT: so that it starts when the host does.
+	# enable_unit UNIT makes it start at boot.
 	enable_unit() {
 		properties=$(systemctl show --property=UnitFileState --property=NeedDaemonReload --property=LoadState --property=TriggeredBy -- "$1")
 		case $properties in
@@ -1177,21 +1182,22 @@ WantedBy=timers.target
 		esac
 		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*) link_unit "$1" ;;
-		*TriggeredBy=?*.*) ;; # by a unit that does
+		*TriggeredBy=?*.*) ;; # by a unit that starts at boot
 		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
 		esac
-		# Its [Install] may be another than before, also if an earlier setup was killed here.
+		# Its [Install] may have changed, also in an earlier setup that was killed here.
 		[ ! -e "$state/relink/$1" ] || link_unit "$1"
 	}
 
-	# link_unit UNIT: the links that its [Install] names, and no older ones.
+	# link_unit UNIT makes the links that its [Install] asks for, and removes older ones.
 	link_unit() {
 		message=$(systemctl reenable --quiet -- "$1" 2>&1) || die 1 "systemctl enable $1: $(printf '%s' "$message" | tail -n 1)"
 		rm -f "$state/relink/$1"
 		outcome=changed
 	}
 
-	# verify_units: what systemd would refuse is not installed; what it would ignore is a warning.
+	# verify_units: units that systemd would refuse are not installed; settings that it would ignore are a
+	# warning.
 	verify_units() {
 		command -v systemd-analyze >/dev/null || return 0
 		rm -rf "$state/unit"
@@ -1212,7 +1218,7 @@ WantedBy=timers.target
 		done
 	}
 
-	# note_change UNIT: one that runs goes on as it was until it is started anew.
+	# note_change UNIT: a running unit keeps its old settings until it is restarted.
 	note_change() {
 		if systemctl is-active --quiet -- "$1"; then
 			mkdir -p "$state/changed"
@@ -1220,7 +1226,7 @@ WantedBy=timers.target
 		fi
 	}
 
-	# start_triggers: sockets, timers and paths. Those that run as they are written are left alone.
+	# start_triggers starts sockets, timers and paths, and restarts those that run with other settings.
 	start_triggers() {
 		begin start
 		for unit in $triggers; do
@@ -1230,7 +1236,7 @@ WantedBy=timers.target
 				outcome=changed
 			elif ! systemctl is-active --quiet -- "$unit"; then
 				start_trigger start "$unit"
-				# A condition of it may not hold yet.
+				# A condition of the unit may not be met yet.
 				! systemctl is-active --quiet -- "$unit" || outcome=changed
 			fi
 		done
@@ -1250,8 +1256,8 @@ WantedBy=timers.target
 		die 1 "systemctl $1 $2 failed; see: systemctl status $2"
 	}
 
-	# clear_leftovers: what the record has and the config does not. Units and sudo rules go at once,
-	# files with content with --prune.
+	# clear_leftovers removes what the record has and the config does not: units and sudo rules always,
+	# files with content only with --prune.
 	clear_leftovers() {
 		begin leftovers
 		left='' removed=''
@@ -1276,8 +1282,8 @@ $left"
 		fi
 	}
 
-	# replace_services stops those of them that run, and starts what runs the app in their place. After
-	# a kill in between the next setup goes on.
+	# replace_services stops leftover services that are running, and starts those that run the app now. If
+	# it is killed in between, the next setup continues.
 	replace_services() {
 		running=''
 		for unit in $(printf '%s\n' "$old" | sed -n 's/^unit //p'); do
@@ -1298,7 +1304,8 @@ $left"
 		rm -f "$kept/stopped"
 	}
 
-	# exchange_services UNIT...: a signal waits until the app is back, in the old units if need be.
+	# exchange_services UNIT...: signals wait until the app is running again, with the old units if the
+	# new ones fail.
 	exchange_services() (
 		trap '' HUP INT PIPE TERM
 		run systemctl stop -- "$@" || :
@@ -1309,7 +1316,7 @@ $left"
 		fi
 	)
 
-	# start_services: a unit that ends at its start has done so within three seconds.
+	# start_services: a unit that fails at its start does so within three seconds.
 	start_services() {
 		run systemctl start -- orders.service orders-worker.service || return
 		sleep 3
@@ -1320,7 +1327,7 @@ $left"
 		done
 	}
 
-	# remove_unit UNIT: stopped, disabled, gone. One that runs on is kept in the record.
+	# remove_unit UNIT stops, disables and removes it. If it cannot be stopped, it stays in the record.
 	remove_unit() {
 		file=/etc/systemd/system/$1
 		rm -f -- "$file.new"
@@ -1339,7 +1346,7 @@ $left"
 		fi
 	}
 
-	# remove_rule FILE
+	# remove_rule FILE removes a sudo rule of pystrano.
 	remove_rule() {
 		case $1 in
 		/etc/sudoers.d/pystrano-*)
@@ -1352,7 +1359,7 @@ $left"
 		esac
 	}
 
-	# remove_file CLAIM FILE NEW: one in a directory of the user's, and what was to replace it.
+	# remove_file CLAIM FILE NEW removes a file in a directory of the user, and the temporary file NEW.
 	remove_file() {
 		[ -e "$2" ] || [ -e "$3" ] || return 0
 		if [ -n "$prune" ] && as_user rm -f -- "$2" "$3" </dev/null; then
@@ -1389,7 +1396,7 @@ $left"
 		done
 		start_run setup -
 		[ "$(id -u)" = 0 ] || die 2 'setup.sh must run as root: sudo sh setup.sh'
-		cd / # the user may be there, too
+		cd / # the caller's directory may be writable by the user
 		check_host
 		take_lock
 		own_things
@@ -1405,7 +1412,7 @@ $left"
 		start_triggers
 	}
 
-	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	# start_run ACTION RELEASE: from here on every exit goes through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
 		event "start $1 $2"
@@ -1426,19 +1433,19 @@ $left"
 		end_run "$status"
 	}
 
-	# failed STATUS: which step failed, and why where that is known.
+	# failed STATUS reports the step that failed, and the reason if it is known.
 	failed() {
 		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
 	}
 
-	# conclude STATUS OUTCOME TEXT: the last line.
+	# conclude STATUS OUTCOME TEXT prints the last line and exits.
 	conclude() {
 		trap - EXIT
 		emit "end $1 $2" "$3"
 		exit "$1"
 	}
 
-	# end_run STATUS
+	# end_run STATUS is the last thing that every run does.
 	end_run() {
 		if [ -n "$worker" ]; then
 			kill "$worker" 2>/dev/null

@@ -53,9 +53,9 @@
 		if [ -z "$nonce" ]; then
 			find_current
 			find_payload
-		fi # a controller sends the parts that are wanted
+		fi # a controller sends the parts on request
 		take_lock
-		ask_part source.tar.gz # it is on its way while the host is checked
+		ask_part source.tar.gz # transferred while the host is checked
 		check_host
 		stage=building
 		get_code
@@ -87,8 +87,8 @@
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# find_previous sets $release to what ran before $current. Earlier tools did not write that
-	# down: of theirs it is the one before by name, the time.
+	# find_previous sets $release to the release that ran before $current. Earlier tools did not record
+	# it; their releases are named by time, so it is the previous name.
 	find_previous() {
 		if [ -e "$releases/$current/.pystrano/previous" ]; then
 			release=$(cat "$releases/$current/.pystrano/previous")
@@ -98,7 +98,7 @@
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	# commit_of RELEASE prints its commit, or - where it is not known.
+	# commit_of RELEASE prints its commit, or - if it is unknown.
 	commit_of() {
 		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
 			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
@@ -106,7 +106,7 @@
 
 	status() {
 		stage=looking
-		# The lock first: what is seen after a free one is final.
+		# Look at the lock first: if it is free, what is read after it is final.
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
@@ -132,7 +132,7 @@
 		conclude 0 'done' ''
 	}
 
-	# report_system VENV: what runs here, for the report of a fault.
+	# report_system VENV prints the system, for a bug report.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
@@ -148,20 +148,20 @@
 		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
-	# fact NAME VALUE: a line of the result.
+	# fact NAME VALUE prints a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
 
 	# ---- lock: one run at a time; what a killed run left behind is removed
 
-	# The kernel frees the lock when this shell dies, however it dies; so no command that
-	# may outlive the shell keeps descriptor 9.
+	# take_lock: the kernel releases the lock when this shell dies, however it dies. So a command that may
+	# outlive the shell must not inherit descriptor 9.
 	take_lock() {
 		begin lock
 		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 		mkdir -p "$state"
-		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # whoever can open it can hold the lock
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 to commands unless told to
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -173,10 +173,10 @@
 		report ok "Locked $root"
 	}
 
-	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	# wait_for_lock waits up to $lock_wait seconds for the run that holds the lock.
 	wait_for_lock() {
 		find_current
-		# The holder writes its name just after it has the lock.
+		# The holder writes its name just after it took the lock.
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			find_holder
 			[ -z "$holder" ] || break
@@ -200,13 +200,13 @@
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
-	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
-	# what clean_up removes makes room.
+	# name_holder [WHAT] writes to the lock file what this run is doing. A full disk is no error: clean_up
+	# has yet to make room.
 	name_holder() {
 		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
-	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	# find_holder sets $holder to what the lock file says, if the process named there has the file open.
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
@@ -215,14 +215,14 @@
 		esac
 	}
 
-	# find_current sets $current to the name of the release that runs, or to nothing.
+	# find_current sets $current to the name of the current release, empty if there is none.
 	find_current() {
 		current=$(readlink -e "$root/current") || :
 		current=${current##*/}
 	}
 
-	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
-	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	# clean_up removes what killed runs left. A release has a file "unfinished" until it was promoted and
+	# verified. Leftovers that cannot be removed, such as files of another user, do no harm.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		rm -f "$state/part"
@@ -236,8 +236,8 @@
 		done
 	}
 
-	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
-	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	# stop_orphans DIRECTORY: commands of a killed run may live on; they have the directory of their
+	# release open as descriptor 8. Build commands are killed, a migration is waited for.
 	stop_orphans() {
 		warned=''
 		while
@@ -256,7 +256,7 @@
 		done
 	}
 
-	# discard RELEASE: renamed first, so that half a release is never listed.
+	# discard RELEASE renames it before removing it, so that a partly removed release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -267,15 +267,15 @@
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: also what is in read-only directories.
+	# remove PATH...: like rm -rf, read-only directories included.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :
 		rm -rf "$@"
 	}
 
-	# good_releases prints those that may be promoted again, in the order of their promotions. Those
-	# of earlier versions have no number; they come first, by name.
+	# good_releases prints the releases that may be promoted again, in the order of their promotions.
+	# Releases of earlier versions have no number; they come first, sorted by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
@@ -303,8 +303,8 @@
 		report ok "Prepared release $release"
 	}
 
-	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
-	# app of this host is refused.
+	# check_promotion: the checks that deploy and rollback share. Refuses a path that setup.sh recorded
+	# for another app of this host.
 	check_promotion() {
 		records=/var/lib/pystrano/apps
 		taken=$(grep -rxF -e 'root /home/orders/apps/orders' -e 'venv /home/orders/.venv-orders' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
@@ -314,9 +314,10 @@
 		fi
 	}
 
-	# ---- payload: the code, and what it depends on, in one file
+	# ---- payload: one file with the code and its dependencies
 
-	# find_payload: the one that this script was made with, beside it or where payload=PATH says.
+	# find_payload sets the path of the payload that belongs to this script: beside it, or from
+	# payload=PATH.
 	find_payload() {
 		begin payload
 		if [ -z "$payload" ]; then
@@ -331,7 +332,7 @@
 		report ok "Checked $payload"
 	}
 
-	# is_whole FILE SHA256 SIZE
+	# is_whole FILE SHA256 SIZE: FILE has this size and checksum.
 	is_whole() {
 		[ "$(wc -c <"$1")" -eq "$3" ] && [ "$(sha256sum <"$1")" = "$2  -" ]
 	}
@@ -342,11 +343,11 @@
 		event "fact commit $commit"
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which stop_orphans knows the commands of this run
+		exec 8<"$new" # stop_orphans finds the commands of this run by it
 		get_part source.tar.gz "$source_sha256" "$source_size"
-		isolated tar -xzmf "$state/part" -C "$new" # with the time of now, as of a clone
+		isolated tar -xzmf "$state/part" -C "$new" # with the current time, like a clone
 		rm -f "$state/part"
-		# With the wheels of the project itself, where it is a package.
+		# It is there already if the project is a package: with its wheels.
 		[ -d "$new/.pystrano" ] || mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
 		printf '%s\n' "$commit" >"$new/.pystrano/commit"
@@ -356,14 +357,14 @@
 		report changed "Unpacked $payload_source at $(printf %.12s "$commit")"
 	}
 
-	# need_app_dir: the repository has it, and it leads nowhere else.
+	# need_app_dir: the repository has app_dir, and it is inside the release.
 	need_app_dir() {
 		found=$(cd -P -- "$new/$app_dir" 2>/dev/null && pwd) || found=''
 		[ "$found" = "$(cd -P -- "$new" && pwd)/$app_dir" ] ||
 			die 3 "the repository has no directory $app_dir; correct app_dir"
 	}
 
-	# get_part NAME SHA256 SIZE: a part of the payload becomes $state/part.
+	# get_part NAME SHA256 SIZE writes a part of the payload to $state/part and checks it.
 	get_part() {
 		if [ -n "$nonce" ]; then
 			receive_part "$1" "$3"
@@ -373,13 +374,13 @@
 		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
 	}
 
-	# ask_part NAME: from here on the controller sends it, and nothing else until the next event.
+	# ask_part NAME requests it from the controller, which sends nothing else until the next event.
 	ask_part() {
 		unwatch_controller
 		event "need $1"
 	}
 
-	# receive_part NAME SIZE: what was asked for.
+	# receive_part NAME SIZE reads the part that was requested.
 	receive_part() {
 		read_order || :
 		[ "$order" = "part $1" ] || die 3 'cancelled'
@@ -387,7 +388,7 @@
 		left=$2
 		while [ "$left" -gt 0 ]; do
 			chunk=$((left < 1048576 ? left : 1048576))
-			# The link may be frozen.
+			# The connection may hang.
 			timeout 60 dd bs=64K count="$chunk" iflag=fullblock,count_bytes status=none <&3 >>"$state/part" 3<&- 8<&- 9>&- || die 3 'nothing came from the controller for a minute'
 			left=$((left - chunk))
 			[ "$(($(wc -c <"$state/part") + left))" -eq "$2" ] || die 3 'cancelled'
@@ -401,7 +402,7 @@
 		report changed 'Wrote the launcher'
 	}
 
-	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	# write_env DIRECTORY writes the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
 		cat >"$1/run" <<\EOF
@@ -434,8 +435,8 @@ EOF
 		report changed 'Linked shared media'
 	}
 
-	# share_directory NAME: the release gets a link to the one in shared. What the first release
-	# brings is copied there, once; nothing there is overwritten.
+	# share_directory NAME links NAME of the release to the directory in shared. Files that the first
+	# release has there are copied to shared, once; nothing in shared is overwritten.
 	share_directory() {
 		own="$releases/$release/$app_dir"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
@@ -454,15 +455,15 @@ EOF
 		link_shared "$1"
 	}
 
-	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
-	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
-	# no link in it is followed, and nothing else than a regular file read.
+	# Arguments: shared, a directory below it with a trailing slash, "yes" to copy files that are missing
+	# there, and files of the release. Prints the files that shared lacks or has with other content. The
+	# app can write in shared, so links there are not followed and only regular files are read.
 	share_files='
 		set -f
 		from=$PWD shared=$1 to=$2 copy=$3
 		shift 3
 
-		# enter DIRECTORY: below shared; with copy it is made.
+		# enter DIRECTORY changes to it, below shared; with $copy it creates what is missing.
 		enter() {
 			cd -P -- "$shared" && here=$(pwd -P) || return
 			IFS=/
@@ -472,7 +473,8 @@ EOF
 			done
 		}
 
-		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		# share FILE PATH NAME: exit status 3 when shared lacks it or has another, 4 when it could not be
+		# copied.
 		share() (
 			enter "${2%"$3"}" || exit 3
 			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
@@ -495,14 +497,14 @@ EOF
 			esac
 		done'
 
-	# link_shared NAME: in place of what the repository may hold under that name.
+	# link_shared NAME replaces what the repository may have there by a link into shared.
 	link_shared() {
 		rm -rf "$releases/$release/$app_dir"/"${1:?}"
 		ln -s "../../../shared/$1" "$releases/$release/$app_dir"/"$1"
 	}
 
-	# Releases share a virtualenv only where its content follows from what describe_dependencies
-	# prints; a complete one is never changed.
+	# Releases share a virtualenv only where its content follows from what describe_dependencies prints. A
+	# complete virtualenv is never changed.
 	install_dependencies() {
 		begin dependencies
 		venv=$root/venvs/$(describe_dependencies | sha256sum | cut -c 1-16)
@@ -513,7 +515,7 @@ EOF
 			rm -rf "$venv"
 			make_venv
 			install_packages
-			# Complete means: all of it is on the disk.
+			# Mark it as complete only after all of it is on disk.
 			isolated sync -f "$venv"
 			: >"$venv/.complete"
 			result=changed text='Installed Python dependencies'
@@ -524,7 +526,7 @@ EOF
 	}
 
 	make_venv() {
-		run in_release "$uv" venv --quiet --offline "$venv" # for the Python that the project asks for
+		run in_release "$uv" venv --quiet --offline "$venv" # with the Python that the project requires
 	}
 
 	describe_dependencies() {
@@ -536,15 +538,15 @@ EOF
 		printf '%s\n' "$dependencies_sha256"
 	}
 
-	# install_project: where the app is a package, the release gets the virtualenv by hard links, and in
-	# it the wheel of the project.
+	# install_project: if the app is a package, hard-links the shared virtualenv into the release and
+	# installs the project's wheel there.
 	install_project() {
 		wheels=$releases/$release/.pystrano/wheels
 		[ -d "$wheels" ] || return 0
 		ln -s "../../../venvs/${venv##*/}" "$releases/$release/.pystrano/packages"
 		rm -rf "$root/venvs/$release"
 		cp -al "$venv" "$root/venvs/$release"
-		# Its programs name its place.
+		# Scripts in bin name the path of their virtualenv.
 		isolated grep -rlIZF -e "/venvs/${venv##*/}" "$root/venvs/$release/bin" | xargs -0 -r sed -i "s|/venvs/${venv##*/}|/venvs/$release|"
 		venv=$root/venvs/$release
 		run in_release "$uv" --no-config pip install --offline --no-index --no-deps --compile-bytecode --python "$venv/bin/python" "$wheels"/*.whl
@@ -552,7 +554,7 @@ EOF
 		isolated sync -f "$venv"
 	}
 
-	# install_packages: each has the SHA-256 that was resolved for it.
+	# install_packages checks each wheel against the SHA-256 it was resolved to.
 	install_packages() {
 		get_dependencies
 		run in_release "$uv" --no-config pip sync "$dependencies/requirements.txt" --offline --no-index --find-links "$dependencies/wheels" \
@@ -565,14 +567,14 @@ EOF
 		die "$1" "the packages of the payload are for $made_for, and this host has $("$venv/bin/python" -V 2>&1) on $(uname -m); where they do not fit, set python and platform"
 	}
 
-	# find_uv sets $uv; it is installed where it is missing. Commands of the release find it, too.
+	# find_uv sets $uv, and installs it if it is missing. Commands of the release find it, too.
 	find_uv() {
 		find_own_uv
 		mkdir -p "$releases/$release/.pystrano/bin"
 		ln -sf "$uv" "$releases/$release/.pystrano/bin/uv"
 	}
 
-	# find_own_uv: a power cut may have left an empty one.
+	# find_own_uv: a power failure may have left an empty file.
 	find_own_uv() {
 		uv=$state/uv/bin/uv
 		if [ -z "$(isolated "$uv" --version 2>/dev/null)" ]; then
@@ -582,7 +584,8 @@ EOF
 		fi
 	}
 
-	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	# pip_install VENV ARGS installs into VENV, whatever a pip.conf sets for target, prefix, root or
+	# python.
 	pip_install() {
 		into=$1
 		shift
@@ -594,17 +597,18 @@ EOF
 		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
 	}
 
-	# in_release COMMAND: in the directory of the app, with the virtualenv and uv first on PATH, and
+	# in_release COMMAND runs it in the directory of the app, with the virtualenv and uv first on PATH, and
 	# without the env file.
 	in_release() (
 		cd "$releases/$release/$app_dir" || exit
 		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$releases/$release/.pystrano/bin:$PATH"
 		export UV_PROJECT_ENVIRONMENT="$venv"
-		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip outside of it refuses to install
 		exec "$@"
 	)
 
-	# get_dependencies: those of the payload, into $dependencies, where something has to be installed.
+	# get_dependencies unpacks the dependencies of the payload to $dependencies, unless they are installed
+	# already.
 	get_dependencies() {
 		dependencies=$releases/$release/.pystrano/dependencies
 		[ ! -d "$dependencies" ] || return 0
@@ -615,14 +619,14 @@ EOF
 		rm -f "$state/part"
 	}
 
-	# drop_agent: only git and the dependencies may use the ssh agent. The socket of one that is forwarded
-	# to this run is removed; that of a person who runs this by hand stays.
+	# drop_agent: the ssh agent is for git and the dependencies only. The socket of an agent that was
+	# forwarded to this run is removed; the agent of a person who runs this by hand stays.
 	drop_agent() {
 		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
 		unset SSH_AUTH_SOCK
 	}
 
-	# check_venv_dir: a virtualenv that is taken over, see link_venv, is where it can be renamed.
+	# check_venv_dir: link_venv can rename the virtualenv that it takes over.
 	check_venv_dir() {
 		if [ ! -d "$venv_dir" ] || [ -L "$venv_dir" ]; then
 			return
@@ -632,9 +636,9 @@ EOF
 		fi
 	}
 
-	# link_venv makes $venv_dir the link through current that one rename switches. A virtualenv that was
-	# shared until now becomes that of the releases that used it: the two names are exchanged in one
-	# step, so that the running app never misses it.
+	# link_venv makes $venv_dir a link through current, so that one rename switches it, too. A virtualenv
+	# that releases shared until now is kept for the releases that used it: the two names are exchanged in
+	# one step, so that the running app never misses it.
 	link_venv() {
 		if [ "$(readlink "$venv_dir")" = "$root/current/.pystrano/venv" ]; then
 			return
@@ -646,7 +650,7 @@ EOF
 			mv -fT "$state/venv" "$venv_dir"
 			return
 		fi
-		# An earlier venv_dir may have been taken over already.
+		# Another venv_dir may have been taken over before.
 		number=1
 		kept=$root/venvs/shared
 		while [ -d "$kept" ] && [ ! -L "$kept" ]; do
@@ -661,7 +665,7 @@ EOF
 		exchange "$kept" "$venv_dir"
 	}
 
-	# releases_without_venv prints those that use $venv_dir while it is a directory.
+	# releases_without_venv prints the releases that use $venv_dir while that is a directory.
 	releases_without_venv() {
 		for older in $(good_releases); do
 			own=$(readlink "$releases/$older/.pystrano/venv") || :
@@ -672,7 +676,7 @@ EOF
 		done
 	}
 
-	# No command of Debian 12 exchanges two names, but the kernel does (renameat2).
+	# Debian 12 has no command that exchanges two names; the kernel does it (renameat2).
 	exchange() {
 		run python3 - "$1" "$2" <<\EOF
 import ctypes, os, sys
@@ -687,15 +691,15 @@ EOF
 
 	# ---- promote
 
-	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. On any failure it reverts to $current.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
-		# From here on this run ends what it began, alone if it must.
+		# From here on signals are ignored: the run finishes by itself, with or without its controller.
 		trap '' HUP INT PIPE TERM
 		number_release
-		# The release must be on the disk before the link to it is: power may fail.
+		# The release must be on disk before the link to it is: the power may fail.
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
@@ -707,8 +711,8 @@ EOF
 		fi
 	}
 
-	# number_release gives $release the next number: releases are listed, gone back to and pruned in
-	# the order of their promotions.
+	# number_release gives $release the next number. Releases are listed, rolled back to and pruned in the
+	# order of their promotions.
 	number_release() {
 		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
 		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
@@ -716,9 +720,9 @@ EOF
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
-	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
-	# puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that will be renamed to current, the one for a revert too: if the disk
+	# fills up later, it could not be made then. They lie beside current, where they resolve: the mv of
+	# uutils does not replace a link to a directory by a dangling link.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
@@ -731,7 +735,7 @@ EOF
 			report changed "Promoted $2 to current"
 	}
 
-	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it. The run fails.
 	revert() {
 		failed "$1"
 		failed_step=$step
@@ -749,7 +753,7 @@ EOF
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
 	}
 
-	# log RESULT
+	# log RESULT appends a line to revisions.log.
 	log() {
 		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
 	}
@@ -763,14 +767,14 @@ EOF
 		rm -f "$state/log"
 	}
 
-	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
-	# waited for, and nothing endless read.
+	# read_shared NAME prints a file of shared. The app can write there: links are not followed, a FIFO
+	# does not block, and at most 64 MiB are read.
 	read_shared() {
 		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
 			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
 	}
 
-	# prune: neither the release that runs nor the one before it is ever pruned.
+	# prune removes old releases, but never the current one or the one before it.
 	prune() {
 		begin prune
 		pruned=0
@@ -789,26 +793,26 @@ EOF
 		esac
 	}
 
-	# prune_venvs removes those that no release uses any more.
+	# prune_venvs removes the virtualenvs that no release uses any more.
 	prune_venvs() {
 		remove "$root"/venvs/.trash-*
 		for old in "$root"/venvs/*; do
 			for user_of in "$releases"/*/.pystrano/venv "$releases"/*/.pystrano/packages; do
 				[ "$(readlink "$user_of")" != "../../../venvs/${old##*/}" ] || continue 2
 			done
-			# Renamed first: half a virtualenv is never taken for a whole one.
+			# Rename it first: a virtualenv that is only partly removed must not look complete.
 			mv "$old" "$root/venvs/.trash-${old##*/}" || return
 		done
 		remove "$root"/venvs/.trash-*
 	}
 
-	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+	# ---- messages: text for a person, or marked events for a controller that passed a nonce
 
 	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	step=start # the current step
+	reason=''  # why it failed, if that is known
 
-	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	# emit EVENT TEXT prints the event to a controller, or the text to a person.
 	emit() {
 		if [ -n "$nonce" ]; then
 			printf '@%s %s\n' "$nonce" "$1" || :
@@ -819,26 +823,26 @@ EOF
 
 	event() { emit "$1" ''; }
 
-	# begin STEP
+	# begin STEP names the current step.
 	begin() {
 		step=$1
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
+	# report ok|changed|warning TEXT ends the step; a warning does not.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
-		step_began=$now # of the next step
+		step_began=$now # when the next step begins
 	}
 
-	# read_clock sets $now to seconds, by a clock that nobody sets.
+	# read_clock sets $now to seconds of the uptime: the wall clock may be set.
 	read_clock() {
 		read -r now _ </proc/uptime
 		now=${now%.*}
 	}
 
-	# die STATUS REASON
+	# die STATUS REASON ends the run.
 	die() {
 		reason=$2
 		exit "$1"
@@ -846,28 +850,28 @@ EOF
 
 	# ---- running commands
 
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
+	# isolated COMMAND runs it without descriptors 9, the lock, and 3, the input from the controller: a
+	# command may outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
-	mark='' # what no command prints
+	mark='' # random, so that no command prints it
 
-	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
-	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
-	# none that stays in the background is waited for.
+	# run COMMAND runs it isolated, with its output passed through relay, followed by $mark and the exit
+	# status. So no command has the terminal or the connection to the controller, none fails because
+	# nobody reads its output, and background processes are not waited for.
 	run() {
 		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
-			trap : HUP INT TERM # the command may die of them; this reports it
+			trap : HUP INT TERM # the command may die from them; its status is still reported
 			code=0
 			"$@" || code=$?
 			printf '\n%s %s\n' "$mark" "$code"
 		} 2>&1 | relay
 	}
 
-	# relay shows lines, to a terminal without what it would act on: what a carriage return
-	# overwrites, escape sequences, control characters.
+	# relay prints lines, for a terminal without escape sequences, control characters and what a carriage
+	# return overwrites.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
@@ -889,11 +893,11 @@ EOF
 
 	main() {
 		set -eu
-		# This login decides neither the modes of a release nor where its packages go.
+		# The user's environment must not decide the modes of a release or where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
-		# What uv fetches lies where the app can read it.
+		# Interpreters that uv fetches go where the app can read them.
 		export UV_PYTHON_INSTALL_DIR="$state/python"
 		export UV_PYTHON=3.13
 		case $0 in
@@ -901,7 +905,7 @@ EOF
 		*) here=$PWD/$0 here=${here%/*} ;;
 		esac
 		from=$PWD payload=''
-		cd / # the caller's directory may be closed to this user
+		cd / # this user may not have access to the caller's directory
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
@@ -911,7 +915,7 @@ EOF
 			lock-wait=*) lock_wait=${word#*=} ;;
 			payload=/*) payload=${word#*=} ;;
 			payload=*) payload=$from/${word#*=} ;;
-			facts=*) facts=${word#*=} ;; # what runs here, with status
+			facts=*) facts=${word#*=} ;; # status reports the system, too
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -934,7 +938,7 @@ EOF
 		exit 2
 	}
 
-	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	# start_run ACTION RELEASE: from here on every exit goes through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
 		event "start $1 $2"
@@ -955,19 +959,19 @@ EOF
 		end_run "$status"
 	}
 
-	# failed STATUS: which step failed, and why where that is known.
+	# failed STATUS reports the step that failed, and the reason if it is known.
 	failed() {
 		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
 	}
 
-	# conclude STATUS OUTCOME TEXT: the last line.
+	# conclude STATUS OUTCOME TEXT prints the last line and exits.
 	conclude() {
 		trap - EXIT
 		emit "end $1 $2" "$3"
 		exit "$1"
 	}
 
-	# end_run STATUS: a run that did not conclude ends here.
+	# end_run STATUS ends a run that did not conclude.
 	end_run() {
 		failed "$1"
 		case $stage in
@@ -979,15 +983,15 @@ EOF
 			;;
 		building) discard "$release" ;;
 		esac
-		# Only with the lock: they are the way back of the run that has it.
+		# Only the run with the lock may remove them: they are its links for promotion and revert.
 		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order" "$state/part"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
-	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+	# ---- the controller: who runs this by hand may skip the rest
 
-	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
-	# the input, and when nothing comes in time.
+	# read_order sets $order to the next order of the controller; "wait" is a heartbeat. Fails at the end
+	# of the input and when no line comes for $barrier seconds.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do
@@ -996,7 +1000,7 @@ EOF
 		done
 	}
 
-	# await_order PHASE ORDER: goes on at this order only.
+	# await_order PHASE ORDER waits for ORDER; on any other the run is cancelled.
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
@@ -1008,16 +1012,17 @@ EOF
 		fi
 	}
 
-	watcher='' # the process that watches the controller
+	watcher='' # the process that watches the connection to the controller
 
-	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	# watch_controller PROCESS terminates this run and PROCESS when the connection is lost; 0 stands for
+	# the whole process group.
 	watch_controller() {
 		[ -n "$nonce" ] || return 0
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one. One that was stopped
-			# goes on to end.
+			# Repeat it: a shell that is just starting a command can miss a signal. CONT is for one that was
+			# stopped.
 			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
@@ -1025,7 +1030,7 @@ EOF
 
 	unwatch_controller() {
 		[ -n "$watcher" ] || return 0
-		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		kill -KILL "$watcher" 2>/dev/null || : # one that was just started can miss TERM
 		wait "$watcher" 2>/dev/null || :
 		watcher=''
 	}

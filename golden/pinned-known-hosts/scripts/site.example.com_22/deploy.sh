@@ -74,8 +74,8 @@
 		conclude 0 rolled-back "Rolled back to $release ($commit)"
 	}
 
-	# find_previous sets $release to what ran before $current. Earlier tools did not write that
-	# down: of theirs it is the one before by name, the time.
+	# find_previous sets $release to the release that ran before $current. Earlier tools did not record
+	# it; their releases are named by time, so it is the previous name.
 	find_previous() {
 		if [ -e "$releases/$current/.pystrano/previous" ]; then
 			release=$(cat "$releases/$current/.pystrano/previous")
@@ -85,7 +85,7 @@
 		[ -n "$release" ] || die 3 'there is no earlier release to go back to'
 	}
 
-	# commit_of RELEASE prints its commit, or - where it is not known.
+	# commit_of RELEASE prints its commit, or - if it is unknown.
 	commit_of() {
 		cat "$releases/$1/.pystrano/commit" 2>/dev/null ||
 			git -C "$releases/$1" rev-parse HEAD 2>/dev/null || printf '%s\n' -
@@ -93,7 +93,7 @@
 
 	status() {
 		stage=looking
-		# The lock first: what is seen after a free one is final.
+		# Look at the lock first: if it is free, what is read after it is final.
 		find_holder
 		find_current
 		history=$(cat "$state/revisions.log" 2>/dev/null || read_shared revisions.log) || :
@@ -119,7 +119,7 @@
 		conclude 0 'done' ''
 	}
 
-	# report_system VENV: what runs here, for the report of a fault.
+	# report_system VENV prints the system, for a bug report.
 	report_system() {
 		fact system "os $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release), $(uname -srm)"
 		for program in systemctl sudo python3 git curl; do
@@ -135,20 +135,20 @@
 		findmnt --noheadings --output TARGET,FSTYPE,OPTIONS --target "$1" 2>&1 | tr -s ' '
 	}
 
-	# fact NAME VALUE: a line of the result.
+	# fact NAME VALUE prints a line of the result.
 	fact() { emit "fact $1 $2" "$(printf '%-9s %s' "$1" "$2")"; }
 
 	# ---- lock: one run at a time; what a killed run left behind is removed
 
-	# The kernel frees the lock when this shell dies, however it dies; so no command that
-	# may outlive the shell keeps descriptor 9.
+	# take_lock: the kernel releases the lock when this shell dies, however it dies. So a command that may
+	# outlive the shell must not inherit descriptor 9.
 	take_lock() {
 		begin lock
 		[ -d "$releases" ] || die 3 "$root is not set up; run setup.sh first"
 		mkdir -p "$state"
-		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # who can open it can hold it
+		(umask 077 && touch "$state/lock" && chmod 600 "$state/lock") # whoever can open it can hold the lock
 		exec 9>>"$state/lock"
-		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 on by itself
+		flock -n 9 9>&9 || wait_for_lock # mksh passes no descriptor above 2 to commands unless told to
 		find_current
 		stage=locked
 		held="$who $action $release since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -160,10 +160,10 @@
 		report ok "Locked $root"
 	}
 
-	# wait_for_lock: another run has it. For $lock_wait seconds this one waits until that is over.
+	# wait_for_lock waits up to $lock_wait seconds for the run that holds the lock.
 	wait_for_lock() {
 		find_current
-		# The holder writes its name just after it has the lock.
+		# The holder writes its name just after it took the lock.
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			find_holder
 			[ -z "$holder" ] || break
@@ -187,13 +187,13 @@
 		die 3 "another run holds the lock on $(uname -n): ${holder:-somebody}"
 	}
 
-	# name_holder [WHAT]: writes what this run does into the lock file. On a full disk it goes without:
-	# what clean_up removes makes room.
+	# name_holder [WHAT] writes to the lock file what this run is doing. A full disk is no error: clean_up
+	# has yet to make room.
 	name_holder() {
 		printf '%s\n' "$held${1:+, $1,} pid $$" 2>/dev/null >"$state/lock" || :
 	}
 
-	# find_holder sets $holder to who holds the lock: what the lock file says, if that process has it open.
+	# find_holder sets $holder to what the lock file says, if the process named there has the file open.
 	find_holder() {
 		holder=$(cat "$state/lock" 2>/dev/null) || :
 		[ -n "$(find -L "/proc/${holder##* }/fd/" -maxdepth 1 -samefile "$state/lock" 2>/dev/null)" ] || holder=''
@@ -202,14 +202,14 @@
 		esac
 	}
 
-	# find_current sets $current to the name of the release that runs, or to nothing.
+	# find_current sets $current to the name of the current release, empty if there is none.
 	find_current() {
 		current=$(readlink -e "$root/current") || :
 		current=${current##*/}
 	}
 
-	# clean_up removes what killed runs left. A release keeps its "unfinished" mark until it was
-	# promoted and verified. What cannot be removed, such as files of another user, is in nobody's way.
+	# clean_up removes what killed runs left. A release has a file "unfinished" until it was promoted and
+	# verified. Leftovers that cannot be removed, such as files of another user, do no harm.
 	clean_up() {
 		[ -z "$current" ] || rm -f "$releases/$current/.pystrano/unfinished"
 		for left in "$releases"/*/.pystrano/unfinished "$releases"/.new-* "$releases"/.trash-*; do
@@ -222,8 +222,8 @@
 		done
 	}
 
-	# stop_orphans DIRECTORY: the commands of a killed run may live on, with the directory of its
-	# release open as descriptor 8. Builders are ended, a migration is waited for.
+	# stop_orphans DIRECTORY: commands of a killed run may live on; they have the directory of their
+	# release open as descriptor 8. Build commands are killed, a migration is waited for.
 	stop_orphans() {
 		warned=''
 		while
@@ -242,7 +242,7 @@
 		done
 	}
 
-	# discard RELEASE: renamed first, so that half a release is never listed.
+	# discard RELEASE renames it before removing it, so that a partly removed release is never listed.
 	discard() {
 		trash=$1
 		if [ -d "$releases/$1" ] && [ "${1#.}" = "$1" ]; then
@@ -253,15 +253,15 @@
 		remove "$releases/$trash" "$releases/.new-$1"
 	}
 
-	# remove PATH...: also what is in read-only directories.
+	# remove PATH...: like rm -rf, read-only directories included.
 	remove() {
 		rm -rf "$@" 2>/dev/null && return
 		chmod -R u+rwx "$@" 2>/dev/null || :
 		rm -rf "$@"
 	}
 
-	# good_releases prints those that may be promoted again, in the order of their promotions. Those
-	# of earlier versions have no number; they come first, by name.
+	# good_releases prints the releases that may be promoted again, in the order of their promotions.
+	# Releases of earlier versions have no number; they come first, sorted by name.
 	good_releases() {
 		for dir in "$releases"/*/; do
 			dir=${dir%/}
@@ -291,8 +291,8 @@
 		report ok "Prepared release $release"
 	}
 
-	# check_promotion: the checks that a rollback needs, too. A path that setup.sh recorded for another
-	# app of this host is refused.
+	# check_promotion: the checks that deploy and rollback share. Refuses a path that setup.sh recorded
+	# for another app of this host.
 	check_promotion() {
 		records=/var/lib/pystrano/apps
 		taken=$(grep -rxF -e 'root /home/deploy/site' -e 'venv /home/deploy/.venv' "$records" 2>/dev/null | grep -vF -e "$records/$app:" | head -n 1)
@@ -308,7 +308,7 @@
 		begin clone
 		new=$releases/.new-$release
 		mkdir "$new"
-		exec 8<"$new" # by which stop_orphans knows the commands of this run
+		exec 8<"$new" # stop_orphans finds the commands of this run by it
 		clone || stop_clone "$?"
 		find_commit
 		agree_on_commit
@@ -323,22 +323,23 @@
 		report changed "Pulled $pulled at $(printf %.12s "$commit")"
 	}
 
-	# repository_git COMMAND: git with the access to the repository that it alone gets, and without
-	# what this login's settings would change in a release. A file that Git LFS keeps must come.
+	# repository_git COMMAND: git with the credentials for the repository, which no other command gets,
+	# and without user settings that would change the files of a release. A file in Git LFS that cannot be
+	# fetched is an error.
 	repository_git() (
 		unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_LFS_SKIP_SMUDGE
-		# The sample hooks of git's template would take longer to copy than a small app.
+		# Copying the sample hooks of git's template would take longer than cloning a small app.
 		export LC_ALL=C GIT_TEMPLATE_DIR=''
 		isolated git -c core.autocrlf=false -c core.eol=lf -c core.hooksPath=/dev/null -c core.attributesFile=/dev/null -c clone.defaultRemoteName=origin \
 			-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true "$@"
 	)
 
-	# clone: without files yet; $output is what git printed.
+	# clone fetches the commit without checking it out; $output is what git printed.
 	clone() {
 		output=$(repository_git clone --quiet --no-checkout --single-branch --depth 1 -- "$source_code_url" "$new" 2>&1)
 	}
 
-	# find_commit sets $commit, and $pulled to what it is of.
+	# find_commit sets $commit, and $pulled to a description of its ref.
 	find_commit() {
 		if ! commit=$(repository_git -C "$new" rev-parse --verify --quiet HEAD); then
 			[ -z "$output" ] || run printf '%s\n' "$output"
@@ -349,8 +350,9 @@
 		pulled='the default branch'
 	}
 
-	# take_commit COMMIT: that of another server, when a push came between their clones. It must be in
-	# what is deployed: whoever controls one server chooses no commit of somebody else's for the others.
+	# take_commit COMMIT takes another server's commit, if a push came between their clones. It must be
+	# one of the last 100 of what is deployed: whoever controls one server must not choose a commit for
+	# the others.
 	take_commit() {
 		output=$(repository_git -C "$new" fetch --quiet --no-auto-gc --deepen 100 origin HEAD 2>&1) || stop_clone "$?"
 		repository_git -C "$new" rev-list --max-count=100 FETCH_HEAD | grep -qxF -e "$1" ||
@@ -370,13 +372,13 @@
 
 	get_submodules() {
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive --depth 1 2>&1) && return
-		# Not every server gives a commit that no branch ends at.
+		# Not every server lets a client fetch a commit that is not the head of a branch.
 		repository_git -C "$new" submodule --quiet deinit --force --all 2>/dev/null || :
 		rm -rf "$new/.git/modules"
 		output=$(repository_git -C "$new" submodule --quiet update --init --recursive 2>&1) || stop_clone "$?" 'a submodule could not be cloned; submodules: false leaves them out'
 	}
 
-	# stop_clone STATUS [REASON]: with what git printed, and what to do about it.
+	# stop_clone STATUS [REASON] stops the run with the output of git and the likely fix.
 	stop_clone() {
 		[ -z "$output" ] || run printf '%s\n' "$output"
 		reason=${2:-}
@@ -400,7 +402,7 @@
 		report changed 'Wrote the launcher'
 	}
 
-	# write_env DIRECTORY: the launcher, which starts commands and the app.
+	# write_env DIRECTORY writes the launcher, which starts commands and the app.
 	write_env() (
 		umask 077
 		cat >"$1/run" <<\EOF
@@ -430,8 +432,8 @@ EOF
 		report changed 'Linked shared media'
 	}
 
-	# share_directory NAME: the release gets a link to the one in shared. What the first release
-	# brings is copied there, once; nothing there is overwritten.
+	# share_directory NAME links NAME of the release to the directory in shared. Files that the first
+	# release has there are copied to shared, once; nothing in shared is overwritten.
 	share_directory() {
 		own="$releases/$release"/$1
 		if [ -d "$own" ] && [ ! -L "$own" ]; then
@@ -450,15 +452,15 @@ EOF
 		link_shared "$1"
 	}
 
-	# Called with shared, a directory of it with a slash, "yes" to copy files that are missing there, and
-	# files of the release. It prints those that shared lacks or has otherwise. The app can write in shared:
-	# no link in it is followed, and nothing else than a regular file read.
+	# Arguments: shared, a directory below it with a trailing slash, "yes" to copy files that are missing
+	# there, and files of the release. Prints the files that shared lacks or has with other content. The
+	# app can write in shared, so links there are not followed and only regular files are read.
 	share_files='
 		set -f
 		from=$PWD shared=$1 to=$2 copy=$3
 		shift 3
 
-		# enter DIRECTORY: below shared; with copy it is made.
+		# enter DIRECTORY changes to it, below shared; with $copy it creates what is missing.
 		enter() {
 			cd -P -- "$shared" && here=$(pwd -P) || return
 			IFS=/
@@ -468,7 +470,8 @@ EOF
 			done
 		}
 
-		# share FILE PATH NAME: fails with 3 when shared lacks it or has another, 4 when it could not be copied.
+		# share FILE PATH NAME: exit status 3 when shared lacks it or has another, 4 when it could not be
+		# copied.
 		share() (
 			enter "${2%"$3"}" || exit 3
 			if [ -n "$copy" ] && [ ! -e "./$3" ] && [ ! -L "./$3" ]; then
@@ -491,7 +494,7 @@ EOF
 			esac
 		done'
 
-	# link_shared NAME: in place of what the repository may hold under that name.
+	# link_shared NAME replaces what the repository may have there by a link into shared.
 	link_shared() {
 		rm -rf "$releases/$release"/"${1:?}"
 		ln -s "../../shared/$1" "$releases/$release"/"$1"
@@ -500,30 +503,30 @@ EOF
 	install_dependencies() {
 		begin dependencies
 		need_dependency_file
-		# pip would take longer than any other step to find nothing to do.
+		# Without changes pip would still take longer than any other step.
 		if is_pinned && [ "$(install_state)" = "$(cat "$venv/.installed" 2>/dev/null)" ]; then
 			report ok 'Python dependencies are installed already'
 			return
 		fi
-		rm -f "$venv/.installed" # half an install is none
+		rm -f "$venv/.installed" # until this install is complete
 		refuse_local_packages
 		packages=$(packages)
 		install_packages
-		# Installed means: all of it is on the disk.
+		# Mark it as installed only after all of it is on disk.
 		isolated sync -f "$venv"
 		install_state >"$venv/.installed"
 		report changed 'Installed Python dependencies'
 	}
 
-	# is_pinned: each line of the dependency file, but for markers, hashes and comments, is
-	# name[extras]==version, and the virtualenv has its packages for itself.
+	# is_pinned: every line of the dependency file, apart from markers, hashes and comments, is
+	# name[extras]==version, and the virtualenv does not see system packages.
 	is_pinned() {
 		grep -qs '^include-system-site-packages = false' "$venv/pyvenv.cfg" &&
 			! sed -E 's/(^|[[:space:]])#.*//; s/;.*//; s/--hash=[[:alnum:]:]+//g; s/\\$//' "$releases/$release/$dependency_file" |
 			grep -qvE '^[[:space:]]*([[:alnum:]._-]+(\[[[:alnum:]., _-]*\])?[[:space:]]*==[[:space:]]*[[:alnum:].+!-]+)?[[:space:]]*$'
 	}
 
-	# install_state prints what stays the same while pip has nothing to do for a pinned file.
+	# install_state prints what does not change as long as pip has nothing to do for a pinned file.
 	install_state() {
 		{
 			cat "$releases/$release/$dependency_file" "$venv/pyvenv.cfg"
@@ -531,15 +534,15 @@ EOF
 		} 2>/dev/null | sha256sum
 	}
 
-	# refuse_local_packages: what is installed from the release itself would lead the shared virtualenv
-	# into it, or change the code of the app that still runs.
+	# refuse_local_packages: packages installed from the release itself would make the shared virtualenv
+	# point into it, or change the code of the app that is running.
 	refuse_local_packages() {
 		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
 		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
-	# local_packages FILE DEPTH prints the directories of the release that it installs, or a file that
-	# it names. DEPTH letters bound a circle of files.
+	# local_packages FILE DEPTH prints the directories of the release that FILE installs. It follows -r at
+	# most as many levels deep as DEPTH has letters.
 	local_packages() {
 		sed -E 's/(^|[[:space:]])#.*//; s/^[[:space:]]+//; s/^(-r|--requirement)[[:space:]=]*/-r/; s/^(-e|--editable)[[:space:]=]*/-e/
 			s/^[^/]*@[[:space:]]*//; s/^(-e)?file:|^-e(\.\/)?/.\//; s/[[:space:];[].*//; s/^\.\/\.$/./; s/^\.\/+\//\//' "$releases/$release/$1" |
@@ -570,7 +573,7 @@ EOF
 		rm -f "$pip_log"
 	}
 
-	# stop_pip STATUS: with what pip itself does not report.
+	# stop_pip STATUS stops the run, with reasons that pip does not give itself.
 	stop_pip() {
 		refused=$(sed -nE 's/.*: (40[13]) Client Error.* for url: ([^ ]*).*/\2 answered \1/p' "$pip_log" 2>/dev/null | sed -n 1p)
 		unset_variables=''
@@ -585,7 +588,8 @@ EOF
 		die "$1" "${reason:+$reason; keep the login of an index in pip.conf or .netrc of $user}"
 	}
 
-	# pip_install VENV ARGS: into it, whatever a pip.conf has for target, prefix, root or python.
+	# pip_install VENV ARGS installs into VENV, whatever a pip.conf sets for target, prefix, root or
+	# python.
 	pip_install() {
 		into=$1
 		shift
@@ -597,15 +601,15 @@ EOF
 		run in_release "$into/bin/pip" install --disable-pip-version-check --no-input "$@"
 	}
 
-	packages='' # those that were there before this run
+	packages='' # installed before this run
 
 	# packages prints what is installed in the virtualenv.
 	packages() {
 		isolated find "$venv" -path '*/site-packages/*-info' -prune 2>/dev/null | sed 's:.*/::; s/\.[a-z]*-info$//'
 	}
 
-	# report_packages: what a run that ends without its release leaves changed in the virtualenv that
-	# releases share: nothing takes that back.
+	# report_packages: when the run fails, tells which packages it changed in the shared virtualenv; they
+	# are not reverted.
 	report_packages() {
 		if [ -n "$packages" ]; then
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
@@ -616,17 +620,17 @@ EOF
 		fi
 	}
 
-	# in_release COMMAND: in the directory of the release, with the virtualenv first on PATH, and
+	# in_release COMMAND runs it in the directory of the release, with the virtualenv first on PATH, and
 	# without the env file.
 	in_release() (
 		cd "$releases/$release" || exit
 		export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
-		export PIP_REQUIRE_VIRTUALENV=1 # a pip from elsewhere refuses
+		export PIP_REQUIRE_VIRTUALENV=1 # a pip outside of it refuses to install
 		exec "$@"
 	)
 
-	# drop_agent: only git and the dependencies may use the ssh agent. The socket of one that is forwarded
-	# to this run is removed; that of a person who runs this by hand stays.
+	# drop_agent: the ssh agent is for git and the dependencies only. The socket of an agent that was
+	# forwarded to this run is removed; the agent of a person who runs this by hand stays.
 	drop_agent() {
 		[ -z "$nonce" ] || [ ! -S "${SSH_AUTH_SOCK:-}" ] || rm -f "$SSH_AUTH_SOCK"
 		unset SSH_AUTH_SOCK
@@ -634,15 +638,15 @@ EOF
 
 	# ---- promote
 
-	# promote RESULT switches to $release, restarts and verifies. Whatever fails, $current comes back.
+	# promote RESULT switches to $release, restarts and verifies. On any failure it reverts to $current.
 	promote() {
 		begin promote
 		event "fact commit $commit"
 		event "fact previous ${current:--}"
-		# From here on this run ends what it began, alone if it must.
+		# From here on signals are ignored: the run finishes by itself, with or without its controller.
 		trap '' HUP INT PIPE TERM
 		number_release
-		# The release must be on the disk before the link to it is: power may fail.
+		# The release must be on disk before the link to it is: the power may fail.
 		isolated sync -f "$releases/$release"
 		prepare_links
 		stage=promoted
@@ -654,8 +658,8 @@ EOF
 		fi
 	}
 
-	# number_release gives $release the next number: releases are listed, gone back to and pruned in
-	# the order of their promotions.
+	# number_release gives $release the next number. Releases are listed, rolled back to and pruned in the
+	# order of their promotions.
 	number_release() {
 		last=$(cat "$releases"/*/.pystrano/order 2>/dev/null | sort -n | tail -n 1)
 		printf '%s\n' "$((${last:-0} + 1))" >"$state/order"
@@ -663,9 +667,9 @@ EOF
 		mv -f "$state/order" "$releases/$release/.pystrano/"
 	}
 
-	# prepare_links makes the links that current will be, the way back, too: on a disk that is full by
-	# then it could not be made. They lie beside current, where they lead to a release: the mv of uutils
-	# puts no dangling link in the place of one that leads to a directory.
+	# prepare_links makes the links that will be renamed to current, the one for a revert too: if the disk
+	# fills up later, it could not be made then. They lie beside current, where they resolve: the mv of
+	# uutils does not replace a link to a directory by a dangling link.
 	prepare_links() {
 		rm -f "$root/.next" "$root/.back"
 		ln -s "releases/$release" "$root/.next"
@@ -678,7 +682,7 @@ EOF
 			report changed "Promoted $2 to current"
 	}
 
-	# revert STATUS switches back to $current, restarts and verifies it; then the run has failed.
+	# revert STATUS switches back to $current, restarts and verifies it. The run fails.
 	revert() {
 		report_packages
 		failed "$1"
@@ -697,7 +701,7 @@ EOF
 		conclude 1 reverted "$release failed at $failed_step; current is ${current:-nothing} again"
 	}
 
-	# log RESULT
+	# log RESULT appends a line to revisions.log.
 	log() {
 		printf '%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ) $release $commit $who $1" >>"$state/revisions.log" || report warning 'Could not write revisions.log'
 	}
@@ -711,14 +715,14 @@ EOF
 		rm -f "$state/log"
 	}
 
-	# read_shared NAME prints a file of shared, where the app can write: no link is followed, no FIFO
-	# waited for, and nothing endless read.
+	# read_shared NAME prints a file of shared. The app can write there: links are not followed, a FIFO
+	# does not block, and at most 64 MiB are read.
 	read_shared() {
 		[ -f "$shared/$1" ] && [ ! -L "$shared/$1" ] &&
 			isolated dd if="$shared/$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none
 	}
 
-	# prune: neither the release that runs nor the one before it is ever pruned.
+	# prune removes old releases, but never the current one or the one before it.
 	prune() {
 		begin prune
 		pruned=0
@@ -736,13 +740,13 @@ EOF
 		esac
 	}
 
-	# ---- messages: lines for a person, or marked events for a controller that gave a nonce
+	# ---- messages: text for a person, or marked events for a controller that passed a nonce
 
 	nonce=''   # marks the controller's events; empty when run by hand
-	step=start # the step being run
-	reason=''  # why it failed, where that is known
+	step=start # the current step
+	reason=''  # why it failed, if that is known
 
-	# emit EVENT TEXT: the event to the controller, or the text to a person.
+	# emit EVENT TEXT prints the event to a controller, or the text to a person.
 	emit() {
 		if [ -n "$nonce" ]; then
 			printf '@%s %s\n' "$nonce" "$1" || :
@@ -753,26 +757,26 @@ EOF
 
 	event() { emit "$1" ''; }
 
-	# begin STEP
+	# begin STEP names the current step.
 	begin() {
 		step=$1
 		event "step $1"
 	}
 
-	# report ok|changed|warning TEXT: the step is over, or goes on after a warning.
+	# report ok|changed|warning TEXT ends the step; a warning does not.
 	report() {
 		read_clock
 		emit "done $step $1 $2" "$(printf '%-7s %s (%s s)' "$1" "$2" "$((now - step_began))")"
-		step_began=$now # of the next step
+		step_began=$now # when the next step begins
 	}
 
-	# read_clock sets $now to seconds, by a clock that nobody sets.
+	# read_clock sets $now to seconds of the uptime: the wall clock may be set.
 	read_clock() {
 		read -r now _ </proc/uptime
 		now=${now%.*}
 	}
 
-	# die STATUS REASON
+	# die STATUS REASON ends the run.
 	die() {
 		reason=$2
 		exit "$1"
@@ -780,28 +784,28 @@ EOF
 
 	# ---- running commands
 
-	# isolated COMMAND: without descriptors 9, the lock, and 3, the controller's orders: a command may
-	# outlive this shell.
+	# isolated COMMAND runs it without descriptors 9, the lock, and 3, the input from the controller: a
+	# command may outlive this shell.
 	isolated() { "$@" 3<&- 9>&-; }
 
-	mark='' # what no command prints
+	mark='' # random, so that no command prints it
 
-	# run COMMAND: isolated, and what it prints goes through relay, up to $mark and the exit status. So
-	# no command holds the terminal or the controller's channel, none fails because nobody reads, and
-	# none that stays in the background is waited for.
+	# run COMMAND runs it isolated, with its output passed through relay, followed by $mark and the exit
+	# status. So no command has the terminal or the connection to the controller, none fails because
+	# nobody reads its output, and background processes are not waited for.
 	run() {
 		[ -n "$mark" ] || mark=${nonce:-$(od -An -N16 -tx8 /dev/urandom)}
 		{
 			exec 3<&- 9>&-
-			trap : HUP INT TERM # the command may die of them; this reports it
+			trap : HUP INT TERM # the command may die from them; its status is still reported
 			code=0
 			"$@" || code=$?
 			printf '\n%s %s\n' "$mark" "$code"
 		} 2>&1 | relay
 	}
 
-	# relay shows lines, to a terminal without what it would act on: what a carriage return
-	# overwrites, escape sequences, control characters.
+	# relay prints lines, for a terminal without escape sequences, control characters and what a carriage
+	# return overwrites.
 	relay() {
 		exec 3<&- 9>&-
 		trap '' HUP INT PIPE TERM
@@ -823,11 +827,11 @@ EOF
 
 	main() {
 		set -eu
-		# This login decides neither the modes of a release nor where its packages go.
+		# The user's environment must not decide the modes of a release or where its packages go.
 		umask 022
 		unset CDPATH PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT UV_PYTHON UV_SYSTEM_PYTHON
 		export PIP_USER=0 PIP_DRY_RUN=0 PIP_NO_DEPS=0
-		cd / # the caller's directory may be closed to this user
+		cd / # this user may not have access to the caller's directory
 		action='' release='' who='' barrier='' lock_wait=0 facts='' current='' commit=- stage=refusing
 		for word in "$@"; do
 			case $word in
@@ -835,7 +839,7 @@ EOF
 			who=*) who=${word#*=} ;;
 			barrier=*) barrier=${word#*=} ;; # seconds
 			lock-wait=*) lock_wait=${word#*=} ;;
-			facts=*) facts=${word#*=} ;; # what runs here, with status
+			facts=*) facts=${word#*=} ;; # status reports the system, too
 			*)
 				[ -z "$release" ] || usage
 				[ -z "$action" ] && action=$word || release=$word
@@ -858,7 +862,7 @@ EOF
 		exit 2
 	}
 
-	# start_run ACTION RELEASE: from here on every way out leads through finish.
+	# start_run ACTION RELEASE: from here on every exit goes through finish.
 	start_run() {
 		[ -z "$nonce" ] || exec 2>&1
 		event "start $1 $2"
@@ -879,19 +883,19 @@ EOF
 		end_run "$status"
 	}
 
-	# failed STATUS: which step failed, and why where that is known.
+	# failed STATUS reports the step that failed, and the reason if it is known.
 	failed() {
 		emit "fail $step $1 $reason" "$(printf '%-7s %s' failed "$step, exit status $1${reason:+: $reason}")" >&2
 	}
 
-	# conclude STATUS OUTCOME TEXT: the last line.
+	# conclude STATUS OUTCOME TEXT prints the last line and exits.
 	conclude() {
 		trap - EXIT
 		emit "end $1 $2" "$3"
 		exit "$1"
 	}
 
-	# end_run STATUS: a run that did not conclude ends here.
+	# end_run STATUS ends a run that did not conclude.
 	end_run() {
 		report_packages
 		failed "$1"
@@ -904,15 +908,15 @@ EOF
 			;;
 		building) discard "$release" ;;
 		esac
-		# Only with the lock: they are the way back of the run that has it.
+		# Only the run with the lock may remove them: they are its links for promotion and revert.
 		[ "$stage" = checking ] || rm -f "$root/.next" "$root/.back" "$state/order"
 		conclude 3 stopped "Stopped before promotion; current is still ${current:-nothing}"
 	}
 
-	# ---- the controller, where one leads this run: who runs it by hand may skip the rest
+	# ---- the controller: who runs this by hand may skip the rest
 
-	# read_order sets $order to the controller's next one; "wait" is a heartbeat. It fails at the end of
-	# the input, and when nothing comes in time.
+	# read_order sets $order to the next order of the controller; "wait" is a heartbeat. Fails at the end
+	# of the input and when no line comes for $barrier seconds.
 	read_order() {
 		order='wait'
 		while [ "$order" = wait ]; do
@@ -921,7 +925,7 @@ EOF
 		done
 	}
 
-	# await_order PHASE ORDER: goes on at this order only.
+	# await_order PHASE ORDER waits for ORDER; on any other the run is cancelled.
 	await_order() {
 		unwatch_controller
 		if [ -n "$barrier" ]; then
@@ -933,8 +937,8 @@ EOF
 		fi
 	}
 
-	# agree_on_commit: each server reports the commit that it cloned, and the controller orders the one
-	# that all deploy.
+	# agree_on_commit reports the commit that this server cloned; the controller orders the commit that
+	# all servers deploy.
 	agree_on_commit() {
 		event "fact commit $commit"
 		[ -n "$barrier" ] || return 0
@@ -950,7 +954,8 @@ EOF
 		fi
 	}
 
-	# await_verdict: a promoted host goes back only when it is ordered to; alone it keeps what it verified.
+	# await_verdict: under a controller a promoted host reverts only when ordered to; without one it keeps
+	# the verified release.
 	await_verdict() {
 		[ -n "$barrier" ] || return 0
 		name_holder 'waits for the controller (promoted)'
@@ -961,16 +966,17 @@ EOF
 		fi
 	}
 
-	watcher='' # the process that watches the controller
+	watcher='' # the process that watches the connection to the controller
 
-	# watch_controller PROCESS: a controller that goes away ends this process; 0 is all of this run's.
+	# watch_controller PROCESS terminates this run and PROCESS when the connection is lost; 0 stands for
+	# the whole process group.
 	watch_controller() {
 		[ -n "$nonce" ] || return 0
 		{
 			while IFS= read -r _; do :; done
 			trap '' TERM
-			# Again and again: a shell that is just starting a command misses one. One that was stopped
-			# goes on to end.
+			# Repeat it: a shell that is just starting a command can miss a signal. CONT is for one that was
+			# stopped.
 			while kill -TERM "$$" && kill -CONT "$$" && kill -TERM "$1"; do sleep 1; done
 		} <&3 >/dev/null 2>&1 8<&- 9>&- &
 		watcher=$!
@@ -978,7 +984,7 @@ EOF
 
 	unwatch_controller() {
 		[ -n "$watcher" ] || return 0
-		kill -KILL "$watcher" 2>/dev/null || : # it may be too young to notice TERM
+		kill -KILL "$watcher" 2>/dev/null || : # one that was just started can miss TERM
 		wait "$watcher" 2>/dev/null || :
 		watcher=''
 	}
