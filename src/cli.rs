@@ -1,12 +1,12 @@
-//! The command line: clap types only.
+//! The command line: clap types and shell completion.
 
 mod complete;
 mod init;
 pub mod questions;
 mod since;
 
-pub use complete::{COMPLETE, complete_env, directories};
-pub use init::{Given, Init};
+pub use complete::{COMPLETE_VAR, complete_env, directories};
+pub use init::{AnswerOptions, Init};
 pub use since::Since;
 
 use crate::config::types::{Branch, Revision};
@@ -17,6 +17,9 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+pub const DEFAULT_DEPLOY_DIR: &str = "./deploy";
+pub const DEFAULT_CONFIG_FILE: &str = "deployment.yml";
+
 /// Deploy Django and FastAPI apps to your own servers with two readable shell scripts
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, propagate_version = true)]
@@ -25,14 +28,14 @@ pub struct Cli {
     pub command: Command,
 
     /// Directory that holds <APP>/<ENVIRONMENT>/
-    #[arg(long, global = true, default_value = "./deploy", value_name = "DIR")]
+    #[arg(long, global = true, default_value = DEFAULT_DEPLOY_DIR, value_name = "DIR")]
     pub deploy_config_dir: PathBuf,
 
     /// Name of the config file
     #[arg(
         long,
         global = true,
-        default_value = "deployment.yml",
+        default_value = DEFAULT_CONFIG_FILE,
         value_name = "NAME"
     )]
     pub config_file_name: PathBuf,
@@ -46,14 +49,14 @@ pub struct Cli {
     pub color: ColorChoice,
 }
 
-/// The value of `--color` in arguments that clap refuses, or answers with help.
-pub fn color(words: impl Iterator<Item = OsString>) -> ColorChoice {
-    let mut words = words
-        .map(|word| word.to_string_lossy().into_owned())
-        .take_while(|word| word != "--");
-    while let Some(word) = words.next() {
-        let value = match word.strip_prefix("--color") {
-            Some("") => words.next(),
+/// Finds `--color` in arguments for which clap returned help or an error instead of a [`Cli`].
+pub fn color(args: impl Iterator<Item = OsString>) -> ColorChoice {
+    let mut args = args
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .take_while(|arg| arg != "--");
+    while let Some(arg) = args.next() {
+        let value = match arg.strip_prefix("--color") {
+            Some("") => args.next(),
             Some(rest) => rest.strip_prefix('=').map(str::to_owned),
             None => None,
         };
@@ -86,7 +89,7 @@ pub enum Command {
     Rollback(Rollback),
     /// Show what runs on every server
     #[command(after_help = STATUS_EXAMPLE)]
-    Status(Servers),
+    Status(Query),
     /// Show what the app's units log on every server
     #[command(after_help = LOGS_EXAMPLE)]
     Logs(Logs),
@@ -98,7 +101,7 @@ pub enum Command {
     Restart(Restart),
     /// Show the last runs of every server: who deployed what, when, with which result
     #[command(after_help = HISTORY_EXAMPLE)]
-    History(Servers),
+    History(Query),
     /// Print the JSON Schema of a config, for editors
     #[command(after_help = SCHEMA_EXAMPLE)]
     Schema,
@@ -184,7 +187,7 @@ pub enum Shell {
     Fish,
 }
 
-/// Which config to read.
+/// The app and environment whose config is read.
 #[derive(Debug, Args)]
 pub struct Target {
     /// Environment, such as `production`
@@ -196,7 +199,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// What is deployed, as `<app>/<environment>`.
+    /// `<app>/<environment>`, under which a host records what belongs to this config.
     pub fn identity(&self) -> String {
         format!("{}/{}", self.app, self.environment)
     }
@@ -228,7 +231,7 @@ pub struct Render {
     pub system_packages: Option<String>,
 }
 
-/// Which servers of which config.
+/// A config and, with `--host`, a subset of its servers.
 #[derive(Debug, Args)]
 pub struct Selection {
     #[command(flatten)]
@@ -238,9 +241,9 @@ pub struct Selection {
     pub hosts: Vec<String>,
 }
 
-/// What every command that contacts hosts takes.
+/// Arguments of the commands that only read from the hosts: `status` and `history`.
 #[derive(Debug, Args)]
-pub struct Servers {
+pub struct Query {
     #[command(flatten)]
     pub selection: Selection,
     #[command(flatten)]
@@ -271,16 +274,16 @@ pub struct Deploy {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "from"])]
     pub branch: Option<Branch>,
     #[command(flatten)]
-    pub reviewed: Reviewed,
+    pub reviewed: ReviewedOptions,
     #[command(flatten)]
-    pub lock: Lock,
+    pub lock: LockOptions,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }
 
-/// Where the scripts come from.
+/// Options for sending scripts that were rendered and reviewed beforehand.
 #[derive(Debug, Args)]
-pub struct Reviewed {
+pub struct ReviewedOptions {
     /// Send the scripts that `render --output DIR` wrote, byte for byte, after their checksums were checked
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
@@ -289,17 +292,17 @@ pub struct Reviewed {
     pub allowed_signers: Option<PathBuf>,
 }
 
-/// How long the lock is waited for.
+/// Options for the deploy lock of a server.
 #[derive(Debug, Args)]
-pub struct Lock {
+pub struct LockOptions {
     /// Wait so long for another run that holds a server's lock [default: not at all]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
     pub lock_wait: Option<u32>,
 }
 
-impl Lock {
-    /// As an argument of the script.
-    pub fn word(&self) -> Option<String> {
+impl LockOptions {
+    /// The `lock-wait=SECONDS` argument for `deploy.sh`.
+    pub fn script_argument(&self) -> Option<String> {
         self.lock_wait.map(|seconds| format!("lock-wait={seconds}"))
     }
 }
@@ -344,7 +347,7 @@ pub struct Restart {
     #[command(flatten)]
     pub selection: Selection,
     #[command(flatten)]
-    pub lock: Lock,
+    pub lock: LockOptions,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }
@@ -357,7 +360,7 @@ pub struct Setup {
     #[arg(long)]
     pub prune: bool,
     #[command(flatten)]
-    pub reviewed: Reviewed,
+    pub reviewed: ReviewedOptions,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }
@@ -369,9 +372,9 @@ pub struct Rollback {
     /// Release to go back to [default: the one that ran before]
     pub release: Option<String>,
     #[command(flatten)]
-    pub reviewed: Reviewed,
+    pub reviewed: ReviewedOptions,
     #[command(flatten)]
-    pub lock: Lock,
+    pub lock: LockOptions,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }

@@ -1,6 +1,6 @@
-//! Completion of commands, and of environments and apps from the deploy directory.
+//! Shell completion, including environments and apps found in the deploy directory.
 
-use super::Cli;
+use super::{Cli, DEFAULT_DEPLOY_DIR};
 use crate::manual;
 use clap::CommandFactory;
 use clap::builder::Resettable;
@@ -11,24 +11,24 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The variable with which a shell runs the program for candidates.
-pub const COMPLETE: &str = "PYSTRANO_COMPLETE";
+/// The environment variable that tells the program to print completion candidates and exit.
+pub const COMPLETE_VAR: &str = "PYSTRANO_COMPLETE";
 
-/// Prints the candidates that a shell asks for and ends the program, if [`COMPLETE`] is set.
+/// Handles a completion request and exits, if [`COMPLETE_VAR`] is set.
 pub fn complete_env() {
-    // One name of a command is offered, the first in the alphabet if both were visible.
+    // Of a command's visible names clap_complete offers the alphabetically first, which would be `configure`.
     let command = || {
         Cli::command().mut_subcommand("init", |init| {
             init.visible_alias(Resettable::Reset).alias("configure")
         })
     };
     CompleteEnv::with_factory(command)
-        .var(COMPLETE)
+        .var(COMPLETE_VAR)
         .shells(Shells(&[&SplittingBash, &Zsh, &Fish]))
         .complete();
 }
 
-/// Bash, for which the `=` of `--option=value` is a word of its own.
+/// Completion for bash, which splits `--option=value` at the `=` (see `COMP_WORDBREAKS`).
 struct SplittingBash;
 
 impl EnvCompleter for SplittingBash {
@@ -66,11 +66,11 @@ impl EnvCompleter for SplittingBash {
             .take(index.unwrap_or(0_usize) + 1)
             .collect();
         let typed = words.last().map_or(0, |word| word.len());
-        let words = joined(words);
+        let words = join_option_values(words);
         let Some(last) = words.last() else {
             return Ok(());
         };
-        // Bash replaces what it takes for the word: the value alone.
+        // Bash replaces only the value, so candidates must not repeat `--option=`.
         let kept = last.len() - typed;
         let index = words.len() - 1;
         let values: Vec<String> = engine::complete(command, words, index, directory)?
@@ -82,8 +82,8 @@ impl EnvCompleter for SplittingBash {
     }
 }
 
-/// The words of a command line, each option with its value after `=` in one piece.
-fn joined(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// Undoes bash's splitting: joins `--option`, `=` and `value` into one word.
+fn join_option_values(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     let mut lacks_value = false;
     for word in words {
@@ -104,13 +104,13 @@ fn joined(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 
 /// The words of the command line that is being completed.
 fn words() -> Vec<String> {
-    let words = joined(std::env::args_os()).into_iter();
+    let words = join_option_values(std::env::args_os()).into_iter();
     words
         .map(|word| word.to_string_lossy().into_owned())
         .collect()
 }
 
-/// Pages of the manual: commands, with what they do, and others, with their titles.
+/// Completes a page of the manual: commands with their descriptions, then the other pages with their titles.
 pub fn pages(current: &OsStr) -> Vec<CompletionCandidate> {
     let cli = Cli::command();
     let commands = cli.get_subcommands().map(|command| {
@@ -120,12 +120,12 @@ pub fn pages(current: &OsStr) -> Vec<CompletionCandidate> {
         .iter()
         .map(|page| CompletionCandidate::new(page.name).help(Some(page.title().into())));
     let current = current.to_string_lossy();
-    let starts =
+    let matches =
         |page: &CompletionCandidate| page.get_value().to_string_lossy().starts_with(&*current);
-    commands.chain(others).filter(starts).collect()
+    commands.chain(others).filter(matches).collect()
 }
 
-/// Environments of any app.
+/// Completes an environment: those of all apps.
 pub fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
     let root = deploy_directory();
     let names = directories(&root)
@@ -134,12 +134,12 @@ pub fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(names.collect(), current)
 }
 
-/// Apps that have the environment that was typed; all of them if none has.
+/// Completes an app: those that have the environment typed before it, or all if none has.
 pub fn apps(current: &OsStr) -> Vec<CompletionCandidate> {
     let root = deploy_directory();
     let words = words();
     let all = directories(&root);
-    let fitting: Vec<String> = all
+    let matching: Vec<String> = all
         .iter()
         .filter(|app| {
             directories(&root.join(app))
@@ -148,10 +148,10 @@ pub fn apps(current: &OsStr) -> Vec<CompletionCandidate> {
         })
         .cloned()
         .collect();
-    candidates(if fitting.is_empty() { all } else { fitting }, current)
+    candidates(if matching.is_empty() { all } else { matching }, current)
 }
 
-/// The directory of `--deploy-config-dir`, or the default.
+/// The value of `--deploy-config-dir` on the command line that is being completed, or its default.
 fn deploy_directory() -> PathBuf {
     const OPTION: &str = "--deploy-config-dir";
     let words = words();
@@ -163,10 +163,10 @@ fn deploy_directory() -> PathBuf {
                 "" => words.get(index + 1).map(String::as_str),
                 rest => rest.strip_prefix('='),
             });
-    PathBuf::from(value.unwrap_or("./deploy"))
+    PathBuf::from(value.unwrap_or(DEFAULT_DEPLOY_DIR))
 }
 
-/// Names of the directories in a directory, sorted; none if it cannot be read.
+/// Sorted names of the subdirectories of `path`; empty if it cannot be read.
 pub fn directories(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -177,6 +177,7 @@ pub fn directories(path: &Path) -> Vec<String> {
     names
 }
 
+/// The names that start with `current`, sorted and without duplicates.
 fn candidates(mut names: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate> {
     names.sort();
     names.dedup();

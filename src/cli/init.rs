@@ -1,4 +1,4 @@
-//! What `init` takes: an option for every question.
+//! Arguments of `init`, among them one option for each question.
 
 use super::Target;
 use super::questions::{Kind, QUESTIONS, Question};
@@ -23,20 +23,20 @@ pub struct Init {
     pub from: Option<PathBuf>,
 
     #[command(flatten)]
-    pub given: Given,
+    pub answers: AnswerOptions,
 }
 
-/// The answers that the command line gives, by their questions.
+/// The answers given as options, by the names of their questions.
 #[derive(Debug, Default)]
-pub struct Given(HashMap<&'static str, String>);
+pub struct AnswerOptions(HashMap<&'static str, String>);
 
-impl Given {
+impl AnswerOptions {
     pub fn get(&self, question: &Question) -> Option<&str> {
         self.0.get(question.name).map(String::as_str)
     }
 }
 
-impl Args for Given {
+impl Args for AnswerOptions {
     fn augment_args(command: Command) -> Command {
         command
             .next_help_heading("Answers")
@@ -48,13 +48,13 @@ impl Args for Given {
     }
 }
 
-impl FromArgMatches for Given {
+impl FromArgMatches for AnswerOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let given = QUESTIONS.iter().filter_map(|question| {
+        let answers = QUESTIONS.iter().filter_map(|question| {
             let answer = matches.get_one::<String>(question.name)?;
             Some((question.name, answer.clone()))
         });
-        Ok(Given(given.collect()))
+        Ok(AnswerOptions(answers.collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
@@ -75,7 +75,7 @@ fn option(question: &Question) -> Arg {
     }
     Arg::new(question.name)
         .long(question.name.replace('_', "-"))
-        .value_name(question.value)
+        .value_name(question.value_name)
         .help(help)
         .ignore_case(true)
         .allow_negative_numbers(true)
@@ -86,7 +86,7 @@ fn option(question: &Question) -> Arg {
         })
 }
 
-/// Takes the names as a config does: in any case, and with `-` and `_` in them.
+/// Parses one of the names as a config does: ignoring case, `-` and `_`.
 fn choice(names: &[&'static str]) -> ValueParser {
     let value = |name: &&'static str| match *name {
         "fastapi" => PossibleValue::new(name).aliases(["fast-api", "fast_api"]),

@@ -1,4 +1,4 @@
-//! The questions of `init`: each is declared here once, and is an option, too.
+//! The questions of `init`. Each is declared once, in [`QUESTIONS`], and can also be answered by an option.
 
 use crate::config::types::{
     AppDir, Branch, Command, DependencyFile, Host, Named, Package, Python, RemotePath,
@@ -11,51 +11,51 @@ use Kind::{Choice, Confirm, Optional, Required};
 use std::path::{Path, PathBuf};
 
 pub struct Question {
-    /// As in [`Answers`]; the option is `--` and this with `-` in place of `_`.
+    /// Name of the field in [`Answers`]; the option has `-` in place of `_`.
     pub name: &'static str,
-    /// What stands for the value in the option's help.
-    pub value: &'static str,
+    /// Placeholder for the value in the option's help.
+    pub value_name: &'static str,
     pub text: &'static str,
-    /// What the text leaves open; may be empty.
+    /// Explains `text`; may be empty.
     pub help: &'static str,
     pub kind: Kind,
-    /// The default for people; empty where there is none.
+    /// Describes the default in `--help`; empty if there is none.
     pub default_text: &'static str,
-    /// Empty where there is none.
-    pub default: fn(&Basis, &Answers) -> String,
-    /// Whether it comes up, after the answers before it.
+    /// Computes the default from the answers so far; empty if there is none.
+    pub default: fn(&Context, &Answers) -> String,
+    /// Whether the question is asked, given the answers so far.
     pub applies: fn(&Answers) -> bool,
-    /// Where its answer goes.
+    /// The field that stores the answer.
     pub answer: fn(&mut Answers) -> &mut String,
 }
 
-/// How a question is answered.
+/// What a valid answer looks like.
 pub enum Kind {
-    /// By a text, which must keep to a rule.
+    /// Text that passes the rule.
     Required(fn(&str) -> Validation),
-    /// By such a text or by nothing.
+    /// Text that passes the rule, or nothing.
     Optional(fn(&str) -> Validation),
-    /// By one of these.
+    /// One of these names.
     Choice(&'static [&'static str]),
-    /// By `true` or `false`.
+    /// `true` or `false`.
     Confirm,
 }
 
-/// What defaults follow from.
-pub struct Basis<'a> {
+/// What defaults are derived from, besides earlier answers.
+pub struct Context<'a> {
     pub app: &'a str,
-    /// `<app>-<environment>`, of characters that paths and units take unquoted.
+    /// `<app>-<environment>`, reduced to characters that need no quoting in paths and units.
     pub name: String,
-    /// Where the config is.
+    /// Directory of the config file.
     pub directory: PathBuf,
-    /// A port that no other app has.
+    /// A port that no other app of the deploy directory uses.
     pub port: u16,
 }
 
 macro_rules! questions {
-    ($($name:ident $([if $applies:expr])? $value:literal,
+    ($($name:ident $([if $applies:expr])? $value_name:literal,
        $text:literal, $help:literal, $kind:expr, [$($default:tt)*];)+) => {
-        /// All that `deployment.yml` and the unit are made of; empty where nothing is answered.
+        /// The answers from which `deployment.yml` and the units are rendered. Empty means unanswered.
         #[derive(Debug, Default)]
         pub struct Answers {
             $(pub $name: String,)+
@@ -63,7 +63,7 @@ macro_rules! questions {
 
         pub static QUESTIONS: &[Question] = &[$(Question {
             name: stringify!($name),
-            value: $value,
+            value_name: $value_name,
             text: $text,
             help: $help,
             kind: $kind,
@@ -108,8 +108,8 @@ macro_rules! applies {
     };
 }
 
-/// Of releases and commits.
-const MOST: i32 = 1_000_000;
+/// Upper bound for numbers of releases and commits.
+const MAX_COUNT: i32 = 1_000_000;
 
 questions! {
     framework "FRAMEWORK",
@@ -117,42 +117,42 @@ questions! {
         Choice(Framework::NAMES), ["django"];
     app_dir "PATH",
         "App directory (optional)", "in the repository, where not its top; commands and the dependency file start from it",
-        Optional(|path| AppDir::check(path).and_then(|()| plain(path))), [];
+        Optional(|path| AppDir::check(path).and_then(|()| unquoted_path(path))), [];
     user "NAME",
         "Project user", "owns and deploys the app on the host; setup creates it",
         Required(UnixUser::check), ["deploy"];
     venv_dir "PATH",
         "Virtualenv directory", "on the host, under the user's home",
-        Required(|path| VenvDir::check(path).and_then(|()| plain(path))),
-        [|basis, _| format!(".venv-{}", basis.name), shown ".venv-<APP>-<ENVIRONMENT>"];
+        Required(|path| VenvDir::check(path).and_then(|()| unquoted_path(path))),
+        [|context, _| format!(".venv-{}", context.name), shown ".venv-<APP>-<ENVIRONMENT>"];
     package_manager "PACKAGE_MANAGER",
         "Package manager", "",
         Choice(PackageManager::NAMES), ["pip"];
     dependency_file "FILE",
         "Dependency file", "from the app's directory",
         Required(DependencyFile::check),
-        [|_, answers| answers.usual_dependency_file(), shown "requirements.txt or uv.lock"];
+        [|_, answers| answers.default_dependency_file(), shown "requirements.txt or uv.lock"];
     python "VERSION",
         "Python version (optional)", "like 3.13, where not that of the host or, with uv, of the project",
         Optional(Python::check), [];
     app_module "MODULE:NAME",
         "Application import path", "module:name, as the server imports it",
         Required(module),
-        [|basis, answers| answers.usual_module(basis.app), shown "<APP>.wsgi:application or main:app"];
+        [|context, answers| answers.default_module(context.app), shown "<APP>.wsgi:application or main:app"];
     app_port "PORT",
         "Service port", "of 127.0.0.1, for the web server in front; each app of a host needs its own",
         Required(|text| number(text, 1, 65535)),
-        [|basis, _| basis.port.to_string(), shown "8000, or the next that no unit here has"];
+        [|context, _| context.port.to_string(), shown "8000, or the next that no unit here has"];
     repo "URL",
         "Git repository URL", "as the host clones it, like git@github.com:you/app.git",
         Required(RepositoryUrl::check), [];
     project_root "PATH",
         "Remote project root", "on the host, under the user's home",
-        Required(|path| RemotePath::check(path).and_then(|()| plain(path))),
-        [|basis, _| format!("apps/{}", basis.name), shown "apps/<APP>-<ENVIRONMENT>"];
+        Required(|path| RemotePath::check(path).and_then(|()| unquoted_path(path))),
+        [|context, _| format!("apps/{}", context.name), shown "apps/<APP>-<ENVIRONMENT>"];
     keep_releases "N",
         "Releases to keep", "0 or less keeps all",
-        Required(|text| number(text, -MOST, MOST)), ["5"];
+        Required(|text| number(text, -MAX_COUNT, MAX_COUNT)), ["5"];
     dependency_install_command "COMMAND",
         "Custom dependency install command (optional)", "instead of the built-in one",
         Optional(Command::check),
@@ -163,32 +163,32 @@ questions! {
         ["libpq-dev python3-dev build-essential"];
     env_file "FILE",
         "Local dotenv file", "its variables are the app's environment",
-        Required(file),
-        [|basis, _| basis.beside(".env"), shown ".env beside deployment.yml"];
+        Required(file_path),
+        [|context, _| context.beside_config(".env"), shown ".env beside deployment.yml"];
     ssh_known_hosts "HOSTS",
         "SSH known hosts", "whose keys the host learns, with `;` between; none for a repository over https",
         Optional(|text| items(text).try_for_each(|entry| KnownHost::parse(entry).map(drop))),
         [|_, answers| repository_host(&answers.repo).unwrap_or_default(), shown "that of the repository"];
     service_file "FILE",
         "Local systemd service file", "starter units are written there; their names follow this file's",
-        Required(unit),
-        [|basis, _| basis.beside(&format!("{}.service", basis.name)),
+        Required(service_path),
+        [|context, _| context.beside_config(&format!("{}.service", context.name)),
          shown "<APP>-<ENVIRONMENT>.service beside deployment.yml"];
     celery_app "MODULE:NAME",
         "Celery application (optional)", "module:name; units of a worker and of beat are written for it",
         Optional(module), [];
     worker_command "COMMAND",
         "Worker command (optional)", "runs beside the web process, like python manage.py rqworker; a unit is written for it",
-        Optional(words), [];
+        Optional(unquoted_command), [];
     branch "NAME",
         "Git branch", "",
         Required(Branch::check), ["main"];
     clone_depth "N",
         "Git clone depth", "0 or less clones the whole history",
-        Required(|text| number(text, -MOST, MOST)), ["1"];
+        Required(|text| number(text, -MAX_COUNT, MAX_COUNT)), ["1"];
     secrets "FILES",
         "Secret files (optional)", "local files that are linked into every release, with `;` between",
-        Optional(|text| items(text).try_for_each(secret)), [];
+        Optional(|text| items(text).try_for_each(existing_secret)), [];
     run_migrations "BOOL",
         "Run migrations during deploy?", "",
         Confirm, ["true"];
@@ -210,8 +210,7 @@ questions! {
 }
 
 impl Question {
-    /// # Errors
-    /// What is wrong with an answer.
+    /// Validates an answer, ignoring white space around it.
     pub fn check(&self, answer: &str) -> Validation {
         match (&self.kind, answer.trim()) {
             (Required(_), "") => refuse("nothing is written", "it needs an answer"),
@@ -222,9 +221,9 @@ impl Question {
     }
 }
 
-impl Basis<'_> {
-    /// The path of a file beside the config.
-    fn beside(&self, file: &str) -> String {
+impl Context<'_> {
+    /// The path of a file in the directory of the config.
+    fn beside_config(&self, file: &str) -> String {
         self.directory.join(file).to_string_lossy().into_owned()
     }
 }
@@ -238,7 +237,7 @@ impl Answers {
         is_ssh(&self.repo)
     }
 
-    /// The directory of the app in the release that runs.
+    /// The app's directory in the current release.
     pub fn working_directory(&self) -> String {
         let current = format!("{}/current", self.root());
         match self.app_dir.as_str() {
@@ -247,7 +246,7 @@ impl Answers {
         }
     }
 
-    /// The absolute path of the project on the host.
+    /// The absolute path of the project root on the host.
     pub fn root(&self) -> String {
         absolute(&self.user, &self.project_root)
     }
@@ -260,7 +259,7 @@ impl Answers {
         items(&self.ssh_known_hosts)
     }
 
-    /// What runs beside the web process: the name of each and its command.
+    /// Processes that run beside the web process: the suffix of the unit's name, and the command.
     pub fn workers(&self) -> Vec<(&'static str, String)> {
         let mut workers = Vec::new();
         if !self.celery_app.is_empty() {
@@ -285,12 +284,12 @@ impl Answers {
         workers
     }
 
-    /// The files of the starter units: the service, its socket, and the workers.
+    /// Paths of the starter units: the service, its socket, then the workers.
     pub fn unit_files(&self) -> Vec<String> {
         let service = &self.service_file;
         let stem = service.strip_suffix(".service").unwrap_or(service);
         let workers = self.workers().into_iter();
-        let workers = workers.map(|(part, _)| format!("{stem}-{part}.service"));
+        let workers = workers.map(|(suffix, _)| format!("{stem}-{suffix}.service"));
         [service.clone(), format!("{stem}.socket")]
             .into_iter()
             .chain(workers)
@@ -301,22 +300,23 @@ impl Answers {
         items(&self.secrets)
     }
 
-    /// What installs from the lock of another package manager, which writes it out for uv.
+    /// A command that exports `poetry.lock` or `pdm.lock` to requirements and installs these with uv. `None` for other
+    /// dependency files, and without uv.
     fn lock_command(&self) -> Option<String> {
         let (directory, name) = self
             .dependency_file
             .rsplit_once('/')
             .unwrap_or((".", &self.dependency_file));
-        let place = match directory {
+        let project = match directory {
             "." => String::new(),
             directory => format!(" --project {}", shell_escape::escape(directory.into())),
         };
         let export = match name {
             "poetry.lock" => {
-                format!("--from poetry --with poetry-plugin-export poetry export{place}")
+                format!("--from poetry --with poetry-plugin-export poetry export{project}")
             }
-            // Its later versions are not what pdm imports.
-            "pdm.lock" => format!("--with 'hishel<2' pdm export --prod{place}"),
+            // pdm cannot import hishel 2.
+            "pdm.lock" => format!("--with 'hishel<2' pdm export --prod{project}"),
             _ => return None,
         };
         (self.package_manager == "uv").then(|| {
@@ -327,7 +327,7 @@ impl Answers {
         })
     }
 
-    fn usual_dependency_file(&self) -> String {
+    fn default_dependency_file(&self) -> String {
         let manager = match self.package_manager.as_str() {
             "uv" => PackageManager::Uv,
             _ => PackageManager::Pip,
@@ -335,7 +335,7 @@ impl Answers {
         DependencyFile::default_of(manager).to_string()
     }
 
-    fn usual_module(&self, app: &str) -> String {
+    fn default_module(&self, app: &str) -> String {
         if self.is_fastapi() {
             "main:app".to_owned()
         } else {
@@ -344,26 +344,22 @@ impl Answers {
     }
 }
 
-/// Packages with white space, `,` or `;` between.
+/// Splits names of packages at white space, `,` and `;`.
 fn packages(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',' || c == ';')
         .filter(|name| !name.is_empty())
 }
 
-/// Items with `;` between.
+/// Splits at `;`, trims the items and drops empty ones.
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(';')
         .map(str::trim)
         .filter(|item| !item.is_empty())
 }
 
-/// A name as Python takes it for a module.
+/// Turns a name into a valid Python identifier.
 fn identifier(name: &str) -> String {
-    let fits = |c: char| c.is_alphanumeric() || c == '_';
-    let name: String = name
-        .chars()
-        .map(|c| if fits(c) { c } else { '_' })
-        .collect();
+    let name = name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_");
     if name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         name
     } else {
@@ -371,7 +367,7 @@ fn identifier(name: &str) -> String {
     }
 }
 
-/// The entry of known_hosts that cloning a repository over ssh needs.
+/// The repository's host as known_hosts names it, `host` or `[host]:port`; `None` unless it is cloned over ssh.
 fn repository_host(url: &str) -> Option<String> {
     if !is_ssh(url) {
         return None;
@@ -390,10 +386,10 @@ fn repository_host(url: &str) -> Option<String> {
     KnownHost::parse(&entry).is_ok().then_some(entry)
 }
 
-/// A path that a unit can name as it is.
-fn plain(path: &str) -> Validation {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
-    match path.chars().find(|c| !fits(*c)) {
+/// A path that needs no quoting in a unit.
+fn unquoted_path(path: &str) -> Validation {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/._+@-".contains(c);
+    match path.chars().find(|c| !is_allowed(*c)) {
         None => Ok(()),
         Some(character) => refuse(
             format!("the path {} has the character {character:?}", quoted(path)),
@@ -402,14 +398,14 @@ fn plain(path: &str) -> Validation {
     }
 }
 
-/// What gunicorn and uvicorn import.
+/// `module:name`, as gunicorn, uvicorn and celery import it; a factory may be called, as in `main:create()`.
 fn module(text: &str) -> Validation {
-    let part = |part: &str| {
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')');
-        part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(fits)
+    let is_valid = |part: &str| {
+        let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')');
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(is_allowed)
     };
     match text.split(':').collect::<Vec<_>>()[..] {
-        [module, name] if part(module) && part(name) => Ok(()),
+        [module, name] if is_valid(module) && is_valid(name) => Ok(()),
         _ => refuse(
             format!("{} is not an import path", quoted(text)),
             "write it like shop.wsgi:application or main:app",
@@ -417,10 +413,10 @@ fn module(text: &str) -> Validation {
     }
 }
 
-/// A command that a unit can name as it is: systemd runs no shell.
-fn words(command: &str) -> Validation {
-    let fits = |c: char| c.is_ascii_alphanumeric() || " /._+@:,=%-".contains(c);
-    match command.chars().find(|c| !fits(*c)) {
+/// A command that needs no quoting in a unit, which systemd starts without a shell.
+fn unquoted_command(command: &str) -> Validation {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || " /._+@:,=%-".contains(c);
+    match command.chars().find(|c| !is_allowed(*c)) {
         None => Ok(()),
         Some(character) => refuse(
             format!(
@@ -432,8 +428,8 @@ fn words(command: &str) -> Validation {
     }
 }
 
-/// A local file that need not exist yet.
-fn file(path: &str) -> Validation {
+/// The path of a local file, which need not exist yet.
+fn file_path(path: &str) -> Validation {
     line(path)?;
     ensure(
         !(path.ends_with('/') || Path::new(path).file_name().is_none()),
@@ -447,8 +443,9 @@ fn file_name(path: &str) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn unit(path: &str) -> Validation {
-    file(path)?;
+/// The path of a local `.service` file, which need not exist yet.
+fn service_path(path: &str) -> Validation {
+    file_path(path)?;
     let name = file_name(path);
     unit_name(&name)?;
     ensure(
@@ -458,9 +455,9 @@ fn unit(path: &str) -> Validation {
     )
 }
 
-/// A local file that must exist.
-fn secret(path: &str) -> Validation {
-    file(path)?;
+/// The path of an existing local file.
+fn existing_secret(path: &str) -> Validation {
+    file_path(path)?;
     secret_name(&file_name(path))?;
     ensure(
         Path::new(path).is_file(),
@@ -469,12 +466,12 @@ fn secret(path: &str) -> Validation {
     )
 }
 
-/// A whole number between two others, both included, written as YAML reads it.
-fn number(text: &str, least: i32, most: i32) -> Validation {
+/// An integer from `min` to `max`. Other spellings, such as `+5` and `010`, are refused: YAML reads some of them differently.
+fn number(text: &str, min: i32, max: i32) -> Validation {
     match text.parse::<i32>() {
-        Ok(number) if (least..=most).contains(&number) && number.to_string() == text => Ok(()),
+        Ok(number) if (min..=max).contains(&number) && number.to_string() == text => Ok(()),
         _ => refuse(
-            format!("{} is not a number from {least} to {most}", quoted(text)),
+            format!("{} is not a number from {min} to {max}", quoted(text)),
             "write digits only, without a zero before them",
         ),
     }

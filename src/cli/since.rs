@@ -1,19 +1,19 @@
-//! The time of `logs --since`.
+//! Parsing of `logs --since`.
 
 use std::str::FromStr;
 
-/// Since when.
+/// The start of the period that `logs` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// So many seconds ago, by the host's clock.
+    /// This many seconds ago, by the host's clock.
     Ago(i64),
-    /// A time, in seconds of Unix.
+    /// Seconds since the Unix epoch.
     At(i64),
 }
 
 impl Since {
-    /// As an argument of `logs.sh`.
-    pub fn word(self) -> String {
+    /// The `since=SECONDS` argument for `logs.sh`; negative seconds are relative to now.
+    pub fn script_argument(self) -> String {
         match self {
             Since::Ago(seconds) => format!("since=-{seconds}"),
             Since::At(seconds) => format!("since={seconds}"),
@@ -31,14 +31,14 @@ impl FromStr for Since {
                 .then_some(Since::At(seconds))
                 .ok_or("before 1970");
         }
-        ago(text).map(Since::Ago).ok_or(
+        parse_duration(text).map(Since::Ago).ok_or(
             "write `90s`, `15m`, `2h30m`, `1d`, or a time with its zone, like 2026-11-26T12:00:00Z",
         )
     }
 }
 
-/// The seconds of `2h30m`.
-fn ago(text: &str) -> Option<i64> {
+/// The length of a duration such as `2h30m` in seconds; `None` if it is malformed or 2^32 seconds or more.
+fn parse_duration(text: &str) -> Option<i64> {
     let mut seconds: i64 = 0;
     let mut number = String::new();
     for character in text.chars() {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_spans() {
+    fn timestamps_and_durations() {
         for (text, since) in [
             ("90s", Some(Since::Ago(90))),
             ("2h30m", Some(Since::Ago(9000))),

@@ -1,13 +1,13 @@
 //! `completions`: what a shell needs to complete this program's arguments.
 
-use crate::cli::{COMPLETE, Shell};
+use crate::cli::{COMPLETE_VAR, Shell};
 use crate::error::Error;
 use crate::report;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the registration. The shell then runs the program for candidates, with [`COMPLETE`] set.
+/// Prints the registration. The shell then runs the program for candidates, with [`COMPLETE_VAR`] set.
 pub fn run(shell: Shell) -> Result<ExitCode, Error> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,
@@ -17,7 +17,7 @@ pub fn run(shell: Shell) -> Result<ExitCode, Error> {
     let name = env!("CARGO_PKG_NAME");
     let mut script = Vec::new();
     completer
-        .write_registration(COMPLETE, name, name, name, &mut script)
+        .write_registration(COMPLETE_VAR, name, name, name, &mut script)
         .map_err(Error::file("write", Path::new("stdout")))?;
     report::text(&String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)

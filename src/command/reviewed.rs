@@ -27,7 +27,7 @@ impl Reviewed {
     ///
     /// # Errors
     /// It has no SHA256SUMS, or their signature is not by one of the allowed signers; or there is only one of the two.
-    pub fn open(arguments: &cli::Reviewed) -> Result<Option<Self>, Error> {
+    pub fn open(arguments: &cli::ReviewedOptions) -> Result<Option<Self>, Error> {
         let Some(directory) = &arguments.from else {
             return Ok(None);
         };

@@ -2,7 +2,7 @@
 
 use super::hooks;
 use super::reviewed::Reviewed;
-use crate::cli::{self, Cli, FleetOptions, Selection, Servers, Target};
+use crate::cli::{self, Cli, FleetOptions, Query, Selection, Target};
 use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
@@ -50,7 +50,7 @@ pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
     }
     let began = Instant::now();
     run.job.release = Some(report::utc(RELEASE));
-    run.job.options.extend(arguments.lock.word());
+    run.job.options.extend(arguments.lock.script_argument());
     if arguments.reviewed.from.is_none() {
         let is_pushed = |server: &Server| server.delivery == Delivery::Push;
         super::make_payloads(&mut run.config, is_pushed)?;
@@ -88,7 +88,7 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
         Action::Rollback,
     )?;
     run.job.release = release;
-    run.job.options.extend(arguments.lock.word());
+    run.job.options.extend(arguments.lock.script_argument());
     run.send_reviewed(&arguments.reviewed)?;
     run.go()
 }
@@ -97,12 +97,12 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
 pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
     need_unit(&run.config, None)?;
-    run.job.options.extend(arguments.lock.word());
+    run.job.options.extend(arguments.lock.script_argument());
     run.go()
 }
 
 /// Runs `deploy.sh status` on every server, and shows the answers as one table.
-pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
+pub fn status(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
     let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
     run.job
         .options
@@ -111,7 +111,7 @@ pub fn status(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
 }
 
 /// Runs `deploy.sh status` on every server, and shows the runs in their logs as one table.
-pub fn history(cli: &Cli, arguments: &Servers) -> Result<ExitCode, Error> {
+pub fn history(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
     Run::new(cli, &arguments.selection, &arguments.fleet, Action::History)?.go()
 }
 
@@ -130,7 +130,7 @@ pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
     options.extend(arguments.follow.then(|| "follow".to_owned()));
     options.extend(arguments.unit.as_ref().map(|unit| format!("unit={unit}")));
     options.extend(lines.map(|lines| format!("lines={lines}")));
-    options.extend(arguments.since.map(cli::Since::word));
+    options.extend(arguments.since.map(cli::Since::script_argument));
     run.log = Some(Log::new(arguments.follow));
     run.go()
 }
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
 
     /// Sends scripts that were rendered before, if a directory of them is named. No server is contacted before those of
     /// all are proved.
-    fn send_reviewed(&mut self, arguments: &cli::Reviewed) -> Result<(), Error> {
+    fn send_reviewed(&mut self, arguments: &cli::ReviewedOptions) -> Result<(), Error> {
         let Some(reviewed) = Reviewed::open(arguments)? else {
             return Ok(());
         };

@@ -1,8 +1,8 @@
 //! Where an answer comes from: the command line, the default, or a prompt on the terminal.
 
 use super::app::App;
-use crate::cli::questions::{Answers, Basis, Kind, QUESTIONS, Question};
-use crate::cli::{Given, Init};
+use crate::cli::questions::{Answers, Context, Kind, QUESTIONS, Question};
+use crate::cli::{AnswerOptions, Init};
 use crate::diagnostics::Message;
 use crate::error::Error;
 use crate::report;
@@ -39,7 +39,7 @@ impl From<InquireError> for PromptError {
 /// Collects answers. A missing or a wrong one is noted and has a placeholder, so that all of them
 /// are reported at once.
 pub struct Interview<'a> {
-    given: &'a Given,
+    options: &'a AnswerOptions,
     takes_defaults: bool,
     /// A person is there to be asked.
     has_terminal: bool,
@@ -63,7 +63,7 @@ impl<'a> Interview<'a> {
             RenderConfig::empty()
         });
         Interview {
-            given: &arguments.given,
+            options: &arguments.answers,
             takes_defaults: arguments.yes,
             has_terminal: is_terminal(),
             defaulted: Vec::new(),
@@ -76,7 +76,11 @@ impl<'a> Interview<'a> {
     ///
     /// # Errors
     /// A person who is about to be asked has given a wrong option.
-    pub fn answers(&mut self, basis: &Basis, app: Option<&App>) -> Result<Answers, PromptError> {
+    pub fn answers(
+        &mut self,
+        context: &Context,
+        app: Option<&App>,
+    ) -> Result<Answers, PromptError> {
         if self.has_terminal && !self.takes_defaults {
             self.check_options()?;
         }
@@ -86,9 +90,9 @@ impl<'a> Interview<'a> {
                 let found = app
                     .and_then(|app| app.default_of(question.name, &answers))
                     .filter(|text| !text.is_empty() && question.check(text).is_ok());
-                let default = found.unwrap_or_else(|| (question.default)(basis, &answers));
+                let default = found.unwrap_or_else(|| (question.default)(context, &answers));
                 *(question.answer)(&mut answers) = self.answer(question, default)?;
-            } else if self.given.get(question).is_some() {
+            } else if self.options.get(question).is_some() {
                 self.wrong.push(Message::new(
                     format!("{} has no effect here", option(question.name)),
                     "it is for FastAPI with that step switched on; leave it out",
@@ -101,7 +105,7 @@ impl<'a> Interview<'a> {
     /// Reports all options that break their rules.
     fn check_options(&self) -> Result<(), Error> {
         let wrong = QUESTIONS.iter().filter_map(|question| {
-            let message = question.check(self.given.get(question)?).err()?;
+            let message = question.check(self.options.get(question)?).err()?;
             Some(message.about(&option(question.name)))
         });
         fail(wrong.collect())
@@ -118,7 +122,7 @@ impl<'a> Interview<'a> {
         } else {
             default.clone()
         };
-        let answer = match self.given.get(question) {
+        let answer = match self.options.get(question) {
             Some(given) => given.trim().to_owned(),
             None if self.takes_defaults && (is_optional || !default.is_empty()) => {
                 self.defaulted.push(question.name);

@@ -16,8 +16,8 @@ mod ports;
 mod python_source;
 mod requirements;
 
-use crate::cli::questions::Basis;
-use crate::cli::{Cli, Init};
+use crate::cli::questions::Context;
+use crate::cli::{Cli, DEFAULT_CONFIG_FILE, DEFAULT_DEPLOY_DIR, Init};
 use crate::error::Error;
 use crate::script::shell_line;
 use crate::{fleet, report};
@@ -60,7 +60,7 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
         )),
         (None, None) => {}
     }
-    let answers = interview.answers(&basis(cli, arguments), app.as_ref())?;
+    let answers = interview.answers(&context(cli, arguments), app.as_ref())?;
     let drafts = Drafts::new(cli, arguments, config, &answers)?;
     let warnings = drafts.review(&arguments.target.identity(), &mut interview)?;
     interview.finish()?;
@@ -76,7 +76,7 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
 /// deploy directory may be one where the command line names it.
 fn refuse_links(cli: &Cli, config: &Path) -> Result<(), Error> {
     let top = cli.deploy_config_dir.as_path();
-    let is_named = top.as_os_str() != "./deploy";
+    let is_named = top.as_os_str() != DEFAULT_DEPLOY_DIR;
     let directories = config
         .ancestors()
         .skip(1)
@@ -91,10 +91,10 @@ fn refuse_links(cli: &Cli, config: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What defaults follow from.
-fn basis<'a>(cli: &Cli, arguments: &'a Init) -> Basis<'a> {
+/// Collects what defaults are derived from.
+fn context<'a>(cli: &Cli, arguments: &'a Init) -> Context<'a> {
     let target = &arguments.target;
-    Basis {
+    Context {
         app: &target.app,
         name: format!("{}-{}", slug(&target.app), slug(&target.environment)),
         directory: cli
@@ -128,11 +128,15 @@ fn next_steps(cli: &Cli, arguments: &Init) -> String {
     let target = &arguments.target;
     let mut words = vec![target.environment.clone(), target.app.clone()];
     for (option, value, default) in [
-        ("--deploy-config-dir", &cli.deploy_config_dir, "./deploy"),
+        (
+            "--deploy-config-dir",
+            &cli.deploy_config_dir,
+            DEFAULT_DEPLOY_DIR,
+        ),
         (
             "--config-file-name",
             &cli.config_file_name,
-            "deployment.yml",
+            DEFAULT_CONFIG_FILE,
         ),
     ] {
         if value.as_os_str() != default {
