@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Atomic writes of files.
 
 use crate::error::Error;
 use std::fs::{self, File, Permissions};
@@ -6,14 +6,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What the name of an unfinished file begins and ends with.
+/// Prefix and suffix of the names of temporary files.
 const UNFINISHED: (&str, &str) = (".pystrano-", ".unfinished");
 
-/// Writes a file: under another name at first, in a directory of the same file system. The umask
-/// takes from `mode`.
+/// Writes `path` by renaming a temporary file in `directory`, which is on the same file system. The umask applies to
+/// `mode`.
 ///
 /// # Errors
-/// It cannot be written. What was there before is there still.
+/// If writing fails; a previous file at `path` is still there.
 pub fn write(
     path: &Path,
     directory: &Path,
@@ -33,12 +33,12 @@ pub fn write(
     file().map_err(Error::file("write", path))
 }
 
-/// Removes what killed runs left in a directory: it may hold secrets.
+/// Removes temporary files that killed runs left in a directory: they may hold secrets.
 pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // A directory of that name is a host's.
+        // A directory with such a name belongs to a host.
         let is_file = entry.file_type()?.is_file();
         if is_file && name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
             fs::remove_file(entry.path())?;

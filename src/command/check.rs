@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::report;
 use std::process::ExitCode;
 
-/// Prints one line for each server, then `ok`.
+/// Prints user, address and project root of each server, then `ok`.
 pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
     let config = super::load(cli, &selection.target, &selection.hosts)?;
     for server in &config.servers {
@@ -30,9 +30,9 @@ pub fn run(cli: &Cli, selection: &Selection) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A service that listens by itself.
+/// A service that runs a web server, where no socket unit keeps the port open during its restarts.
 fn without_socket(server: &Server) -> Option<&Unit> {
-    const SERVERS: [&str; 5] = ["gunicorn", "uvicorn", "hypercorn", "daphne", "granian"];
+    const WEB_SERVERS: [&str; 5] = ["gunicorn", "uvicorn", "hypercorn", "daphne", "granian"];
     let units = &server.service_file;
     if units.iter().any(|unit| unit.kind == UnitKind::Socket) {
         return None;
@@ -43,6 +43,6 @@ fn without_socket(server: &Server) -> Option<&Unit> {
             .values("ExecStart")
             .into_iter()
             .flat_map(|(command, _)| command.split_whitespace());
-        words.any(|word| SERVERS.contains(&word.rsplit('/').next().unwrap_or(word)))
+        words.any(|word| WEB_SERVERS.contains(&word.rsplit('/').next().unwrap_or(word)))
     })
 }

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete this program's arguments.
+//! `completions`: registers completion in a shell.
 
 use crate::cli::{COMPLETE_VAR, Shell};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the registration. The shell then runs the program for candidates, with [`COMPLETE_VAR`] set.
+/// Prints shell code that gets candidates by running this program with [`COMPLETE_VAR`] set.
 pub fn run(shell: Shell) -> Result<ExitCode, Error> {
     let completer: &dyn EnvCompleter = match shell {
         Shell::Bash => &Bash,

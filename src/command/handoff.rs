@@ -1,8 +1,9 @@
-//! Files for handoff: a directory that only its owner can read, in which each file is whole or not there.
+//! The directory of `render --output`: private, its files written atomically, with checksums in the format of
+//! `sha256sum`.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it reads the checksums of an earlier render"
+    reason = "it reads the checksums of the previous render"
 )]
 
 use super::atomic;
@@ -17,45 +18,45 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-pub const SUMS: &str = "SHA256SUMS";
-/// What `ssh-keygen -Y sign` calls the signature of that file.
-pub const SIGNATURE: &str = "SHA256SUMS.sig";
-/// The directory of payloads; the scripts of a host of that name can lie beside them.
-pub const PAYLOADS: &str = "payload";
-const PRIVATE: u32 = 0o700;
+pub const SUMS_FILE: &str = "SHA256SUMS";
+/// The name that `ssh-keygen -Y sign` gives to the signature of [`SUMS_FILE`].
+pub const SIGNATURE_FILE: &str = "SHA256SUMS.sig";
+/// The subdirectory of payloads. A host may have the same name: its scripts share the directory.
+pub const PAYLOAD_DIR: &str = "payload";
+const PRIVATE_MODE: u32 = 0o700;
 
-/// The directory while scripts are written into it.
+/// A handoff directory that is being written.
 pub struct Handoff {
     directory: PathBuf,
-    /// Of an earlier render.
-    earlier: Vec<Sum>,
-    written: Vec<Sum>,
+    /// Checksums from the previous render.
+    previous: Vec<Checksum>,
+    written: Vec<Checksum>,
 }
 
 /// A line of SHA256SUMS.
-pub struct Sum {
+pub struct Checksum {
     pub sha256: String,
-    /// From the directory on.
+    /// Relative to the directory of SHA256SUMS.
     pub path: String,
 }
 
 impl Handoff {
-    /// Makes the directory, or makes sure that an existing one is private.
+    /// Creates the directory, or makes one of a previous render private.
     ///
     /// # Errors
-    /// Others may look into it, and it is not for these files alone: it may be `/tmp`.
+    /// If the directory holds other files and is not private: it could be `/tmp`.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        make(directory)?;
+        claim(directory)?;
         atomic::remove_unfinished(directory).map_err(Error::file("clean up", directory))?;
-        let sums = directory.join(SUMS);
-        let earlier = if is_file(&sums) {
+        let sums = directory.join(SUMS_FILE);
+        let previous = if is_file(&sums) {
             fs::read_to_string(&sums).map_err(Error::file("read", &sums))?
         } else {
             String::new()
         };
         Ok(Handoff {
             directory: directory.to_owned(),
-            earlier: earlier.lines().filter_map(Sum::parse).collect(),
+            previous: previous.lines().filter_map(Checksum::parse).collect(),
             written: Vec::new(),
         })
     }
@@ -63,39 +64,39 @@ impl Handoff {
     /// Writes one script of a server.
     ///
     /// # Errors
-    /// What should be the server's directory is something else, or leads elsewhere.
+    /// If the server's subdirectory exists but is a link or a file, or if writing fails.
     pub fn add(&mut self, server: &str, kind: ScriptKind, text: &str) -> Result<(), Error> {
-        make_host(&self.directory.join(server))?;
+        make_subdirectory(&self.directory.join(server))?;
         let path = format!("{server}/{}", kind.file_name());
-        self.write(&path, PRIVATE, |file| file.write_all(text.as_bytes()))?;
+        self.write(&path, PRIVATE_MODE, |file| file.write_all(text.as_bytes()))?;
         let sha256 = script::sha256(text);
-        self.written.push(Sum { sha256, path });
+        self.written.push(Checksum { sha256, path });
         Ok(())
     }
 
-    /// Writes the payload that servers share, once.
+    /// Writes a payload, unless it was already written for another server.
     pub fn add_payload(&mut self, payload: &Payload) -> Result<(), Error> {
-        let path = format!("{PAYLOADS}/{}.tar", payload.sha256);
+        let path = format!("{PAYLOAD_DIR}/{}.tar", payload.sha256);
         if self.written.iter().any(|sum| sum.path == path) {
             return Ok(());
         }
-        make_host(&self.directory.join(PAYLOADS))?;
-        // Anew where the file exists, too: somebody may have changed it.
+        make_subdirectory(&self.directory.join(PAYLOAD_DIR))?;
+        // Overwrite the file of a previous render: it may have been changed since.
         self.write(&path, 0o600, |file| {
             let mut out = BufWriter::new(file);
             pack::write(payload, &mut out)?;
             out.flush()
         })?;
         let sha256 = payload.sha256.clone();
-        self.written.push(Sum { sha256, path });
+        self.written.push(Checksum { sha256, path });
         Ok(())
     }
 
-    /// Writes the checksums: first those of scripts of an earlier render that are still there. Signs them with a key, where
-    /// there is one; an earlier signature goes, for it is of other sums. Payloads of earlier renders that no script names any
-    /// more go, too: their paths in the directory are returned.
+    /// Writes SHA256SUMS, which keeps the lines of files from previous renders that still exist, and signs it if there
+    /// is a key. Removes the previous signature, which is of other checksums, and payloads that no script requests any
+    /// more. Returns the relative paths of the removed payloads.
     pub fn finish(mut self, key: Option<&Path>) -> Result<Vec<String>, Error> {
-        let signature = self.directory.join(SIGNATURE);
+        let signature = self.directory.join(SIGNATURE_FILE);
         match fs::remove_file(&signature) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Error::file("remove", &signature)(error));
@@ -103,34 +104,35 @@ impl Handoff {
             _ => {}
         }
         let written: HashSet<&str> = self.written.iter().map(|sum| &*sum.path).collect();
-        self.earlier.retain(|sum| {
+        self.previous.retain(|sum| {
             !written.contains(&*sum.path) && is_file(&self.directory.join(&sum.path))
         });
-        let named = if self.earlier.iter().any(Sum::is_payload) {
-            named_payloads(&self.directory).map_err(Error::file("look into", &self.directory))?
+        let requested = if self.previous.iter().any(Checksum::is_payload) {
+            requested_payloads(&self.directory)
+                .map_err(Error::file("look into", &self.directory))?
         } else {
             HashSet::new()
         };
-        let is_left = |sum: &Sum| sum.is_payload() && !named.contains(&sum.sha256);
-        let (left, kept): (Vec<_>, Vec<_>) = self.earlier.drain(..).partition(is_left);
+        let is_unused = |sum: &Checksum| sum.is_payload() && !requested.contains(&sum.sha256);
+        let (unused, kept): (Vec<_>, Vec<_>) = self.previous.drain(..).partition(is_unused);
         let sums: String = kept
             .iter()
             .chain(&self.written)
-            .map(|Sum { sha256, path }| format!("{sha256}  {path}\n"))
+            .map(|Checksum { sha256, path }| format!("{sha256}  {path}\n"))
             .collect();
-        self.write(SUMS, 0o600, |file| file.write_all(sums.as_bytes()))?;
-        for Sum { path, .. } in &left {
+        self.write(SUMS_FILE, 0o600, |file| file.write_all(sums.as_bytes()))?;
+        for Checksum { path, .. } in &unused {
             let path = self.directory.join(path);
             fs::remove_file(&path).map_err(Error::file("remove", &path))?;
         }
         if let Some(key) = key {
             let text = ssh::sign(sums.as_bytes(), key)?;
-            self.write(SIGNATURE, 0o600, |file| file.write_all(&text))?;
+            self.write(SIGNATURE_FILE, 0o600, |file| file.write_all(&text))?;
         }
-        Ok(left.into_iter().map(|sum| sum.path).collect())
+        Ok(unused.into_iter().map(|sum| sum.path).collect())
     }
 
-    /// Writes a file of the directory.
+    /// Writes a file atomically; `path` is relative to the directory.
     fn write(
         &self,
         path: &str,
@@ -141,33 +143,33 @@ impl Handoff {
     }
 }
 
-impl Sum {
+impl Checksum {
     pub fn parse(line: &str) -> Option<Self> {
         let (sha256, path) = line.split_once("  ")?;
-        Some(Sum {
+        Some(Checksum {
             sha256: sha256.to_owned(),
             path: path.to_owned(),
         })
     }
 
     fn is_payload(&self) -> bool {
-        self.has_digits() && self.path == format!("{PAYLOADS}/{}.tar", self.sha256)
+        self.has_sha256() && self.path == format!("{PAYLOAD_DIR}/{}.tar", self.sha256)
     }
 
-    fn has_digits(&self) -> bool {
+    fn has_sha256(&self) -> bool {
         self.sha256.len() == 64 && self.sha256.bytes().all(|digit| digit.is_ascii_hexdigit())
     }
 
-    /// Whether it is of a script or a payload.
+    /// Whether this is a checksum that `render` writes, of a script or a payload.
     fn is_rendered(&self) -> bool {
         let is_script = |kind: &ScriptKind| self.path.ends_with(&format!("/{}", kind.file_name()));
-        self.has_digits() && ScriptKind::ALL.iter().any(is_script) || self.is_payload()
+        self.has_sha256() && ScriptKind::ALL.iter().any(is_script) || self.is_payload()
     }
 }
 
-/// The payloads that scripts in the directory ask for, by their SHA-256.
-fn named_payloads(directory: &Path) -> io::Result<HashSet<String>> {
-    let mut named = HashSet::new();
+/// SHA-256 of the payloads that the scripts in the directory request.
+fn requested_payloads(directory: &Path) -> io::Result<HashSet<String>> {
+    let mut requested = HashSet::new();
     for host in fs::read_dir(directory)? {
         let host = host?.path();
         for kind in ScriptKind::ALL {
@@ -175,19 +177,20 @@ fn named_payloads(directory: &Path) -> io::Result<HashSet<String>> {
                 continue;
             };
             let script = String::from_utf8_lossy(&script);
-            named.extend(script::payload_of(&script).map(str::to_owned));
+            requested.extend(script::payload_of(&script).map(str::to_owned));
         }
     }
-    Ok(named)
+    Ok(requested)
 }
 
-/// A directory that is empty or of an earlier render is made private; any other must be so already.
-fn make(directory: &Path) -> Result<(), Error> {
+/// Creates the directory, or makes it private if it is empty or from a previous render. Any other existing directory
+/// must be private already.
+fn claim(directory: &Path) -> Result<(), Error> {
     let found = match fs::metadata(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return DirBuilder::new()
                 .recursive(true)
-                .mode(PRIVATE)
+                .mode(PRIVATE_MODE)
                 .create(directory)
                 .map_err(Error::file("create", directory));
         }
@@ -197,8 +200,8 @@ fn make(directory: &Path) -> Result<(), Error> {
     if !found.is_dir() {
         return Err(Error::OutputIsFile { path });
     }
-    // Root could write there, too, for its owner to read.
-    if found.uid() != rustix::process::geteuid().as_raw() {
+    // Root could write to another user's directory, who could then read the secrets.
+    if !is_own(&found) {
         return Err(Error::OutputOfAnother { path });
     }
     let mode = found.mode() & 0o7777;
@@ -211,7 +214,7 @@ fn make(directory: &Path) -> Result<(), Error> {
     Err(Error::OutputIsOpen { path, mode })
 }
 
-/// Whether a path is that of a file, and not of a link to one.
+/// Whether a path is a regular file, not a link to one.
 fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
@@ -220,24 +223,27 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Whether this user has rendered into the directory: it holds checksums of scripts and payloads, and nothing but them.
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether this user has rendered into the directory: its SHA256SUMS lists nothing but scripts and payloads.
 fn is_rendered(directory: &Path) -> bool {
-    let path = directory.join(SUMS);
-    let is_own =
-        |file: Metadata| file.is_file() && file.uid() == rustix::process::geteuid().as_raw();
-    if !fs::symlink_metadata(&path).is_ok_and(is_own) {
+    let path = directory.join(SUMS_FILE);
+    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && is_own(&found)) {
         return false;
     }
     let sums = fs::read_to_string(&path).unwrap_or_default();
-    let is_rendered = |line: &str| Sum::parse(line).is_some_and(|sum| sum.is_rendered());
+    let is_rendered = |line: &str| Checksum::parse(line).is_some_and(|sum| sum.is_rendered());
     !sums.is_empty() && sums.lines().all(is_rendered)
 }
 
-/// The directory of one server. A link is not followed: the file that it leads to is not ours.
-fn make_host(path: &Path) -> Result<(), Error> {
+/// Creates a subdirectory, or makes an existing one private. A link is refused: it may lead out of the handoff
+/// directory.
+fn make_subdirectory(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => DirBuilder::new()
-            .mode(PRIVATE)
+            .mode(PRIVATE_MODE)
             .create(path)
             .map_err(Error::file("create", path)),
         Err(error) => Err(Error::file("look at", path)(error)),
@@ -249,6 +255,6 @@ fn make_host(path: &Path) -> Result<(), Error> {
 }
 
 fn make_private(directory: &Path) -> Result<(), Error> {
-    fs::set_permissions(directory, Permissions::from_mode(PRIVATE))
+    fs::set_permissions(directory, Permissions::from_mode(PRIVATE_MODE))
         .map_err(Error::file("make private", directory))
 }

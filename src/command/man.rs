@@ -8,14 +8,14 @@ use clap::CommandFactory;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints `pystrano(1)` as roff, the page of one command, or another page of the manual.
+/// Prints a page as roff: `pystrano(1)` without a name, otherwise that of a command or a page of the manual.
 ///
 /// # Errors
-/// No such page.
+/// If there is no page of this name.
 pub fn run(name: Option<&str>) -> Result<ExitCode, Error> {
-    let text = match (name, name.and_then(Page::find)) {
-        (_, Some(page)) => page.roff(),
-        (name, None) => command_page(name)?,
+    let text = match name.and_then(Page::find) {
+        Some(page) => page.roff(),
+        None => command_page(name)?,
     };
     report::text(&text);
     Ok(ExitCode::SUCCESS)
@@ -35,7 +35,7 @@ pub fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The page of a command, or of the program.
+/// The page of a command, or of the program for `None`.
 fn command_page(name: Option<&str>) -> Result<String, Error> {
     let mut cli = Cli::command();
     cli.build();

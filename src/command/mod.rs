@@ -1,4 +1,4 @@
-//! One file for each subcommand; those that contact the servers share `servers`.
+//! The subcommands, each in a file of its own, but for those in `servers`, which work on many hosts at once.
 
 mod atomic;
 mod check;
@@ -7,12 +7,12 @@ mod handoff;
 mod hooks;
 pub mod init;
 mod man;
-mod names;
 mod render;
 mod reviewed;
 mod run;
 mod schema;
 mod servers;
+mod suggest;
 
 use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
@@ -25,7 +25,7 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-/// Runs the subcommand; the exit code is that of the outcome.
+/// Runs the subcommand.
 pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     match &cli.command {
         Command::Init(arguments) => init::run(cli, arguments),
@@ -46,36 +46,36 @@ pub fn run(cli: &Cli) -> Result<ExitCode, Error> {
     }
 }
 
-/// The config of the selected app and environment, with the selected servers only. Its warnings are
-/// printed, but not by each command of every day.
+/// Loads the config of an app and environment, limited to `hosts` unless that is empty, and prints its warnings if
+/// [`shows_warnings`].
 ///
 /// # Errors
-/// No such config, its mistakes, or a selected host that it does not have.
+/// If the config does not exist, has mistakes, or has none of the servers named in `hosts`.
 fn load(cli: &Cli, target: &Target, hosts: &[String]) -> Result<Config, Error> {
     let path = config_path(cli, target)?;
     let mut config = config::load(&path, &target.identity())
-        .map_err(|error| unread(error, &path, cli, target))?;
-    if warns(cli) {
+        .map_err(|error| load_error(error, &path, cli, target))?;
+    if shows_warnings(cli) {
         report::warnings(&config.warnings);
     }
     config.select(hosts)?;
     Ok(config)
 }
 
-/// The same, with what `env_command` prints for the selected servers.
+/// Loads the config like [`load`], then runs `env_command` for the selected servers.
 fn load_with_env(cli: &Cli, selection: &Selection) -> Result<Config, Error> {
     let mut config = load(cli, &selection.target, &selection.hosts)?;
     let warnings = config.fetch_env()?;
-    if warns(cli) {
+    if shows_warnings(cli) {
         report::warnings(&warnings);
     }
     Ok(config)
 }
 
-/// Whether the command shows the warnings of a config: those that look at what was deployed, or run it, would repeat
-/// them each time.
-fn warns(cli: &Cli) -> bool {
-    let looks_or_runs = matches!(
+/// Whether the subcommand prints warnings about the config. Those for everyday use, which deploy nothing, would
+/// repeat them each time, so they need `--verbose`.
+fn shows_warnings(cli: &Cli) -> bool {
+    let is_everyday = matches!(
         cli.command,
         Command::Status(_)
             | Command::Logs(_)
@@ -83,26 +83,26 @@ fn warns(cli: &Cli) -> bool {
             | Command::Restart(_)
             | Command::History(_)
     );
-    cli.verbose || !looks_or_runs
+    cli.verbose || !is_everyday
 }
 
-/// Gives the servers that are `wanted` their payloads. Nothing is contacted but the repository and the package index.
+/// Makes the payloads of the servers that are `wanted`. Contacts the repository and the package index only.
 ///
 /// # Errors
-/// One that cannot be made: at the field that leads to it.
+/// If a payload cannot be made, see [`payload_error`].
 fn make_payloads(config: &mut Config, wanted: impl Fn(&Server) -> bool) -> Result<(), Error> {
     let made = pack::make(&mut config.servers, wanted, &|line| report::note(line));
     made.map_err(|failure| payload_error(failure, config))
 }
 
-/// The same, with the Debian packages that hosts of a release need.
+/// Adds to the payloads the Debian packages that hosts of this Debian release need.
 fn add_system_packages(config: &mut Config, release: &str) -> Result<(), Error> {
     let note = |line: &str| report::note(line);
     let made = pack::system::add(&mut config.servers, release, script::host_packages, &note);
     made.map_err(|failure| payload_error(failure, config))
 }
 
-/// Why a payload could not be made, at the field that leads to it.
+/// Reports a failure to make a payload as a mistake in the config, if a field of it is the cause.
 fn payload_error(failure: Failure, config: &Config) -> Error {
     let Failure { server, fault } = failure;
     match fault.field() {
@@ -114,8 +114,8 @@ fn payload_error(failure: Failure, config: &Config) -> Error {
     }
 }
 
-/// The error of a config that could not be read, with what to do about it.
-fn unread(error: ConfigError, path: &Path, cli: &Cli, target: &Target) -> Error {
+/// Explains why a config could not be loaded.
+fn load_error(error: ConfigError, path: &Path, cli: &Cli, target: &Target) -> Error {
     let source = match error {
         ConfigError::Mistakes { mistakes, warnings } => {
             return Error::Config { mistakes, warnings };
@@ -126,7 +126,7 @@ fn unread(error: ConfigError, path: &Path, cli: &Cli, target: &Target) -> Error 
     match source.kind() {
         ErrorKind::NotFound => Error::NoConfig {
             path,
-            help: names::help(cli, target),
+            help: suggest::config_help(cli, target),
         },
         ErrorKind::IsADirectory => Error::ConfigIsDirectory { path },
         _ => Error::UnreadableConfig { path, source },
@@ -136,7 +136,7 @@ fn unread(error: ConfigError, path: &Path, cli: &Cli, target: &Target) -> Error 
 /// `<deploy-config-dir>/<app>/<environment>/<config-file-name>`.
 ///
 /// # Errors
-/// An app or environment that is not the name of one directory.
+/// If the app or environment is not a single path component: it could lead out of the deploy directory.
 fn config_path(cli: &Cli, target: &Target) -> Result<PathBuf, Error> {
     for (kind, name) in [("environment", &target.environment), ("app", &target.app)] {
         let mut components = Path::new(name).components();

@@ -9,7 +9,7 @@ use crate::script::{self, ScriptKind, Secrets};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the scripts of the selected servers, or writes them below `--output`.
+/// Prints the scripts of the selected servers, or writes them to the directory of `--output`.
 pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
     let mut config = super::load_with_env(cli, &args.selection)?;
     if args.payload {
@@ -18,8 +18,9 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
             super::add_system_packages(&mut config, release)?;
         }
     }
-    let lacks = |server: &&Server| server.delivery == Delivery::Push && server.payload.is_none();
-    if let Some(server) = config.servers.iter().find(lacks) {
+    let lacks_payload =
+        |server: &&Server| server.delivery == Delivery::Push && server.payload.is_none();
+    if let Some(server) = config.servers.iter().find(lacks_payload) {
         let label = server.label();
         return Err(Error::NeedsPayload { label });
     }
@@ -38,13 +39,12 @@ pub fn run(cli: &Cli, args: &Render) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// To stdout. Several scripts are told apart by a comment line before each; one alone is printed
-/// as it is.
+/// Prints the scripts to stdout. If there are several, a comment with its path precedes each.
 fn print(config: &Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<(), Error> {
-    let alone = config.servers.len() * kinds.len() == 1;
+    let is_single = config.servers.len() * kinds.len() == 1;
     for server in &config.servers {
         for &kind in kinds {
-            if !alone {
+            if !is_single {
                 report::result(format_args!("# ==== {}/{}", server.name, kind.file_name()));
             }
             report::text(&script::render(kind, server, secrets)?);
@@ -53,7 +53,7 @@ fn print(config: &Config, kinds: &[ScriptKind], secrets: Secrets) -> Result<(), 
     Ok(())
 }
 
-/// Below `directory`, one script in memory at a time.
+/// Writes the scripts and payloads to `directory`, signed with `key` if there is one.
 fn write(
     directory: &Path,
     config: &Config,
@@ -70,13 +70,13 @@ fn write(
             handoff.add_payload(payload)?;
         }
     }
-    let left = handoff.finish(key)?;
+    let removed = handoff.finish(key)?;
     let scripts = report::counted(config.servers.len() * kinds.len(), "script");
     report::note(format_args!(
         "Wrote {scripts} and SHA256SUMS to {}",
         directory.display()
     ));
-    for payload in left {
+    for payload in removed {
         report::note(format_args!(
             "Removed {payload}, which no script there names any more"
         ));

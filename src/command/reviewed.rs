@@ -1,6 +1,6 @@
-//! Scripts of an earlier `render --output`, checked against their sums and whoever signed those.
+//! Scripts that `render --output` wrote, verified by their checksums and signature.
 
-use super::handoff::{PAYLOADS, SIGNATURE, SUMS, Sum};
+use super::handoff::{Checksum, PAYLOAD_DIR, SIGNATURE_FILE, SUMS_FILE};
 use crate::cli;
 use crate::config::Server;
 use crate::error::Error;
@@ -14,28 +14,30 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// A directory whose SHA256SUMS was read, and proved where it is signed.
+/// A directory of rendered scripts whose SHA256SUMS was read and, if signed, verified.
 #[derive(Debug)]
 pub struct Reviewed {
     directory: PathBuf,
-    /// The sum of each file, by its path in the directory.
+    /// SHA-256 of each file, by its path in the directory.
     sums: HashMap<String, String>,
 }
 
 impl Reviewed {
-    /// `None` where no directory is named.
+    /// Opens the directory of `--from`; `None` without that option.
     ///
     /// # Errors
-    /// It has no SHA256SUMS, or their signature is not by one of the allowed signers; or there is only one of the two.
+    /// If SHA256SUMS cannot be read or was not signed by an allowed signer. A signature without `--allowed-signers`,
+    /// or the option without a signature, is an error too.
     pub fn open(arguments: &cli::ReviewedOptions) -> Result<Option<Self>, Error> {
         let Some(directory) = &arguments.from else {
             return Ok(None);
         };
-        let path = directory.join(SUMS);
+        let path = directory.join(SUMS_FILE);
         let text = read(&path)?;
-        let signature = directory.join(SIGNATURE);
+        let signature = directory.join(SIGNATURE_FILE);
         let is_signed = fs::symlink_metadata(&signature).is_ok();
         if is_signed {
+            // Refuses a FIFO, on which ssh-keygen would block.
             read(&signature)?;
         }
         match &arguments.allowed_signers {
@@ -46,17 +48,17 @@ impl Reviewed {
             None if is_signed => return Err(Error::NoSigners { path: signature }),
             None => {}
         }
-        let sums = text.lines().filter_map(Sum::parse);
+        let sums = text.lines().filter_map(Checksum::parse);
         Ok(Some(Reviewed {
             directory: directory.clone(),
             sums: sums.map(|sum| (sum.path, sum.sha256)).collect(),
         }))
     }
 
-    /// A script of a server.
+    /// Reads a script of a server.
     ///
     /// # Errors
-    /// It is not there, not as it was written, of another app, or has no secrets.
+    /// If it is missing, differs from its checksum, belongs to another app or was rendered without secrets.
     pub fn script(&self, kind: ScriptKind, server: &Server) -> Result<String, Error> {
         let name = format!("{}/{}", server.name, kind.file_name());
         let path = self.directory.join(&name);
@@ -76,19 +78,20 @@ impl Reviewed {
         }
     }
 
-    /// The payload that a script was made with, if it was made with one.
+    /// Opens the payload that a script was rendered with; `None` if it needs none.
     ///
     /// # Errors
-    /// It is not there, or not as it was written.
+    /// If the payload is missing or differs from its checksum.
     pub fn payload(&self, script: &str) -> Result<Option<Payload>, Error> {
         let Some(sum) = payload_of(script) else {
             return Ok(None);
         };
-        let name = format!("{PAYLOADS}/{sum}.tar");
+        let name = format!("{PAYLOAD_DIR}/{sum}.tar");
         let path = self.directory.join(&name);
         if self.sums.get(&name).is_none_or(|listed| listed != sum) {
             return Err(self.unlisted(&name));
         }
+        // Refuses a FIFO, on which `pack::open` would block.
         open(&path).map_err(Error::file("read", &path))?;
         let payload = pack::open(&path).map_err(Error::file("read", &path))?;
         if payload.sha256 == sum {
@@ -101,25 +104,25 @@ impl Reviewed {
     fn unlisted(&self, name: &str) -> Error {
         Error::NotReviewed {
             name: name.to_owned(),
-            sums: self.directory.join(SUMS),
+            sums: self.directory.join(SUMS_FILE),
         }
     }
 }
 
-/// No script is larger.
-const LONGEST: u64 = 64 * 1024 * 1024;
+/// Bound for a file that is read into memory; scripts are smaller.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The text of a file of the directory, which somebody else may have filled.
+/// Reads a file of the directory, whose content is not trusted.
 fn read(path: &Path) -> Result<String, Error> {
     let read = || -> io::Result<String> {
         let mut text = String::new();
-        open(path)?.take(LONGEST).read_to_string(&mut text)?;
+        open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
         Ok(text)
     };
     read().map_err(Error::file("read", path))
 }
 
-/// Opens a regular file; a FIFO in its place would otherwise block until somebody writes into it.
+/// Opens a regular file. Without `O_NONBLOCK`, opening a FIFO would block until something writes to it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = options

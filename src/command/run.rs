@@ -1,4 +1,4 @@
-//! `run`: a command in the release that runs on one server.
+//! `run`: runs a command in the current release of one server.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,26 +13,27 @@ use crate::ssh;
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
-/// Becomes the `ssh` that runs the command, with this program's stdin, stdout and stderr. There is a terminal where both
-/// stdin and stdout are one, so that what goes into a file or a pipe goes there as it is.
+/// Replaces this process by the `ssh` that runs the command. It requests a terminal only if both stdin and stdout are
+/// one: a remote terminal would alter data that is redirected to a file or a pipe.
 ///
 /// # Errors
-/// A command that is too long; otherwise it comes back only where `ssh` cannot be run.
+/// If the command is too long or `ssh` cannot be run; otherwise this returns only for `--dry-run`.
 pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
     let config = super::load(cli, &arguments.target, arguments.host.as_slice())?;
     let Some(server) = config.servers.first() else {
-        return Ok(ExitCode::SUCCESS); // a config has a server
+        return Ok(ExitCode::SUCCESS); // unreachable: a config has at least one server
     };
     let terminal = stdin().is_terminal() && stdout().is_terminal();
-    let call = ssh::call(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
+    let ssh_arguments =
+        ssh::call(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
     let program = ssh::program();
     if arguments.dry_run {
         let mut words = vec![program.to_string_lossy().into_owned()];
-        words.extend(call);
+        words.extend(ssh_arguments);
         report::result(shell_line(words));
         return Ok(ExitCode::SUCCESS);
     }
     ssh::find_program()?;
-    let source = ssh::replace(&call, terminal);
+    let source = ssh::replace(&ssh_arguments, terminal);
     Err(Error::Ssh { program, source })
 }

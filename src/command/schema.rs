@@ -1,17 +1,16 @@
-//! `schema`: the JSON Schema of a config.
+//! `schema`: prints the JSON Schema of a config.
 
 use crate::config;
 use crate::error::Error;
 use crate::report;
 use std::process::ExitCode;
 
-/// Prints it.
 pub fn run() -> Result<ExitCode, Error> {
     report::text(&text());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Its text, which ends with a newline.
+/// The JSON Schema, with a newline at its end.
 pub fn text() -> String {
     format!("{:#}\n", config::schema())
 }

@@ -1,4 +1,4 @@
-//! What contacts the servers: `setup`, `deploy`, `rollback`, `restart`, `status`, `history` and `logs`.
+//! Commands over all selected servers: `setup`, `deploy`, `rollback`, `restart`, `status`, `history` and `logs`.
 
 use super::hooks;
 use super::reviewed::Reviewed;
@@ -6,7 +6,7 @@ use crate::cli::{self, Cli, FleetOptions, Query, Selection, Target};
 use crate::config::{Config, Delivery, Server};
 use crate::error::Error;
 use crate::exit;
-use crate::fleet::{self, Job, Scripts};
+use crate::fleet::{self, Job};
 use crate::payload::Payload;
 use crate::protocol::Action;
 use crate::report::{self, Log, Plan, Report};
@@ -16,56 +16,59 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Names a release by the second.
-const RELEASE: &str = "%Y%m%d%H%M%S";
-/// The lines of a server's log without `--lines` and `--since`.
-const LOG_LINES: u32 = 100;
+/// Names a release by the UTC time, to the second.
+const RELEASE_NAME_FORMAT: &str = "%Y%m%d%H%M%S";
+/// Lines that `logs` shows of each server without `--lines` and `--since`.
+const DEFAULT_LOG_LINES: u32 = 100;
 
-/// One command over the selected servers of a config.
-struct Run<'a> {
+/// A command over the selected servers of a config.
+struct FleetCommand<'a> {
     target: &'a Target,
     options: &'a FleetOptions,
     config: Config,
     job: Job,
-    /// The scripts were rendered before.
+    /// The scripts come from `--from`.
     is_reviewed: bool,
     log: Option<Log>,
 }
 
-/// Runs `setup.sh` on every server, each for itself.
+/// Runs `setup.sh` on every server, independently of the others.
 pub fn setup(cli: &Cli, arguments: &cli::Setup) -> Result<ExitCode, Error> {
-    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Setup)?;
-    run.job
+    let mut command =
+        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Setup)?;
+    command
+        .job
         .options
         .extend(arguments.prune.then(|| "--prune".to_owned()));
-    run.send_reviewed(&arguments.reviewed)?;
-    run.go()
+    command.send_reviewed(&arguments.reviewed)?;
+    command.execute()
 }
 
-/// Runs `deploy.sh` on every server: a new release on all, or on none. It is named once, by the time in UTC.
+/// Runs `deploy.sh` on every server: all get a new release of the same name, or none does.
 pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
-    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Deploy)?;
-    for server in &mut run.config.servers {
-        choose_commit(server, arguments);
+    let mut command =
+        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Deploy)?;
+    for server in &mut command.config.servers {
+        override_commit(server, arguments);
     }
-    let began = Instant::now();
-    run.job.release = Some(report::utc(RELEASE));
-    run.job.options.extend(arguments.lock.script_argument());
+    let started = Instant::now();
+    command.job.release = Some(report::utc(RELEASE_NAME_FORMAT));
+    command.job.options.extend(arguments.lock.script_argument());
     if arguments.reviewed.from.is_none() {
         let is_pushed = |server: &Server| server.delivery == Delivery::Push;
-        super::make_payloads(&mut run.config, is_pushed)?;
+        super::make_payloads(&mut command.config, is_pushed)?;
     }
-    run.send_reviewed(&arguments.reviewed)?;
-    let code = run.go()?;
-    // The next deploy would otherwise get the same name within this second.
+    command.send_reviewed(&arguments.reviewed)?;
+    let code = command.execute()?;
+    // A deploy that starts within the same second would give its release the same name.
     if !arguments.fleet.dry_run {
-        std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
+        std::thread::sleep(Duration::from_secs(1).saturating_sub(started.elapsed()));
     }
     Ok(code)
 }
 
-/// `--revision` and `--branch` replace those of the config.
-fn choose_commit(server: &mut Server, arguments: &cli::Deploy) {
+/// Applies `--revision` or `--branch` in place of the config's `revision` and `branch`.
+fn override_commit(server: &mut Server, arguments: &cli::Deploy) {
     if let Some(revision) = &arguments.revision {
         server.set_revision(revision.clone());
     }
@@ -75,68 +78,71 @@ fn choose_commit(server: &mut Server, arguments: &cli::Deploy) {
     }
 }
 
-/// Runs `deploy.sh rollback`: an earlier release, with its env, on every server or on none.
+/// Runs `deploy.sh rollback` on every server: all go back to an earlier release, with its env, or none does.
 pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
     let release = arguments.release.clone();
     if let Some(name) = release.clone().filter(|name| !is_release_name(name)) {
         return Err(Error::ReleaseName { name });
     }
-    let mut run = Run::new(
+    let mut command = FleetCommand::new(
         cli,
         &arguments.selection,
         &arguments.fleet,
         Action::Rollback,
     )?;
-    run.job.release = release;
-    run.job.options.extend(arguments.lock.script_argument());
-    run.send_reviewed(&arguments.reviewed)?;
-    run.go()
+    command.job.release = release;
+    command.job.options.extend(arguments.lock.script_argument());
+    command.send_reviewed(&arguments.reviewed)?;
+    command.execute()
 }
 
-/// Runs `deploy.sh restart` on every server, each for itself: its units again, verified.
+/// Runs `deploy.sh restart` on every server, independently of the others: restarts and verifies the units.
 pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
-    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
-    need_unit(&run.config, None)?;
-    run.job.options.extend(arguments.lock.script_argument());
-    run.go()
+    let mut command =
+        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
+    check_units(&command.config, None)?;
+    command.job.options.extend(arguments.lock.script_argument());
+    command.execute()
 }
 
-/// Runs `deploy.sh status` on every server, and shows the answers as one table.
+/// Runs `deploy.sh status` on every server and shows the answers as one table.
 pub fn status(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
-    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
-    run.job
+    let mut command =
+        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
+    command
+        .job
         .options
         .extend(cli.verbose.then(|| "facts=yes".to_owned()));
-    run.go()
+    command.execute()
 }
 
-/// Runs `deploy.sh status` on every server, and shows the runs in their logs as one table.
+/// Runs `deploy.sh status` on every server and shows their logs of runs as one table.
 pub fn history(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
-    Run::new(cli, &arguments.selection, &arguments.fleet, Action::History)?.go()
+    FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::History)?.execute()
 }
 
-/// Shows the last lines that the units of all servers logged, by their time, or follows them.
+/// Runs `logs.sh` on every server: shows what the units logged, merged by time, or follows it.
 ///
 /// # Errors
-/// A server that has no unit, or not the one of `--unit`.
+/// If a server has no unit, or not the one of `--unit`.
 pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
-    let mut run = Run::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
-    need_unit(&run.config, arguments.unit.as_ref())?;
+    let mut command = FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
+    check_units(&command.config, arguments.unit.as_ref())?;
     let lines = match (arguments.lines, arguments.since) {
-        (None, None) => Some(LOG_LINES),
+        (None, None) => Some(DEFAULT_LOG_LINES),
         (lines, _) => lines,
     };
-    let options = &mut run.job.options;
+    let options = &mut command.job.options;
     options.extend(arguments.follow.then(|| "follow".to_owned()));
     options.extend(arguments.unit.as_ref().map(|unit| format!("unit={unit}")));
     options.extend(lines.map(|lines| format!("lines={lines}")));
     options.extend(arguments.since.map(cli::Since::script_argument));
-    run.log = Some(Log::new(arguments.follow));
-    run.go()
+    command.log = Some(Log::new(arguments.follow));
+    command.execute()
 }
 
-/// Makes sure that each server has this unit, or any.
-fn need_unit(config: &Config, name: Option<&String>) -> Result<(), Error> {
+/// Checks that each server has the unit `name`, or any unit if that is `None`.
+fn check_units(config: &Config, name: Option<&String>) -> Result<(), Error> {
     for server in &config.servers {
         let (units, label) = (logged_units(server), server.label());
         match name {
@@ -154,8 +160,8 @@ fn need_unit(config: &Config, name: Option<&String>) -> Result<(), Error> {
     Ok(())
 }
 
-impl<'a> Run<'a> {
-    /// With the config and its env.
+impl<'a> FleetCommand<'a> {
+    /// Loads the config, `env_command` included.
     fn new(
         cli: &Cli,
         selection: &'a Selection,
@@ -171,7 +177,7 @@ impl<'a> Run<'a> {
             jobs: options.jobs.get(),
             verbose: cli.verbose,
         };
-        Ok(Run {
+        Ok(FleetCommand {
             target: &selection.target,
             options,
             config,
@@ -181,8 +187,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Sends scripts that were rendered before, if a directory of them is named. No server is contacted before those of
-    /// all are proved.
+    /// Replaces the scripts by those of `--from`, if it is given. The scripts of all servers are verified first, before
+    /// any server is contacted.
     fn send_reviewed(&mut self, arguments: &cli::ReviewedOptions) -> Result<(), Error> {
         let Some(reviewed) = Reviewed::open(arguments)? else {
             return Ok(());
@@ -190,21 +196,20 @@ impl<'a> Run<'a> {
         let mut payloads: Vec<Arc<Payload>> = Vec::new();
         for server in &mut self.config.servers {
             let script = reviewed.script(self.job.action.script(), server)?;
-            let is_named = |payload: &&Arc<Payload>| script.contains(&payload.sha256);
-            server.payload = match payloads.iter().find(is_named) {
+            let is_requested = |payload: &&Arc<Payload>| script.contains(&payload.sha256);
+            server.payload = match payloads.iter().find(is_requested) {
                 Some(payload) => Some(Arc::clone(payload)),
                 None => reviewed.payload(&script)?.map(Arc::new),
             };
             payloads.extend(server.payload.clone());
         }
-        let scripts: Scripts = Arc::new(move |kind, server| reviewed.script(kind, server));
-        self.job.scripts = scripts;
+        self.job.scripts = Arc::new(move |kind, server| reviewed.script(kind, server));
         self.is_reviewed = true;
         Ok(())
     }
 
     /// Contacts the servers, or shows what would be sent to them.
-    fn go(self) -> Result<ExitCode, Error> {
+    fn execute(self) -> Result<ExitCode, Error> {
         let mut report = Report::new(
             self.job.action,
             format!("{} {}", self.target.environment, self.target.app),
@@ -219,7 +224,7 @@ impl<'a> Run<'a> {
             return dry_run(&self.job, self.config, self.is_reviewed, &report);
         }
         ssh::find_program()?;
-        // They are the same for all servers.
+        // Validation has made sure that all servers have the same hooks.
         let hooks = self.config.servers.first().map(|first| first.hooks.clone());
         let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
         if let Some(hooks) = hooks.filter(|_| self.job.action.promotes()) {
@@ -238,8 +243,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Shows for each server the command line, and the script's name, size and SHA-256; with
-/// `--verbose` also the script, without its secrets, unless it was rendered before.
+/// Shows for each server the ssh command and the script's name, size and SHA-256; with `--verbose` also the script,
+/// redacted. Reviewed scripts are not shown: they contain secrets.
 fn dry_run(
     job: &Job,
     config: Config,
@@ -272,7 +277,7 @@ fn dry_run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Letters, digits, `.`, `_` and `-`, of which the first is a letter or a digit.
+/// Whether `name` consists of ASCII letters, digits, `.`, `_` and `-`, and begins with a letter or digit.
 fn is_release_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name

@@ -1,11 +1,11 @@
-//! Which apps and environments there are, for a name that is none of them.
+//! Suggestions for a mistyped app or environment.
 
 use crate::cli::{Cli, Target, directories};
 use crate::config::similar;
 use crate::diagnostics::join_names;
 
-/// What to do where there is no config of this app and environment.
-pub fn help(cli: &Cli, target: &Target) -> String {
+/// Help for an app and environment that have no config: swapped arguments, similar names, `init`.
+pub fn config_help(cli: &Cli, target: &Target) -> String {
     let Target { environment, app } = target;
     let has = |app: &str, environment: &str| {
         let directory = cli.deploy_config_dir.join(app).join(environment);
@@ -21,7 +21,7 @@ pub fn help(cli: &Cli, target: &Target) -> String {
     };
     let mut apps = directories(&cli.deploy_config_dir);
     apps.retain(|app| !environments(app).is_empty());
-    let (there, name, known) = match environments(app) {
+    let (label, name, known) = match environments(app) {
         own if !own.is_empty() => (format!("{app} has"), environment, own),
         _ => ("the apps are".to_owned(), app, apps),
     };
@@ -31,5 +31,5 @@ pub fn help(cli: &Cli, target: &Target) -> String {
     }
     let meant = similar(name, known.iter().map(String::as_str));
     let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
-    format!("{there} {}; {meant}{init} a new one", join_names(&known))
+    format!("{label} {}; {meant}{init} a new one", join_names(&known))
 }
