@@ -1,5 +1,5 @@
-//! What must hold for any bytes, of readers of foreign text: for tests/fuzz and, with a few mutations of known
-//! texts each, for `cargo test`.
+//! Fuzz targets: properties that parsers of untrusted text must have for any input. tests/fuzz runs them with
+//! libFuzzer; `cargo test` runs them with a few mutations of known texts.
 
 use crate::config::{self, ConfigError, KnownHost};
 use crate::protocol::Event;
@@ -8,7 +8,8 @@ use crate::ssh::{Lines, Piece, Redactor, strip_terminal_codes};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A config is read whole, and gives scripts; or each mistake has a place in the text, and can be printed.
+/// A config either renders to scripts, or yields mistakes whose positions are in the text and whose messages are
+/// safe to print.
 pub fn yaml(bytes: &[u8]) {
     let mistakes = match config::read(bytes) {
         Ok(config) => {
@@ -35,7 +36,7 @@ pub fn yaml(bytes: &[u8]) {
     }
 }
 
-/// A dotenv file that a config names is read, or refused; what is read can be exported by a shell.
+/// A dotenv file is either rejected, or all its variables can be exported by a shell.
 pub fn dotenv(bytes: &[u8]) {
     const TEXT: &str = "config_version: 2\ncommon: {source_code_url: \"https://h/u.git\", project_root: r, \
                         project_user: p, venv_dir: v, env_file: env}\nservers: [{host: h}]\n";
@@ -62,8 +63,8 @@ pub fn dotenv(bytes: &[u8]) {
     );
 }
 
-/// However the bytes of a host are cut on their way, the same pieces come of them; what is shown of
-/// them is nothing that a terminal acts on.
+/// The output of a host is split into the same pieces however its bytes are chunked, and what is shown of it has no
+/// control characters.
 pub fn events(bytes: &[u8]) {
     let Some((&first, stream)) = bytes.split_first() else {
         return;
@@ -72,18 +73,18 @@ pub fn events(bytes: &[u8]) {
     let read = |size: usize| {
         let mut lines = Lines::new(nonce);
         let mut pieces: Vec<(bool, Vec<u8>)> = Vec::new();
-        let mut give = |piece: Piece| match piece {
+        let mut collect = |piece: Piece| match piece {
             Piece::Output(text) => pieces.push((false, text.to_vec())),
             Piece::Event(text) => pieces.push((true, text.to_vec())),
         };
         for chunk in stream.chunks(size) {
-            lines.feed(chunk, &mut give);
+            lines.feed(chunk, &mut collect);
         }
-        lines.finish(&mut give);
+        lines.finish(&mut collect);
         pieces
     };
     let pieces = read(stream.len().max(1));
-    // Of a line that is cut, the place depends on what came at once.
+    // Where an overlong line is cut depends on the chunks.
     if stream
         .split(|byte| *byte == b'\n')
         .all(|line| line.len() < 8000)
@@ -98,13 +99,13 @@ pub fn events(bytes: &[u8]) {
     }
 }
 
-/// The lines of a secret are in nothing that is shown. The secret ends at the first NUL.
+/// No line of a secret appears in redacted output. The input is the secret, a NUL, and the text around it.
 pub fn redactor(bytes: &[u8]) {
-    let place = bytes.iter().position(|byte| *byte == 0);
-    let (secret, text) = bytes.split_at(place.unwrap_or(bytes.len()));
+    let nul = bytes.iter().position(|byte| *byte == 0);
+    let (secret, text) = bytes.split_at(nul.unwrap_or(bytes.len()));
     let secret = String::from_utf8_lossy(secret);
     let redactor = Redactor::of(&[&secret], true);
-    // Amid the text, too.
+    // The first line of the secret in the middle of other text.
     let line = [
         text,
         secret.lines().next().unwrap_or_default().as_bytes(),
@@ -126,7 +127,7 @@ pub fn redactor(bytes: &[u8]) {
     }
 }
 
-/// An entry of `ssh_known_hosts` is one line of a file, or a host that no program takes for an option.
+/// An entry of `ssh_known_hosts` is a single line for the file, or a host that programs cannot mistake for an option.
 pub fn known_hosts(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for known in KnownHost::parse(&text).unwrap_or_default() {
@@ -149,20 +150,23 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::Index;
 
-    /// Changes of a text that is known: places, how many bytes go, and what comes there.
+    /// Edits of a text: where, how many bytes to remove, and what to insert.
     type Changes = Vec<(Index, usize, Vec<u8>)>;
 
     fn changes() -> impl Strategy<Value = Changes> {
         let piece = prop_oneof![
             prop::collection::vec(any::<u8>(), 0..4),
             r#"[:\-\[\]{}'"&*<|>#!?%@ \t\r\n,~;=.0x$\\]{1,3}"#.prop_map(String::into_bytes),
+            r"\PC{1,3}".prop_map(String::into_bytes),
             r"(\x1b\[1m|\x1b\]0;|@n |export |\$\{A\}|[|]1[|]|\x00|\u{200b}|\u{feff})"
+                .prop_map(String::into_bytes),
+            r"(<<: \*a|&a |\*a|!!str|!!int|- \[|x-a:|\n  - host: b\n|\u{85}|\u{2028})"
                 .prop_map(String::into_bytes),
         ];
         prop::collection::vec((any::<Index>(), 0..4usize, piece), 1..6)
     }
 
-    fn changed(text: &str, changes: Changes) -> Vec<u8> {
+    fn mutate(text: &str, changes: Changes) -> Vec<u8> {
         let mut bytes = text.as_bytes().to_vec();
         for (place, removed, added) in changes {
             let start = place.index(bytes.len() + 1);
@@ -178,15 +182,16 @@ mod tests {
         ))]
 
         #[test]
-        fn smoke(changes in changes()) {
+        fn targets_hold_for_mutated_texts(changes in changes()) {
             for (target, text) in [
                 (yaml as fn(&[u8]), include_str!("../tests/fuzz/corpus/yaml/config")),
+                (yaml, include_str!("../tests/wrong/many.yml")),
                 (dotenv, include_str!("../tests/fuzz/corpus/dotenv/env")),
                 (events, include_str!("../tests/fuzz/corpus/events/deploy")),
                 (redactor, "hunter2222\nsecond line\u{0}it is hunter2222\n"),
                 (known_hosts, include_str!("../tests/fuzz/corpus/known_hosts/pinned")),
             ] {
-                target(&changed(text, changes.clone()));
+                target(&mutate(text, changes.clone()));
             }
         }
     }
