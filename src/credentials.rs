@@ -1,14 +1,14 @@
-//! Passwords and tokens in URLs, wherever a text holds them.
+//! Finds, masks and removes passwords and tokens of URLs in any text.
 
 use percent_encoding::percent_decode_str;
 use std::ops::Range;
 
-/// Of a URL only this much is looked at: a file can hold many in one line.
-const LONGEST_URL: usize = 1024;
-/// A user name as long as this is a token: nobody is called so.
-const TOKEN: usize = 20;
+/// How many bytes of a URL are examined. Keeps the search linear where one line of a file holds many URLs.
+const MAX_URL_LENGTH: usize = 1024;
+/// A user name of at least this many bytes without a password is taken for an access token.
+const MIN_TOKEN_LENGTH: usize = 20;
 
-/// Where the passwords and tokens of the URLs in a text are, in bytes and in order.
+/// The byte ranges of the passwords and tokens of all URLs in a text, in order and without overlaps.
 pub fn find(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for url in urls(text.as_bytes()) {
@@ -21,44 +21,45 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The text with each password and token replaced.
+/// Replaces each password and token.
 pub fn replace(text: &str, replacement: impl Fn(&str) -> String) -> String {
     let mut clean = String::with_capacity(text.len());
-    let mut rest = 0;
+    let mut copied = 0;
     for secret in find(text) {
-        clean += &text[rest..secret.start];
+        clean += &text[copied..secret.start];
         clean += &replacement(&text[secret.clone()]);
-        rest = secret.end;
+        copied = secret.end;
     }
-    clean + &text[rest..]
+    clean + &text[copied..]
 }
 
-/// The text with asterisks in place of each password and token, as long as it was.
+/// Replaces each password and token with as many asterisks as it has characters, so that columns stay the same.
 pub fn mask(text: &str) -> String {
     replace(text, |secret| "*".repeat(secret.chars().count()))
 }
 
-/// The text without its passwords and tokens.
+/// Removes all passwords and tokens.
 pub fn without_secrets(text: &str) -> String {
     replace(text, |_| String::new())
 }
 
-/// All that may be the password of a URL in a text. It ends at the last `@` before the path, or,
-/// where it holds what should have been encoded, at the very last.
+/// Everything in a text that may be the password of a URL, to redact it in the output of commands. Two candidates per
+/// URL: up to the last `@` of the authority, and, as the password may contain an unencoded `/`, up to the last `@`.
 pub fn candidates(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     urls(text).flat_map(move |url| {
         let ends = [url.last_at(url.authority_end), url.last_at(url.end)];
-        let starts = url.first_colon();
+        let colon = url.first_colon();
         ends.into_iter()
-            .filter_map(move |end| text.get(starts? + 1..end?))
+            .filter_map(move |end| text.get(colon? + 1..end?))
     })
 }
 
-/// A URL from behind its `://` to the white space or quote that ends it.
+/// A URL inside a text, as byte offsets. It ends at white space or a double quote.
 struct Url<'a> {
     text: &'a [u8],
+    /// The first byte after `://`.
     start: usize,
-    /// Where the path begins.
+    /// The start of the path, query or fragment.
     authority_end: usize,
     end: usize,
 }
@@ -66,7 +67,7 @@ struct Url<'a> {
 fn urls(text: &[u8]) -> impl Iterator<Item = Url<'_>> {
     let starts = (3..=text.len()).filter(|at| text[..*at].ends_with(b"://"));
     starts.map(|start| {
-        let most = text.len().min(start + LONGEST_URL);
+        let most = text.len().min(start + MAX_URL_LENGTH);
         let ends = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'"';
         let length = text[start..most].iter().position(ends);
         let end = length.map_or(most, |length| start + length);
@@ -83,6 +84,7 @@ fn urls(text: &[u8]) -> impl Iterator<Item = Url<'_>> {
 }
 
 impl Url<'_> {
+    /// The last `@` before `end`.
     fn last_at(&self, end: usize) -> Option<usize> {
         let at = self.text[self.start..end]
             .iter()
@@ -97,16 +99,17 @@ impl Url<'_> {
         colon.map(|colon| self.start + colon)
     }
 
+    /// The range of the password, or of a user name that is a token.
     fn secret(&self) -> Option<Range<usize>> {
         let colon = self
             .first_colon()
             .filter(|colon| *colon < self.authority_end);
         match (self.last_at(self.authority_end), colon) {
             (Some(at), Some(colon)) if colon < at => (colon + 1 < at).then_some(colon + 1..at),
-            (Some(at), _) => (at - self.start >= TOKEN).then_some(self.start..at),
-            // The colons of an IPv6 address.
+            (Some(at), _) => (at - self.start >= MIN_TOKEN_LENGTH).then_some(self.start..at),
+            // The colon belongs to an IPv6 address.
             (None, Some(_)) if self.text[self.start] == b'[' => None,
-            // A slash in the password ends what looks like the host; a port would be a number.
+            // An unencoded `/` in the password seems to end the authority. Digits after the colon would be a port.
             (None, Some(colon)) => {
                 let port = &self.text[colon + 1..self.authority_end];
                 let at = self.last_at(self.end)?;
@@ -117,7 +120,7 @@ impl Url<'_> {
     }
 }
 
-/// The login that git sends to the repository's server.
+/// The credentials that git sends to the repository's server.
 pub struct Login {
     /// Scheme, host and port.
     pub server: String,
@@ -125,7 +128,7 @@ pub struct Login {
     pub password: String,
 }
 
-/// The URL without its login, and the login where there is one with a password or token.
+/// Splits an HTTP(S) URL into the URL without user and password, and the login if it has a password or token.
 pub fn split_login(url: &str) -> (String, Option<Login>) {
     let scheme = ["https://", "http://"]
         .into_iter()
@@ -146,7 +149,7 @@ pub fn split_login(url: &str) -> (String, Option<Login>) {
     (format!("{scheme}{host}"), Some(login))
 }
 
-/// The text with its percent escapes decoded, if they make a line of UTF-8; else as it is.
+/// Decodes percent escapes. Returns the text unchanged if the result is not UTF-8 or has control characters.
 pub fn decode(text: &str) -> String {
     match percent_decode_str(text).decode_utf8() {
         Ok(decoded) if !decoded.contains(char::is_control) => decoded.into_owned(),

@@ -1,4 +1,4 @@
-//! Everything that can stop a command before a host is contacted.
+//! Errors that stop a command before it contacts a host.
 
 use crate::config::{EnvCommandError, UnknownServer};
 use crate::diagnostics::{Diagnostic, Message, sanitize, shown_path};
@@ -8,23 +8,22 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Each is shown as `what is wrong; what to do about it`.
+/// Messages have the form `what is wrong; what to do about it`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The config has mistakes; all of them, in the order of the file.
-    #[error("{}", lines(mistakes, "\n"))]
+    /// All mistakes of the config, sorted by position.
+    #[error("{}", join(mistakes, "\n"))]
     Config {
         mistakes: Vec<Diagnostic>,
         warnings: Vec<Diagnostic>,
     },
-    /// With what to do about it.
     #[error("{} does not exist; {help}", shown_path(path).display())]
     NoConfig { path: PathBuf, help: String },
     #[error("{} is a directory; name the config with --config-file-name", shown_path(path).display())]
     ConfigIsDirectory { path: PathBuf },
     #[error("{} cannot be read: {source}; make it a file that you can read", shown_path(path).display())]
     UnreadableConfig { path: PathBuf, source: io::Error },
-    /// The name of an app or environment that is not the name of one directory.
+    /// The name of an app or environment is not a single path component.
     #[error(
         "{name:?} cannot be the name of an {kind}; it names one directory: no `/`, `.` or `..`"
     )]
@@ -37,8 +36,8 @@ pub enum Error {
     ReleaseName { name: String },
     #[error("there is no page {name:?}; `pystrano man --list` lists them")]
     NoPage { name: String },
-    /// Options are wrong or missing, each with its mistake.
-    #[error("{}", lines(.0, "\nerror: "))]
+    /// One message per option that is wrong or missing.
+    #[error("{}", join(.0, "\nerror: "))]
     Options(Vec<Message>),
     #[error("cannot ask on this terminal: {source}; give the answers as options")]
     Prompt { source: inquire::InquireError },
@@ -62,8 +61,8 @@ pub enum Error {
         "{path} belongs to another user, who could read and replace what is written into it; name a new directory",
         path = path.display()
     )]
-    OutputOfAnother { path: PathBuf },
-    /// What is in the place of a host's directory of scripts.
+    OutputNotOwned { path: PathBuf },
+    /// Something other than a directory is where a host's scripts belong.
     #[error("{} is not a directory; remove it, or name a new directory", path.display())]
     HostIsFile { path: PathBuf },
     #[error(
@@ -85,9 +84,9 @@ pub enum Error {
     )]
     NeedsPayload { label: String },
     #[error("{} has no {name}; render it into the same directory", sums.display())]
-    NotReviewed { name: String, sums: PathBuf },
+    MissingChecksum { name: String, sums: PathBuf },
     #[error("{} is not as it was rendered; render it again, and have it reviewed", path.display())]
-    Changed { path: PathBuf },
+    ChangedSinceRender { path: PathBuf },
     #[error(
         "{} has no secrets and refuses to run; name a directory of `pystrano render --output`, without --redact",
         path.display()
@@ -99,14 +98,15 @@ pub enum Error {
     NotSigned { path: PathBuf },
     #[error("{} is there to be checked; name who may have signed with --allowed-signers FILE", path.display())]
     NoSigners { path: PathBuf },
-    #[error("{} is not by one of {}: {said}; do not run these scripts", path.display(), signers.display())]
+    #[error("{} is not by one of {}: {output}; do not run these scripts", path.display(), signers.display())]
     BadSignature {
         path: PathBuf,
         signers: PathBuf,
-        said: String,
+        /// What ssh-keygen printed.
+        output: String,
     },
     #[error("ssh-keygen could not sign with {}: {status}; what it said stands above", key.display())]
-    Unsigned {
+    SigningFailed {
         key: PathBuf,
         status: std::process::ExitStatus,
     },
@@ -137,21 +137,20 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
-    /// A fault of this program, whatever the config says.
+    /// A bug in pystrano, whatever the config says.
     #[error(
         "a template of pystrano cannot be rendered: {0}; this is a fault of pystrano, please report it"
     )]
     Template(#[from] askama::Error),
 }
 
-/// One text after another.
-fn lines(texts: &[impl Display], separator: &str) -> String {
+fn join(texts: &[impl Display], separator: &str) -> String {
     let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
     texts.join(separator)
 }
 
 impl Error {
-    /// For `map_err`: the error of doing `action` to the file.
+    /// Returns a closure for `map_err`: `action` on the file at `path` failed.
     pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Error::File {
             action,

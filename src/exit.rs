@@ -1,22 +1,22 @@
-//! Exit codes of the `pystrano` program. The scripts end with the same numbers.
+//! Exit codes of the `pystrano` program. `setup.sh` and `deploy.sh` use the same numbers.
 
 use crate::protocol::{Action, Outcome};
 use std::process::ExitCode;
 
-/// A host failed: after promotion had begun, and was put back; or in `setup` or `status`.
+/// A host failed: its promoted release was reverted, or a command that promotes nothing, such as `setup`, failed.
 pub const FAILED: u8 = 1;
-/// The command line or the config is wrong; nothing was contacted.
+/// The command line or the config is wrong. No host was contacted.
 pub const USAGE: u8 = 2;
-/// Stopped before promotion; every host is as it was.
+/// Stopped before promotion. Every host is as it was.
 pub const STOPPED: u8 = 3;
 /// A host could not be reached, and nothing was promoted.
 pub const UNREACHABLE: u8 = 4;
-/// Hosts differ from each other, or the state of one is not known.
+/// Hosts run different releases, or the state of a host is unknown.
 pub const IN_DOUBT: u8 = 5;
-/// Interrupted. The process ends by the signal that came; of Ctrl-C a shell shows 130.
+/// Interrupted. The process kills itself with the signal it received, so a shell reports 130 for Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// What became of a host whose script ended with this exit status.
+/// The outcome of a host whose script exited with this status.
 pub fn outcome_of(action: Action, status: i32) -> Outcome {
     match (action.promotes(), u8::try_from(status)) {
         (_, Ok(0)) => Outcome::Done,
@@ -28,8 +28,8 @@ pub fn outcome_of(action: Action, status: i32) -> Outcome {
     }
 }
 
-/// The exit code for what became of all hosts; `differ`: they answered that they run different releases.
-pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ: bool) -> u8 {
+/// Merges the outcomes of all hosts into one exit code. `differ`: the hosts reported different releases.
+pub fn merge_outcomes(action: Action, outcomes: &[Outcome], interrupted: bool, differ: bool) -> u8 {
     let any = |outcome| outcomes.contains(&outcome);
     let promoted = action.promotes() && any(Outcome::Done);
     let unfinished = outcomes.iter().any(|outcome| *outcome != Outcome::Done);
@@ -38,7 +38,7 @@ pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ:
     } else if !unfinished {
         match action {
             _ if differ => IN_DOUBT,
-            // What is followed ends in no other way.
+            // `logs --follow` only ever ends by an interrupt.
             Action::Logs if interrupted => INTERRUPTED,
             _ => 0,
         }
@@ -53,9 +53,9 @@ pub fn of_hosts(action: Action, outcomes: &[Outcome], interrupted: bool, differ:
     }
 }
 
-/// The code of a command whose result could not be written to stdout: no success. [`USAGE`] means that no host was
-/// contacted.
-pub fn of_lost_result(code: ExitCode, contacted: bool) -> ExitCode {
+/// The exit code when the result could not be written to stdout: success becomes a failure. `contacted`: the command
+/// contacted hosts, which rules out [`USAGE`].
+pub fn after_lost_stdout(code: ExitCode, contacted: bool) -> ExitCode {
     match (code, contacted) {
         (ExitCode::SUCCESS, true) => ExitCode::from(FAILED),
         (ExitCode::SUCCESS, false) => ExitCode::from(USAGE),
@@ -106,7 +106,7 @@ mod tests {
             (Action::Restart, &[Done, Failed], false, 1),
             (Action::Status, &[Unreachable, Done], false, 4),
         ] {
-            let merged = of_hosts(action, outcomes, interrupted, false);
+            let merged = merge_outcomes(action, outcomes, interrupted, false);
             assert_eq!(merged, code, "{action:?} {outcomes:?} {interrupted}");
         }
     }

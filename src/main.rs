@@ -38,6 +38,6 @@ fn main() -> ExitCode {
             report::error(&error);
             ExitCode::from(exit::USAGE)
         }),
-        Err(stop) => report::usage(&stop),
+        Err(error) => report::usage(&error),
     })
 }

@@ -1,7 +1,7 @@
-//! Code and dependencies of one commit: one file that a deploy takes in place of a clone and of a package index. `pack`
-//! makes it.
+//! A payload: code and dependencies of one commit in one file, which a deploy uses instead of `git clone` and a package
+//! index. `pack` builds it.
 
-#![expect(clippy::disallowed_methods, reason = "it opens the parts")]
+#![expect(clippy::disallowed_methods, reason = "it opens the parts of a payload")]
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -9,26 +9,28 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// A SHA-256 in hexadecimal, as `sha256sum` prints it.
-pub fn sum(digest: Sha256) -> String {
+/// Formats a SHA-256 in hexadecimal, as `sha256sum` prints it.
+pub fn hex(digest: Sha256) -> String {
     let bytes = digest.finalize();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A payload that was made: an uncompressed tar of its parts.
+/// A built payload: an uncompressed tar of its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// What is deployed, as git names it.
+    /// The full SHA of the commit.
     pub commit: String,
-    /// What it is of, for people: `branch main`, say.
+    /// Where the commit was taken from, for messages, such as `branch main`.
     pub pulled: String,
-    /// The Python that its wheels are for, as `3.13`, and their platform, as `x86_64-manylinux_2_36`.
+    /// The version of Python that its wheels are built for, such as `3.13`.
     pub python: String,
+    /// The platform of its wheels, such as `x86_64-manylinux_2_36`.
     pub platform: String,
-    /// The SHA-256 of the tar in hexadecimal, which names the file, and its size in bytes.
+    /// The SHA-256 of the tar in hexadecimal; part of the file's name.
     pub sha256: String,
+    /// The size of the tar in bytes.
     pub size: u64,
-    /// In the order of the tar.
+    /// The members of the tar, in order.
     pub parts: Vec<Part>,
 }
 
@@ -39,32 +41,33 @@ pub struct Part {
     pub name: &'static str,
     pub sha256: String,
     pub size: u64,
-    /// Where its bytes are on this machine, and where in that file they begin.
+    /// The local file that contains the part.
     pub file: PathBuf,
+    /// The byte in `file` at which the part begins.
     pub offset: u64,
 }
 
-/// The tree of a release, from its directory on.
+/// The part with the checked-out source tree of the release.
 pub const SOURCE: &str = "source.tar.gz";
-/// `requirements.txt`, `wheels/`, and the wheel of uv where that installs them.
+/// The part with `requirements.txt`, `wheels/` and, if uv installs them, the wheel of uv.
 pub const DEPENDENCIES: &str = "dependencies.tar";
-/// The .deb files that `setup.sh` installs.
+/// The part with the .deb files that `setup.sh` installs.
 pub const SYSTEM: &str = "system.tar";
 
 impl Payload {
-    /// What its wheels are for, for people.
+    /// The Python and the platform of its wheels, for messages.
     pub fn target(&self) -> String {
         format!("Python {} on {}", self.python, self.platform)
     }
 
-    /// The part of a name, if the payload has it.
+    /// The part with this name, if the payload has it.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
     }
 }
 
 impl Part {
-    /// Its bytes, from the first on; what follows them in the file is none of it.
+    /// Opens the file at the start of the part, limited to the part's bytes.
     pub fn open(&self) -> io::Result<io::Take<File>> {
         let mut file = File::open(&self.file)?;
         file.seek(SeekFrom::Start(self.offset))?;
@@ -72,10 +75,11 @@ impl Part {
     }
 }
 
-/// The Debian packages that a host's `setup.sh` installs, by what else comes with them.
+/// The Debian packages that a host's `setup.sh` installs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packages {
-    /// Without what they recommend.
+    /// Installed with `--no-install-recommends`.
     pub base: BTreeSet<String>,
+    /// Installed together with the packages that they recommend.
     pub recommending: BTreeSet<String>,
 }

@@ -202,7 +202,7 @@ fn claim(directory: &Path) -> Result<(), Error> {
     }
     // Root could write to another user's directory, who could then read the secrets.
     if !is_own(&found) {
-        return Err(Error::OutputOfAnother { path });
+        return Err(Error::OutputNotOwned { path });
     }
     let mode = found.mode() & 0o7777;
     if mode & 0o077 == 0 {

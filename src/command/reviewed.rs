@@ -65,7 +65,7 @@ impl Reviewed {
         let sum = self.sums.get(&name).ok_or_else(|| self.unlisted(&name))?;
         let text = read(&path)?;
         if script::sha256(&text) != *sum {
-            return Err(Error::Changed { path });
+            return Err(Error::ChangedSinceRender { path });
         }
         if !is_of(&text, server) {
             let app = server.app.clone();
@@ -97,12 +97,12 @@ impl Reviewed {
         if payload.sha256 == sum {
             Ok(Some(payload))
         } else {
-            Err(Error::Changed { path })
+            Err(Error::ChangedSinceRender { path })
         }
     }
 
     fn unlisted(&self, name: &str) -> Error {
-        Error::NotReviewed {
+        Error::MissingChecksum {
             name: name.to_owned(),
             sums: self.directory.join(SUMS_FILE),
         }

@@ -236,7 +236,7 @@ impl<'a> FleetCommand<'a> {
         report.answers(&facts);
         let code = ExitCode::from(code);
         Ok(if report::is_lost() {
-            exit::of_lost_result(code, true)
+            exit::after_lost_stdout(code, true)
         } else {
             code
         })

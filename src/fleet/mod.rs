@@ -373,7 +373,7 @@ impl<'a> Fleet<'a> {
     fn finish(self) -> (u8, Vec<Facts>) {
         let outcomes = self.barrier.outcomes().unwrap_or_default();
         let differ = self.job.action == Action::Status && self.servers_differ();
-        let code = exit::of_hosts(self.job.action, &outcomes, self.interrupted, differ);
+        let code = exit::merge_outcomes(self.job.action, &outcomes, self.interrupted, differ);
         let ended = self
             .hosts
             .iter()

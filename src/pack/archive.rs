@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it packs")]
 
-use super::{known_name, sum};
+use super::{hex, known_name};
 use crate::payload::Part;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
@@ -40,7 +40,7 @@ impl<T> Summing<T> {
 
     /// The SHA-256 of all that went through, in hexadecimal.
     pub fn sum(self) -> String {
-        sum(self.digest)
+        hex(self.digest)
     }
 }
 

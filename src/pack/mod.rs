@@ -17,7 +17,7 @@ mod tools;
 mod wheels;
 
 use crate::config::Server;
-use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, sum};
+use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, hex};
 use cache::{Cache, Noted, Seen, Work};
 use dependencies::Resolver;
 pub use fault::Fault;
@@ -314,7 +314,7 @@ const TREE: &str = "tree";
 /// A name for what this version of the program makes of these values.
 fn key(values: impl Debug) -> String {
     let text = format!("{} {values:?}", env!("CARGO_PKG_VERSION"));
-    sum(Sha256::new_with_prefix(text))
+    hex(Sha256::new_with_prefix(text))
 }
 
 /// A package, for people.

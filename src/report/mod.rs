@@ -126,7 +126,7 @@ pub fn finish(code: ExitCode) -> ExitCode {
             "error: cannot write to stdout: {error}; send the result elsewhere"
         ));
     }
-    exit::of_lost_result(code, false)
+    exit::after_lost_stdout(code, false)
 }
 
 /// One message, to stderr, as plain text: a repository or a file may have named what it is about.

@@ -7,7 +7,7 @@ mod setup;
 
 use crate::config::Server;
 use crate::error::Error;
-use crate::payload::sum;
+use crate::payload::hex;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +92,7 @@ fn deploy_key_name(app: &str) -> String {
 
 /// The SHA-256 of a text in hexadecimal, as `sha256sum` prints it.
 pub fn sha256(content: &str) -> String {
-    sum(Sha256::new_with_prefix(content))
+    hex(Sha256::new_with_prefix(content))
 }
 
 /// Directory on a host in which `setup.sh` records what each app and environment has there.

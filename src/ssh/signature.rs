@@ -22,7 +22,7 @@ pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
     if output.status.success() {
         Ok(output.stdout)
     } else {
-        Err(Error::Unsigned {
+        Err(Error::SigningFailed {
             key: key.to_owned(),
             status: output.status,
         })
@@ -34,12 +34,12 @@ pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// None of them has.
 pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, Error> {
-    let failed = |said: &[u8]| {
-        let said = String::from_utf8_lossy(said);
+    let failed = |output: &[u8]| {
+        let output = String::from_utf8_lossy(output);
         Error::BadSignature {
             path: signature.to_owned(),
             signers: signers.to_owned(),
-            said: said
+            output: output
                 .lines()
                 .next_back()
                 .unwrap_or("it is by nobody")
