@@ -52,7 +52,7 @@ impl Offline {
             .status();
         assert!(made.expect("ssh-keygen").success());
         let key = fs::read_to_string(key.with_extension("pub")).expect("a key");
-        let signer = page("signature counts").remove(0);
+        let signer = page("Whoever runs the files by hand").remove(0);
         let (signer, _) = signer.split_once(" ssh-ed25519 ").expect("a signer");
         let signer = signer.strip_prefix("# signers: ").expect("a signer");
         host.write("/root/signers", format!("{signer} {key}"));
@@ -149,7 +149,7 @@ impl Offline {
         let [v4, v6, _] = lost(&self.host);
         assert!(v4 > self.lost[0] && v6 > self.lost[1], "{v4} {v6}");
         // An auditor looks into it.
-        let look = page("reviews renders again").join("\n");
+        let look = page("To review a payload").join("\n");
         let seen = self.host.root(&format!(
             "cd /mnt && mkdir look && cd look && cp -R ../stick/handoff/payload . && {look}"
         ));

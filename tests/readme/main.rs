@@ -86,7 +86,7 @@ fn every_page_is_in_the_table_of_the_manual() {
         let link = format!("| [`{page}`](src/manual/{page}.md) | ");
         assert!(README.lines().any(|line| line.starts_with(&link)), "{link}");
     }
-    let rows = table(README, "| page | tells |");
+    let rows = table(README, "| page | about |");
     assert_eq!(rows.len(), pages.len(), "{rows:?}");
 }
 
