@@ -177,7 +177,7 @@ fn requested_payloads(directory: &Path) -> io::Result<HashSet<String>> {
                 continue;
             };
             let script = String::from_utf8_lossy(&script);
-            requested.extend(script::payload_of(&script).map(str::to_owned));
+            requested.extend(script::payload_sha256(&script).map(str::to_owned));
         }
     }
     Ok(requested)

@@ -6,7 +6,7 @@ use crate::config::Server;
 use crate::error::Error;
 use crate::pack;
 use crate::payload::Payload;
-use crate::script::{self, ScriptKind, is_of, is_redacted, payload_of};
+use crate::script::{self, ScriptKind, is_for, is_redacted, payload_sha256};
 use crate::{report, ssh};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -67,7 +67,7 @@ impl Reviewed {
         if script::sha256(&text) != *sum {
             return Err(Error::ChangedSinceRender { path });
         }
-        if !is_of(&text, server) {
+        if !is_for(&text, server) {
             let app = server.app.clone();
             return Err(Error::OtherApp { path, app });
         }
@@ -83,7 +83,7 @@ impl Reviewed {
     /// # Errors
     /// If the payload is missing or differs from its checksum.
     pub fn payload(&self, script: &str) -> Result<Option<Payload>, Error> {
-        let Some(sum) = payload_of(script) else {
+        let Some(sum) = payload_sha256(script) else {
             return Ok(None);
         };
         let name = format!("{PAYLOAD_DIR}/{sum}.tar");

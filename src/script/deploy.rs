@@ -1,7 +1,7 @@
 //! `deploy.sh`.
 
 use super::{
-    RECORDS, REDACTED, Secrets, deploy_key_name, encode, line_ended, log_arguments, record_name,
+    RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, record_name, render_text,
 };
 use crate::config::types::{Command, Hooks};
 use crate::config::unit::{self, Unit};
@@ -181,7 +181,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let release_venv = server.venv_mode == VenvMode::Release;
     let is_top = server.app_dir.is_top();
     let triggers = unit::triggers(&server.service_file);
-    line_ended(Deploy {
+    render_text(Deploy {
         server,
         app: record_name(&server.app),
         records: RECORDS,

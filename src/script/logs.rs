@@ -1,6 +1,6 @@
 //! `logs.sh`.
 
-use super::{LOG_LINES, line_ended, log_arguments};
+use super::{LOG_LINES, log_arguments, render_text};
 use crate::config::Server;
 use crate::config::unit::UnitKind;
 use crate::error::Error;
@@ -20,7 +20,7 @@ struct Logs<'a> {
 
 pub(super) fn render(server: &Server) -> Result<String, Error> {
     let arguments = |follow| log_arguments("\"$unit\"", follow).join(" ");
-    line_ended(Logs {
+    render_text(Logs {
         server,
         units: units(server).join(" "),
         longest: LOG_LINES,

@@ -59,7 +59,7 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
 }
 
 /// The text of a template, with its last newline, which Askama drops.
-pub fn line_ended(template: impl Template) -> Result<String, Error> {
+pub fn render_text(template: impl Template) -> Result<String, Error> {
     Ok(template.render()? + "\n")
 }
 
@@ -70,13 +70,13 @@ pub fn is_redacted(script: &str) -> bool {
 }
 
 /// Whether a script is of the app and environment of a server.
-pub fn is_of(script: &str, server: &Server) -> bool {
+pub fn is_for(script: &str, server: &Server) -> bool {
     let app = format!("app={}", shell_escape::unix::escape((&*server.app).into()));
     script.lines().any(|line| line.trim_start() == app)
 }
 
 /// The SHA-256 of the payload that a script asks for, if it asks for one.
-pub fn payload_of(script: &str) -> Option<&str> {
+pub fn payload_sha256(script: &str) -> Option<&str> {
     let mut lines = script.lines();
     let sum = lines.find_map(|line| line.trim().strip_prefix("payload_sha256="))?;
     let is_hex = sum.bytes().all(|digit| digit.is_ascii_hexdigit());

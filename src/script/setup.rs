@@ -1,8 +1,8 @@
 //! `setup.sh`.
 
 use super::{
-    RECORDS, REDACTED, Secrets, deploy_key_name, encode, line_ended, log_arguments, logged_units,
-    record_name,
+    RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name,
+    render_text,
 };
 use crate::config::types::Python;
 use crate::config::unit::{self, Section, Unit};
@@ -110,7 +110,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let python = python.filter(|_| server.package_manager == PackageManager::Pip);
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
-    line_ended(Setup {
+    render_text(Setup {
         server,
         app: record_name(&server.app),
         records: RECORDS,

@@ -4,7 +4,7 @@ use super::checkout::file_name;
 use crate::cli::Target;
 use crate::cli::questions::Answers;
 use crate::error::Error;
-use crate::script::line_ended;
+use crate::script::render_text;
 use askama::Template;
 use std::path::Path;
 
@@ -65,7 +65,7 @@ struct Env {
 
 /// `deployment.yml`; `schema` is the path of its schema from there.
 pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
-    line_ended(Deployment { schema, answers })
+    render_text(Deployment { schema, answers })
 }
 
 /// The starter units, each with the path of its file.
@@ -77,21 +77,21 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
     };
     let [service_name, socket_name] = [service, socket].map(|path| file_name(Path::new(path)));
     let web = if answers.is_fastapi() {
-        line_ended(Uvicorn {
+        render_text(Uvicorn {
             target,
             answers,
             root,
             socket: &socket_name,
         })?
     } else {
-        line_ended(Gunicorn {
+        render_text(Gunicorn {
             target,
             answers,
             root,
             socket: &socket_name,
         })?
     };
-    let text = line_ended(Socket {
+    let text = render_text(Socket {
         target,
         answers,
         root,
@@ -99,7 +99,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
     })?;
     let mut units = vec![(service.clone(), web), (socket.clone(), text)];
     for (path, (part, command)) in workers.iter().zip(answers.workers()) {
-        let text = line_ended(Worker {
+        let text = render_text(Worker {
             target,
             answers,
             root,
@@ -113,7 +113,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
 
 /// A dotenv file to begin with: examples in comments.
 pub fn env(answers: &Answers) -> Result<String, Error> {
-    line_ended(Env {
+    render_text(Env {
         django: !answers.is_fastapi(),
         root: answers.root(),
     })
