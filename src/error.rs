@@ -78,7 +78,7 @@ pub enum Error {
     #[error(transparent)]
     EnvCommand(#[from] EnvCommandError),
     #[error("{}", sanitize(&.0.to_string()))]
-    Payload(pack::Fault),
+    Payload(pack::PackError),
     #[error(
         "{label} has `delivery: push`, whose script comes with a payload; add --payload and --output DIR"
     )]

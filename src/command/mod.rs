@@ -18,7 +18,7 @@ use crate::cli::{Cli, Command, Selection, Target};
 use crate::config::{self, Config, ConfigError, Server};
 use crate::diagnostics::Message;
 use crate::error::Error;
-use crate::pack::{self, Failure};
+use crate::pack::{self, ServerError};
 use crate::report;
 use crate::script;
 use std::io::ErrorKind;
@@ -92,25 +92,25 @@ fn shows_warnings(cli: &Cli) -> bool {
 /// If a payload cannot be made, see [`payload_error`].
 fn make_payloads(config: &mut Config, wanted: impl Fn(&Server) -> bool) -> Result<(), Error> {
     let made = pack::make(&mut config.servers, wanted, &|line| report::note(line));
-    made.map_err(|failure| payload_error(failure, config))
+    made.map_err(|error| payload_error(error, config))
 }
 
 /// Adds to the payloads the Debian packages that hosts of this Debian release need.
 fn add_system_packages(config: &mut Config, release: &str) -> Result<(), Error> {
     let note = |line: &str| report::note(line);
     let made = pack::system::add(&mut config.servers, release, script::host_packages, &note);
-    made.map_err(|failure| payload_error(failure, config))
+    made.map_err(|error| payload_error(error, config))
 }
 
 /// Reports a failure to make a payload as a mistake in the config, if a field of it is the cause.
-fn payload_error(failure: Failure, config: &Config) -> Error {
-    let Failure { server, fault } = failure;
-    match fault.field() {
+fn payload_error(error: ServerError, config: &Config) -> Error {
+    let ServerError { server, error } = error;
+    match error.field() {
         Some(field) => Error::Config {
-            mistakes: vec![config.mistake(server, field, Message::from_text(&fault))],
+            mistakes: vec![config.mistake(server, field, Message::from_text(&error))],
             warnings: Vec::new(),
         },
-        None => Error::Payload(fault),
+        None => Error::Payload(error),
     }
 }
 

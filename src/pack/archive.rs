@@ -1,8 +1,8 @@
-//! Archives whose bytes follow from what is in them: sorted, without owners, times and umask.
+//! Reproducible archives: entries are sorted, and owners, mtimes and the umask leave no trace.
 
 #![expect(clippy::disallowed_methods, reason = "it reads what it packs")]
 
-use super::{hex, known_name};
+use super::{hex, part_name};
 use crate::payload::Part;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
@@ -14,19 +14,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
-/// The directory at the top of a release in which pystrano keeps what it knows of it.
+/// Where a release on a host keeps its own state: wheels, launcher, environment. Relative to the release.
 pub const RELEASE_STATE: &str = ".pystrano";
 
-/// Passes bytes on that are read or written, counted and summed.
-pub struct Summing<T> {
+/// A reader or writer that counts and hashes the bytes passing through.
+pub struct Hashing<T> {
     inner: T,
     digest: Sha256,
     pub size: u64,
 }
 
-impl<T> Summing<T> {
+impl<T> Hashing<T> {
     pub fn new(inner: T) -> Self {
-        Summing {
+        Hashing {
             inner,
             digest: Sha256::new(),
             size: 0,
@@ -38,13 +38,13 @@ impl<T> Summing<T> {
         self.size += bytes.len() as u64;
     }
 
-    /// The SHA-256 of all that went through, in hexadecimal.
-    pub fn sum(self) -> String {
+    /// The SHA-256 of all bytes so far, in hexadecimal.
+    pub fn sha256(self) -> String {
         hex(self.digest)
     }
 }
 
-impl<R: Read> Read for Summing<R> {
+impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.count(&bytes[..read]);
@@ -52,7 +52,7 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
-impl<W: Write> Write for Summing<W> {
+impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.count(&bytes[..written]);
@@ -64,17 +64,17 @@ impl<W: Write> Write for Summing<W> {
     }
 }
 
-/// The SHA-256 and the size of a file.
-pub fn sum_file(path: &Path) -> io::Result<(String, u64)> {
-    let mut summing = Summing::new(io::sink());
-    io::copy(&mut File::open(path)?, &mut summing)?;
-    let size = summing.size;
-    Ok((summing.sum(), size))
+/// The SHA-256 of a file in hexadecimal, and its size in bytes.
+pub fn hash_file(path: &Path) -> io::Result<(String, u64)> {
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(&mut File::open(path)?, &mut hashing)?;
+    let size = hashing.size;
+    Ok((hashing.sha256(), size))
 }
 
-/// Packs the files of a release: what lies in `tree`, without git's own, and `wheels` in `.pystrano/wheels/`.
+/// Packs a release: the files of `tree` except `.git`, and `wheels` as `.pystrano/wheels/*`.
 pub fn pack_source(tree: &Path, wheels: &[PathBuf], out: impl Write) -> io::Result<()> {
-    // Neither the name nor the time of a file, and no system.
+    // The gzip header would otherwise name the operating system (255: unknown).
     let gzip = GzBuilder::new()
         .operating_system(255)
         .write(out, Compression::default());
@@ -95,7 +95,7 @@ pub fn pack_source(tree: &Path, wheels: &[PathBuf], out: impl Write) -> io::Resu
     archive.into_inner()?.finish()?.flush()
 }
 
-/// Adds what lies in a directory, whose path in the archive is `name`.
+/// Adds the entries of the directory `path` below `name` in the archive.
 fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
     let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -114,8 +114,9 @@ fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) ->
         } else if kind.is_symlink() {
             add_link(archive, &name, fs::read_link(&path)?.as_os_str())?;
         } else {
-            let runs = entry.metadata()?.permissions().mode() & 0o100 != 0;
-            add_file(archive, &name, &path, if runs { 0o755 } else { 0o644 })?;
+            let is_executable = entry.metadata()?.permissions().mode() & 0o100 != 0;
+            let mode = if is_executable { 0o755 } else { 0o644 };
+            add_file(archive, &name, &path, mode)?;
         }
     }
     Ok(())
@@ -133,12 +134,12 @@ fn add_file(
     archive.append_data(&mut header, name, file.take(size))
 }
 
-/// Adds a link as it is, whatever its target.
+/// Adds a symlink with its target byte for byte, which may be absolute or contain `..`.
 fn add_link(archive: &mut Builder<impl Write>, name: &Path, target: &OsStr) -> io::Result<()> {
     let mut link = header(EntryType::Symlink, 0o777, 0);
     let target = target.as_bytes();
     if link.set_link_name_literal(target).is_err() {
-        // As GNU tar writes what its header has no room for.
+        // The target is too long for the header: GNU tar's long-link extension.
         let mut long = header(EntryType::GNULongLink, 0o644, target.len() as u64 + 1);
         let data = [target, b"\0"].concat();
         archive.append_data(&mut long, "././@LongLink", &data[..])?;
@@ -157,7 +158,7 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-/// Packs a text and files, each by its name in the archive.
+/// Packs a generated text file, then `files` as (name in the archive, path).
 pub fn pack_files(
     (name, text): (&str, &str),
     files: &[(String, PathBuf)],
@@ -172,17 +173,17 @@ pub fn pack_files(
     archive.into_inner()?.flush()
 }
 
-/// Packs parts.
+/// Writes the payload's tar.
 ///
 /// # Errors
-/// A part cannot be read or written, or has other bytes than it should.
+/// I/O errors, or a part that no longer has its SHA-256.
 pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(out);
     for part in parts {
         let mut header = header(EntryType::Regular, 0o644, part.size);
-        let mut reader = Summing::new(part.open()?);
+        let mut reader = Hashing::new(part.open()?);
         archive.append_data(&mut header, part.name, &mut reader)?;
-        if reader.sum() != part.sha256 {
+        if reader.sha256() != part.sha256 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it has been changed since it was made",
@@ -192,24 +193,27 @@ pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
     archive.into_inner()?.flush()
 }
 
-/// The parts of a tar that was packed before.
+/// Lists and hashes the parts in a payload's tar.
+///
+/// # Errors
+/// I/O errors, or a member that is not a payload part.
 pub fn find_parts(path: &Path) -> io::Result<Vec<Part>> {
     let mut archive = tar::Archive::new(File::open(path)?);
     let mut parts = Vec::new();
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
-        let Some(name) = known_name(&String::from_utf8_lossy(&entry.path_bytes())) else {
+        let Some(name) = part_name(&String::from_utf8_lossy(&entry.path_bytes())) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it is no payload",
             ));
         };
-        let mut summing = Summing::new(io::sink());
-        io::copy(&mut entry, &mut summing)?;
+        let mut hashing = Hashing::new(io::sink());
+        io::copy(&mut entry, &mut hashing)?;
         parts.push(Part {
             name,
-            size: summing.size,
-            sha256: summing.sum(),
+            size: hashing.size,
+            sha256: hashing.sha256(),
             file: path.to_owned(),
             offset: entry.raw_file_position(),
         });

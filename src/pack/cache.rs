@@ -1,11 +1,11 @@
-//! What was made before: `$XDG_CACHE_HOME/pystrano`, or `~/.cache/pystrano`.
+//! The cache of built parts, wheels and results: `$XDG_CACHE_HOME/pystrano`, or `~/.cache/pystrano`.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it reads what it keeps, and marks it as used"
+    reason = "it reads cached files and updates their mtime"
 )]
 
-use super::{Fault, Note, archive, known_name};
+use super::{Notify, PackError, archive, part_name};
 use crate::payload::Part;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
@@ -19,38 +19,40 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-/// So many files of a kind are kept, those that were used last, and all that a run may still send.
-const KEPT: &[(&str, usize)] = &[("parts", 24), ("wheels", 2000), ("notes", 500)];
-const SENT_FOR: Duration = Duration::from_secs(3600);
+/// How many of the most recently used files each directory keeps; `notes` holds results as JSON.
+const LIMITS: &[(&str, usize)] = &[("parts", 24), ("wheels", 2000), ("notes", 500)];
+/// Files used within this time are kept beyond the limits: another run may still be sending them.
+const MIN_AGE: Duration = Duration::from_secs(3600);
 
-/// While it is open, no other run has it: what lies about in it was left by killed ones.
+/// Locked exclusively while open, so leftovers found in it come from killed runs.
 pub struct Cache {
     directory: PathBuf,
     _lock: File,
 }
 
-/// A part of the cache, in a note: its name in a payload, and its SHA-256.
+/// How a cached result refers to a part: its name in the payload, and its SHA-256.
 #[derive(Serialize, Deserialize)]
-pub struct Noted(String, String);
+pub struct PartRef(String, String);
 
-impl Noted {
-    pub fn of(part: &Part) -> Self {
-        Noted(part.name.to_owned(), part.sha256.clone())
+impl PartRef {
+    pub fn new(part: &Part) -> Self {
+        PartRef(part.name.to_owned(), part.sha256.clone())
     }
 }
 
-/// A file or directory outside of the cache that a note follows from, as it was then.
+/// Size and mtime of a file or directory outside of the cache, to tell whether a cached result is stale.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Fingerprint {
     path: PathBuf,
     size: u64,
     modified: SystemTime,
 }
 
-impl Seen {
-    pub fn now(path: &Path) -> Option<Self> {
+impl Fingerprint {
+    /// `None` if the file cannot be accessed.
+    pub fn of(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok()?;
-        Some(Seen {
+        Some(Fingerprint {
             path: path.to_owned(),
             size: file.len(),
             modified: file.modified().ok()?,
@@ -58,42 +60,45 @@ impl Seen {
     }
 
     pub fn is_unchanged(&self) -> bool {
-        Seen::now(&self.path).is_some_and(|now| now == *self)
+        Fingerprint::of(&self.path).is_some_and(|now| now == *self)
     }
 }
 
-/// A directory to work in, which goes away with this.
-pub type Work = TempDir;
+/// A temporary directory, removed when dropped.
+pub type WorkDir = TempDir;
 
 impl Cache {
-    /// Makes the directory where it is missing, for its owner alone. Waits for another run to be done with it.
-    pub fn open(note: Note) -> Result<Self, Fault> {
+    /// Creates the cache with mode 0700 if it is missing, and waits until no other run holds its lock.
+    ///
+    /// # Errors
+    /// There is no home directory, or another user owns the cache or can write to it.
+    pub fn open(notify: Notify) -> Result<Self, PackError> {
         let absolute = |name| {
             let path = env::var_os(name).map(PathBuf::from);
             path.filter(|path| path.is_absolute())
         };
         let cache = absolute("XDG_CACHE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-            .ok_or(Fault::NoCache)?;
+            .ok_or(PackError::NoCache)?;
         let directory = cache.join("pystrano");
         for name in ["work", "tools", "apt"]
             .iter()
-            .chain(KEPT.iter().map(|(name, _)| name))
+            .chain(LIMITS.iter().map(|(name, _)| name))
         {
             let path = directory.join(name);
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(&path)
-                .map_err(Fault::file("create", &path))?;
+                .map_err(PackError::file("create", &path))?;
         }
-        // Programs in it are run.
-        let found = fs::metadata(&directory).map_err(Fault::file("read", &directory))?;
+        // uv is run from it.
+        let found = fs::metadata(&directory).map_err(PackError::file("read", &directory))?;
         if found.uid() != geteuid().as_raw() {
-            return Err(Fault::CacheOfAnother { path: directory });
+            return Err(PackError::ForeignCache { path: directory });
         }
         if found.mode() & 0o022 != 0 {
-            return Err(Fault::OpenCache { path: directory });
+            return Err(PackError::WritableCache { path: directory });
         }
         let path = directory.join("lock");
         let lock = || -> io::Result<File> {
@@ -103,31 +108,30 @@ impl Cache {
                 .mode(0o600)
                 .open(&path)?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                note("Waiting for another run, which makes a payload");
+                notify("Waiting for another run, which makes a payload");
                 flock(&file, FlockOperation::LockExclusive)?;
             }
             Ok(file)
         };
         let cache = Cache {
-            _lock: lock().map_err(Fault::file("lock", &path))?,
+            _lock: lock().map_err(PackError::file("lock", &path))?,
             directory,
         };
         cache.clean_up();
         Ok(cache)
     }
 
-    /// A new directory to work in.
-    pub fn work(&self) -> Result<Work, Fault> {
+    pub fn work_dir(&self) -> Result<WorkDir, PackError> {
         let parent = self.directory.join("work");
-        tempfile::tempdir_in(&parent).map_err(Fault::file("make a directory in", &parent))
+        tempfile::tempdir_in(&parent).map_err(PackError::file("make a directory in", &parent))
     }
 
-    /// Where a file of a kind lies, by a name that says what is in it.
+    /// The path of a file; `kind` is the cache's subdirectory.
     pub fn path(&self, kind: &str, name: &str) -> PathBuf {
         self.directory.join(kind).join(name)
     }
 
-    /// A file that is there, marked as used.
+    /// The path of an existing file, whose mtime becomes the time of its last use.
     pub fn find(&self, kind: &str, name: &str) -> Option<PathBuf> {
         let path = self.path(kind, name);
         let file = File::open(&path).ok()?;
@@ -135,30 +139,30 @@ impl Cache {
         Some(path)
     }
 
-    /// A file whose name is its SHA-256. One that has been changed goes away.
-    pub fn find_whole(&self, kind: &str, sha256: &str) -> Option<PathBuf> {
+    /// Finds a file named by its SHA-256; removes it if its content does not match.
+    pub fn find_verified(&self, kind: &str, sha256: &str) -> Option<PathBuf> {
         let path = self.find(kind, sha256)?;
-        if archive::sum_file(&path).is_ok_and(|(sum, _)| sum == sha256) {
+        if archive::hash_file(&path).is_ok_and(|(sum, _)| sum == sha256) {
             return Some(path);
         }
         let _ = fs::remove_file(path);
         None
     }
 
-    /// Writes a part.
+    /// Stores the part `name` with the content that `write` produces.
     pub fn add_part(
         &self,
         name: &'static str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<Part, Fault> {
+    ) -> Result<Part, PackError> {
         let directory = self.directory.join("parts");
         let add = || -> io::Result<Part> {
             let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-            let mut summing = archive::Summing::new(io::BufWriter::new(&mut file));
-            write(&mut summing)?;
-            summing.flush()?;
-            let size = summing.size;
-            let sha256 = summing.sum();
+            let mut hashing = archive::Hashing::new(io::BufWriter::new(&mut file));
+            write(&mut hashing)?;
+            hashing.flush()?;
+            let size = hashing.size;
+            let sha256 = hashing.sha256();
             let path = directory.join(&sha256);
             file.persist(&path)?;
             Ok(Part {
@@ -169,14 +173,14 @@ impl Cache {
                 offset: 0,
             })
         };
-        add().map_err(Fault::file("write in", &directory))
+        add().map_err(PackError::file("write in", &directory))
     }
 
-    /// A part that was written before.
-    pub fn part(&self, Noted(name, sha256): &Noted) -> Option<Part> {
+    /// The part of an earlier run, unless it was evicted. Its content is not verified.
+    pub fn part(&self, PartRef(name, sha256): &PartRef) -> Option<Part> {
         let file = self.find("parts", sha256)?;
         Some(Part {
-            name: known_name(name)?,
+            name: part_name(name)?,
             sha256: sha256.clone(),
             size: fs::metadata(&file).ok()?.len(),
             file,
@@ -184,35 +188,35 @@ impl Cache {
         })
     }
 
-    /// What an earlier run noted under a key.
-    pub fn noted<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+    /// The result that an earlier run stored under `key`.
+    pub fn load<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let path = self.find("notes", key)?;
         serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
 
-    /// Notes something under a key, which says all that it follows from.
-    pub fn note(&self, key: &str, note: &impl Serialize) {
+    /// Stores a result under `key`, which must cover everything that the result depends on.
+    pub fn store(&self, key: &str, result: &impl Serialize) {
         let directory = self.directory.join("notes");
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-            serde_json::to_writer(&mut file, note)?;
+            serde_json::to_writer(&mut file, result)?;
             file.persist(directory.join(key))?;
             Ok(())
         };
-        // Without it the next run does the work again.
+        // A failure only costs the next run the work.
         let _ = write();
     }
 
-    /// Removes what killed runs left, and what was not used for longest.
+    /// Removes leftovers of killed runs, then the least recently used files beyond `LIMITS`.
     fn clean_up(&self) {
         let entries = |kind: &str| {
             let entries = fs::read_dir(self.directory.join(kind)).into_iter();
             entries.flatten().filter_map(Result::ok)
         };
-        for left in entries("work") {
-            let _ = fs::remove_dir_all(left.path());
+        for leftover in entries("work") {
+            let _ = fs::remove_dir_all(leftover.path());
         }
-        for (kind, count) in KEPT {
+        for (kind, count) in LIMITS {
             let mut used = Vec::new();
             for entry in entries(kind) {
                 if entry.file_name().as_encoded_bytes().starts_with(b".tmp") {
@@ -223,7 +227,7 @@ impl Cache {
             }
             used.sort_by(|a, b| b.cmp(a));
             for (time, path) in used.iter().skip(*count) {
-                if time.elapsed().is_ok_and(|age| age > SENT_FOR) {
+                if time.elapsed().is_ok_and(|age| age > MIN_AGE) {
                     let _ = fs::remove_file(path);
                 }
             }

@@ -1,124 +1,132 @@
-//! The dependencies of a release, from its dependency file, for a target.
+//! Builds the payload part with a release's dependencies.
 
-use super::cache::{Cache, Noted, Seen, Work};
+use super::cache::{Cache, Fingerprint, PartRef, WorkDir};
 use super::indexes::Index;
 use super::input::Input;
 use super::program::Program;
 use super::resolve::{self, Resolved};
 use super::target::Target;
-use super::tools::{Tools, UV};
-use super::wheels::{Wheel, Wheels};
-use super::{Fault, Note, archive, key};
+use super::tools::{Tools, UV_VERSION};
+use super::wheels::{Wheel, WheelCollector};
+use super::{Notify, PackError, archive, cache_key};
 use crate::config::{PackageManager, Server, VenvMode};
 use crate::credentials::without_secrets;
 use crate::payload::{DEPENDENCIES, Part};
 use std::path::{Path, PathBuf};
 
-/// What a payload has of a release's dependencies.
+/// The dependencies of a release, for its payload.
 pub struct Dependencies {
+    /// `None` if the config's own command installs the dependencies, without uv.
     pub part: Option<Part>,
-    /// Wheels of what lies in the repository itself.
-    pub own: Vec<PathBuf>,
-    /// What they follow from besides the commit.
-    pub seen: Vec<Seen>,
+    /// Wheels of the repository's own projects. They are part of the source: each commit may change them.
+    pub local_wheels: Vec<PathBuf>,
+    /// Files of this machine that the result depends on.
+    pub fingerprints: Vec<Fingerprint>,
 }
 
-/// What resolves a server's dependencies.
+/// Resolves and packs the dependencies of a server.
 #[derive(Clone, Copy)]
 pub struct Resolver<'a> {
     pub server: &'a Server,
     pub target: &'a Target,
+    /// The checkout.
     pub tree: &'a Path,
     pub commit: &'a str,
     pub cache: &'a Cache,
-    pub work: &'a Work,
-    pub note: Note<'a>,
+    pub work_dir: &'a WorkDir,
+    pub notify: Notify<'a>,
 }
 
 impl Resolver<'_> {
-    pub fn make(&self) -> Result<Dependencies, Fault> {
+    pub fn build(&self) -> Result<Dependencies, PackError> {
         let is_uv = self.server.package_manager == PackageManager::Uv;
         if self.server.dependency_install_command.is_some() {
             return Ok(Dependencies {
-                // The command finds it on PATH.
-                part: is_uv.then(|| self.part_of_uv()).transpose()?,
-                own: Vec::new(),
-                seen: Vec::new(),
+                // Hosts put uv on the command's PATH.
+                part: is_uv.then(|| self.uv_part()).transpose()?,
+                local_wheels: Vec::new(),
+                fingerprints: Vec::new(),
             });
         }
         let tools = Tools::find(self.cache, self.server.package_manager)?;
         let input = self.input(&tools)?;
         let indexes = input.indexes(&tools, self.tree);
         let urls = indexes.iter().map(|index| without_secrets(&index.url));
-        let seen = tools.seen_links();
-        let key = key((
-            ("dependencies", self.target, UV, is_uv),
-            (urls.collect::<Vec<_>>(), &seen),
+        let fingerprints = tools.find_links_fingerprints();
+        let key = cache_key((
+            ("dependencies", self.target, UV_VERSION, is_uv),
+            (urls.collect::<Vec<_>>(), &fingerprints),
             (
                 &self.server.dependency_extras,
                 &self.server.dependency_groups,
             ),
             (&self.server.dependency_file, &input.text),
-            (!input.is_whole).then_some(self.commit),
+            (!input.is_self_contained).then_some(self.commit),
         ));
-        if let Some((noted, local)) = self.cache.noted::<(Noted, Vec<PathBuf>)>(&key)
-            && let Some(part) = self.cache.part(&noted)
+        if let Some((cached, local)) = self.cache.load::<(PartRef, Vec<PathBuf>)>(&key)
+            && let Some(part) = self.cache.part(&cached)
         {
-            let own = self.build_own(&self.wheels(&tools, &indexes), &local)?;
+            let local_wheels = self.build_local(&self.wheels(&tools, &indexes), &local)?;
             return Ok(Dependencies {
                 part: Some(part),
-                own,
-                seen,
+                local_wheels,
+                fingerprints,
             });
         }
-        // The code of the repository's projects is asked what they need, and writes into their directories.
+        // uv runs the build backends of the repository's projects for their metadata, which may write into their directories.
         let copy;
         let mut resolver = *self;
-        if !input.is_lock && !input.is_whole {
-            copy = self.copy("resolved")?;
+        if !input.is_lock && !input.is_self_contained {
+            copy = self.copy_checkout("resolved")?;
             resolver.tree = &copy;
         }
         let wheels = resolver.wheels(&tools, &indexes);
         let mut resolved = if input.is_lock {
-            resolve::read(&input.text, self.target, self.tree, self.tree)?
-                .without_own_repositories()
+            resolve::parse_pylock(&input.text, self.target, self.tree, self.tree)?
+                .reject_local_repositories()
         } else {
             resolver.compile(&wheels, &input)?
         };
-        resolve::without_doubles(&mut resolved.packages);
-        let own = self.build_own(&wheels, &resolved.local)?;
+        resolve::deduplicate(&mut resolved.packages);
+        let local_wheels = self.build_local(&wheels, &resolved.local)?;
         let part = self.pack(&wheels, &mut resolved, is_uv)?;
-        self.cache.note(&key, &(Noted::of(&part), &resolved.local));
+        self.cache
+            .store(&key, &(PartRef::new(&part), &resolved.local));
         Ok(Dependencies {
             part: Some(part),
-            own,
-            seen,
+            local_wheels,
+            fingerprints,
         })
     }
 
-    fn wheels<'a>(&'a self, tools: &'a Tools, indexes: &'a [Index]) -> Wheels<'a> {
-        Wheels {
+    fn wheels<'a>(&'a self, tools: &'a Tools, indexes: &'a [Index]) -> WheelCollector<'a> {
+        WheelCollector {
             cache: self.cache,
-            work: self.work,
+            work_dir: self.work_dir,
             tools,
             target: self.target,
             tree: self.tree,
             indexes,
-            note: self.note,
+            notify: self.notify,
         }
     }
 
-    /// A copy of the checkout, for programs that change it: what is deployed is the commit.
-    fn copy(&self, name: &str) -> Result<PathBuf, Fault> {
-        let copy = self.work.path().join(name);
+    /// Copies the checkout for programs that may write into it: what is deployed must be the commit.
+    fn copy_checkout(&self, name: &str) -> Result<PathBuf, PackError> {
+        let copy = self.work_dir.path().join(name);
         let cp = Program::new("cp").arg("-Rp").arg(self.tree).arg(&copy);
-        cp.output()?;
+        cp.run()?;
         Ok(copy)
     }
 
-    fn build_own(&self, wheels: &Wheels, local: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+    /// Builds wheels of the projects in directories of the checkout.
+    fn build_local(
+        &self,
+        wheels: &WheelCollector,
+        local: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, PackError> {
         let mut local = local.to_vec();
-        // pip installs the project of a `pyproject.toml` itself.
+        // pip installs the project of a `pyproject.toml` along with its dependencies.
         if self.server.package_manager == PackageManager::Pip
             && let Some(directory) = self.server.dependency_file.project_directory()
         {
@@ -135,16 +143,16 @@ impl Resolver<'_> {
             } else {
                 first.display().to_string()
             };
-            return Err(Fault::SharedCode {
+            return Err(PackError::ProjectInSharedVenv {
                 file: self.server.dependency_file.to_string(),
                 project,
             });
         }
-        wheels.build_local(&self.copy("build")?, &local)
+        wheels.build_local(&self.copy_checkout("build")?, &local)
     }
 
-    /// Asks the package index what a list of requirements comes to.
-    fn compile(&self, wheels: &Wheels, input: &Input) -> Result<Resolved, Fault> {
+    /// Resolves requirements on the package index.
+    fn compile(&self, wheels: &WheelCollector, input: &Input) -> Result<Resolved, PackError> {
         let directory = self.tree.join(self.server.app_dir.to_string());
         let resolve = |strategy: &[&str]| {
             wheels
@@ -152,77 +160,92 @@ impl Resolver<'_> {
                 .resolve(&directory, self.target, &input.text)
                 .arg(self.tree.join(&*self.server.dependency_file))
                 .args(strategy)
-                .args(self.sets())
-                .run()
+                .args(self.selection_args())
+                .output()
         };
-        let ended = resolve(match self.server.package_manager {
-            // As pip takes them: the best version, whichever index has it.
+        let output = resolve(match self.server.package_manager {
+            // As pip does: the best version of all indexes.
             PackageManager::Pip => &["--index-strategy", "unsafe-best-match"],
             PackageManager::Uv => &[],
         })?;
-        if ended.is_success() {
-            let resolved = resolve::read(&ended.output, self.target, &directory, self.tree)?;
+        if output.is_success() {
+            let resolved =
+                resolve::parse_pylock(&output.stdout, self.target, &directory, self.tree)?;
             self.check_hashes(&resolved, &input.text)?;
             return Ok(resolved);
         }
-        self.name_misfits(wheels, &directory, input)?;
-        // Only without the strategy uv says that an index wants a login.
-        let hides_login = " was not found in the package registry";
-        let ended = if ended.errors.contains(hides_login) {
+        self.report_unsupported(wheels, &directory, input)?;
+        // With `unsafe-best-match`, uv says this even of an index that wants a login.
+        let output = if output
+            .stderr
+            .contains(" was not found in the package registry")
+        {
             resolve(&[])?
         } else {
-            ended
+            output
         };
-        let reason = ended.reason();
+        let reason = output.reason();
         let refusals = ["(401 Unauthorized)", "(403 Forbidden)"];
         if refusals
             .iter()
-            .any(|refusal| ended.errors.contains(refusal))
+            .any(|refusal| output.stderr.contains(refusal))
         {
-            return Err(Fault::IndexLogin { reason });
+            return Err(PackError::IndexLogin { reason });
         }
-        Err(Fault::Unresolved {
+        Err(PackError::Unresolved {
             file: self.server.dependency_file.to_string(),
             target: self.target.to_string(),
             reason,
         })
     }
 
-    /// uv stops at the first package that is not for the target: all of them, where that is what it stopped at.
-    fn name_misfits(&self, wheels: &Wheels, directory: &Path, input: &Input) -> Result<(), Fault> {
+    /// uv stops at the first package without a file for the target. To report all of them, this resolves for any platform.
+    ///
+    /// # Errors
+    /// [`PackError::UnsupportedPackages`], if there are any.
+    fn report_unsupported(
+        &self,
+        wheels: &WheelCollector,
+        directory: &Path,
+        input: &Input,
+    ) -> Result<(), PackError> {
         let text = wheels
             .tools
             .compile(directory, self.target, &input.text)
             .arg("--universal")
             .arg(self.tree.join(&*self.server.dependency_file))
-            .args(self.sets())
-            .run()?
-            .output;
-        let mut resolved = resolve::read(&text, self.target, directory, self.tree)?;
-        if !resolved.misfits.is_empty() {
-            self.get(wheels, &mut resolved)?;
+            .args(self.selection_args())
+            .output()?
+            .stdout;
+        let mut resolved = resolve::parse_pylock(&text, self.target, directory, self.tree)?;
+        if !resolved.unsupported.is_empty() {
+            self.collect(wheels, &mut resolved)?;
         }
         Ok(())
     }
 
-    /// The wheels of what was resolved.
+    /// Collects the wheels of the resolved packages.
     ///
     /// # Errors
-    /// Packages that have none, all of them at once.
-    fn get(&self, wheels: &Wheels, resolved: &mut Resolved) -> Result<Vec<Wheel>, Fault> {
-        let found = wheels.get(&resolved.packages, &mut resolved.misfits)?;
-        if resolved.misfits.is_empty() {
+    /// [`PackError::UnsupportedPackages`] with all packages that have none.
+    fn collect(
+        &self,
+        wheels: &WheelCollector,
+        resolved: &mut Resolved,
+    ) -> Result<Vec<Wheel>, PackError> {
+        let found = wheels.collect(&resolved.packages, &mut resolved.unsupported)?;
+        if resolved.unsupported.is_empty() {
             return Ok(found);
         }
-        Err(Fault::Misfits {
+        Err(PackError::UnsupportedPackages {
             file: self.server.dependency_file.to_string(),
             target: self.target.to_string(),
-            packages: std::mem::take(&mut resolved.misfits),
+            packages: std::mem::take(&mut resolved.unsupported),
         })
     }
 
-    /// Requirements that have hashes have them for all that is installed.
-    fn check_hashes(&self, resolved: &Resolved, text: &str) -> Result<(), Fault> {
+    /// If the requirements have any hashes, they must have one for each file: pip would refuse the others.
+    fn check_hashes(&self, resolved: &Resolved, text: &str) -> Result<(), PackError> {
         if !text.contains("--hash=") {
             return Ok(());
         }
@@ -233,17 +256,18 @@ impl Resolver<'_> {
             .filter_map(|package| package.file());
         match files.find(|file| !file.sha256.as_ref().is_some_and(is_listed)) {
             None => Ok(()),
-            Some(file) => Err(Fault::NoHash {
+            Some(file) => Err(PackError::MissingHash {
                 file: self.server.dependency_file.to_string(),
                 package: file.file_name.clone(),
             }),
         }
     }
 
-    fn part_of_uv(&self) -> Result<Part, Fault> {
-        let key = key(("uv", UV, self.target));
-        if let Some(noted) = self.cache.noted(&key)
-            && let Some(part) = self.cache.part(&noted)
+    /// A part with the wheel of uv alone.
+    fn uv_part(&self) -> Result<Part, PackError> {
+        let key = cache_key(("uv", UV_VERSION, self.target));
+        if let Some(cached) = self.cache.load(&key)
+            && let Some(part) = self.cache.part(&cached)
         {
             return Ok(part);
         }
@@ -251,16 +275,21 @@ impl Resolver<'_> {
         let indexes = tools.indexes();
         let wheels = self.wheels(&tools, &indexes);
         let part = self.pack(&wheels, &mut Resolved::default(), true)?;
-        self.cache.note(&key, &Noted::of(&part));
+        self.cache.store(&key, &PartRef::new(&part));
         Ok(part)
     }
 
-    /// Packs the wheels of what was resolved, and uv's where it is needed.
-    fn pack(&self, wheels: &Wheels, resolved: &mut Resolved, with_uv: bool) -> Result<Part, Fault> {
-        let mut carried = self.get(wheels, resolved)?;
+    /// Packs the wheels of the resolved packages with a `requirements.txt`, and the wheel of uv if hosts need it.
+    fn pack(
+        &self,
+        wheels: &WheelCollector,
+        resolved: &mut Resolved,
+        with_uv: bool,
+    ) -> Result<Part, PackError> {
+        let mut packed = self.collect(wheels, resolved)?;
         let mut list = String::new();
-        for wheel in &carried {
-            if let Some(source) = &wheel.built_of {
+        for wheel in &packed {
+            if let Some(source) = &wheel.built_from {
                 list += &format!("# built of {source}\n");
             }
             list += &format!(
@@ -268,11 +297,11 @@ impl Resolver<'_> {
                 wheel.name, wheel.version, wheel.file.sha256
             );
         }
-        let count = carried.len();
-        if with_uv && !carried.iter().any(|wheel| wheel.name == "uv") {
-            carried.extend(self.uv_wheel(wheels)?);
+        let count = packed.len();
+        if with_uv && !packed.iter().any(|wheel| wheel.name == "uv") {
+            packed.extend(self.uv_wheel(wheels)?);
         }
-        let mut files: Vec<(String, PathBuf)> = carried
+        let mut files: Vec<(String, PathBuf)> = packed
             .into_iter()
             .map(|wheel| (format!("wheels/{}", wheel.file.name), wheel.path))
             .collect();
@@ -280,19 +309,19 @@ impl Resolver<'_> {
         let part = self.cache.add_part(DEPENDENCIES, |out| {
             archive::pack_files(("requirements.txt", &list), &files, out)
         })?;
-        (self.note)(&format!("Packed {count} packages for {}", self.target));
+        (self.notify)(&format!("Packed {count} packages for {}", self.target));
         Ok(part)
     }
 
-    fn uv_wheel(&self, wheels: &Wheels) -> Result<Vec<Wheel>, Fault> {
-        let directory = self.work.path();
+    fn uv_wheel(&self, wheels: &WheelCollector) -> Result<Vec<Wheel>, PackError> {
+        let directory = self.work_dir.path();
         let output = wheels
             .tools
             .resolve(directory, self.target, "")
             .args(["--no-config", "--no-deps", "-"])
-            .input(format!("uv=={UV}\n"))
-            .output()?;
-        let mut resolved = resolve::read(&output, self.target, directory, self.tree)?;
-        self.get(wheels, &mut resolved)
+            .input(format!("uv=={UV_VERSION}\n"))
+            .run()?;
+        let mut resolved = resolve::parse_pylock(&output, self.target, directory, self.tree)?;
+        self.collect(wheels, &mut resolved)
     }
 }

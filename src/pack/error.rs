@@ -1,12 +1,12 @@
-//! Why a payload cannot be made.
+//! Errors of building a payload.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Each is shown as `what is wrong; what to do about it`.
+/// Each message is `what is wrong; what to do about it`, or continues at the field that [`PackError::field`] names.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// A file of this machine could not be read or written.
+pub enum PackError {
+    /// An I/O error on the controller.
     #[error("cannot {action} {}: {source}; see that there is room and that you may", path.display())]
     File {
         action: &'static str,
@@ -16,25 +16,25 @@ pub enum Fault {
     #[error("there is no place for a payload's parts; set HOME or XDG_CACHE_HOME")]
     NoCache,
     #[error("{} belongs to another user; name a directory of your own in XDG_CACHE_HOME", path.display())]
-    CacheOfAnother { path: PathBuf },
-    /// Programs in it are run.
+    ForeignCache { path: PathBuf },
+    /// Refused because uv is run from the cache.
     #[error("others may write into {path}; `chmod go-w {path}`, if nobody has", path = path.display())]
-    OpenCache { path: PathBuf },
+    WritableCache { path: PathBuf },
     #[error("a part of the payload cannot be read: {source}; try again: it is made anew")]
-    Part { source: io::Error },
+    DamagedPart { source: io::Error },
 
     #[error("cannot run {program}: {source}; see that it is there and runs")]
-    Start { program: String, source: io::Error },
+    Spawn { program: String, source: io::Error },
     #[error("{program} cannot be run: {reason}; install {program}, which makes a payload")]
-    NoProgram { program: String, reason: String },
+    ProgramUnavailable { program: String, reason: String },
     #[error("{program} failed: {reason}; see what it says")]
-    Program { program: String, reason: String },
+    ProgramFailed { program: String, reason: String },
     #[error("uv is missing, and could not be installed for this program: {0}")]
-    NoUv(Box<Fault>),
-    #[error("python3 does not say its version, but {answer:?}; make it one that runs")]
-    PythonAnswer { answer: String },
+    InstallUv(Box<PackError>),
+    #[error("python3 does not say its version, but {output:?}; make it one that runs")]
+    PythonOutput { output: String },
     #[error("what uv printed cannot be read: {reason}; install a uv of this year")]
-    UvAnswer { reason: String },
+    UvOutput { reason: String },
 
     #[error("git failed: {reason}; {help}")]
     Git {
@@ -55,7 +55,7 @@ pub enum Fault {
     #[error("the repository has no {files}; correct it")]
     NoDependencyFile { files: String },
     #[error("{} lies outside of the repository; take it into the repository", path.display())]
-    Outside { path: PathBuf },
+    OutsideRepository { path: PathBuf },
 
     #[error("it does not say its version, which a payload's wheels are for; write it like 3.13")]
     UnknownPython,
@@ -75,7 +75,7 @@ pub enum Fault {
     #[error(
         "{package} is for {marker}, which is not known of the hosts; take that condition out of the project's dependencies"
     )]
-    Marker { package: String, marker: String },
+    UnknownMarker { package: String, marker: String },
     #[error(
         "the package index wants a login: {reason}; give it in the URL of pip's index-url, or in ~/.netrc, on this machine"
     )]
@@ -91,25 +91,25 @@ pub enum Fault {
     #[error(
         "{file} has no hash of {package}; write its hashes anew, with `uv pip compile --generate-hashes` say"
     )]
-    NoHash { file: String, package: String },
+    MissingHash { file: String, package: String },
     #[error(
         "packages cannot be fetched: {}; try again, or see that this machine reaches the package index",
         reasons.join("; ")
     )]
-    Fetch { reasons: Vec<String> },
+    Download { reasons: Vec<String> },
     #[error(
         "{file} has the SHA-256 {sha256}, not the one that was locked or announced; \
          do not deploy it; see who serves the package index"
     )]
-    OtherFile { file: String, sha256: String },
-    /// All packages that cannot come along, each with the reason.
+    HashMismatch { file: String, sha256: String },
+    /// All packages without a usable wheel, each with its reason.
     #[error(
         "{} of the packages of {file} cannot go into a payload for {target}:\n    {}\n  ; \
          take versions that have wheels for it, correct `python` and `platform`, or build wheels on such a machine \
          with `pip wheel` and name their directory in PIP_FIND_LINKS",
         packages.len(), packages.join("\n    ")
     )]
-    Misfits {
+    UnsupportedPackages {
         file: String,
         target: String,
         packages: Vec<String>,
@@ -117,12 +117,12 @@ pub enum Fault {
     #[error(
         "{project} of the repository {reason}; make it a project of Python alone, or deploy with `delivery: pull`"
     )]
-    Project { project: String, reason: String },
+    ProjectBuild { project: String, reason: String },
     #[error(
         "the virtualenv that releases share must not hold code of one of them, and {file} installs from the repository: {project}; \
          write `venv_mode: release`"
     )]
-    SharedCode { file: String, project: String },
+    ProjectInSharedVenv { file: String, project: String },
 
     #[error(
         "there is no apt-get here, which resolves and fetches Debian packages; \
@@ -143,36 +143,36 @@ pub enum Fault {
     UnknownPackages { release: String, names: Vec<String> },
 }
 
-impl Fault {
-    /// For `map_err`: the error of doing `action` to a file.
+impl PackError {
+    /// For `map_err`: `cannot {action} {path}`.
     pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Fault::File {
+        move |source| PackError::File {
             action,
             path,
             source,
         }
     }
 
-    /// The field whose value leads to it.
+    /// The config field to blame, if any.
     pub fn field(&self) -> Option<&'static str> {
         Some(match self {
-            Fault::Git { field, .. } => field,
-            Fault::EmptyRepository | Fault::Submodule { .. } => "source_code_url",
-            Fault::NoAppDirectory { .. } => "app_dir",
-            Fault::UnknownPython => "python",
-            Fault::UnknownPlatform => "platform",
-            Fault::NoDependencyFile { .. }
-            | Fault::Outside { .. }
-            | Fault::Lock { .. }
-            | Fault::EmptyProject
-            | Fault::IndexLogin { .. }
-            | Fault::Unresolved { .. }
-            | Fault::NoHash { .. }
-            | Fault::Misfits { .. }
-            | Fault::Project { .. }
-            | Fault::SharedCode { .. } => "dependency_file",
-            Fault::UnknownPackages { names, .. } => {
+            PackError::Git { field, .. } => field,
+            PackError::EmptyRepository | PackError::Submodule { .. } => "source_code_url",
+            PackError::NoAppDirectory { .. } => "app_dir",
+            PackError::UnknownPython => "python",
+            PackError::UnknownPlatform => "platform",
+            PackError::NoDependencyFile { .. }
+            | PackError::OutsideRepository { .. }
+            | PackError::Lock { .. }
+            | PackError::EmptyProject
+            | PackError::IndexLogin { .. }
+            | PackError::Unresolved { .. }
+            | PackError::MissingHash { .. }
+            | PackError::UnsupportedPackages { .. }
+            | PackError::ProjectBuild { .. }
+            | PackError::ProjectInSharedVenv { .. } => "dependency_file",
+            PackError::UnknownPackages { names, .. } => {
                 if names.iter().all(|name| name.starts_with("python3.")) {
                     "python"
                 } else {

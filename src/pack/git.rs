@@ -1,38 +1,38 @@
-//! The files of a commit, as a deploy's clone on a host has them: see `templates/deploy/code.sh`.
+//! Clones the repository with the same result as a deploy's clone on a host: see `templates/deploy/code.sh`.
 
-use super::Fault;
-use super::program::{Ended, Program};
+use super::PackError;
+use super::program::{Output, Program};
 use crate::config::Server;
 use crate::credentials::{Login, split_login};
 use std::path::Path;
 
-/// Git with the access to one repository, and without what this user's settings would change in its files.
+/// Runs git with the login of one repository, and without those settings of the operator that would change its files.
 pub struct Git {
-    /// Without the login.
+    /// Without user name and password.
     pub url: String,
     login: Option<Login>,
-    /// Content filters of this user's settings, which no host has.
+    /// Names of content filters (`filter.<name>`) in the operator's settings, which hosts do not have; they are disabled.
     filters: Vec<String>,
 }
 
-/// Where a server's code comes from.
+/// The repository of a server, with the branch or revision to deploy.
 pub struct Repository<'a> {
     server: &'a Server,
     git: Git,
 }
 
-/// A commit, and what it is of, for people.
+/// A commit, and a label for messages such as `branch main` or `tag v1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     pub sha: String,
-    pub pulled: String,
+    pub label: String,
 }
 
-/// Git asks for the login by this, so that no command line and no file holds the password.
-const ANSWER: &str = "!answer() { printf \"username=%s\\npassword=%s\\n\" \"$repository_username\" \"$repository_password\"; }; answer";
+/// Passes the login to git in environment variables: command lines and files could be read by others.
+const CREDENTIAL_HELPER: &str = "!answer() { printf \"username=%s\\npassword=%s\\n\" \"$repository_username\" \"$repository_password\"; }; answer";
 
-/// Variables of a git that runs this program, in a hook say.
-const OF_ANOTHER: [&str; 8] = [
+/// Variables that git sets for its hooks; if pystrano runs in one, they would redirect git to that repository.
+const INHERITED_VARIABLES: [&str; 8] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -50,13 +50,13 @@ const SETTINGS: [&str; 9] = [
     "core.hooksPath=/dev/null",
     "core.attributesFile=/dev/null",
     "clone.defaultRemoteName=origin",
-    // So much of a large repository is in memory at a time.
+    // Limits the memory that large repositories take.
     "core.bigFileThreshold=16m",
     "core.packedGitWindowSize=8m",
     "core.packedGitLimit=16m",
 ];
 
-/// What Git LFS keeps is there, or the checkout fails.
+/// Makes a checkout fail without git-lfs, instead of leaving LFS pointers in place of the files.
 const LFS: [&str; 4] = [
     "-c",
     "filter.lfs.process=git-lfs filter-process",
@@ -64,10 +64,10 @@ const LFS: [&str; 4] = [
     "filter.lfs.required=true",
 ];
 
-const NO_REF: &str = "the repository has no such branch or tag; name one that it has";
+const UNKNOWN_REF: &str = "the repository has no such branch or tag; name one that it has";
 
 impl Git {
-    pub fn of(url: &str) -> Result<Self, Fault> {
+    pub fn of(url: &str) -> Result<Self, PackError> {
         let (mut url, login) = split_login(url);
         if let Ok(path) = Path::new(&url).canonicalize() {
             url = path.to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ impl Git {
             filters: Vec::new(),
         };
         let arguments = ["config", "--name-only", "--get-regexp", r"^filter\."];
-        for name in git.call().args(arguments).run()?.output.lines() {
+        for name in git.command().args(arguments).output()?.stdout.lines() {
             let filter = name.rsplit_once('.').map_or(name, |(filter, _)| filter);
             if filter != "filter.lfs" && !git.filters.iter().any(|known| known == filter) {
                 git.filters.push(filter.to_owned());
@@ -87,11 +87,11 @@ impl Git {
         Ok(git)
     }
 
-    pub fn call(&self) -> Program {
-        // In the current directory there may be a repository with settings of its own.
+    pub fn command(&self) -> Program {
+        // The current directory may be in a repository, whose settings would apply.
         let mut git = Program::new("git")
             .directory(Path::new("/"))
-            .without_env(&OF_ANOTHER)
+            .without_env(&INHERITED_VARIABLES)
             .env("GIT_TEMPLATE_DIR", "")
             .env("GIT_ATTR_NOSYSTEM", "1")
             .env("LC_ALL", "C");
@@ -106,74 +106,78 @@ impl Git {
         if let Some(login) = &self.login {
             let helper = format!("credential.{}.helper=", login.server);
             git = git
-                .args(["-c", &helper, "-c", &(helper.clone() + ANSWER)])
+                .args(["-c", &helper, "-c", &(helper.clone() + CREDENTIAL_HELPER)])
                 .env("repository_username", &login.username)
                 .env("repository_password", &login.password);
         }
         git
     }
 
-    /// In a clone.
-    pub fn call_in(&self, tree: &Path) -> Program {
-        self.call().arg("-C").arg(tree)
+    /// The same, in the work tree at `tree`.
+    pub fn command_in(&self, tree: &Path) -> Program {
+        self.command().arg("-C").arg(tree)
     }
 }
 
 impl<'a> Repository<'a> {
-    pub fn of(server: &'a Server) -> Result<Self, Fault> {
+    pub fn of(server: &'a Server) -> Result<Self, PackError> {
         let git = Git::of(&server.source_code_url)?;
         Ok(Repository { server, git })
     }
 
-    /// The commit that is deployed, as the repository's server names it. `None` where only a clone can tell.
-    pub fn ask(&self) -> Result<Option<Commit>, Fault> {
+    /// Asks the remote for the commit to deploy, without cloning. `None` if it has no such tag or branch: `revision` may still
+    /// be an abbreviated SHA.
+    pub fn resolve_remote(&self) -> Result<Option<Commit>, PackError> {
         let names = match (&self.server.revision, &self.server.branch) {
             (Some(revision), _) if is_sha(revision) => {
                 let sha = revision.to_string();
-                let pulled = format!("revision {revision}");
-                return Ok(Some(Commit { sha, pulled }));
+                let label = format!("revision {revision}");
+                return Ok(Some(Commit { sha, label }));
             }
             (Some(name), _) => vec![
                 (format!("refs/tags/{name}"), format!("tag {name}")),
                 (format!("refs/heads/{name}"), format!("branch {name}")),
             ],
             (None, Some(name)) => vec![
-                (format!("refs/heads/{name}"), self.pulled()),
-                (format!("refs/tags/{name}"), self.pulled()),
+                (format!("refs/heads/{name}"), self.branch_label()),
+                (format!("refs/tags/{name}"), self.branch_label()),
             ],
-            (None, None) => vec![("HEAD".to_owned(), self.pulled())],
+            (None, None) => vec![("HEAD".to_owned(), self.branch_label())],
         };
-        // So git lists the commit of an annotated tag.
+        // `<tag>^{}` is how ls-remote lists the commit of an annotated tag.
         let peeled = |name: &str| format!("{name}^{{}}");
         let patterns = names
             .iter()
             .flat_map(|(name, _)| [name.clone(), peeled(name)]);
         let list = ["ls-remote", "--quiet", "--", &self.git.url];
-        let listed = self.succeed(self.git.call().args(list).args(patterns))?;
+        let listed = self.run(self.git.command().args(list).args(patterns))?;
         let sha_of = |name: &str| {
             let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
             let (sha, _) = lines.find(|(_, listed)| *listed == name)?;
             Some(sha.to_owned())
         };
-        Ok(names.into_iter().find_map(|(name, pulled)| {
+        Ok(names.into_iter().find_map(|(name, label)| {
             let sha = sha_of(&peeled(&name)).or_else(|| sha_of(&name))?;
-            Some(Commit { sha, pulled })
+            Some(Commit { sha, label })
         }))
     }
 
-    /// What is deployed without a revision, for people.
-    fn pulled(&self) -> String {
+    /// The label of what is deployed if no `revision` is set.
+    fn branch_label(&self) -> String {
         match &self.server.branch {
             Some(branch) => format!("branch {branch}"),
             None => "the default branch".to_owned(),
         }
     }
 
-    /// Clones into `tree`, and checks out what the config names: as it was when it was `asked`, even if the branch went on
-    /// meanwhile.
-    pub fn check_out(&self, tree: &Path, asked: Option<&Commit>) -> Result<Commit, Fault> {
+    /// Clones into `tree` and checks out `commit`, even if its branch has moved since. Without it, checks out what the config
+    /// names.
+    pub fn check_out(&self, tree: &Path, commit: Option<&Commit>) -> Result<Commit, PackError> {
         let server = self.server;
-        let mut clone = self.git.call().args(["clone", "--quiet", "--no-checkout"]);
+        let mut clone = self
+            .git
+            .command()
+            .args(["clone", "--quiet", "--no-checkout"]);
         if server.revision.is_none() {
             clone = clone.arg("--single-branch");
             if let Some(branch) = &server.branch {
@@ -183,103 +187,98 @@ impl<'a> Repository<'a> {
         if let Some(depth) = server.clone_depth.0 {
             clone = clone.arg("--depth").arg(depth.to_string());
         }
-        self.succeed(clone.args(["--", &self.git.url]).arg(tree))?;
-        let commit = match (asked, &server.revision) {
-            (Some(asked), _) => {
-                if self.commit_at(tree, &asked.sha)?.is_none() {
-                    self.fetch(tree, &asked.sha)?;
+        self.run(clone.args(["--", &self.git.url]).arg(tree))?;
+        let commit = match (commit, &server.revision) {
+            (Some(commit), _) => {
+                if self.rev_parse(tree, &commit.sha)?.is_none() {
+                    self.fetch(tree, &commit.sha)?;
                 }
-                asked.clone()
+                commit.clone()
             }
-            (None, Some(revision)) => self.find(tree, revision)?,
+            (None, Some(revision)) => self.resolve_revision(tree, revision)?,
             (None, None) => Commit {
                 sha: self
-                    .commit_at(tree, "HEAD")?
-                    .ok_or(Fault::EmptyRepository)?,
-                pulled: self.pulled(),
+                    .rev_parse(tree, "HEAD")?
+                    .ok_or(PackError::EmptyRepository)?,
+                label: self.branch_label(),
             },
         };
         let checkout = ["checkout", "--quiet", "--detach", &commit.sha];
-        self.succeed(self.git.call_in(tree).args(LFS).args(checkout))?;
+        self.run(self.git.command_in(tree).args(LFS).args(checkout))?;
         if server.submodules && tree.join(".gitmodules").exists() {
-            self.get_submodules(tree)?;
+            self.update_submodules(tree)?;
         }
         Ok(commit)
     }
 
-    /// The commit of a revision: a tag comes before a branch of the same name; a ref that is neither is fetched.
-    fn find(&self, tree: &Path, revision: &str) -> Result<Commit, Fault> {
+    /// Resolves `revision` in the clone: a tag wins over a branch of the same name. Refs that a clone does not have are fetched.
+    fn resolve_revision(&self, tree: &Path, revision: &str) -> Result<Commit, PackError> {
         for (name, kind) in [
             (format!("refs/tags/{revision}"), "tag"),
             (format!("refs/remotes/origin/{revision}"), "branch"),
             (revision.to_owned(), "revision"),
         ] {
-            if let Some(sha) = self.commit_at(tree, &name)? {
-                let pulled = format!("{kind} {revision}");
-                return Ok(Commit { sha, pulled });
+            if let Some(sha) = self.rev_parse(tree, &name)? {
+                let label = format!("{kind} {revision}");
+                return Ok(Commit { sha, label });
             }
         }
         self.fetch(tree, revision)?;
-        let sha = self.commit_at(tree, "FETCH_HEAD")?;
-        let pulled = format!("revision {revision}");
-        sha.map(|sha| Commit { sha, pulled })
-            .ok_or_else(|| Fault::Git {
+        let sha = self.rev_parse(tree, "FETCH_HEAD")?;
+        let label = format!("revision {revision}");
+        sha.map(|sha| Commit { sha, label })
+            .ok_or_else(|| PackError::Git {
                 field: "revision",
                 reason: format!("{revision} is no commit"),
-                help: NO_REF,
+                help: UNKNOWN_REF,
             })
     }
 
-    fn fetch(&self, tree: &Path, name: &str) -> Result<(), Fault> {
+    fn fetch(&self, tree: &Path, name: &str) -> Result<(), PackError> {
         let fetch = ["fetch", "--quiet", "--no-auto-gc", "origin", name];
-        self.succeed(self.git.call_in(tree).args(fetch))?;
+        self.run(self.git.command_in(tree).args(fetch))?;
         Ok(())
     }
 
-    fn commit_at(&self, tree: &Path, name: &str) -> Result<Option<String>, Fault> {
+    /// The SHA of the commit that `name` resolves to, if the clone has it.
+    fn rev_parse(&self, tree: &Path, name: &str) -> Result<Option<String>, PackError> {
         let name = format!("{name}^{{commit}}");
         let parse = ["rev-parse", "--verify", "--quiet", &name];
-        let parsed = self.git.call_in(tree).args(parse).run()?;
-        let sha = parsed.output.trim();
+        let parsed = self.git.command_in(tree).args(parse).output()?;
+        let sha = parsed.stdout.trim();
         Ok((parsed.is_success() && !sha.is_empty()).then(|| sha.to_owned()))
     }
 
-    fn get_submodules(&self, tree: &Path) -> Result<(), Fault> {
+    fn update_submodules(&self, tree: &Path) -> Result<(), PackError> {
         let call = |command: &[&str]| {
-            let git = self.git.call_in(tree).args(LFS);
+            let git = self.git.command_in(tree).args(LFS);
             git.args(["submodule", "--quiet"]).args(command)
         };
         let update = || call(&["update", "--init", "--recursive"]);
         if let Some(depth) = self.server.clone_depth.0 {
             let shallow = update().arg("--depth").arg(depth.to_string());
-            if shallow.run()?.is_success() {
+            if shallow.output()?.is_success() {
                 return Ok(());
             }
-            // Not every server gives a commit that no branch ends at.
-            let _ = call(&["deinit", "--force", "--all"]).run()?;
+            // Not every server allows fetching a commit that is not the tip of a ref: start over with full clones.
+            let _ = call(&["deinit", "--force", "--all"]).output()?;
             let _ = std::fs::remove_dir_all(tree.join(".git/modules"));
         }
-        let updated = update().run()?;
-        if updated.is_success() {
-            return Ok(());
-        }
-        let reason = updated.reason();
-        Err(Fault::Submodule { reason })
+        update().run_or(|output| {
+            let reason = output.reason();
+            PackError::Submodule { reason }
+        })?;
+        Ok(())
     }
 
-    /// Runs git to its good end: what it prints.
-    fn succeed(&self, git: Program) -> Result<String, Fault> {
-        let ended = git.run()?;
-        if ended.is_success() {
-            Ok(ended.output)
-        } else {
-            Err(self.failed(&ended))
-        }
+    /// Runs git and returns its stdout.
+    fn run(&self, git: Program) -> Result<String, PackError> {
+        git.run_or(|output| self.error(output))
     }
 
-    /// Why git failed, and what to do about it.
-    fn failed(&self, ended: &Ended) -> Fault {
-        let has = |text: &str| ended.errors.contains(text);
+    /// Recognizes common failures of git, and says what to do about them.
+    fn error(&self, output: &Output) -> PackError {
+        let has = |text: &str| output.stderr.contains(text);
         let mut field = "source_code_url";
         let help = if has("Host key verification failed") {
             "its ssh server is not known on this machine: log in there once"
@@ -296,21 +295,21 @@ impl<'a> Repository<'a> {
             } else {
                 "branch"
             };
-            NO_REF
+            UNKNOWN_REF
         } else if has("git-lfs: ") && has("not found") {
             "the repository keeps files in Git LFS: install git-lfs on this machine"
         } else {
             "git on this machine must be able to clone it"
         };
-        Fault::Git {
+        PackError::Git {
             field,
-            reason: ended.reason(),
+            reason: output.reason(),
             help,
         }
     }
 }
 
-/// Whether it is a whole SHA, which needs nobody to be asked.
+/// Whether `revision` is a full SHA-1 or SHA-256, which needs no resolving.
 fn is_sha(revision: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     matches!(revision.len(), 40 | 64) && revision.bytes().all(is_digit)

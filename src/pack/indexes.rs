@@ -1,12 +1,12 @@
-//! Package indexes that settings and lists of requirements name, with the logins for them: what uv resolves with these is
-//! fetched with the same.
+//! Package indexes in uv's settings and in requirements files, with their logins. Files that uv has resolved are downloaded
+//! by pystrano, which needs the same logins.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it reads uv's settings of the checkout and of this user"
+    reason = "it reads uv's settings of the checkout and of the operator"
 )]
 
-use super::up_from;
+use super::ancestors_within;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Index {
     name: Option<String>,
-    /// With variables in it filled in.
+    /// With environment variables expanded.
     pub url: String,
 }
 
-/// What the variables with an index's login end with.
-const LOGIN: [&str; 2] = ["USERNAME", "PASSWORD"];
+/// The ends of the names of uv's `UV_INDEX_<name>_USERNAME` and `UV_INDEX_<name>_PASSWORD`.
+const LOGIN_PARTS: [&str; 2] = ["USERNAME", "PASSWORD"];
 
 impl Index {
-    /// Reads `URL` or `NAME=URL`.
-    pub fn of(word: &str) -> Self {
+    /// Parses `URL` or `NAME=URL`.
+    pub fn parse(word: &str) -> Self {
         let is_name = |name: &str| !name.contains([':', '/', '.']);
         match word.split_once('=') {
             Some((name, url)) if is_name(name) => Index::new(Some(name), url),
@@ -33,39 +33,39 @@ impl Index {
     }
 
     fn new(name: Option<&str>, url: &str) -> Self {
-        let mut filled = url.to_owned();
-        for name in variables(url) {
+        let mut expanded = url.to_owned();
+        for name in referenced_variables(url) {
             if let Ok(value) = env::var(name) {
-                filled = filled.replace(&format!("${{{name}}}"), &value);
+                expanded = expanded.replace(&format!("${{{name}}}"), &value);
             }
         }
         Index {
             name: name.map(str::to_owned),
-            url: filled,
+            url: expanded,
         }
     }
 
-    /// The variable that uv reads for its name: `USERNAME` or `PASSWORD`.
-    fn variable(&self, what: &str) -> Option<String> {
+    /// The name of the variable that uv reads for a part of the login. `None` for an index without a name.
+    fn login_variable(&self, part: &str) -> Option<String> {
         let name = self.name.as_ref()?.to_uppercase();
         let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        Some(format!("UV_INDEX_{name}_{what}"))
+        Some(format!("UV_INDEX_{name}_{part}"))
     }
 
-    /// Whether a variable is a part of the login for its name.
-    pub fn has_variable(&self, variable: &str) -> bool {
-        let of_name = |what| self.variable(what).is_some_and(|own| own == variable);
-        LOGIN.into_iter().any(of_name)
+    /// Whether a variable holds a part of this index's login.
+    pub fn is_own_login_variable(&self, variable: &str) -> bool {
+        let is_part = |part| self.login_variable(part).is_some_and(|own| own == variable);
+        LOGIN_PARTS.into_iter().any(is_part)
     }
 
-    /// Its URL, and the user name and the password that variables have for its name, as uv reads them. They are empty
-    /// where the URL has a login.
+    /// The index's URL, and user name and password from uv's variables for it; the two are empty if these are not set, as
+    /// where the URL contains a login. `None` for an index without a login.
     pub fn login(&self) -> Option<[String; 3]> {
         if !self.url.starts_with("http") {
             return None;
         }
-        let of_name = |what| env::var(self.variable(what)?).ok();
-        let [username, password] = LOGIN.map(of_name);
+        let value = |part| env::var(self.login_variable(part)?).ok();
+        let [username, password] = LOGIN_PARTS.map(value);
         let has_login = self.url.contains('@') || username.is_some() || password.is_some();
         has_login.then(|| {
             [
@@ -77,23 +77,23 @@ impl Index {
     }
 }
 
-/// Whether a variable is a part of the login for the name of any index.
-pub fn is_login(variable: &str) -> bool {
+/// Whether a variable holds a part of any index's login.
+pub fn is_login_variable(variable: &str) -> bool {
     let name = variable.strip_prefix("UV_INDEX_").unwrap_or_default();
-    LOGIN.into_iter().any(|what| name.ends_with(what))
+    LOGIN_PARTS.into_iter().any(|part| name.ends_with(part))
 }
 
-/// Those in uv's settings of this user.
-pub fn of_user() -> Vec<Index> {
+/// Indexes in the operator's `uv.toml`.
+pub fn user_indexes() -> Vec<Index> {
     let directory = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
     let directory = directory.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".config")));
     in_files(directory.map(|path| path.join("uv/uv.toml")))
 }
 
-/// Those in uv's settings of a directory and of those above it, up to the repository's top.
-pub fn of_settings(directory: &Path, tree: &Path) -> Vec<Index> {
+/// Indexes in the `uv.toml` and `pyproject.toml` files of a directory and its parents, up to the repository's top.
+pub fn project_indexes(directory: &Path, tree: &Path) -> Vec<Index> {
     in_files(
-        up_from(directory, tree)
+        ancestors_within(directory, tree)
             .flat_map(|path| ["pyproject.toml", "uv.toml"].map(|name| path.join(name))),
     )
 }
@@ -102,11 +102,11 @@ fn in_files(files: impl IntoIterator<Item = PathBuf>) -> Vec<Index> {
     let texts = files
         .into_iter()
         .filter_map(|file| fs::read_to_string(file).ok());
-    texts.flat_map(|text| in_settings(&text)).collect()
+    texts.flat_map(|text| parse_settings(&text)).collect()
 }
 
-/// Those in the text of a `uv.toml` or a `pyproject.toml`.
-fn in_settings(text: &str) -> Vec<Index> {
+/// Indexes in the text of a `uv.toml` or a `pyproject.toml`.
+fn parse_settings(text: &str) -> Vec<Index> {
     let table: toml::Table = toml::from_str(text).unwrap_or_default();
     let of_project = table
         .get("tool")
@@ -117,11 +117,11 @@ fn in_settings(text: &str) -> Vec<Index> {
         let text = |key| index.get(key)?.as_str();
         Some(Index::new(text("name"), text("url")?))
     });
-    named.chain(in_text(text)).collect()
+    named.chain(urls_with_logins(text)).collect()
 }
 
-/// The URLs with logins in a list of requirements, or in another text.
-pub fn in_text(text: &str) -> Vec<Index> {
+/// All URLs with a login in a text, such as a requirements file.
+pub fn urls_with_logins(text: &str) -> Vec<Index> {
     let words = text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     let urls = words.filter_map(|word| {
         let start = word.find("https://").or_else(|| word.find("http://"))?;
@@ -132,8 +132,8 @@ pub fn in_text(text: &str) -> Vec<Index> {
         .collect()
 }
 
-/// The variables that a list of requirements names, as `${NAME}`.
-pub fn variables(text: &str) -> impl Iterator<Item = &str> {
+/// Names of the variables that a text refers to as `${NAME}`, the syntax of requirements files.
+pub fn referenced_variables(text: &str) -> impl Iterator<Item = &str> {
     let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     text.split("${").skip(1).filter_map(move |rest| {
         let (name, _) = rest.split_once('}')?;
@@ -164,27 +164,32 @@ mod tests {
             ),
             ("[tool.uv]\nindex = 1\n[".to_owned(), vec![]),
         ] {
-            assert_eq!(shown(in_settings(&text)), expected, "{text}");
+            assert_eq!(shown(parse_settings(&text)), expected, "{text}");
         }
         let list = "--index-url=https://ada:${PYSTRANO_NO_SUCH}@a/simple\nb @ https://b/b.whl\nc@http://t@c/c.whl # x\n";
         assert_eq!(
-            shown(in_text(list)),
+            shown(urls_with_logins(list)),
             [
                 " https://ada:${PYSTRANO_NO_SUCH}@a/simple",
                 " http://t@c/c.whl"
             ]
         );
-        assert_eq!(variables(list).collect::<Vec<_>>(), ["PYSTRANO_NO_SUCH"]);
-        let named = Index::of("my-own=https://a/simple");
-        assert!(named.has_variable("UV_INDEX_MY_OWN_PASSWORD"));
-        assert!(!named.has_variable("UV_INDEX_OTHER_PASSWORD"));
-        assert!(is_login("UV_INDEX_OTHER_USERNAME") && !is_login("UV_INDEX_STRATEGY"));
+        assert_eq!(
+            referenced_variables(list).collect::<Vec<_>>(),
+            ["PYSTRANO_NO_SUCH"]
+        );
+        let named = Index::parse("my-own=https://a/simple");
+        assert!(named.is_own_login_variable("UV_INDEX_MY_OWN_PASSWORD"));
+        assert!(!named.is_own_login_variable("UV_INDEX_OTHER_PASSWORD"));
+        assert!(
+            is_login_variable("UV_INDEX_OTHER_USERNAME") && !is_login_variable("UV_INDEX_STRATEGY")
+        );
         for (word, expected) in [
             ("own=https://a/?b=c", "own https://a/?b=c"),
             ("https://a/?b=c", " https://a/?b=c"),
             ("/srv/a=b", " /srv/a=b"),
         ] {
-            assert_eq!(shown(vec![Index::of(word)]), [expected]);
+            assert_eq!(shown(vec![Index::parse(word)]), [expected]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a release's dependencies follow from: a lock, or a list of requirements with all that it names.
+//! Reads the files that decide a release's dependencies: a lock, or requirements with the files that they include.
 
 #![expect(
     clippy::disallowed_methods,
@@ -8,24 +8,24 @@
 use super::dependencies::Resolver;
 use super::indexes::{self, Index};
 use super::tools::Tools;
-use super::{Fault, up_from};
+use super::{PackError, ancestors_within};
 use crate::config::PackageManager;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub struct Input {
-    /// What `uv export` printed of a lock, or the text of all files.
+    /// The output of `uv export` for a lock; otherwise the names and contents of all files.
     pub text: String,
     pub is_lock: bool,
-    /// The text says all.
-    pub is_whole: bool,
-    /// Where uv looks for settings first.
+    /// Nothing but `text` and the package index decides the result, so it is the same for other commits.
+    pub is_self_contained: bool,
+    /// Where uv starts to look for settings.
     directory: PathBuf,
 }
 
-/// Options of requirements files that name no other file and no source.
-const OPTIONS_OF_INDEXES: [&str; 12] = [
+/// Options in requirements files that refer to no local file.
+const INDEX_OPTIONS: [&str; 12] = [
     "--extra-index-url",
     "--hash",
     "--index-url",
@@ -41,19 +41,21 @@ const OPTIONS_OF_INDEXES: [&str; 12] = [
 ];
 
 impl Input {
-    /// The indexes that it and settings of uv name, after those that this user names.
+    /// The operator's indexes, then those in the repository's uv settings and in the requirements.
     pub fn indexes(&self, tools: &Tools, tree: &Path) -> Vec<Index> {
         let mut found = tools.indexes();
-        found.extend(indexes::of_settings(&self.directory, tree));
+        found.extend(indexes::project_indexes(&self.directory, tree));
         if !self.is_lock {
-            found.extend(indexes::in_text(&self.text));
+            found.extend(indexes::urls_with_logins(&self.text));
         }
         found
     }
 }
 
 impl Resolver<'_> {
-    pub fn input(&self, tools: &Tools) -> Result<Input, Fault> {
+    /// # Errors
+    /// The dependency file is missing, includes a file outside of the repository, or is a lock that uv cannot export.
+    pub fn input(&self, tools: &Tools) -> Result<Input, PackError> {
         let lock_directory = self.server.dependency_file.uv_lock_directory();
         match lock_directory.filter(|_| self.server.package_manager == PackageManager::Uv) {
             Some(directory) => self.export(tools, &self.tree.join(directory)),
@@ -61,45 +63,43 @@ impl Resolver<'_> {
         }
     }
 
-    /// What the lock has for the app: no network is needed. It lies in the project's directory, or above it.
-    fn export(&self, tools: &Tools, project: &Path) -> Result<Input, Fault> {
-        let mut locks = up_from(project, self.tree).map(|path| path.join("uv.lock"));
+    /// Exports what the project installs from its `uv.lock`, which is in the project's directory or a parent. Works offline.
+    fn export(&self, tools: &Tools, project: &Path) -> Result<Input, PackError> {
+        let mut locks = ancestors_within(project, self.tree).map(|path| path.join("uv.lock"));
         let Some(lock) = locks.find_map(|path| fs::read_to_string(path).ok()) else {
             return Err(self.missing(", nor a uv.lock above it"));
         };
-        let exported = tools
-            .uv(self.tree, indexes::is_login)
+        let text = tools
+            .uv(self.tree, indexes::is_login_variable)
             .arg("--project")
             .arg(project)
             .args(["export", "--quiet", "--frozen", "--no-dev"])
             .args(["--format", "pylock.toml", "--no-header", "--no-annotate"])
-            .args(self.sets())
-            .run()?;
-        if !exported.is_success() {
-            let reason = exported.reason();
-            return Err(Fault::Lock { reason });
-        }
-        let text = exported.output;
+            .args(self.selection_args())
+            .run_or(|output| {
+                let reason = output.reason();
+                PackError::Lock { reason }
+            })?;
         if !text.contains("[[packages]]") && lock.lines().any(|line| line.starts_with("members = "))
         {
-            return Err(Fault::EmptyProject);
+            return Err(PackError::EmptyProject);
         }
-        let others = ["vcs = ", "directory = ", "{ path = "];
+        let local_sources = ["vcs = ", "directory = ", "{ path = "];
         Ok(Input {
-            is_whole: !others.iter().any(|other| text.contains(other)),
+            is_self_contained: !local_sources.iter().any(|source| text.contains(source)),
             text,
             is_lock: true,
             directory: project.to_owned(),
         })
     }
 
-    fn missing(&self, and: &str) -> Fault {
-        let files = format!("{}{and}", self.server.dependency_file);
-        Fault::NoDependencyFile { files }
+    fn missing(&self, suffix: &str) -> PackError {
+        let files = format!("{}{suffix}", self.server.dependency_file);
+        PackError::NoDependencyFile { files }
     }
 
-    /// uv's options for the extras and the groups that are installed.
-    pub fn sets(&self) -> impl Iterator<Item = &str> {
+    /// uv's options for the selected extras and dependency groups.
+    pub fn selection_args(&self) -> impl Iterator<Item = &str> {
         let extras = self.server.dependency_extras.iter();
         let groups = self.server.dependency_groups.iter();
         extras
@@ -107,9 +107,9 @@ impl Resolver<'_> {
             .chain(groups.flat_map(|group| ["--group", group]))
     }
 
-    /// A list of requirements with all that it names, or a project's description; and settings of uv, which change what
-    /// it makes of them.
-    fn read_file(&self) -> Result<Input, Fault> {
+    /// Reads a requirements file with its includes, or a `pyproject.toml`; and uv's settings, which influence how uv resolves
+    /// them.
+    fn read_file(&self) -> Result<Input, PackError> {
         let file = Path::new(&*self.server.dependency_file);
         if !self.tree.join(file).is_file() {
             return Err(self.missing(""));
@@ -117,14 +117,14 @@ impl Resolver<'_> {
         let mut input = Input {
             text: String::new(),
             is_lock: false,
-            is_whole: true,
+            is_self_contained: true,
             directory: self.tree.join(self.server.app_dir.to_string()),
         };
         self.read_requirements(file, &mut input, &mut BTreeSet::new())?;
         if self.server.package_manager == PackageManager::Pip {
             return Ok(input);
         }
-        for directory in up_from(&input.directory, self.tree) {
+        for directory in ancestors_within(&input.directory, self.tree) {
             for name in ["pyproject.toml", "uv.toml", ".python-version"] {
                 if let Ok(text) = fs::read_to_string(directory.join(name)) {
                     input.text += &format!("\0{name}\0{text}");
@@ -138,48 +138,48 @@ impl Resolver<'_> {
         &self,
         file: &Path,
         input: &mut Input,
-        read: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), Fault> {
-        if !read.insert(file.to_owned()) {
+        visited: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), PackError> {
+        if !visited.insert(file.to_owned()) {
             return Ok(());
         }
         let path = self.tree.join(file);
-        let bytes = fs::read(&path).map_err(Fault::file("read", &path))?;
+        let bytes = fs::read(&path).map_err(PackError::file("read", &path))?;
         let text = String::from_utf8_lossy(&bytes);
         input.text += &format!("\0{}\0{text}", file.display());
         if path.extension().is_some_and(|kind| kind == "toml") {
-            let others = ["dynamic", "path", "workspace", "git", "file:", "url"];
-            input.is_whole &= !others.iter().any(|word| text.contains(word));
+            let local_sources = ["dynamic", "path", "workspace", "git", "file:", "url"];
+            input.is_self_contained &= !local_sources.iter().any(|word| text.contains(word));
             return Ok(());
         }
         for line in text.lines() {
             let line = line.split(" #").next().unwrap_or_default().trim();
-            let Some(other) = included(line) else {
-                input.is_whole &= is_of_index(line);
+            let Some(included) = included_file(line) else {
+                input.is_self_contained &= is_index_requirement(line);
                 continue;
             };
-            let other = file.parent().unwrap_or(Path::new("")).join(other);
-            let path = self.tree.join(&other);
+            let included = file.parent().unwrap_or(Path::new("")).join(included);
+            let path = self.tree.join(&included);
             if !path.is_file() {
-                input.is_whole = false;
-            } else if self.has(&path) {
-                self.read_requirements(&other, input, read)?;
+                input.is_self_contained = false;
+            } else if self.contains(&path) {
+                self.read_requirements(&included, input, visited)?;
             } else {
-                return Err(Fault::Outside { path: other });
+                return Err(PackError::OutsideRepository { path: included });
             }
         }
         Ok(())
     }
 
-    /// Whether a path leads into the repository.
-    fn has(&self, path: &Path) -> bool {
+    /// Whether a path, with symlinks resolved, is in the repository.
+    fn contains(&self, path: &Path) -> bool {
         let tree = self.tree.canonicalize();
         tree.is_ok_and(|tree| path.canonicalize().is_ok_and(|path| path.starts_with(tree)))
     }
 }
 
-/// The file that a line of a requirements file includes.
-fn included(line: &str) -> Option<&str> {
+/// The file that a line such as `-r FILE` includes.
+fn included_file(line: &str) -> Option<&str> {
     let options = ["-r", "-c", "--requirement", "--constraint"];
     options.iter().find_map(|option| {
         let rest = line.strip_prefix(option)?;
@@ -188,11 +188,11 @@ fn included(line: &str) -> Option<&str> {
     })
 }
 
-/// Whether a line of a requirements file asks for nothing but what package indexes have.
-fn is_of_index(line: &str) -> bool {
+/// Whether a line of a requirements file needs nothing but a package index.
+fn is_index_requirement(line: &str) -> bool {
     let option = line.split(|c: char| c == '=' || c.is_whitespace()).next();
     line.starts_with('#')
-        || OPTIONS_OF_INDEXES.contains(&option.unwrap_or_default())
+        || INDEX_OPTIONS.contains(&option.unwrap_or_default())
         || !line.starts_with(['.', '-']) && !line.contains(['/', '@', '$'])
 }
 
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_requirements_are_told_apart() {
+    fn requirement_lines_are_classified() {
         for (line, file) in [
             ("-r base.txt", Some("base.txt")),
             ("-r\tbase.txt", Some("base.txt")),
@@ -209,7 +209,7 @@ mod tests {
             ("-rbase.txt", None),
             ("--requirements base.txt", None),
         ] {
-            assert_eq!(included(line), file, "{line}");
+            assert_eq!(included_file(line), file, "{line}");
         }
         for line in [
             "",
@@ -218,7 +218,7 @@ mod tests {
             "--index-url https://a/simple",
             "--hash=sha256:0",
         ] {
-            assert!(is_of_index(line), "{line}");
+            assert!(is_index_requirement(line), "{line}");
         }
         for line in [
             ".",
@@ -229,7 +229,7 @@ mod tests {
             "tool @ file:lib",
             "${TOOL}",
         ] {
-            assert!(!is_of_index(line), "{line}");
+            assert!(!is_index_requirement(line), "{line}");
         }
     }
 }

@@ -1,25 +1,26 @@
-//! Links of a checkout that lead out of it. On a host they may mean something; here they would lead to this user's files.
+//! Symlinks in the checkout whose target lies outside of it. Followed on this machine, they would put the operator's
+//! files into the payload; the release on a host gets them unchanged.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// Those links, while they are taken away, with their targets.
-pub struct OutwardLinks(Vec<(PathBuf, PathBuf)>);
+/// The removed symlinks with their targets.
+pub struct EscapingLinks(Vec<(PathBuf, PathBuf)>);
 
-impl OutwardLinks {
-    /// Takes them away, and those that lead nowhere, so that no program follows one.
-    pub fn take(tree: &Path) -> io::Result<Self> {
+impl EscapingLinks {
+    /// Removes symlinks that escape `tree`, and dangling ones, so that no program follows them.
+    pub fn remove(tree: &Path) -> io::Result<Self> {
         let mut links = Vec::new();
         find(tree, &tree.canonicalize()?, &mut links)?;
         for (link, _) in &links {
             fs::remove_file(link)?;
         }
-        Ok(OutwardLinks(links))
+        Ok(EscapingLinks(links))
     }
 
-    pub fn put_back(self) -> io::Result<()> {
+    pub fn restore(self) -> io::Result<()> {
         self.0
             .iter()
             .try_for_each(|(link, target)| symlink(target, link))

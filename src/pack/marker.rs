@@ -1,14 +1,14 @@
-//! Environment markers: whether a package of a lock is for a target. `uv export` prints them for all targets, and uv
-//! evaluates them only where it asks the package index again for all that the lock says.
+//! PEP 508 environment markers. `uv export` leaves them unevaluated in its output, and uv evaluates them only in commands
+//! that contact the package index.
 
 use super::target::Target;
 use std::cmp::Ordering;
 
-/// The patch releases that a Python may be. What any of them needs comes along.
+/// A target names no patch release of Python, so a marker holds if it does for any of these.
 const PATCHES: std::ops::Range<u32> = 0..100;
 
-/// Whether a marker holds for a target; `None` where it cannot be told.
-pub fn holds(marker: &str, target: &Target) -> Option<bool> {
+/// Whether a marker holds for a target. `None` for syntax errors, unknown variables and unknown operators.
+pub fn evaluate(marker: &str, target: &Target) -> Option<bool> {
     let tokens = tokens(marker)?;
     let mut holds = false;
     for patch in PATCHES {
@@ -17,7 +17,7 @@ pub fn holds(marker: &str, target: &Target) -> Option<bool> {
             target,
             patch,
         };
-        holds |= parser.any()?;
+        holds |= parser.or_expression()?;
         if !parser.tokens.is_empty() {
             return None;
         }
@@ -25,17 +25,19 @@ pub fn holds(marker: &str, target: &Target) -> Option<bool> {
     Some(holds)
 }
 
-/// Words, operators, parentheses, and texts with their quotes.
+/// Splits a marker into words, operators, parentheses, and strings with their quotes.
 fn tokens(text: &str) -> Option<Vec<&str>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let end = |fits: fn(char) -> bool| rest.find(|c| !fits(c)).unwrap_or(rest.len());
+        let end_of = |is_part: fn(char) -> bool| rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let length = match first {
             '\'' | '"' => rest[1..].find(first)? + 2,
             '(' | ')' => 1,
-            '<' | '>' | '=' | '!' | '~' => end(|c| "<>=!~".contains(c)),
-            c if c.is_ascii_alphabetic() => end(|c| c.is_ascii_alphanumeric() || "_.".contains(c)),
+            '<' | '>' | '=' | '!' | '~' => end_of(|c| "<>=!~".contains(c)),
+            c if c.is_ascii_alphabetic() => {
+                end_of(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
+            }
             _ => return None,
         };
         let (token, more) = rest.split_at(length);
@@ -58,7 +60,8 @@ impl<'a> Parser<'a> {
         Some(first)
     }
 
-    fn takes(&mut self, token: &str) -> bool {
+    /// Consumes the next token if it is `token`.
+    fn accept(&mut self, token: &str) -> bool {
         let is_next = self.tokens.first() == Some(&token);
         if is_next {
             self.tokens = &self.tokens[1..];
@@ -66,43 +69,45 @@ impl<'a> Parser<'a> {
         is_next
     }
 
-    fn any(&mut self) -> Option<bool> {
-        let mut holds = self.all()?;
-        while self.takes("or") {
-            holds |= self.all()?;
+    fn or_expression(&mut self) -> Option<bool> {
+        let mut holds = self.and_expression()?;
+        while self.accept("or") {
+            holds |= self.and_expression()?;
         }
         Some(holds)
     }
 
-    fn all(&mut self) -> Option<bool> {
-        let mut holds = self.one()?;
-        while self.takes("and") {
-            holds &= self.one()?;
+    fn and_expression(&mut self) -> Option<bool> {
+        let mut holds = self.comparison()?;
+        while self.accept("and") {
+            holds &= self.comparison()?;
         }
         Some(holds)
     }
 
-    fn one(&mut self) -> Option<bool> {
-        if self.takes("(") {
-            let holds = self.any()?;
-            return self.takes(")").then_some(holds);
+    fn comparison(&mut self) -> Option<bool> {
+        if self.accept("(") {
+            let holds = self.or_expression()?;
+            return self.accept(")").then_some(holds);
         }
-        let (left, is_left_version) = self.value()?;
+        let (left, is_left_version) = self.operand()?;
         let operator = match self.next()? {
-            "not" => self.takes("in").then_some("not in")?,
+            "not" => self.accept("in").then_some("not in")?,
             operator => operator,
         };
-        let (right, is_right_version) = self.value()?;
+        let (right, is_right_version) = self.operand()?;
         match operator {
             "in" => Some(right.contains(&left)),
             "not in" => Some(!right.contains(&left)),
-            operator if is_left_version || is_right_version => versions(&left, operator, &right),
+            operator if is_left_version || is_right_version => {
+                compare_versions(&left, operator, &right)
+            }
             operator => compare(operator, left.cmp(&right)),
         }
     }
 
-    /// A side of a comparison, and whether it is a version.
-    fn value(&mut self) -> Option<(String, bool)> {
+    /// The value of one side of a comparison, and whether it is a version.
+    fn operand(&mut self) -> Option<(String, bool)> {
         let token = self.next()?;
         if let Some(text) = token.strip_prefix(['\'', '"']) {
             return Some((text[..text.len() - 1].to_owned(), false));
@@ -111,7 +116,7 @@ impl<'a> Parser<'a> {
             token,
             "python_version" | "python_full_version" | "implementation_version"
         );
-        Some((self.target.variable(token, self.patch)?, is_version))
+        Some((self.target.marker_variable(token, self.patch)?, is_version))
     }
 }
 
@@ -127,8 +132,8 @@ fn compare(operator: &str, order: Ordering) -> Option<bool> {
     })
 }
 
-/// Compares two versions: numbers between dots. `==` and `!=` take `.*` for any that begin so.
-fn versions(left: &str, operator: &str, right: &str) -> Option<bool> {
+/// Compares dotted version numbers, ignoring suffixes such as `rc1`. `==` and `!=` accept a trailing `.*`.
+fn compare_versions(left: &str, operator: &str, right: &str) -> Option<bool> {
     let numbers = |text: &str| -> Option<Vec<u32>> {
         let numbers = text.split('.').map(|part| {
             let digits = part
@@ -138,22 +143,22 @@ fn versions(left: &str, operator: &str, right: &str) -> Option<bool> {
         });
         numbers.collect()
     };
-    let (prefix, is_prefix) = match right.strip_suffix(".*") {
+    let (right, is_prefix) = match right.strip_suffix(".*") {
         Some(prefix) => (prefix, true),
-        None => (right, operator == "~="),
+        None => (right, false),
     };
-    let (mut left, mut right) = (numbers(left)?, numbers(prefix)?);
+    let (mut left, mut right) = (numbers(left)?, numbers(right)?);
     let length = left.len().max(right.len());
-    let given = right.len();
+    let precision = right.len();
     left.resize(length, 0);
     right.resize(length, 0);
     match operator {
         "~=" => {
-            let same = given.checked_sub(1)?;
-            Some(left >= right && left[..same] == right[..same])
+            let fixed = precision.checked_sub(1)?;
+            Some(left >= right && left[..fixed] == right[..fixed])
         }
-        "==" if is_prefix => Some(left[..given] == right[..given]),
-        "!=" if is_prefix => Some(left[..given] != right[..given]),
+        "==" if is_prefix => Some(left[..precision] == right[..precision]),
+        "!=" if is_prefix => Some(left[..precision] != right[..precision]),
         operator => compare(operator, left.cmp(&right)),
     }
 }
@@ -163,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markers_are_those_of_the_target() {
+    fn markers_are_evaluated_for_the_target() {
         let target = Target {
             python: 11,
             machine: "aarch64".to_owned(),
@@ -199,16 +204,16 @@ mod tests {
             ("platform_python_implementation == 'PyPy'", false),
             ("extra == 'dev'", false),
         ] {
-            assert_eq!(holds(marker, &target), Some(expected), "{marker}");
+            assert_eq!(evaluate(marker, &target), Some(expected), "{marker}");
         }
-        for unclear in [
+        for invalid in [
             "",
             "color == 'red'",
             "python_version",
             "os_name == 'posix' or",
             "os_name <> 'nt'",
         ] {
-            assert_eq!(holds(unclear, &target), None, "{unclear}");
+            assert_eq!(evaluate(invalid, &target), None, "{invalid}");
         }
     }
 }

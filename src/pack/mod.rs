@@ -1,9 +1,9 @@
-//! Makes payloads, on the controller: see `payload`.
+//! Builds payloads (see `payload`) on the controller.
 
 mod archive;
 mod cache;
 mod dependencies;
-mod fault;
+mod error;
 mod git;
 mod indexes;
 mod input;
@@ -18,11 +18,11 @@ mod wheels;
 
 use crate::config::Server;
 use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, hex};
-use cache::{Cache, Noted, Seen, Work};
+use cache::{Cache, Fingerprint, PartRef, WorkDir};
 use dependencies::Resolver;
-pub use fault::Fault;
+pub use error::PackError;
 use git::{Commit, Repository};
-use links::OutwardLinks;
+use links::EscapingLinks;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -30,19 +30,20 @@ use std::fmt::Debug;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use target::{Target, wanted_python};
+use target::{Target, pinned_python};
 
-fn known_name(name: &str) -> Option<&'static str> {
+/// The constant of the part called `name`, if there is one.
+fn part_name(name: &str) -> Option<&'static str> {
     let names = [SOURCE, DEPENDENCIES, SYSTEM];
     names.into_iter().find(|known| *known == name)
 }
 
-/// A payload that was written before: its parts and what it is itself. The rest of it is known to the scripts alone.
+/// Opens a payload that [`write`] made: its parts, size and SHA-256. Commit and target are not in the file; they are empty.
 ///
 /// # Errors
-/// It cannot be read, or is no payload.
+/// I/O errors, or the file is not a payload.
 pub fn open(path: &Path) -> io::Result<Payload> {
-    let (sha256, size) = archive::sum_file(path)?;
+    let (sha256, size) = archive::hash_file(path)?;
     Ok(Payload {
         sha256,
         size,
@@ -54,101 +55,104 @@ pub fn open(path: &Path) -> io::Result<Payload> {
 /// Writes the tar of a payload.
 ///
 /// # Errors
-/// It cannot be written, or a part is not as it was made.
+/// I/O errors, or a part whose cached file was changed.
 pub fn write(payload: &Payload, out: impl Write) -> io::Result<()> {
     archive::pack_parts(&payload.parts, out)
 }
 
-/// The fault, and the server whose payload has it.
+/// An error about the payload of one server, given by its index.
 #[derive(Debug)]
-pub struct Failure {
+pub struct ServerError {
     pub server: usize,
-    pub fault: Fault,
+    pub error: PackError,
 }
 
-/// Is given what people should know meanwhile, a line at a time.
-pub type Note<'a> = &'a dyn Fn(&str);
+/// Prints a progress message of one line.
+pub type Notify<'a> = &'a dyn Fn(&str);
 
-/// What a run has made so far, for servers that want the same.
-struct Maker<'a> {
-    note: Note<'a>,
+/// Builds payloads, and shares commits, clones and payloads between servers with the same settings.
+struct PayloadBuilder<'a> {
+    notify: Notify<'a>,
     cache: Cache,
-    /// By what they were asked for.
+    /// By source key, as `clones` are.
     commits: HashMap<String, Commit>,
-    trees: HashMap<String, Work>,
+    clones: HashMap<String, WorkDir>,
+    /// By request key.
     payloads: HashMap<String, Arc<Payload>>,
-    /// The sources of which it was noted that something of them is left out.
-    noted_sources: HashSet<String>,
-    /// It was noted that the target is this machine's.
-    noted_target: bool,
+    /// Keys of the sources about whose `.pystrano` a warning was printed.
+    warned_sources: HashSet<String>,
+    /// The message that the target is this machine's was printed.
+    announced_target: bool,
 }
 
-/// What a payload is made of. The keys name what it follows from.
-struct Order<'a> {
+/// A payload to build.
+struct Request<'a> {
     server: &'a Server,
     repository: Repository<'a>,
     commit: Commit,
+    /// Hash of the settings that select the code.
     source_key: &'a str,
+    /// Hash of all settings that the payload depends on.
     key: &'a str,
 }
 
-/// What is kept of the making of parts.
+/// What the cache remembers about a build, next to its parts.
 #[derive(Serialize, Deserialize)]
-struct Made {
+struct BuildInfo {
     target: Target,
-    seen: Vec<Seen>,
-    /// The repository has something of its own where a release has what belongs to it.
-    leaves_out_own: bool,
+    fingerprints: Vec<Fingerprint>,
+    /// The repository has a `.pystrano` of its own, which the release does not get.
+    omits_state_dir: bool,
 }
 
-/// Gives each of the servers that are `wanted` its payload: one for all that deploy the same for the same target. What is
-/// known from earlier runs is not made again.
+/// Builds the payloads of the servers that `wanted` selects. Servers with the same settings share one, and what the cache
+/// has from earlier runs is reused.
 ///
 /// # Errors
-/// The first server whose payload cannot be made.
+/// The first server whose payload cannot be built.
 pub fn make(
     servers: &mut [Server],
     wanted: impl Fn(&Server) -> bool,
-    note: Note,
-) -> Result<(), Failure> {
-    let mut maker = None;
+    notify: Notify,
+) -> Result<(), ServerError> {
+    let mut builder = None;
     for (index, server) in servers.iter_mut().enumerate() {
         if !wanted(server) {
             continue;
         }
-        let failed = |fault| Failure {
+        let failed = |error| ServerError {
             server: index,
-            fault,
+            error,
         };
-        let maker = match &mut maker {
-            Some(maker) => maker,
-            none => none.insert(Maker::new(note).map_err(failed)?),
+        let builder = match &mut builder {
+            Some(builder) => builder,
+            none => none.insert(PayloadBuilder::new(notify).map_err(failed)?),
         };
-        server.payload = Some(maker.payload(server).map_err(failed)?);
+        server.payload = Some(builder.payload(server).map_err(failed)?);
     }
     Ok(())
 }
 
-impl<'a> Maker<'a> {
-    fn new(note: Note<'a>) -> Result<Self, Fault> {
-        Ok(Maker {
-            note,
-            cache: Cache::open(note)?,
+impl<'a> PayloadBuilder<'a> {
+    fn new(notify: Notify<'a>) -> Result<Self, PackError> {
+        Ok(PayloadBuilder {
+            notify,
+            cache: Cache::open(notify)?,
             commits: HashMap::new(),
-            trees: HashMap::new(),
+            clones: HashMap::new(),
             payloads: HashMap::new(),
-            noted_sources: HashSet::new(),
-            noted_target: false,
+            warned_sources: HashSet::new(),
+            announced_target: false,
         })
     }
 
-    fn payload(&mut self, server: &Server) -> Result<Arc<Payload>, Fault> {
-        let source_key = key((
+    fn payload(&mut self, server: &Server) -> Result<Arc<Payload>, PackError> {
+        let source_key = cache_key((
             &*server.source_code_url,
             (&server.branch, &server.revision),
             (&server.clone_depth, server.submodules),
         ));
-        let key = key((
+        let key = cache_key((
             &source_key,
             (&server.package_manager, &server.python, &server.platform),
             (&server.venv_mode, &server.dependency_install_command),
@@ -159,25 +163,25 @@ impl<'a> Maker<'a> {
             return Ok(Arc::clone(payload));
         }
         let repository = Repository::of(server)?;
-        let order = Order {
+        let request = Request {
             server,
             commit: self.commit(&source_key, &repository)?,
             repository,
             source_key: &source_key,
             key: &key,
         };
-        let (mut target, mut parts) = self.parts(&order)?;
-        let (sha256, size) = match sum_whole(&parts) {
-            // They had been changed in the cache, and are gone from it.
+        let (mut target, mut parts) = self.parts(&request)?;
+        let (sha256, size) = match payload_digest(&parts) {
+            // Cached files were changed, and have been removed: build them again.
             Err(_) => {
-                (target, parts) = self.parts(&order)?;
-                sum_whole(&parts)?
+                (target, parts) = self.parts(&request)?;
+                payload_digest(&parts)?
             }
-            Ok(whole) => whole,
+            Ok(digest) => digest,
         };
         let payload = Arc::new(Payload {
-            commit: order.commit.sha,
-            pulled: order.commit.pulled,
+            commit: request.commit.sha,
+            pulled: request.commit.label,
             python: target.version(),
             platform: target.platform(),
             sha256,
@@ -188,12 +192,12 @@ impl<'a> Maker<'a> {
         Ok(payload)
     }
 
-    /// The commit of all servers that name the same.
-    fn commit(&mut self, source_key: &str, repository: &Repository) -> Result<Commit, Fault> {
+    /// Resolves the branch or revision once per source, so that all servers deploy the same commit.
+    fn commit(&mut self, source_key: &str, repository: &Repository) -> Result<Commit, PackError> {
         if let Some(commit) = self.commits.get(source_key) {
             return Ok(commit.clone());
         }
-        let commit = match repository.ask()? {
+        let commit = match repository.resolve_remote()? {
             Some(commit) => commit,
             None => self.clone(source_key, repository, None)?,
         };
@@ -205,128 +209,138 @@ impl<'a> Maker<'a> {
         &mut self,
         source_key: &str,
         repository: &Repository,
-        asked: Option<&Commit>,
-    ) -> Result<Commit, Fault> {
-        let work = self.cache.work()?;
-        let commit = repository.check_out(&work.path().join(TREE), asked)?;
-        (self.note)(&format!("Cloned {} at {:.12}", commit.pulled, commit.sha));
-        self.trees.insert(source_key.to_owned(), work);
+        commit: Option<&Commit>,
+    ) -> Result<Commit, PackError> {
+        let work_dir = self.cache.work_dir()?;
+        let commit = repository.check_out(&work_dir.path().join(TREE), commit)?;
+        (self.notify)(&format!("Cloned {} at {:.12}", commit.label, commit.sha));
+        self.clones.insert(source_key.to_owned(), work_dir);
         Ok(commit)
     }
 
-    /// The parts of a payload, from an earlier run where it made the same.
-    fn parts(&mut self, order: &Order) -> Result<(Target, Vec<Part>), Fault> {
-        let own = if order.server.python.is_some() && order.server.platform.is_some() {
+    /// The target and the parts of a payload, from the cache if possible.
+    fn parts(&mut self, request: &Request) -> Result<(Target, Vec<Part>), PackError> {
+        let local_target = if request.server.python.is_some() && request.server.platform.is_some() {
             None
         } else {
-            Target::of(None, None, None).ok().map(|(own, _)| own)
+            Target::of(None, None, None).ok().map(|(target, _)| target)
         };
-        let indexes = tools::indexes_of_variables();
-        let key = key((
-            ("payload", order.key, &order.commit.sha),
-            (own, tools::UV, indexes),
+        let indexes = tools::index_variables();
+        let key = cache_key((
+            ("payload", request.key, &request.commit.sha),
+            (local_target, tools::UV_VERSION, indexes),
         ));
-        let noted = self.cache.noted::<(Made, Vec<Noted>)>(&key);
-        if let Some((made, noted)) = noted
-            && made.seen.iter().all(Seen::is_unchanged)
-            && let Some(parts) = noted.iter().map(|noted| self.cache.part(noted)).collect()
+        let cached = self.cache.load::<(BuildInfo, Vec<PartRef>)>(&key);
+        if let Some((info, refs)) = cached
+            && info.fingerprints.iter().all(Fingerprint::is_unchanged)
+            && let Some(parts) = refs.iter().map(|part| self.cache.part(part)).collect()
         {
-            self.note_left_out(order, &made);
-            return Ok((made.target, parts));
+            self.warn_omitted(request, &info);
+            return Ok((info.target, parts));
         }
-        let (made, parts) = self.make_parts(order)?;
-        self.note_left_out(order, &made);
-        let noted: Vec<Noted> = parts.iter().map(Noted::of).collect();
-        self.cache.note(&key, &(&made, noted));
-        Ok((made.target, parts))
+        let (info, parts) = self.build_parts(request)?;
+        self.warn_omitted(request, &info);
+        let refs: Vec<PartRef> = parts.iter().map(PartRef::new).collect();
+        self.cache.store(&key, &(&info, refs));
+        Ok((info.target, parts))
     }
 
-    /// As a host warns that clones: see `templates/deploy/code.sh`.
-    fn note_left_out(&mut self, order: &Order, made: &Made) {
-        if made.leaves_out_own && self.noted_sources.insert(order.source_key.to_owned()) {
-            (self.note)(
+    /// The same warning as that of a host that clones: see `templates/deploy/code.sh`.
+    fn warn_omitted(&mut self, request: &Request, info: &BuildInfo) {
+        if info.omits_state_dir && self.warned_sources.insert(request.source_key.to_owned()) {
+            (self.notify)(
                 "warning: .pystrano of the repository gives way to what belongs to the release there; rename it",
             );
         }
     }
 
-    fn make_parts(&mut self, order: &Order) -> Result<(Made, Vec<Part>), Fault> {
-        let server = order.server;
-        if !self.trees.contains_key(order.source_key) {
-            self.clone(order.source_key, &order.repository, Some(&order.commit))?;
+    fn build_parts(&mut self, request: &Request) -> Result<(BuildInfo, Vec<Part>), PackError> {
+        let server = request.server;
+        if !self.clones.contains_key(request.source_key) {
+            self.clone(
+                request.source_key,
+                &request.repository,
+                Some(&request.commit),
+            )?;
         }
-        let tree = self.trees[order.source_key].path().join(TREE);
-        let leaves_out_own = tree.join(archive::RELEASE_STATE).symlink_metadata().is_ok();
-        let links = OutwardLinks::take(&tree).map_err(Fault::file("read", &tree))?;
+        let tree = self.clones[request.source_key].path().join(TREE);
+        let omits_state_dir = tree.join(archive::RELEASE_STATE).symlink_metadata().is_ok();
+        let links = EscapingLinks::remove(&tree).map_err(PackError::file("read", &tree))?;
         let directory = server.app_dir.to_string();
         if !tree.join(&directory).is_dir() {
-            return Err(Fault::NoAppDirectory { directory });
+            return Err(PackError::NoAppDirectory { directory });
         }
-        let asked = wanted_python(server, &tree);
-        let (target, is_own) = Target::of(server.python.as_ref(), server.platform.as_ref(), asked)?;
-        if is_own && !self.noted_target {
-            self.noted_target = true;
-            (self.note)(&format!(
+        let pinned = pinned_python(server, &tree);
+        let (target, is_local) =
+            Target::of(server.python.as_ref(), server.platform.as_ref(), pinned)?;
+        if is_local && !self.announced_target {
+            self.announced_target = true;
+            (self.notify)(&format!(
                 "The payload is for {target}, as this machine is; set python and platform where the hosts differ"
             ));
         }
-        let work = self.cache.work()?;
+        let work_dir = self.cache.work_dir()?;
         let dependencies = Resolver {
             server,
             target: &target,
             tree: &tree,
-            commit: &order.commit.sha,
+            commit: &request.commit.sha,
             cache: &self.cache,
-            work: &work,
-            note: self.note,
+            work_dir: &work_dir,
+            notify: self.notify,
         }
-        .make()?;
-        links.put_back().map_err(Fault::file("write in", &tree))?;
+        .build()?;
+        links
+            .restore()
+            .map_err(PackError::file("write in", &tree))?;
         let source = self.cache.add_part(SOURCE, |out| {
-            archive::pack_source(&tree, &dependencies.own, out)
+            archive::pack_source(&tree, &dependencies.local_wheels, out)
         })?;
         let parts = std::iter::once(source).chain(dependencies.part).collect();
-        let made = Made {
+        let info = BuildInfo {
             target,
-            seen: dependencies.seen,
-            leaves_out_own,
+            fingerprints: dependencies.fingerprints,
+            omits_state_dir,
         };
-        Ok((made, parts))
+        Ok((info, parts))
     }
 }
 
-/// The sum and the size of the payload that parts make. What is damaged goes away.
-fn sum_whole(parts: &[Part]) -> Result<(String, u64), Fault> {
-    let mut summing = archive::Summing::new(io::sink());
-    archive::pack_parts(parts, &mut summing).map_err(|source| {
+/// The SHA-256 and the size of the tar that [`write`] makes of `parts`.
+///
+/// # Errors
+/// A part cannot be read, or is damaged. All parts are then removed from the cache.
+fn payload_digest(parts: &[Part]) -> Result<(String, u64), PackError> {
+    let mut hashing = archive::Hashing::new(io::sink());
+    archive::pack_parts(parts, &mut hashing).map_err(|source| {
         for part in parts {
             let _ = std::fs::remove_file(&part.file);
         }
-        Fault::Part { source }
+        PackError::DamagedPart { source }
     })?;
-    let size = summing.size;
-    Ok((summing.sum(), size))
+    let size = hashing.size;
+    Ok((hashing.sha256(), size))
 }
 
-/// The checkout's name in the directory where it is worked on.
+/// The name of the checkout in its [`WorkDir`].
 const TREE: &str = "tree";
 
-/// A name for what this version of the program makes of these values.
-fn key(values: impl Debug) -> String {
+/// A cache key for what this version of the program makes of `values`.
+fn cache_key(values: impl Debug) -> String {
     let text = format!("{} {values:?}", env!("CARGO_PKG_VERSION"));
     hex(Sha256::new_with_prefix(text))
 }
 
-/// A package, for people.
-fn named(name: &str, version: Option<&str>) -> String {
+/// Name and version of a package, for messages.
+fn display_name(name: &str, version: Option<&str>) -> String {
     match version {
         Some(version) => format!("{name} {version}"),
         None => name.to_owned(),
     }
 }
 
-/// A directory of the repository and those above it, up to its top.
-fn up_from<'p>(directory: &'p Path, tree: &Path) -> impl Iterator<Item = &'p Path> {
+/// `directory` and its parents, up to `tree`.
+fn ancestors_within<'p>(directory: &'p Path, tree: &Path) -> impl Iterator<Item = &'p Path> {
     let directories = directory.ancestors();
     directories.take_while(move |path| path.starts_with(tree))
 }

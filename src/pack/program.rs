@@ -1,8 +1,8 @@
-//! The programs of this machine that make a payload: git, python3, uv, apt.
+//! Runs the operator's git, python3, uv, apt-get and the like.
 
 #![expect(clippy::disallowed_methods, reason = "it starts those programs")]
 
-use super::Fault;
+use super::PackError;
 use crate::credentials;
 use crate::diagnostics::sanitize;
 use std::ffi::OsStr;
@@ -10,24 +10,23 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A call of a program. Its modes are those of a fresh login, whatever this one's umask.
+/// A command to run. It gets a umask of 022 and a UTF-8 locale, so that the operator's do not change what it makes.
 pub struct Program {
     name: String,
     command: Command,
     input: Vec<u8>,
 }
 
-/// How a program ended.
-pub struct Ended {
+/// Like [`std::process::Output`], decoded lossily.
+pub struct Output {
     status: ExitStatus,
-    /// What it printed on stdout.
-    pub output: String,
-    /// What it printed on stderr: it may hold passwords and control characters.
-    pub errors: String,
+    pub stdout: String,
+    /// As printed: it may contain passwords and control characters, unlike [`Output::reason`].
+    pub stderr: String,
 }
 
-/// So much of what a program printed is shown where it fails.
-const SHOWN_LINES: usize = 12;
+/// How many of the last lines on stderr an error message quotes.
+const MAX_REASON_LINES: usize = 12;
 
 impl Program {
     pub fn new(name: impl AsRef<OsStr>) -> Self {
@@ -44,7 +43,7 @@ impl Program {
         }
     }
 
-    /// Python, where the current directory has no modules that it would take for its own.
+    /// Python, started in `/`: with `-c` and `-m` it would import modules from the current directory.
     pub fn python() -> Self {
         Program::new("python3").directory(Path::new("/"))
     }
@@ -70,7 +69,7 @@ impl Program {
         self
     }
 
-    /// With these variables of this process alone.
+    /// Clears the environment, except for variables whose name satisfies `is_kept`.
     pub fn only_env(mut self, is_kept: impl Fn(&str) -> bool) -> Self {
         self.command.env_clear();
         for (name, value) in std::env::vars_os() {
@@ -86,17 +85,17 @@ impl Program {
         self
     }
 
-    /// What it reads.
+    /// The bytes for stdin, which is empty otherwise.
     pub fn input(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.input = text.into();
         self
     }
 
-    /// Runs it to its end, be that a good one or not.
+    /// Runs the program to its end, whatever its exit status.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn run(self) -> Result<Ended, Fault> {
+    pub fn output(self) -> Result<Output, PackError> {
         let Program {
             name: program,
             mut command,
@@ -115,52 +114,61 @@ impl Program {
         };
         let output = match run() {
             Ok(output) => output,
-            Err(source) => return Err(Fault::Start { program, source }),
+            Err(source) => return Err(PackError::Spawn { program, source }),
         };
-        let ended = Ended {
+        let output = Output {
             status: output.status,
-            output: String::from_utf8_lossy(&output.stdout).into_owned(),
-            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         };
-        // So a shell says that it found no program, or none that runs.
-        if matches!(ended.status.code(), Some(126 | 127)) {
-            let reason = ended.reason();
-            return Err(Fault::NoProgram { program, reason });
+        // The statuses of a shell that cannot find or cannot execute a program.
+        if matches!(output.status.code(), Some(126 | 127)) {
+            let reason = output.reason();
+            return Err(PackError::ProgramUnavailable { program, reason });
         }
-        Ok(ended)
+        Ok(output)
     }
 
-    /// What it prints, as text.
+    /// Runs the program and returns its stdout.
     ///
     /// # Errors
-    /// It fails: with the last lines of what it said.
-    pub fn output(self) -> Result<String, Fault> {
+    /// It cannot be started, or fails.
+    pub fn run(self) -> Result<String, PackError> {
         let program = self.name.clone();
-        let ended = self.run()?;
-        if ended.is_success() {
-            return Ok(ended.output);
+        self.run_or(|output| {
+            let reason = output.reason();
+            PackError::ProgramFailed { program, reason }
+        })
+    }
+
+    /// Like [`Program::run`], with the error for a non-zero exit status made by `error`.
+    pub fn run_or(self, error: impl FnOnce(&Output) -> PackError) -> Result<String, PackError> {
+        let output = self.output()?;
+        if output.is_success() {
+            Ok(output.stdout)
+        } else {
+            Err(error(&output))
         }
-        let reason = ended.reason();
-        Err(Fault::Program { program, reason })
     }
 }
 
-impl Ended {
+impl Output {
     pub fn is_success(&self) -> bool {
         self.status.success()
     }
 
-    /// Why it failed, for people: the last lines on stderr, without passwords and control characters.
+    /// Why it failed, for error messages: the last lines on stderr without passwords and control characters, or the exit
+    /// status if there are none.
     pub fn reason(&self) -> String {
         let lines: Vec<&str> = self
-            .errors
+            .stderr
             .lines()
             .filter(|line| !line.trim().is_empty())
             .collect();
         if lines.is_empty() {
             return self.status.to_string();
         }
-        let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
+        let last = lines[lines.len().saturating_sub(MAX_REASON_LINES)..].join("\n    ");
         credentials::mask(&sanitize(&last))
     }
 }

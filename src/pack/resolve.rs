@@ -1,23 +1,23 @@
-//! What is to be installed: from the dependency file to packages, each with the file that fits the target.
+//! Reads the packages of a `pylock.toml`, and chooses the file of each that fits the target.
 
 use super::marker;
 use super::target::Target;
-use super::{Fault, named};
+use super::{PackError, display_name};
 use crate::credentials::decode;
 use crate::diagnostics::quoted;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// A `pylock.toml`, as uv writes it.
+/// The parts of a `pylock.toml` (PEP 751) that uv writes and that are used here.
 #[derive(Debug, Deserialize)]
 struct Lock {
     #[serde(default)]
-    packages: Vec<Locked>,
+    packages: Vec<LockedPackage>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Locked {
+struct LockedPackage {
     name: String,
     version: Option<String>,
     marker: Option<String>,
@@ -55,90 +55,92 @@ struct Directory {
     path: String,
 }
 
-/// What a target installs.
+/// The packages that a target installs.
 #[derive(Debug, Default)]
 pub struct Resolved {
     pub packages: Vec<Package>,
-    /// Directories of the repository, from its top, that are installed themselves.
+    /// Directories with projects of the repository to install, relative to its top.
     pub local: Vec<PathBuf>,
-    /// Packages that nothing can be had of, with the reason.
-    pub misfits: Vec<String>,
+    /// Packages without a usable file, each followed by the reason.
+    pub unsupported: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Package {
     pub name: String,
-    /// `None` where its file says it.
+    /// `None` if only the file name says it.
     pub version: Option<String>,
     pub origin: Origin,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Origin {
-    Wheel(Source),
-    /// A wheel is built of it.
-    Archive(Source),
+    Wheel(PackageFile),
+    /// A source distribution or another archive, to build a wheel from.
+    Archive(PackageFile),
     Vcs(Vcs),
 }
 
-/// A file of a package.
+/// A wheel or an archive.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct PackageFile {
     pub file_name: String,
-    pub place: Place,
+    pub location: Location,
     pub sha256: Option<String>,
-    /// When it was published, as `2026-11-26T12:00:00Z`.
+    /// Upload time, such as `2026-11-26T12:00:00Z`.
     pub published: Option<String>,
     pub subdirectory: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     Url(String),
     Path(PathBuf),
 }
 
 impl Package {
-    /// For people.
+    /// Name and version, for messages.
     pub fn label(&self) -> String {
-        named(&self.name, self.version.as_deref())
+        display_name(&self.name, self.version.as_deref())
     }
 
-    pub fn file(&self) -> Option<&Source> {
+    pub fn file(&self) -> Option<&PackageFile> {
         match &self.origin {
             Origin::Wheel(file) | Origin::Archive(file) => Some(file),
             Origin::Vcs(_) => None,
         }
     }
 
-    /// Whether its file is fetched, or lies in one of these directories.
+    /// Whether the package is downloaded, or its file lies in one of `directories`.
     pub fn is_within(&self, directories: &[PathBuf]) -> bool {
-        let Some(Place::Path(path)) = self.file().map(|file| &file.place) else {
+        let Some(Location::Path(path)) = self.file().map(|file| &file.location) else {
             return true;
         };
         let path = path.canonicalize().ok();
-        path.is_some_and(|path| path.is_file() && directories.iter().any(|it| path.starts_with(it)))
+        path.is_some_and(|path| {
+            path.is_file() && directories.iter().any(|parent| path.starts_with(parent))
+        })
     }
 }
 
-impl Source {
-    /// `directory` is what its path starts from.
-    fn of(file: &LockedFile, directory: &Path) -> Option<Self> {
-        let place = match (&file.url, &file.path) {
+impl PackageFile {
+    /// `directory` is the base of relative paths. `None` without a URL and a path.
+    fn from_lock(file: &LockedFile, directory: &Path) -> Option<Self> {
+        let location = match (&file.url, &file.path) {
             (Some(url), _) => match url.strip_prefix("file://") {
-                Some(path) => Place::Path(PathBuf::from(decode(path))),
-                None => Place::Url(url.clone()),
+                Some(path) => Location::Path(PathBuf::from(decode(path))),
+                None => Location::Url(url.clone()),
             },
-            (None, Some(path)) => Place::Path(directory.join(path)),
+            (None, Some(path)) => Location::Path(directory.join(path)),
             (None, None) => return None,
         };
-        let last = match &place {
-            Place::Url(url) => decode(url.split(['#', '?']).next()?.rsplit('/').next()?),
-            Place::Path(path) => decode(&path.file_name()?.to_string_lossy()),
+        let file_name = match &location {
+            Location::Url(url) => decode(url.split(['#', '?']).next()?.rsplit('/').next()?),
+            Location::Path(path) => decode(&path.file_name()?.to_string_lossy()),
         };
-        Some(Source {
-            file_name: file.name.clone().unwrap_or(last),
-            place,
+        Some(PackageFile {
+            file_name: file.name.clone().unwrap_or(file_name),
+            location,
             sha256: file.hashes.get("sha256").cloned(),
             published: file.upload_time.as_ref().map(ToString::to_string),
             subdirectory: file.subdirectory.clone(),
@@ -146,22 +148,27 @@ impl Source {
     }
 }
 
-/// Reads a `pylock.toml`, whose paths start from `directory` in `tree`.
+/// Parses a `pylock.toml`, whose paths are relative to `directory`, and keeps what `target` installs.
 ///
 /// # Errors
-/// It is none, or has a marker that cannot be told.
-pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Result<Resolved, Fault> {
-    let lock: Lock = toml::from_str(text).map_err(|error| Fault::UvAnswer {
+/// Syntax errors, or a marker that cannot be evaluated.
+pub fn parse_pylock(
+    text: &str,
+    target: &Target,
+    directory: &Path,
+    tree: &Path,
+) -> Result<Resolved, PackError> {
+    let lock: Lock = toml::from_str(text).map_err(|error| PackError::UvOutput {
         reason: error.message().to_owned(),
     })?;
     let mut resolved = Resolved::default();
     for package in lock.packages {
         if let Some(marker) = &package.marker {
-            match marker::holds(marker, target) {
+            match marker::evaluate(marker, target) {
                 Some(true) => {}
                 Some(false) => continue,
                 None => {
-                    return Err(Fault::Marker {
+                    return Err(PackError::UnknownMarker {
                         package: package.name,
                         marker: marker.clone(),
                     });
@@ -173,14 +180,14 @@ pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Resul
             let path = path.canonicalize().unwrap_or(path);
             match path.strip_prefix(tree.canonicalize().unwrap_or_else(|_| tree.to_owned())) {
                 Ok(path) => resolved.local.push(path.to_owned()),
-                Err(_) => resolved.misfits.push(format!(
+                Err(_) => resolved.unsupported.push(format!(
                     "{} lies outside of the repository, in {}",
                     package.name, local.path
                 )),
             }
             continue;
         }
-        match choose(&package, target, directory).and_then(named_safely) {
+        match choose_file(&package, target, directory).and_then(check_file_name) {
             Ok(origin) => resolved.packages.push(Package {
                 name: package.name,
                 version: package.version,
@@ -189,20 +196,20 @@ pub fn read(text: &str, target: &Target, directory: &Path, tree: &Path) -> Resul
             Err(reason) => {
                 let version = package.version.as_deref();
                 resolved
-                    .misfits
-                    .push(format!("{} {reason}", named(&package.name, version)));
+                    .unsupported
+                    .push(format!("{} {reason}", display_name(&package.name, version)));
             }
         }
     }
     Ok(resolved)
 }
 
-/// Files keep their names on this machine, wherever a lock wants them to lie.
-fn named_safely(origin: Origin) -> Result<Origin, String> {
+/// Rejects file names that would leave their directory or break a list of files, since a lock's author chooses them.
+fn check_file_name(origin: Origin) -> Result<Origin, String> {
     if let Origin::Wheel(file) | Origin::Archive(file) = &origin {
         let name = &file.file_name;
-        let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-        if name.starts_with('.') || name.contains(is_odd) {
+        let is_unsafe = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        if name.starts_with('.') || name.contains(is_unsafe) {
             return Err(format!("has a file of the name {}", quoted(name)));
         }
         if file.subdirectory.is_some() {
@@ -214,9 +221,13 @@ fn named_safely(origin: Origin) -> Result<Origin, String> {
     Ok(origin)
 }
 
-/// The file of a package that fits a target, or why none does.
-fn choose(package: &Locked, target: &Target, directory: &Path) -> Result<Origin, String> {
-    let source = |file: &LockedFile| Source::of(file, directory);
+/// The best file of a package for a target, or why there is none.
+fn choose_file(
+    package: &LockedPackage,
+    target: &Target,
+    directory: &Path,
+) -> Result<Origin, String> {
+    let source = |file: &LockedFile| PackageFile::from_lock(file, directory);
     let best = package
         .wheels
         .iter()
@@ -245,28 +256,28 @@ fn choose(package: &Locked, target: &Target, directory: &Path) -> Result<Origin,
 }
 
 impl Resolved {
-    /// Leaves out what a lock takes from repositories of this machine, which are none of the app's.
-    pub fn without_own_repositories(mut self) -> Self {
-        let misfits = &mut self.misfits;
+    /// Rejects packages that a lock takes from git repositories on this machine, which the hosts do not have.
+    pub fn reject_local_repositories(mut self) -> Self {
+        let unsupported = &mut self.unsupported;
         self.packages.retain(|package| {
-            let is_own = match &package.origin {
+            let is_local = match &package.origin {
                 Origin::Vcs(vcs) => vcs.url.as_ref().is_none_or(|url| url.starts_with("file:")),
                 _ => false,
             };
-            if is_own {
-                misfits.push(format!(
+            if is_local {
+                unsupported.push(format!(
                     "{} lies outside of the repository",
                     package.label()
                 ));
             }
-            !is_own
+            !is_local
         });
         self
     }
 }
 
-/// Packages of which two versions remain, for one patch release of Python and for another, are there once: the later one.
-pub fn without_doubles(packages: &mut Vec<Package>) {
+/// Keeps the last version of each package: a lock may have several, for different patch releases of Python.
+pub fn deduplicate(packages: &mut Vec<Package>) {
     let by_name: BTreeMap<String, Package> = packages
         .drain(..)
         .map(|package| (package.name.clone(), package))

@@ -1,9 +1,9 @@
-//! The .deb files that `setup.sh` installs on hosts of a Debian release, as apt resolves them there. Nothing of this
-//! machine's own packages is looked at or changed.
+//! Downloads the .deb files that `setup.sh` installs on hosts with a Debian release. apt resolves them in directories of its
+//! own, so the packages of this machine are neither read nor changed.
 
-use super::cache::{Cache, Work};
-use super::program::Program;
-use super::{Failure, Fault, Note, archive, sum_whole};
+use super::cache::{Cache, WorkDir};
+use super::program::{Output, Program};
+use super::{Notify, PackError, ServerError, archive, payload_digest};
 use crate::config::Server;
 use crate::payload::{Packages, Payload, SYSTEM};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,27 +11,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The keys that sign Debian's releases, of the package of that name.
+/// Keys of Debian's release signatures, from the package debian-archive-keyring.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Adds to the payload of each server what its `setup.sh` installs on hosts of a release, such as `bookworm`: servers that
-/// shared a payload share one still.
+/// Adds the Debian packages of a release, such as `bookworm`, to the payload of each server that has one. Servers that share
+/// a payload get the packages of all of them, and still share one.
 ///
 /// # Errors
-/// The first server for which apt does not find everything.
+/// The first server whose packages apt cannot resolve or download.
 pub fn add(
     servers: &mut [Server],
     release: &str,
     packages: impl Fn(&Server) -> Packages,
-    note: Note,
-) -> Result<(), Failure> {
+    notify: Notify,
+) -> Result<(), ServerError> {
     let mut wanted: HashMap<String, Packages> = HashMap::new();
     for server in servers.iter() {
         if let Some(payload) = &server.payload {
-            let of_server = packages(server);
+            let needed = packages(server);
             let all = wanted.entry(payload.sha256.clone()).or_default();
-            all.base.extend(of_server.base);
-            all.recommending.extend(of_server.recommending);
+            all.base.extend(needed.base);
+            all.recommending.extend(needed.recommending);
         }
     }
     let mut done: HashMap<String, Arc<Payload>> = HashMap::new();
@@ -42,12 +42,12 @@ pub fn add(
         let sum = payload.sha256.clone();
         let made = match done.get(&sum) {
             Some(made) => Arc::clone(made),
-            None => {
-                with_system(payload, release, &wanted[&sum], note).map_err(|fault| Failure {
+            None => with_packages(payload, release, &wanted[&sum], notify).map_err(|error| {
+                ServerError {
                     server: index,
-                    fault,
-                })?
-            }
+                    error,
+                }
+            })?,
         };
         server.payload = Some(Arc::clone(&made));
         done.insert(sum, made);
@@ -55,32 +55,33 @@ pub fn add(
     Ok(())
 }
 
-fn with_system(
+/// A copy of a payload with a part for the `wanted` packages.
+fn with_packages(
     payload: &Payload,
     release: &str,
     wanted: &Packages,
-    note: Note,
-) -> Result<Arc<Payload>, Fault> {
-    let cache = Cache::open(note)?;
-    let work = cache.work()?;
+    notify: Notify,
+) -> Result<Arc<Payload>, PackError> {
+    let cache = Cache::open(notify)?;
+    let work_dir = cache.work_dir()?;
     let architecture = if payload.platform.starts_with("aarch64") {
         "arm64"
     } else {
         "amd64"
     };
-    let apt = Apt::of(release, architecture, &cache, &work)?;
+    let apt = Apt::new(release, architecture, &cache, &work_dir)?;
     let mut files = Vec::new();
     let mut index = String::new();
-    for (name, promised) in apt.fetch(wanted)? {
+    for (name, expected) in apt.download(wanted)? {
         let path = apt.archives.join(&name);
-        let (sum, size) = archive::sum_file(&path).map_err(Fault::file("read", &path))?;
-        // Of what it has fetched before, apt looks at the size alone.
-        if promised.is_some_and(|promised| promised != sum) {
-            fs::remove_file(&path).map_err(Fault::file("remove", &path))?;
-            return Err(Fault::DamagedPackage { name });
+        let (sum, size) = archive::hash_file(&path).map_err(PackError::file("read", &path))?;
+        // apt verifies only the size of files that it downloaded before.
+        if expected.is_some_and(|expected| expected != sum) {
+            fs::remove_file(&path).map_err(PackError::file("remove", &path))?;
+            return Err(PackError::DamagedPackage { name });
         }
         let fields = Program::new("dpkg-deb").arg("--field").arg(&path);
-        let fields = fields.output()?;
+        let fields = fields.run()?;
         let fields = fields.trim_end();
         index += &format!("{fields}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n");
         files.push((name, path));
@@ -88,44 +89,51 @@ fn with_system(
     let part = cache.add_part(SYSTEM, |out| {
         archive::pack_files(("Packages", &index), &files, out)
     })?;
-    note(&format!(
+    notify(&format!(
         "Packed {} Debian packages for {release} on {architecture}",
         files.len()
     ));
     let mut payload = payload.clone();
     payload.parts.push(part);
-    (payload.sha256, payload.size) = sum_whole(&payload.parts)?;
+    (payload.sha256, payload.size) = payload_digest(&payload.parts)?;
     Ok(Arc::new(payload))
 }
 
-/// apt with directories of its own, in which no package is installed.
+/// apt-get with its own configuration, cache, and empty list of installed packages.
 struct Apt<'a> {
     release: &'a str,
-    settings: PathBuf,
+    config: PathBuf,
+    /// Downloaded .deb files, kept in pystrano's cache.
     archives: PathBuf,
-    /// An empty directory of archives.
-    nowhere: PathBuf,
+    empty_archives: PathBuf,
 }
 
 impl<'a> Apt<'a> {
-    fn of(release: &'a str, architecture: &str, cache: &Cache, work: &Work) -> Result<Self, Fault> {
-        let apt = Program::new("apt-get").arg("--version").output();
-        apt.map_err(|_| Fault::NoApt)?;
+    /// # Errors
+    /// There is no apt-get, or no keyring.
+    fn new(
+        release: &'a str,
+        architecture: &str,
+        cache: &Cache,
+        work_dir: &WorkDir,
+    ) -> Result<Self, PackError> {
+        let apt = Program::new("apt-get").arg("--version").run();
+        apt.map_err(|_| PackError::NoApt)?;
         if !Path::new(KEYRING).exists() {
-            return Err(Fault::NoKeyring { file: KEYRING });
+            return Err(PackError::NoKeyring { file: KEYRING });
         }
-        let kept = cache.path("apt", &format!("{release}-{architecture}"));
-        let archives = kept.join("archives");
-        let nowhere = work.path().join("archives");
+        let state = cache.path("apt", &format!("{release}-{architecture}"));
+        let archives = state.join("archives");
+        let empty_archives = work_dir.path().join("archives");
         for directory in [
             archives.join("partial"),
-            nowhere.join("partial"),
-            kept.join("lists/partial"),
+            empty_archives.join("partial"),
+            state.join("lists/partial"),
         ] {
-            fs::create_dir_all(&directory).map_err(Fault::file("create", &directory))?;
+            fs::create_dir_all(&directory).map_err(PackError::file("create", &directory))?;
         }
-        let [settings, sources, status] =
-            ["apt.conf", "sources.list", "status"].map(|name| work.path().join(name));
+        let [config, sources, status] =
+            ["apt.conf", "sources.list", "status"].map(|name| work_dir.path().join(name));
         let (archive_url, security_url) = mirrors()?;
         let source = |url: &str, suite: &str| {
             format!("deb [arch={architecture} signed-by={KEYRING}] {url} {suite} main\n")
@@ -133,8 +141,8 @@ impl<'a> Apt<'a> {
         let text = source(&archive_url, release)
             + &source(&archive_url, &format!("{release}-updates"))
             + &source(&security_url, &format!("{release}-security"));
-        fs::write(&sources, text).map_err(Fault::file("write", &sources))?;
-        fs::write(&status, "").map_err(Fault::file("write", &status))?;
+        fs::write(&sources, text).map_err(PackError::file("write", &sources))?;
+        fs::write(&status, "").map_err(PackError::file("write", &status))?;
         let mut text = String::new();
         for hooks in [
             "APT::Update::Pre-Invoke",
@@ -161,36 +169,37 @@ impl<'a> Apt<'a> {
             ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
             ("Dir::Etc::preferences", "/dev/null".to_owned()),
             ("Dir::Etc::preferencesparts", "/dev/null".to_owned()),
-            ("Dir::State", path(&kept)),
+            ("Dir::State", path(&state)),
             ("Dir::State::status", path(&status)),
-            ("Dir::Cache", path(&kept)),
+            ("Dir::Cache", path(&state)),
         ] {
             text += &format!("{name} \"{value}\";\n");
         }
-        fs::write(&settings, text).map_err(Fault::file("write", &settings))?;
+        fs::write(&config, text).map_err(PackError::file("write", &config))?;
         Ok(Apt {
             release,
-            settings,
+            config,
             archives,
-            nowhere,
+            empty_archives,
         })
     }
 
-    fn call(&self) -> Program {
+    fn command(&self) -> Program {
         Program::new("apt-get")
             .arg("-c")
-            .arg(&self.settings)
+            .arg(&self.config)
             .arg("--quiet=2")
             .without_env(&["APT_CONFIG"])
     }
 
-    /// Fetches packages and all that they need: the names of the files, with the SHA-256 that the mirror has for each.
-    fn fetch(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>, Fault> {
-        self.run(self.call().arg("update"))?;
-        // What no mirror has any more need not be kept.
-        self.run(self.call().arg("autoclean"))?;
+    /// Downloads packages with their dependencies. Returns the names of the files in `archives`, each with the SHA-256 in the
+    /// mirror's index, if that has one.
+    fn download(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>, PackError> {
+        self.run(self.command().arg("update"))?;
+        // Deletes files that no mirror has any more.
+        self.run(self.command().arg("autoclean"))?;
         let mut files = BTreeMap::new();
-        // Those first which come with all others: apt names all that it does not know.
+        // The call with all packages comes first, since apt reports all unknown names at once.
         for (packages, option) in [
             (&wanted.recommending, "--install-recommends"),
             (&wanted.base, "--no-install-recommends"),
@@ -198,12 +207,12 @@ impl<'a> Apt<'a> {
             if packages.is_empty() {
                 continue;
             }
-            // With what is already there, so that both fit together.
+            // Always together with the base packages, so that the versions of both calls fit together.
             let all: BTreeSet<&String> = wanted.base.iter().chain(packages).collect();
-            let install = || self.call().args(["install", "--yes", option]);
-            // It lists what is not there yet: for that, nothing is.
-            let nowhere = format!("Dir::Cache::archives={}", self.nowhere.display());
-            let list = install().args(["-o", &nowhere, "--print-uris", "--"]);
+            let install = || self.command().args(["install", "--yes", option]);
+            // apt lists only files that are not downloaded yet; with an empty directory it lists all.
+            let empty = format!("Dir::Cache::archives={}", self.empty_archives.display());
+            let list = install().args(["-o", &empty, "--print-uris", "--"]);
             let listed = self.run(list.args(&all))?;
             files.extend(listed_files(&listed));
             self.run(install().args(["--download-only", "--"]).args(&all))?;
@@ -211,27 +220,30 @@ impl<'a> Apt<'a> {
         Ok(files)
     }
 
-    /// Runs apt to its good end: what it prints.
-    fn run(&self, apt: Program) -> Result<String, Fault> {
-        let ended = apt.run()?;
-        if ended.is_success() {
-            return Ok(ended.output);
-        }
+    /// Runs apt-get and returns its stdout.
+    ///
+    /// # Errors
+    /// [`PackError::UnknownPackages`] with all names that the release does not have, or another failure.
+    fn run(&self, apt: Program) -> Result<String, PackError> {
+        apt.run_or(|output| self.error(output))
+    }
+
+    fn error(&self, output: &Output) -> PackError {
         let release = self.release.to_owned();
         let unknown = |line: &str| {
             let (_, name) = line.split_once("Unable to locate package ")?;
             Some(name.to_owned())
         };
-        let names: Vec<String> = ended.errors.lines().filter_map(unknown).collect();
+        let names: Vec<String> = output.stderr.lines().filter_map(unknown).collect();
         if names.is_empty() {
-            let reason = ended.reason();
-            return Err(Fault::Apt { release, reason });
+            let reason = output.reason();
+            return PackError::Apt { release, reason };
         }
-        Err(Fault::UnknownPackages { release, names })
+        PackError::UnknownPackages { release, names }
     }
 }
 
-/// The files that apt lists, as `'URL' NAME SIZE SHA256:SUM`, with their sums.
+/// Parses the output of `--print-uris`, lines of `'URL' NAME SIZE SHA256:SUM`, into names and sums.
 fn listed_files(text: &str) -> impl Iterator<Item = (String, Option<String>)> {
     text.lines().filter_map(|line| {
         let (_, words) = line.strip_prefix('\'')?.split_once(' ')?;
@@ -241,13 +253,15 @@ fn listed_files(text: &str) -> impl Iterator<Item = (String, Option<String>)> {
     })
 }
 
-/// The mirrors that this machine has of Debian and of its security fixes, or Debian's own.
-fn mirrors() -> Result<(String, String), Fault> {
+/// URLs of this machine's mirrors of Debian and of its security updates, or those of Debian itself. URLs with a login are
+/// not used.
+fn mirrors() -> Result<(String, String), PackError> {
     let targets = ["indextargets", "--format", "$(REPO_URI)"];
-    let text = Program::new("apt-get").args(targets).run()?.output;
-    let find = |end: &str, default: &str| {
-        let is_found = |url: &&str| url.trim_end_matches('/').ends_with(end) && !url.contains('@');
-        text.lines().find(is_found).unwrap_or(default).to_owned()
+    let text = Program::new("apt-get").args(targets).output()?.stdout;
+    let find = |suffix: &str, default: &str| {
+        let is_mirror =
+            |url: &&str| url.trim_end_matches('/').ends_with(suffix) && !url.contains('@');
+        text.lines().find(is_mirror).unwrap_or(default).to_owned()
     };
     Ok((
         find("/debian", "http://deb.debian.org/debian"),

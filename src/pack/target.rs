@@ -1,4 +1,4 @@
-//! What a payload's wheels run on: a Python, a machine and its glibc.
+//! The platform that a payload's wheels are for: Python version, machine, and glibc version.
 
 #![expect(
     clippy::disallowed_methods,
@@ -6,7 +6,7 @@
 )]
 
 use super::program::Program;
-use super::{Fault, up_from};
+use super::{PackError, ancestors_within};
 use crate::config::types::{Platform, Python};
 use crate::config::{PackageManager, Server};
 use serde::{Deserialize, Serialize};
@@ -14,42 +14,44 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// A CPython of Linux with glibc.
+/// CPython on Linux with glibc.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The minor version of Python 3.
     pub python: u32,
+    /// As `uname -m` prints it.
     pub machine: String,
     /// The minor version of glibc 2.
     pub glibc: u32,
 }
 
-const ASK: &str = "import json, platform, sys
+const PROBE: &str = "import json, platform, sys
 libc, version = platform.libc_ver()
 glibc = int(version.split('.')[1]) if libc == 'glibc' else None
 print(json.dumps([sys.version_info[1], platform.machine(), glibc]))";
 
-/// What this machine's `python3` says: its minor version, the machine, and the minor version of its glibc, `None` where
-/// it has another libc, or is no Linux.
-fn ask_python() -> Result<(u32, String, Option<u32>), Fault> {
-    let answer = Program::python().args(["-c", ASK]).output()?;
-    serde_json::from_str(&answer).map_err(|_| Fault::PythonAnswer { answer })
+/// Asks this machine's `python3` for its minor version, the machine, and the minor version of its glibc; `None` with another
+/// libc or system.
+fn probe_python() -> Result<(u32, String, Option<u32>), PackError> {
+    let output = Program::python().args(["-c", PROBE]).run()?;
+    serde_json::from_str(&output).map_err(|_| PackError::PythonOutput { output })
 }
 
 impl Target {
-    /// The target of a server; whether a part of it is this machine's own. `wanted` is the Python that the app asks for.
+    /// The target for a server's `python` and `platform`, and whether any of it was taken from this machine because neither
+    /// these nor `pinned`, the minor version that the app's `.python-version` pins, say it.
     ///
     /// # Errors
-    /// The Python does not say its version, or this machine is nothing that a host could be.
+    /// `python` is a path without a version, or this machine's platform is needed and is none that is supported.
     pub fn of(
         python: Option<&Python>,
         platform: Option<&Platform>,
-        wanted: Option<u32>,
-    ) -> Result<(Self, bool), Fault> {
+        pinned: Option<u32>,
+    ) -> Result<(Self, bool), PackError> {
         let minor = |python: &Python| python.version()?.strip_prefix("3.")?.parse().ok();
         let python = match python {
-            Some(python) => Some(minor(python).ok_or(Fault::UnknownPython)?),
-            None => wanted,
+            Some(python) => Some(minor(python).ok_or(PackError::UnknownPython)?),
+            None => pinned,
         };
         let target = |python, (machine, glibc): (&str, u32)| Target {
             python,
@@ -59,26 +61,26 @@ impl Target {
         if let (Some(python), Some(platform)) = (python, platform) {
             return Ok((target(python, platform.parts()), false));
         }
-        let (own_python, machine, glibc) = ask_python()?;
+        let (local_python, machine, glibc) = probe_python()?;
         let parts = match (platform, machine.as_str(), glibc) {
             (Some(platform), ..) => platform.parts(),
             (None, machine @ ("x86_64" | "aarch64"), Some(glibc @ 17..)) => (machine, glibc),
-            _ => return Err(Fault::UnknownPlatform),
+            _ => return Err(PackError::UnknownPlatform),
         };
-        Ok((target(python.unwrap_or(own_python), parts), true))
+        Ok((target(python.unwrap_or(local_python), parts), true))
     }
 
-    /// The Python, as `3.13`.
+    /// The Python version, as `3.13`.
     pub fn version(&self) -> String {
         format!("3.{}", self.python)
     }
 
-    /// As the config names it.
+    /// The platform in the syntax of the config field `platform`.
     pub fn platform(&self) -> String {
         format!("{}-manylinux_2_{}", self.machine, self.glibc)
     }
 
-    /// The name that uv has for it, or for the nearest one before it.
+    /// The value for uv's `--python-platform`: uv does not know all glibc versions, so this is the nearest one not above.
     pub fn uv_platform(&self) -> String {
         let glibc = match self.glibc {
             40.. => 40,
@@ -89,44 +91,45 @@ impl Target {
         format!("{}-manylinux_2_{glibc}", self.machine)
     }
 
-    /// How well a wheel fits, by its file name: less is better, `None` not at all. The order is that of pip.
+    /// Ranks a wheel by the tags in its file name: lower is better, in the order of pip's; `None` if it is not compatible.
     pub fn rank(&self, wheel: &str) -> Option<usize> {
         let name = wheel.strip_suffix(".whl")?;
         let mut parts = name.rsplit('-');
         let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
-        let all =
-            |tags: &str, f: &dyn Fn(&str) -> Option<usize>| tags.split('.').filter_map(f).min();
-        all(pythons, &|python| {
-            all(abis, &|abi| {
-                all(platforms, &|platform| self.rank_tag(python, abi, platform))
+        let best = |tags: &str, rank: &dyn Fn(&str) -> Option<usize>| {
+            tags.split('.').filter_map(rank).min()
+        };
+        best(pythons, &|python| {
+            best(abis, &|abi| {
+                best(platforms, &|platform| self.rank_tag(python, abi, platform))
             })
         })
     }
 
     fn rank_tag(&self, python: &str, abi: &str, platform: &str) -> Option<usize> {
         let platform = self.rank_platform(platform)?;
-        let own = format!("cp3{}", self.python);
+        let exact = format!("cp3{}", self.python);
         let minor = |tag: &str, prefix: &str| -> Option<u32> {
             let minor = tag.strip_prefix(prefix)?.parse().ok()?;
             (minor <= self.python).then_some(minor)
         };
         let older = |minor: u32| (self.python - minor) as usize;
         let kind = match (python, abi) {
-            (python, abi) if python == own && abi == own => 0,
+            (python, abi) if python == exact && abi == exact => 0,
             (python, "abi3") => 1 + older(minor(python, "cp3").filter(|minor| *minor >= 2)?),
-            (python, "none") if python == own => 100,
+            (python, "none") if python == exact => 100,
             ("py3", "none") => 200,
             (python, "none") => 101 + older(minor(python, "py3")?),
             _ => return None,
         };
-        // A wheel for any platform is the last choice.
+        // Platform ranks are below 200, so Python and ABI tags decide first. Wheels for `any` platform come last.
         Some(match platform {
             Some(platform) => kind * 200 + platform,
             None => 1_000_000 + kind,
         })
     }
 
-    /// The place of a platform among those that the target runs, `Some(None)` for any.
+    /// The rank of a platform tag among those that the target supports; `Some(None)` for `any`.
     fn rank_platform(&self, tag: &str) -> Option<Option<usize>> {
         if tag == "any" {
             return Some(None);
@@ -142,8 +145,9 @@ impl Target {
         (minor <= self.glibc).then(|| Some((self.glibc - minor) as usize))
     }
 
-    /// What a marker's variable stands for on a host with this patch release of Python. `None` where it is not known.
-    pub fn variable(&self, name: &str, patch: u32) -> Option<String> {
+    /// The value of an environment marker's variable on a host with this patch release of Python. `None` for a name that
+    /// PEP 508 does not define.
+    pub fn marker_variable(&self, name: &str, patch: u32) -> Option<String> {
         let full = format!("3.{}.{patch}", self.python);
         Some(match name {
             "python_version" => self.version(),
@@ -160,13 +164,13 @@ impl Target {
     }
 }
 
-/// The Python that a project asks uv for: the minor version of its `.python-version`.
-pub fn wanted_python(server: &Server, tree: &Path) -> Option<u32> {
+/// The minor version in the `.python-version` that uv would read for the app.
+pub fn pinned_python(server: &Server, tree: &Path) -> Option<u32> {
     if server.package_manager == PackageManager::Pip {
         return None;
     }
     let file = tree.join(&*server.dependency_file);
-    for directory in up_from(&file, tree).skip(1) {
+    for directory in ancestors_within(&file, tree).skip(1) {
         let Ok(text) = fs::read_to_string(directory.join(".python-version")) else {
             continue;
         };

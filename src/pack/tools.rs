@@ -1,7 +1,7 @@
-//! uv, which resolves and builds; it is installed for this program alone where it is missing.
+//! uv, which resolves dependencies and builds wheels. If the operator has none, pystrano installs one in its cache.
 
-use super::Fault;
-use super::cache::{Cache, Seen};
+use super::PackError;
+use super::cache::{Cache, Fingerprint};
 use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
@@ -13,38 +13,39 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The uv that payloads carry, and that is installed here where there is none.
-pub const UV: &str = "0.13.9";
+/// The version of uv in payloads, and of the one installed in the cache.
+pub const UV_VERSION: &str = "0.13.9";
 
-/// The first version of uv that can be used here.
-const OLDEST: [u32; 2] = [0, 13];
+/// The oldest version of the operator's uv that has all options used here.
+const MIN_UV: [u32; 2] = [0, 13];
 
-/// What runs on this machine to make dependencies.
+/// uv on this machine, with its settings.
 pub struct Tools {
     uv: PathBuf,
-    /// This machine's Python: a repository may have programs that uv would ask instead.
+    /// Absolute path of this machine's Python: uv could otherwise run one that it finds in the repository.
     python: String,
-    /// Where uv keeps things, whatever a repository's settings say.
+    /// Passed explicitly, since the repository's settings could name another one.
     uv_cache: String,
-    /// Settings in pip's files, by name.
+    /// Settings in pip's configuration files, by name.
     pip: HashMap<String, String>,
-    /// uv asks in pip's place: its own settings do not count.
+    /// Hosts use pip, so uv's own settings are ignored.
     is_pip: bool,
 }
 
-/// Builds get this time, the first one that a zip can hold.
-const EPOCH: &str = "315532800";
+/// The mtime of files in built wheels: 1980-01-01, the earliest that a zip archive can store.
+const SOURCE_DATE_EPOCH: &str = "315532800";
 
-/// Settings of pip with uv's variables for the same. The first is set where none is.
-const SETTINGS: [(&str, &[&str]); 4] = [
+/// pip's settings with uv's variables for them. If none of these is set, the first gets pip's value. The first three name
+/// package indexes.
+const PIP_SETTINGS: [(&str, &[&str]); 4] = [
     ("index-url", &["UV_DEFAULT_INDEX", "UV_INDEX_URL"]),
     ("extra-index-url", &["UV_INDEX", "UV_EXTRA_INDEX_URL"]),
     ("find-links", &["UV_FIND_LINKS"]),
     ("cert", &["SSL_CERT_FILE"]),
 ];
 
-/// What uv's variables begin with that say how it connects to an index.
-const CONNECTION: [&str; 4] = [
+/// Prefixes of uv's variables about connections. They apply even where uv stands in for pip.
+const CONNECTION_PREFIXES: [&str; 4] = [
     "UV_HTTP_",
     "UV_INSECURE_HOST",
     "UV_NATIVE_TLS",
@@ -52,21 +53,25 @@ const CONNECTION: [&str; 4] = [
 ];
 
 impl Tools {
-    pub fn find(cache: &Cache, manager: PackageManager) -> Result<Self, Fault> {
-        let uv = if is_new("uv") {
+    /// Finds the operator's uv, or installs one.
+    ///
+    /// # Errors
+    /// There is no working `python3`, or uv cannot be installed.
+    pub fn find(cache: &Cache, manager: PackageManager) -> Result<Self, PackError> {
+        let uv = if is_supported_uv("uv") {
             PathBuf::from("uv")
         } else {
-            own_uv(cache)?
+            install_uv(cache)?
         };
         let python = Program::python()
             .args(["-c", "import sys; print(sys.executable)"])
-            .output()?;
+            .run()?;
         let uv_cache = match env::var("UV_CACHE_DIR") {
             Ok(directory) => directory,
             Err(_) => Program::new(&uv)
                 .directory(Path::new("/"))
                 .args(["cache", "dir"])
-                .output()?,
+                .run()?,
         };
         Ok(Tools {
             uv,
@@ -77,7 +82,7 @@ impl Tools {
         })
     }
 
-    /// A setting of `pip install`: its variable comes before its files.
+    /// A setting of `pip install`, from its variable or else from its configuration files.
     fn pip_setting(&self, name: &str) -> Option<String> {
         let value = env::var(pip_variable(name)).ok();
         let value = value.filter(|value| !value.is_empty());
@@ -85,22 +90,22 @@ impl Tools {
         Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// Indexes and directories of wheels that this user has named.
+    /// The indexes and `find-links` directories in the operator's settings.
     pub fn indexes(&self) -> Vec<Index> {
-        let mut indexes = indexes::of_user();
-        for (setting, variables) in &SETTINGS[..3] {
-            let of_uv = variables.iter().filter_map(|name| env::var(name).ok());
-            for words in of_uv.chain(self.pip_setting(setting)) {
-                let is_directories = *setting == "find-links";
-                let ends = |c: char| c.is_whitespace() || is_directories && c == ',';
-                let words = words.split(ends).filter(|word| !word.is_empty());
-                indexes.extend(words.map(Index::of));
+        let mut indexes = indexes::user_indexes();
+        for (setting, variables) in &PIP_SETTINGS[..3] {
+            let uv_values = variables.iter().filter_map(|name| env::var(name).ok());
+            for words in uv_values.chain(self.pip_setting(setting)) {
+                let is_find_links = *setting == "find-links";
+                let is_separator = |c: char| c.is_whitespace() || is_find_links && c == ',';
+                let words = words.split(is_separator).filter(|word| !word.is_empty());
+                indexes.extend(words.map(Index::parse));
             }
         }
         indexes
     }
 
-    /// Directories of wheels that this user has named.
+    /// The `find-links` directories in the operator's settings that exist on this machine.
     pub fn find_links(&self) -> Vec<PathBuf> {
         let path = |index: Index| {
             let path = match index.url.strip_prefix("file://") {
@@ -112,37 +117,37 @@ impl Tools {
         self.indexes().into_iter().filter_map(path).collect()
     }
 
-    /// Those directories and what lies in them: other wheels may have the names of those before.
-    pub fn seen_links(&self) -> Vec<Seen> {
+    /// Fingerprints of these directories and their files: a wheel may be replaced by one of the same name.
+    pub fn find_links_fingerprints(&self) -> Vec<Fingerprint> {
         let directories = self.find_links();
         let entries = directories.iter().flat_map(fs::read_dir).flatten();
-        let files = entries.filter_map(|entry| Seen::now(&entry.ok()?.path()));
-        let mut seen: Vec<Seen> = files.collect();
-        seen.extend(directories.iter().filter_map(|path| Seen::now(path)));
-        seen.sort();
-        seen
+        let files = entries.filter_map(|entry| Fingerprint::of(&entry.ok()?.path()));
+        let mut fingerprints: Vec<Fingerprint> = files.collect();
+        fingerprints.extend(directories.iter().filter_map(|path| Fingerprint::of(path)));
+        fingerprints.sort();
+        fingerprints
     }
 
-    /// uv, with pip's settings where it has none of its own. The code of packages that it runs gets no other variables of
-    /// this user than uv's own, but for those that are `needed`.
+    /// uv, with pip's settings where it has none of its own. Since it runs code of packages, it gets none of the operator's
+    /// environment variables except uv's own and those that satisfy `needed`.
     pub fn uv(&self, directory: &Path, needed: impl Fn(&str) -> bool) -> Program {
         let mut uv = Program::new(&self.uv)
             .directory(directory)
-            .only_env(|name| self.is_for_uv(name) || needed(name));
+            .only_env(|name| self.passes_to_uv(name) || needed(name));
         if self.is_pip {
             uv = uv.env("UV_NO_CONFIG", "1").env("UV_NO_SOURCES", "1");
         }
-        for (setting, variables) in SETTINGS {
-            let is_set = |name: &&str| self.is_for_uv(name) && env::var_os(name).is_some();
+        for (setting, variables) in PIP_SETTINGS {
+            let is_set = |name: &&str| self.passes_to_uv(name) && env::var_os(name).is_some();
             let is_set = variables.iter().any(is_set);
             if let Some(mut value) = self.pip_setting(setting).filter(|_| !is_set) {
                 if setting == "find-links" {
-                    // uv runs in another directory.
-                    let path = |word: &str| match Path::new(word).canonicalize() {
+                    // Relative paths would not work: uv runs in another directory.
+                    let absolute = |word: &str| match Path::new(word).canonicalize() {
                         Ok(path) => path.to_string_lossy().into_owned(),
                         Err(_) => word.to_owned(),
                     };
-                    value = value.split(' ').map(path).collect::<Vec<_>>().join(",");
+                    value = value.split(' ').map(absolute).collect::<Vec<_>>().join(",");
                 }
                 uv = uv.env(variables[0], value);
             }
@@ -150,34 +155,38 @@ impl Tools {
         uv.env("UV_NO_PROGRESS", "1")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_CACHE_DIR", &self.uv_cache)
-            .env("SOURCE_DATE_EPOCH", EPOCH)
+            .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH)
             .env("TZ", "UTC")
             .env("PYTHONHASHSEED", "0")
     }
 
-    /// Whether uv gets a variable. Those that name a Python or a project are not about this one, and those that change what
-    /// is installed are not pip's.
-    fn is_for_uv(&self, name: &str) -> bool {
+    /// Whether uv gets a variable of the operator's environment. Those that select a Python or a project are meant for other
+    /// projects; in place of pip, uv gets none that influence what is installed.
+    fn passes_to_uv(&self, name: &str) -> bool {
         let is_secret = name.contains("PUBLISH") || name.contains("TOKEN");
         match name {
             "PATH" | "HOME" | "TMPDIR" | "NETRC" | "SSL_CERT_FILE" | "SSL_CERT_DIR" => true,
             "XDG_CACHE_HOME" | "XDG_CONFIG_HOME" | "XDG_CONFIG_DIRS" => true,
             "UV_PYTHON" | "UV_PROJECT" | "UV_PROJECT_ENVIRONMENT" => false,
-            name if name.starts_with("UV_") && self.is_pip => {
-                CONNECTION.iter().any(|start| name.starts_with(start))
-            }
-            name if name.starts_with("UV_") => !is_secret && !indexes::is_login(name),
+            name if name.starts_with("UV_") && self.is_pip => CONNECTION_PREFIXES
+                .iter()
+                .any(|start| name.starts_with(start)),
+            name if name.starts_with("UV_") => !is_secret && !indexes::is_login_variable(name),
             name => name.to_lowercase().ends_with("_proxy"),
         }
     }
 
-    /// uv that asks what a list of requirements comes to, for a Python. `text` is that of the list.
+    /// `uv pip compile` for the target's Python version. `text` is that of the requirements; it decides which variables of the
+    /// operator uv needs.
     pub fn compile(&self, directory: &Path, target: &Target, text: &str) -> Program {
         let has = |word: &str| text.contains(word);
         let needed = |name: &str| match name {
             "SSH_AUTH_SOCK" => has("git+ssh"),
             name if name.starts_with("GIT_") => has("git+"),
-            name => indexes::is_login(name) || indexes::variables(text).any(|named| named == name),
+            name => {
+                indexes::is_login_variable(name)
+                    || indexes::referenced_variables(text).any(|named| named == name)
+            }
         };
         self.uv(directory, needed)
             .args(["pip", "compile", "--quiet", "--format", "pylock.toml"])
@@ -186,40 +195,44 @@ impl Tools {
             .arg(target.version())
     }
 
-    /// uv that resolves for a target.
+    /// `uv pip compile` for the target's Python version and platform.
     pub fn resolve(&self, directory: &Path, target: &Target, text: &str) -> Program {
         self.compile(directory, target, text)
             .arg("--python-platform")
             .arg(target.uv_platform())
     }
 
-    /// uv that builds a wheel into `out`. Its build tools are no newer than `newest`, so that another day makes the same
-    /// bytes. They come from `indexes`, whose logins it gets.
+    /// `uv build` of a wheel into `out`. Build tools published after `cutoff` are not used, so that a later build gives the
+    /// same bytes. They come from `indexes`, whose logins uv gets.
     pub fn build(
         &self,
         source: &Path,
         out: &Path,
         indexes: &[Index],
-        newest: Option<&str>,
+        cutoff: Option<&str>,
     ) -> Program {
-        let is_needed = |name: &str| indexes.iter().any(|index| index.has_variable(name));
+        let is_needed = |name: &str| {
+            indexes
+                .iter()
+                .any(|index| index.is_own_login_variable(name))
+        };
         let mut uv = self
             .uv(out, is_needed)
             .args(["build", "--quiet", "--wheel", "--no-create-gitignore"])
             .arg("--out-dir")
             .arg(out);
-        if let Some(newest) = newest {
-            uv = uv.args(["--exclude-newer", newest]);
+        if let Some(cutoff) = cutoff {
+            uv = uv.args(["--exclude-newer", cutoff]);
         }
         uv.arg(source)
     }
 
-    /// Fetches files from their URLs to paths, with the logins of indexes: what went wrong.
-    pub fn fetch(
+    /// Downloads `files`, pairs of URL and path, with the logins of `indexes`. Returns a message for each failed download.
+    pub fn download(
         &self,
         files: &[(String, PathBuf)],
         indexes: &[Index],
-    ) -> Result<Vec<String>, Fault> {
+    ) -> Result<Vec<String>, PackError> {
         let logins: Vec<_> = indexes.iter().filter_map(Index::login).collect();
         let mut input = serde_json::json!(logins).to_string() + "\n";
         for (url, path) in files {
@@ -232,15 +245,15 @@ impl Tools {
         if let Some(file) = self.pip_setting("cert") {
             python = python.env("PIP_CERT", file);
         }
-        Ok(python.output()?.lines().map(mask).collect())
+        Ok(python.run()?.lines().map(mask).collect())
     }
 }
 
-/// What this user's variables name as indexes, without logins: what was resolved with others is resolved again.
-pub fn indexes_of_variables() -> Vec<String> {
-    let names = SETTINGS[..3].iter().flat_map(|(setting, of_uv)| {
-        let of_uv = of_uv.iter().map(|name| (*name).to_owned());
-        of_uv.chain([pip_variable(setting)])
+/// The values of the operator's variables that name indexes, without logins, for cache keys.
+pub fn index_variables() -> Vec<String> {
+    let names = PIP_SETTINGS[..3].iter().flat_map(|(setting, uv_names)| {
+        let uv_names = uv_names.iter().map(|name| (*name).to_owned());
+        uv_names.chain([pip_variable(setting)])
     });
     let values = names.map(|name| env::var(name).unwrap_or_default());
     values.map(|value| without_secrets(&value)).collect()
@@ -250,10 +263,10 @@ fn pip_variable(setting: &str) -> String {
     format!("PIP_{}", setting.to_uppercase().replace('-', "_"))
 }
 
-/// The settings in pip's files that `pip install` uses. Without pip there are none.
-fn pip_settings() -> Result<HashMap<String, String>, Fault> {
+/// The settings in pip's configuration files that apply to `pip install`. Empty without pip.
+fn pip_settings() -> Result<HashMap<String, String>, PackError> {
     let list = ["-m", "pip", "config", "list"];
-    let listed = Program::python().args(list).run()?.output;
+    let listed = Program::python().args(list).output()?.stdout;
     let mut settings = HashMap::new();
     for section in ["global.", "install."] {
         settings.extend(listed.lines().filter_map(|line| {
@@ -265,35 +278,36 @@ fn pip_settings() -> Result<HashMap<String, String>, Fault> {
     Ok(settings)
 }
 
-/// Whether a uv is there, runs, and has the options that it is given.
-fn is_new(uv: impl AsRef<OsStr>) -> bool {
-    let printed = Program::new(uv).arg("--version").output();
+/// Whether `uv` runs and is not too old.
+fn is_supported_uv(uv: impl AsRef<OsStr>) -> bool {
+    let printed = Program::new(uv).arg("--version").run();
     printed.is_ok_and(|text| {
         let version = text.split_whitespace().nth(1).unwrap_or_default();
         let numbers = version.split('.').map_while(|number| number.parse().ok());
-        numbers.collect::<Vec<u32>>()[..] >= OLDEST[..]
+        numbers.collect::<Vec<u32>>()[..] >= MIN_UV[..]
     })
 }
 
-fn own_uv(cache: &Cache) -> Result<PathBuf, Fault> {
-    let directory = cache.path("tools", &format!("uv-{UV}"));
+/// Installs uv in a virtualenv in the cache, unless it is there.
+fn install_uv(cache: &Cache) -> Result<PathBuf, PackError> {
+    let directory = cache.path("tools", &format!("uv-{UV_VERSION}"));
     let uv = directory.join("bin/uv");
-    if is_new(&uv) {
+    if is_supported_uv(&uv) {
         return Ok(uv);
     }
-    let failed = |fault| Fault::NoUv(Box::new(fault));
+    let failed = |error| PackError::InstallUv(Box::new(error));
     Program::python()
         .args(["-m", "venv", "--clear"])
         .arg(&directory)
-        .output()
+        .run()
         .map_err(failed)?;
     Program::new(directory.join("bin/python"))
         .directory(Path::new("/"))
         .args(["-m", "pip", "install", "--quiet", "--no-input"])
         .arg("--disable-pip-version-check")
-        .arg(format!("uv=={UV}"))
+        .arg(format!("uv=={UV_VERSION}"))
         .without_env(&["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT"])
-        .output()
+        .run()
         .map_err(failed)?;
     Ok(uv)
 }
