@@ -1,18 +1,18 @@
-//! The pages of the manual, written in Markdown, and what a reader of manual pages gets of them.
+//! The pages of the manual: written in Markdown, converted to roff for `man`.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A page beside those of the commands.
+/// A page of the manual other than those of the program and its subcommands, which are generated from clap.
 pub struct Page {
     pub name: &'static str,
-    /// Of the manual.
+    /// Section of the manual, such as 7.
     pub section: u8,
     pub markdown: &'static str,
 }
 
 macro_rules! pages {
     ($($name:literal($section:literal)),* $(,)?) => {
-        /// In the order of the README's table.
+        /// All pages, in the order of the table in the README.
         pub const PAGES: &[Page] = &[$(Page {
             name: $name,
             section: $section,
@@ -43,7 +43,7 @@ impl Page {
         first.map_or("", |line| line.trim_start_matches("# "))
     }
 
-    /// The whole page as roff.
+    /// The complete page as roff.
     pub fn roff(&self) -> String {
         format!(
             ".TH pystrano\\-{name} {section}\n.SH NAME\npystrano\\-{name} \\- {title}\n.SH DESCRIPTION\n{text}",
@@ -55,26 +55,26 @@ impl Page {
     }
 }
 
-/// Markdown as the body of a manual page: headings of the second level are its sections, and each row
-/// of a table is an item under its first cell.
+/// Converts Markdown to the body of a manual page: level-2 headings become sections, and rows of a table become items
+/// tagged with their first cells. The level-1 heading is left out: it is the page's title.
 pub fn roff(markdown: &str) -> String {
-    let mut page = Writer::default();
+    let mut writer = Writer::default();
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
-        page.write(event);
+        writer.write(event);
     }
-    page.end_line();
-    page.text
+    writer.end_line();
+    writer.text
 }
 
 #[derive(Default)]
 struct Writer {
+    /// The page, or within a table the current cell.
     text: String,
-    /// Within a title, which stands elsewhere.
-    skipped: bool,
-    heads: Vec<String>,
+    in_title: bool,
+    headers: Vec<String>,
     row: Vec<String>,
-    /// The page, while `text` is a cell.
-    before_cell: String,
+    /// The page while `text` is a cell.
+    page: String,
 }
 
 impl Writer {
@@ -82,7 +82,7 @@ impl Writer {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            _ if self.skipped => {}
+            _ if self.in_title => {}
             Event::Text(text) => self.put(&text),
             Event::Code(text) => {
                 self.text += "\\fB";
@@ -96,7 +96,10 @@ impl Writer {
 
     fn start(&mut self, tag: &Tag) {
         match tag {
-            Tag::Heading { level, .. } if *level as usize == 1 => self.skipped = true,
+            Tag::Heading {
+                level: HeadingLevel::H1,
+                ..
+            } => self.in_title = true,
             Tag::Heading { .. } => {
                 self.end_line();
                 self.text += ".SH \"";
@@ -105,42 +108,44 @@ impl Writer {
             Tag::CodeBlock(_) => self.request(".PP\n.RS 4\n.nf"),
             Tag::Item => self.request(".IP \\(bu 2"),
             Tag::Strong => self.text += "\\fB",
-            Tag::TableCell => self.before_cell = std::mem::take(&mut self.text),
+            Tag::TableCell => self.page = std::mem::take(&mut self.text),
             _ => {}
         }
     }
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::Heading(_) if self.skipped => self.skipped = false,
+            TagEnd::Heading(_) if self.in_title => self.in_title = false,
             TagEnd::Heading(_) => self.text += "\"\n",
             TagEnd::CodeBlock => self.request(".fi\n.RE"),
             TagEnd::Strong => self.text += "\\fR",
             TagEnd::TableCell => {
-                let cell = std::mem::replace(&mut self.text, std::mem::take(&mut self.before_cell));
-                self.row.push(cell);
+                std::mem::swap(&mut self.text, &mut self.page);
+                self.row.push(std::mem::take(&mut self.page));
             }
-            TagEnd::TableHead => self.heads = std::mem::take(&mut self.row),
+            TagEnd::TableHead => self.headers = std::mem::take(&mut self.row),
             TagEnd::TableRow => self.end_row(),
             _ => {}
         }
     }
 
-    /// An item: the first cell is its tag; from the third on, the head of the column says what a cell is.
+    /// Writes a table row as an item: the first cell is its tag, the second its text; further cells follow in
+    /// parentheses, labeled with the header of their column.
     fn end_row(&mut self) {
         let row = std::mem::take(&mut self.row);
-        let cells = row.into_iter().zip(&self.heads);
+        let cells = row.into_iter().zip(&self.headers);
         let mut item = String::from(".TP");
-        for (column, (cell, head)) in cells.enumerate() {
+        for (column, (cell, header)) in cells.enumerate() {
             match column {
                 _ if column > 0 && cell.is_empty() => {}
                 0 | 1 => item += &format!("\n{cell}"),
-                _ => item += &format!("\n({head}: {cell})"),
+                _ => item += &format!("\n({header}: {cell})"),
             }
         }
         self.request(&item);
     }
 
+    /// Writes text with roff's special characters escaped; a `.` or `'` at the start of a line would be a request.
     fn put(&mut self, text: &str) {
         for character in text.chars() {
             let starts_line = self.text.is_empty() || self.text.ends_with('\n');
@@ -157,7 +162,7 @@ impl Writer {
         }
     }
 
-    /// Lines of their own.
+    /// Writes requests on lines of their own.
     fn request(&mut self, request: &str) {
         self.end_line();
         self.text += request;
