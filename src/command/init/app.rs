@@ -1,51 +1,51 @@
-//! What a checkout shows of the app: defaults for the questions, each with what it was found in.
+//! Detects a Django or FastAPI app in a checkout and derives defaults for the questions from it.
 
 mod notes;
 
 use super::checkout::{Checkout, file_name};
 use super::git;
-use super::python_source::{assigned, assigns, module_name, string_in};
+use super::python_source::{assigned_name, first_string, has_assignment, module_name};
 use crate::cli::questions::Answers;
 use crate::config::types::{Python, Rule};
 use std::path::{Path, PathBuf};
 
-/// Directories above `manage.py`.
-const MANAGE_DEPTH: usize = 3;
-/// Python files in which FastAPI's object is looked for.
-const MOST_MODULES: usize = 500;
+/// How many directories deep `manage.py` may be.
+const MAX_MANAGE_DEPTH: usize = 3;
+/// Bound for the number of Python files that a search reads.
+const MAX_MODULES: usize = 500;
 
-/// An app, as its checkout shows it. Paths are from the top of the checkout.
-pub struct App<'a> {
+/// An app found in a checkout. Paths are relative to the top of the checkout.
+pub struct DetectedApp<'a> {
     checkout: &'a Checkout,
     framework: &'static str,
-    /// Where its commands are meant to run.
+    /// The default of `app_dir`: the directory in which commands such as `manage.py` run.
     directory: PathBuf,
-    /// `module:name`, from that directory.
+    /// `module:name` of the WSGI or ASGI application, imported from `directory`.
     module: String,
-    /// Django's module is that of an asynchronous server.
+    /// Django has an `asgi.py` and no `wsgi.py`.
     is_asgi: bool,
-    /// `manage.py` names no settings.
+    /// `manage.py` sets no `DJANGO_SETTINGS_MODULE`.
     needs_settings: bool,
     requirements: Option<PathBuf>,
-    /// `uv.lock`, or one that uv installs from by a command, or a `pyproject.toml` that describes a project.
+    /// What uv installs from: `uv.lock`, `poetry.lock`, `pdm.lock`, or a `pyproject.toml` with a `[project]` table.
     uv_file: Option<PathBuf>,
     alembic: Option<PathBuf>,
-    /// The list of Django's collected files, where the repository has them.
+    /// `staticfiles.json`, which collectstatic writes, if it is tracked by git.
     collected: Option<PathBuf>,
-    /// `module:name`, from the app's directory.
+    /// `module:name` of the Celery application, imported from `directory`.
     celery: Option<String>,
-    /// What works off the tasks of Django's queues.
+    /// The command that runs the workers of Django's task queue.
     worker: Option<String>,
     remote: Option<String>,
     branch: Option<String>,
-    /// The Python that it asks for, and the file that says so.
+    /// The Python version that the app requires, and the file that says so.
     python: Option<(String, PathBuf)>,
-    /// What all this was found in.
+    /// Files and git metadata that the defaults come from.
     sources: Vec<String>,
 }
 
-/// The app of a checkout; `None` if it shows neither Django nor FastAPI.
-pub fn find(checkout: &Checkout) -> Option<App<'_>> {
+/// Looks for a Django app, then for a FastAPI app.
+pub fn detect(checkout: &Checkout) -> Option<DetectedApp<'_>> {
     let mut app = django(checkout).or_else(|| fastapi(checkout))?;
     app.find_dependencies();
     if app.framework == "fastapi" {
@@ -64,7 +64,10 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
         &app.alembic,
         &app.collected,
     ];
-    let files = files.into_iter().flatten().map(|file| shown(file));
+    let files = files
+        .into_iter()
+        .flatten()
+        .map(|file| file.display().to_string());
     app.sources.extend(files);
     if app.remote.is_some() {
         app.sources.push("the remote origin".to_owned());
@@ -75,20 +78,20 @@ pub fn find(checkout: &Checkout) -> Option<App<'_>> {
     Some(app)
 }
 
-impl App<'_> {
-    /// The default of a question, after the answers before it.
+impl DetectedApp<'_> {
+    /// The default that the app gives for a question; depends on the answers to earlier ones.
     pub fn default_of(&self, question: &str, answers: &Answers) -> Option<String> {
         let is_fastapi = answers.is_fastapi() && self.framework == "fastapi";
         match question {
             "framework" => Some(self.framework.to_owned()),
-            "package_manager" => match (&self.uv_file, &self.requirements) {
-                (Some(_), _) => Some("uv".to_owned()),
-                (None, requirements) => requirements.as_ref().map(|_| "pip".to_owned()),
-            },
-            "app_dir" if answers.framework == self.framework => Some(shown(&self.directory)),
+            "package_manager" if self.uv_file.is_some() => Some("uv".to_owned()),
+            "package_manager" => self.requirements.as_ref().map(|_| "pip".to_owned()),
+            "app_dir" if answers.framework == self.framework => {
+                Some(self.directory.display().to_string())
+            }
             "dependency_file" => self
                 .dependency_file(answers)
-                .map(|file| self.seen_from_app(file, answers)),
+                .map(|file| self.relative_to_app(file, answers)),
             "python" if answers.package_manager == "pip" => self.pinned_python(),
             "app_module" if answers.framework == self.framework => Some(self.module.clone()),
             "repo" => self.remote.clone(),
@@ -102,7 +105,7 @@ impl App<'_> {
             "migration_command" => {
                 let file = self.alembic.as_ref()?.strip_prefix(&self.directory).ok()?;
                 (file.as_os_str() != "alembic.ini")
-                    .then(|| format!("alembic -c {} upgrade head", shown(file)))
+                    .then(|| format!("alembic -c {} upgrade head", file.display()))
             }
             _ => None,
         }
@@ -116,22 +119,22 @@ impl App<'_> {
         uv_file.or(self.requirements.as_deref())
     }
 
-    /// A path from the top as a config names it, which starts from the app's directory. uv finds the
-    /// lock of a workspace from a member of it.
-    fn seen_from_app(&self, file: &Path, answers: &Answers) -> String {
+    /// Makes a path relative to `app_dir`, as the config wants it. The lock of a uv workspace stays `uv.lock`, which uv
+    /// finds from any member.
+    fn relative_to_app(&self, file: &Path, answers: &Answers) -> String {
         let directory = Path::new(&answers.app_dir);
         if let Ok(inner) = file.strip_prefix(directory) {
-            return shown(inner);
+            return inner.display().to_string();
         }
         let is_member = self.checkout.has(&directory.join("pyproject.toml"));
         if file_name(file) == "uv.lock" && is_member {
             "uv.lock".to_owned()
         } else {
-            "../".repeat(directory.components().count()) + &shown(file)
+            "../".repeat(directory.components().count()) + &file.display().to_string()
         }
     }
 
-    /// The version of a `.python-version`, as Debian names it.
+    /// The version in `.python-version` as `3.13`, the form in which Debian names its interpreters.
     fn pinned_python(&self) -> Option<String> {
         let (version, file) = self.python.as_ref()?;
         let parts: Vec<&str> = version.split('.').take(2).collect();
@@ -139,12 +142,12 @@ impl App<'_> {
         (file_name(file) == ".python-version" && Python::check(&version).is_ok()).then_some(version)
     }
 
-    /// What the defaults were found in, for people.
+    /// What the defaults were derived from, as a comma-separated list.
     pub fn sources(&self) -> String {
         self.sources.join(", ")
     }
 
-    /// The first directory with a file of this name, from that of the app up to the top.
+    /// The nearest file of this name, in the app's directory or one above it.
     fn nearest(&self, name: &str) -> Option<PathBuf> {
         let mut paths = self
             .directory
@@ -153,13 +156,12 @@ impl App<'_> {
         paths.find(|path| self.checkout.has(path))
     }
 
-    /// From the app's directory up to the top.
+    /// Looks for `requirements` and `uv_file` in the app's directory and those above it.
     fn find_dependencies(&mut self) {
         let mut project = None;
         for directory in self.directory.ancestors() {
             let file = |name| Some(directory.join(name)).filter(|file| self.checkout.has(file));
-            // A lock above an app with requirements of its own is another's, unless the app is a
-            // member of the workspace.
+            // Above requirements.txt a lock belongs to another project, unless the app is a member of its workspace.
             if self.uv_file.is_none() && (self.requirements.is_none() || project.is_some()) {
                 self.uv_file = file("uv.lock");
             }
@@ -184,7 +186,7 @@ impl App<'_> {
         text.lines().any(|line| line.trim() == "[project]")
     }
 
-    /// The file of a directory that lists what production needs.
+    /// The file in `directory` that lists the production dependencies.
     fn requirements_in(&self, directory: &Path) -> Option<PathBuf> {
         let usual = [
             "requirements.txt",
@@ -205,37 +207,33 @@ impl App<'_> {
         })
     }
 
-    /// The module that makes celery's application, in `celery.py` rather than elsewhere.
+    /// Looks for the Celery application, preferring a `celery.py`.
     fn find_celery(&mut self) {
-        let modules = self
+        let found = self
             .checkout
-            .files_in(&self.directory)
-            .filter(|file| file.extension().is_some_and(|kind| kind == "py"));
-        let found = modules
-            .take(MOST_MODULES)
+            .python_files(&self.directory)
+            .take(MAX_MODULES)
             .filter_map(|file| {
                 let text = self.checkout.read(file)?;
-                Some((file, assigned(&text, "Celery(")?))
+                Some((file, assigned_name(&text, "Celery(")?))
             })
             .min_by_key(|(file, _)| (file_name(file) != "celery.py", file.components().count()));
         if let Some((file, object)) = found {
             self.celery = Some(module_name(file, &self.directory, &object));
-            self.sources.push(shown(file));
+            self.sources.push(file.display().to_string());
         }
     }
 
-    /// The command of a queue among Django's settings.
+    /// The worker command of a task queue that Django's settings name.
     fn queue_worker(&self) -> Option<String> {
         const QUEUES: [(&str, &str); 3] = [
             ("huey.contrib.djhuey", "run_huey"),
             ("django_rq", "rqworker"),
             ("django_q", "qcluster"),
         ];
-        let settings = self.checkout.files_in(&self.directory).filter(|file| {
-            let is_python = file.extension().is_some_and(|kind| kind == "py");
-            is_python && shown(file).contains("settings")
-        });
-        settings.take(MOST_MODULES).find_map(|file| {
+        let modules = self.checkout.python_files(&self.directory);
+        let settings = modules.filter(|file| file.to_string_lossy().contains("settings"));
+        settings.take(MAX_MODULES).find_map(|file| {
             let text = self.checkout.read(file)?;
             let is_named = |queue: &str| text.split(['"', '\'']).any(|string| string == queue);
             let (_, command) = QUEUES.iter().find(|(queue, _)| is_named(queue))?;
@@ -256,15 +254,16 @@ impl App<'_> {
             let value = text
                 .lines()
                 .find_map(|line| line.trim().strip_prefix("requires-python"))?;
-            Some((string_in(value)?.to_owned(), file))
+            Some((first_string(value)?.to_owned(), file))
         });
-        // It goes to the terminal.
+        // It is printed on the terminal.
         found.filter(|(version, _)| {
             version.len() < 40 && version.chars().all(|c| c.is_ascii_graphic() || c == ' ')
         })
     }
 
-    /// Collected again, without the front end's build they would be fewer.
+    /// `staticfiles.json` of static files that are committed. Collecting them on the host could lose some, as the
+    /// front end is not built there.
     fn collected_files(&self) -> Option<PathBuf> {
         let mut files = self.checkout.files_in(&self.directory);
         let found = files.find(|file| file_name(file) == "staticfiles.json");
@@ -273,17 +272,18 @@ impl App<'_> {
     }
 }
 
-/// The app whose `manage.py` the checkout has.
-fn django(checkout: &Checkout) -> Option<App<'_>> {
+/// Detects Django by its `manage.py`.
+fn django(checkout: &Checkout) -> Option<DetectedApp<'_>> {
     let (manage, text) = checkout
         .files_in(Path::new(""))
         .filter(|file| {
-            file_name(file) == "manage.py" && file.components().count() <= MANAGE_DEPTH + 1
+            file_name(file) == "manage.py" && file.components().count() <= MAX_MANAGE_DEPTH + 1
         })
         .find_map(|file| {
             let text = checkout.read(file)?;
-            let marks = ["DJANGO_SETTINGS_MODULE", "django.core.management"];
-            let is_django = marks.iter().any(|mark| text.contains(mark));
+            let is_django = ["DJANGO_SETTINGS_MODULE", "django.core.management"]
+                .iter()
+                .any(|name| text.contains(name));
             is_django.then_some((file, text))
         })?;
     let directory = manage.parent().unwrap_or(Path::new(""));
@@ -295,9 +295,9 @@ fn django(checkout: &Checkout) -> Option<App<'_>> {
                 .lines()
                 .next()?
                 .trim_start_matches(['"', '\'', ')', ']']);
-            string_in(rest)
+            first_string(rest)
         });
-    let mut app = App::new(checkout, "django", directory, manage);
+    let mut app = DetectedApp::new(checkout, "django", directory, manage);
     app.needs_settings = settings.is_none();
     let settings: PathBuf = settings.unwrap_or_default().split('.').collect();
     let entry_point = ["wsgi.py", "asgi.py"].into_iter();
@@ -308,15 +308,15 @@ fn django(checkout: &Checkout) -> Option<App<'_>> {
         let text = checkout.read(&file).unwrap_or_default();
         let object = ["application", "app"]
             .into_iter()
-            .find(|name| assigns(&text, name, ""));
+            .find(|name| has_assignment(&text, name, ""));
         app.module = module_name(&file, directory, object.unwrap_or("application"));
         app.is_asgi = file_name(&file) == "asgi.py";
-        app.sources.push(shown(&file));
+        app.sources.push(file.display().to_string());
     }
     Some(app)
 }
 
-/// The module of this name beside the settings, or in a package above them, or anywhere.
+/// Looks for a module beside the settings, then in the packages above them, then anywhere below `directory`.
 fn find_module(
     checkout: &Checkout,
     directory: &Path,
@@ -332,13 +332,11 @@ fn find_module(
         .or_else(|| all.find(|file| file_name(file) == name).map(Path::to_owned))
 }
 
-/// The app whose module makes a `FastAPI` object.
-fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
-    let modules = checkout
-        .files_in(Path::new(""))
-        .filter(|file| file.extension().is_some_and(|kind| kind == "py"));
-    let (file, object) = modules
-        .take(MOST_MODULES)
+/// Detects FastAPI by a module that makes a `FastAPI` object: the one nearest to the top.
+fn fastapi(checkout: &Checkout) -> Option<DetectedApp<'_>> {
+    let (file, object) = checkout
+        .python_files(Path::new(""))
+        .take(MAX_MODULES)
         .filter_map(|file| {
             let text = checkout.read(file)?;
             Some((file, fastapi_object(&text)?))
@@ -348,15 +346,14 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
             let rank = names.iter().position(|name| *name == file_name(file));
             (file.components().count(), rank.unwrap_or(names.len()))
         })?;
-    let describes = ["pyproject.toml", "requirements.txt", "alembic.ini"];
     let directory = file.ancestors().skip(1).find(|directory| {
-        describes
+        ["pyproject.toml", "requirements.txt", "alembic.ini"]
             .iter()
             .any(|name| checkout.has(&directory.join(name)))
     });
     let directory = directory.unwrap_or(Path::new(""));
-    let mut app = App::new(checkout, "fastapi", directory, file);
-    // What is installed from src/ is imported without it.
+    let mut app = DetectedApp::new(checkout, "fastapi", directory, file);
+    // A package with a src layout is installed, so its modules are imported without `src`.
     let source = directory.join("src");
     let is_package = checkout
         .read(&directory.join("pyproject.toml"))
@@ -370,21 +367,21 @@ fn fastapi(checkout: &Checkout) -> Option<App<'_>> {
     Some(app)
 }
 
-/// The name of the app's object, made in its module by `FastAPI` or by a function that calls it.
+/// The name of the FastAPI object that a module defines, by calling `FastAPI` or a factory of its own.
 fn fastapi_object(text: &str) -> Option<String> {
-    let is_made = |name: &&str| text.contains("FastAPI(") && assigns(text, name, "");
+    let is_assigned = |name: &&str| text.contains("FastAPI(") && has_assignment(text, name, "");
     let mut usual = ["app", "application"].into_iter();
-    assigned(text, "FastAPI(").or_else(|| usual.find(is_made).map(str::to_owned))
+    assigned_name(text, "FastAPI(").or_else(|| usual.find(is_assigned).map(str::to_owned))
 }
 
-impl<'a> App<'a> {
+impl<'a> DetectedApp<'a> {
     fn new(
         checkout: &'a Checkout,
         framework: &'static str,
         directory: &Path,
         source: &Path,
     ) -> Self {
-        App {
+        DetectedApp {
             checkout,
             framework,
             directory: directory.to_owned(),
@@ -400,12 +397,7 @@ impl<'a> App<'a> {
             remote: None,
             branch: None,
             python: None,
-            sources: vec![shown(source)],
+            sources: vec![source.display().to_string()],
         }
     }
-}
-
-/// A path for people, and for a config.
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! The files of a checkout of the app. They are only read, within bounds, and no link is followed.
+//! Bounded, read-only access to a checkout of the app, which is not trusted: no symbolic link is followed.
 
 use crate::diagnostics::sanitize;
 use crate::error::Error;
@@ -7,12 +7,10 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Directories below the top.
-const DEPTH: usize = 4;
-const MOST_ENTRIES: usize = 5_000;
-/// Of one file.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
-/// Directories that hold no code of the app itself, besides hidden ones.
+const MAX_DEPTH: usize = 4;
+const MAX_ENTRIES: usize = 5_000;
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Directories without code of the app itself; hidden ones are skipped, too.
 const SKIPPED: [&str; 9] = [
     "__pycache__",
     "doc",
@@ -27,15 +25,16 @@ const SKIPPED: [&str; 9] = [
 
 pub struct Checkout {
     root: PathBuf,
-    /// Paths from the top, sorted, those of each directory before those below it.
+    /// Relative paths, sorted by name, a directory's files before those of its subdirectories.
     files: Vec<PathBuf>,
 }
 
 impl Checkout {
-    /// The checkout in a directory; without one, the current directory if it is the top of one.
+    /// Lists the files of `directory`, or of the current directory for `None`; that must be the top of a git checkout,
+    /// otherwise there is no `Checkout`.
     ///
     /// # Errors
-    /// It is not a directory.
+    /// If `directory` is not a directory.
     pub fn open(directory: Option<&Path>) -> Result<Option<Self>, Error> {
         let root = directory.unwrap_or(Path::new("."));
         if directory.is_none() && fs::symlink_metadata(".git").is_err() {
@@ -52,10 +51,16 @@ impl Checkout {
         }))
     }
 
-    /// The files below a directory, by their paths from the top.
+    /// The listed files below a directory.
     pub fn files_in(&self, directory: &Path) -> impl Iterator<Item = &Path> {
         let files = self.files.iter().map(PathBuf::as_path);
         files.filter(move |file| file.starts_with(directory))
+    }
+
+    /// The listed Python files below a directory.
+    pub fn python_files(&self, directory: &Path) -> impl Iterator<Item = &Path> {
+        self.files_in(directory)
+            .filter(|file| file.extension().is_some_and(|extension| extension == "py"))
     }
 
     /// Whether a file was listed.
@@ -63,18 +68,19 @@ impl Checkout {
         self.files.iter().any(|known| known == file)
     }
 
-    /// Whether something has this path, be it a link.
+    /// Whether a path exists, be it a link or a file that is not listed.
     pub fn holds(&self, path: &Path) -> bool {
         fs::symlink_metadata(self.root.join(path)).is_ok()
     }
 
-    /// The text of a file that was listed, or of one of git's; `None` for a large one.
+    /// The text of a listed file or of a file in `.git`; `None` if it is larger than [`MAX_FILE_BYTES`] or cannot be
+    /// read.
     pub fn read(&self, file: &Path) -> Option<String> {
         let git = Path::new(".git");
-        let is_directory = |found: fs::Metadata| found.is_dir();
-        let is_of_git = file.parent() == Some(git)
-            && fs::symlink_metadata(self.root.join(git)).is_ok_and(is_directory);
-        if !is_of_git && !self.has(file) {
+        // `.git` can be a link, too.
+        let in_git_directory = file.parent() == Some(git)
+            && fs::symlink_metadata(self.root.join(git)).is_ok_and(|found| found.is_dir());
+        if !in_git_directory && !self.has(file) {
             return None;
         }
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -88,17 +94,18 @@ impl Checkout {
             return None;
         }
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).ok()?;
-        let is_whole = bytes.len() as u64 <= MOST_BYTES;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).ok()?;
+        let is_whole = bytes.len() as u64 <= MAX_FILE_BYTES;
         is_whole.then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
+/// Lists files breadth first. Skips virtualenvs and [`SKIPPED`].
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut left = MOST_ENTRIES;
+    let mut left = MAX_ENTRIES;
     let mut directories = vec![PathBuf::new()];
-    for _ in 0..=DEPTH {
+    for _ in 0..=MAX_DEPTH {
         let mut below = Vec::new();
         for directory in directories {
             let entries = fs::read_dir(root.join(&directory)).into_iter().flatten();
@@ -112,7 +119,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
             }
             entries.sort_by_key(DirEntry::file_name);
             for entry in entries {
-                // A name that cannot be shown as it is, is in no default.
+                // A name with control characters cannot be printed as it is, so it must not become a default.
                 let Ok(name) = entry.file_name().into_string() else {
                     continue;
                 };
@@ -120,7 +127,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
                     continue;
                 }
                 let path = directory.join(name);
-                // The type of a link is neither, so none is followed.
+                // The file type is that of the entry itself: a link is neither a file nor a directory.
                 match entry.file_type() {
                     Ok(kind) if kind.is_file() => files.push(path),
                     Ok(kind) if kind.is_dir() && !is_skipped(&path) => below.push(path),
@@ -138,7 +145,7 @@ fn is_skipped(directory: &Path) -> bool {
     name.starts_with('.') || SKIPPED.contains(&&*name)
 }
 
-/// The last part of a path.
+/// The last component of a path; empty if there is none.
 pub fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()

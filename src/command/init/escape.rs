@@ -1,10 +1,10 @@
-//! The Askama escapers of the files that `init` writes. As with `script::escape`, a value must come
-//! in one piece.
+//! Askama escapers for the files that `init` writes. As in `script::escape`, a value must be written in one piece, as a
+//! string.
 
 use askama::filters::Escaper;
 use std::fmt;
 
-/// A value becomes one double-quoted YAML scalar. JSON's escapes are YAML's too.
+/// Writes a value as a double-quoted YAML scalar.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Yaml;
 
@@ -16,7 +16,7 @@ impl Escaper for Yaml {
                 '"' | '\\' => write!(out, "\\{character}")?,
                 '\n' => out.write_str("\\n")?,
                 '\t' => out.write_str("\\t")?,
-                // YAML takes the separators for line breaks.
+                // YAML 1.1 treats U+2028 and U+2029 as line breaks.
                 _ if character.is_control() || "\u{2028}\u{2029}\u{feff}".contains(character) => {
                     write!(out, "\\u{:04x}", u32::from(character))?;
                 }
@@ -27,7 +27,7 @@ impl Escaper for Yaml {
     }
 }
 
-/// A value stands in a unit as it is: `%` is no specifier.
+/// Escapes `%`, which systemd would expand as a specifier.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unit;
 

@@ -1,4 +1,4 @@
-//! The text of the files that `init` writes.
+//! Renders the files that `init` writes.
 
 use super::checkout::file_name;
 use crate::cli::Target;
@@ -63,12 +63,12 @@ struct Env {
     root: String,
 }
 
-/// `deployment.yml`; `schema` is the path of its schema from there.
+/// Renders `deployment.yml`; `schema` is the path of its JSON Schema.
 pub fn deployment(answers: &Answers, schema: &str) -> Result<String, Error> {
     render_text(Deployment { schema, answers })
 }
 
-/// The starter units, each with the path of its file.
+/// Renders the starter units, as pairs of path and text.
 pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>, Error> {
     let root = &answers.root();
     let files = answers.unit_files();
@@ -111,7 +111,7 @@ pub fn units(target: &Target, answers: &Answers) -> Result<Vec<(String, String)>
     Ok(units)
 }
 
-/// A dotenv file to begin with: examples in comments.
+/// Renders the starter dotenv file, whose examples are commented out.
 pub fn env(answers: &Answers) -> Result<String, Error> {
     render_text(Env {
         django: !answers.is_fastapi(),

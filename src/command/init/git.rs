@@ -1,4 +1,4 @@
-//! What git's own files say of a checkout.
+//! Git metadata of a checkout, read from the files in `.git`: git itself could run programs that the checkout configures.
 
 use super::checkout::Checkout;
 use crate::config::is_ssh;
@@ -6,18 +6,19 @@ use crate::config::types::{Branch, Rule};
 use crate::credentials;
 use std::path::Path;
 
-/// Whether the index has a file: a build's output lies in many a checkout, and in few repositories.
+/// Whether a file is in the index, by a search for its name followed by NUL. Output of a build is often in the
+/// checkout, but rarely committed.
 pub fn tracks(checkout: &Checkout, file: &Path) -> bool {
     let index = read(checkout, "index").unwrap_or_default();
     index.contains(&format!("{}\0", file.display()))
 }
 
-/// The URL of the remote `origin`, if a host can clone it; without its password.
+/// The URL of the remote `origin` without its password; `None` if it is not one that a host can clone.
 pub fn remote(checkout: &Checkout) -> Option<String> {
     origin(&read(checkout, "config")?)
 }
 
-/// The branch that is checked out.
+/// The checked-out branch; `None` for a detached HEAD.
 pub fn branch(checkout: &Checkout) -> Option<String> {
     let text = read(checkout, "HEAD")?;
     let branch = text.trim().strip_prefix("ref: refs/heads/")?;

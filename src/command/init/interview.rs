@@ -1,6 +1,6 @@
-//! Where an answer comes from: the command line, the default, or a prompt on the terminal.
+//! Gets each answer from the command line, from its default or from a prompt on the terminal.
 
-use super::app::App;
+use super::app::DetectedApp;
 use crate::cli::questions::{Answers, Context, Kind, QUESTIONS, Question};
 use crate::cli::{AnswerOptions, Init};
 use crate::diagnostics::Message;
@@ -12,9 +12,9 @@ use inquire::{Confirm, InquireError, Select, Text};
 use std::io::IsTerminal;
 use std::path::Path;
 
-/// Why there are no answers.
+/// Why there is no answer.
 pub enum PromptError {
-    /// Ctrl-C or Escape.
+    /// The user pressed Ctrl-C or Escape.
     Interrupted,
     Failed(Error),
 }
@@ -36,20 +36,20 @@ impl From<InquireError> for PromptError {
     }
 }
 
-/// Collects answers. A missing or a wrong one is noted and has a placeholder, so that all of them
-/// are reported at once.
+/// Collects answers. A missing or invalid one is recorded and replaced by a placeholder, so that all mistakes are
+/// reported at once.
 pub struct Interview<'a> {
     options: &'a AnswerOptions,
+    /// `--yes`
     takes_defaults: bool,
-    /// A person is there to be asked.
     has_terminal: bool,
     /// Names of the questions whose defaults were taken.
     defaulted: Vec<&'static str>,
     missing: Vec<&'static str>,
-    wrong: Vec<Message>,
+    mistakes: Vec<Message>,
 }
 
-/// Passes all rules of texts that have no default.
+/// Passes the rules of all questions that have no default.
 const PLACEHOLDER: &str = "missing";
 
 impl<'a> Interview<'a> {
@@ -68,19 +68,21 @@ impl<'a> Interview<'a> {
             has_terminal: is_terminal(),
             defaulted: Vec::new(),
             missing: Vec::new(),
-            wrong: Vec::new(),
+            mistakes: Vec::new(),
         }
     }
 
-    /// Asks what the command line does not say. What the app's files show is the default.
+    /// Asks the questions that no option answers. Defaults come from the app, where it was detected.
     ///
     /// # Errors
-    /// A person who is about to be asked has given a wrong option.
+    /// If a prompt fails, or if an option is invalid and questions would be asked. Without prompts, mistakes are
+    /// collected for [`Self::finish`].
     pub fn answers(
         &mut self,
         context: &Context,
-        app: Option<&App>,
+        app: Option<&DetectedApp>,
     ) -> Result<Answers, PromptError> {
+        // Nobody should have to answer every question to learn that an option was wrong.
         if self.has_terminal && !self.takes_defaults {
             self.check_options()?;
         }
@@ -93,7 +95,7 @@ impl<'a> Interview<'a> {
                 let default = found.unwrap_or_else(|| (question.default)(context, &answers));
                 *(question.answer)(&mut answers) = self.answer(question, default)?;
             } else if self.options.get(question).is_some() {
-                self.wrong.push(Message::new(
+                self.mistakes.push(Message::new(
                     format!("{} has no effect here", option(question.name)),
                     "it is for FastAPI with that step switched on; leave it out",
                 ));
@@ -102,13 +104,13 @@ impl<'a> Interview<'a> {
         Ok(answers)
     }
 
-    /// Reports all options that break their rules.
+    /// Fails if options are invalid, with all of them.
     fn check_options(&self) -> Result<(), Error> {
-        let wrong = QUESTIONS.iter().filter_map(|question| {
+        let mistakes = QUESTIONS.iter().filter_map(|question| {
             let message = question.check(self.options.get(question)?).err()?;
             Some(message.about(&option(question.name)))
         });
-        fail(wrong.collect())
+        fail_if_any(mistakes.collect())
     }
 
     fn answer(
@@ -145,22 +147,22 @@ impl<'a> Interview<'a> {
         }
     }
 
-    /// Notes what is wrong with the answer to a question.
+    /// Records a mistake in the answer to a question.
     pub fn refuse(&mut self, name: &str, message: &Message) {
-        let of = if self.defaulted.contains(&name) {
+        let prefix = if self.defaulted.contains(&name) {
             "the default of "
         } else {
             ""
         };
-        let about = format!("{of}{}", option(name));
-        self.wrong.push(message.about(&about));
+        let about = format!("{prefix}{}", option(name));
+        self.mistakes.push(message.about(&about));
     }
 
-    /// Fails if an answer is missing or wrong.
+    /// Fails if answers are missing or invalid, with all of them.
     pub fn finish(mut self) -> Result<(), Error> {
         if !self.missing.is_empty() {
             let options: Vec<_> = self.missing.iter().map(|name| option(name)).collect();
-            let what = format!(
+            let text = format!(
                 "there is no terminal to ask on, and no {}",
                 options.join(", ")
             );
@@ -169,17 +171,17 @@ impl<'a> Interview<'a> {
             } else {
                 "give them as options, or take the defaults with --yes"
             };
-            self.wrong.push(Message::new(what, help));
+            self.mistakes.push(Message::new(text, help));
         }
-        fail(self.wrong)
+        fail_if_any(self.mistakes)
     }
 }
 
-fn fail(wrong: Vec<Message>) -> Result<(), Error> {
-    if wrong.is_empty() {
+fn fail_if_any(mistakes: Vec<Message>) -> Result<(), Error> {
+    if mistakes.is_empty() {
         Ok(())
     } else {
-        Err(Error::Options(wrong))
+        Err(Error::Options(mistakes))
     }
 }
 
@@ -188,7 +190,7 @@ fn option(name: &str) -> String {
     format!("--{}", name.replace('_', "-"))
 }
 
-/// Asks on the terminal. The default of an optional text stands there to be edited.
+/// Asks on the terminal. An optional text starts out as its default, to be edited or deleted.
 fn prompt(question: &'static Question, default: &str) -> Result<String, PromptError> {
     let mut prompt = Text::new(question.text);
     match question.kind {
@@ -215,11 +217,11 @@ fn prompt(question: &'static Question, default: &str) -> Result<String, PromptEr
     Ok(answer.prompt()?.trim().to_owned())
 }
 
-/// Whether a file may be written: there is none, or it may be overwritten.
+/// Whether a file may be written: it does not exist, `--force` is given, or the user agrees to overwrite it.
 ///
 /// # Errors
-/// Nobody can be asked, or the defaults are taken: nothing is overwritten by default.
-pub fn may_replace(path: &Path, arguments: &Init) -> Result<bool, PromptError> {
+/// If the file exists and nobody can be asked, because of `--yes` or without a terminal.
+pub fn confirm_overwrite(path: &Path, arguments: &Init) -> Result<bool, PromptError> {
     if arguments.force || !path.exists() {
         return Ok(true);
     }
@@ -231,7 +233,7 @@ pub fn may_replace(path: &Path, arguments: &Init) -> Result<bool, PromptError> {
     Ok(Confirm::new(&text).with_default(false).prompt()?)
 }
 
-/// Whether a person is there to be asked.
+/// Whether questions can be asked: on stderr, to be answered on stdin.
 fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

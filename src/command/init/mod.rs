@@ -1,4 +1,4 @@
-//! `init`: asks, then writes `deployment.yml` and a starter unit.
+//! `init`: asks questions, then writes `deployment.yml`, starter units and a dotenv file.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,14 +23,14 @@ use crate::script::shell_line;
 use crate::{fleet, report};
 use checkout::Checkout;
 use drafts::Drafts;
-use interview::{Interview, PromptError, may_replace};
+use interview::{Interview, PromptError, confirm_overwrite};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Nothing is written before the last answer.
+/// Asks all questions, then writes the files; nothing is written before the last answer.
 pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
-    match written(cli, arguments) {
+    match ask_and_write(cli, arguments) {
         Ok(true) => report::note(next_steps(cli, arguments)),
         Ok(false) => report::note("nothing was written"),
         Err(PromptError::Interrupted) => {
@@ -42,16 +42,16 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether files were written, or the config that exists was to be kept.
-fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
+/// Returns whether files were written; `false` if the user wants to keep the config that exists.
+fn ask_and_write(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     let config = super::config_path(cli, &arguments.target)?;
     refuse_links(cli, &config)?;
     let checkout = Checkout::open(arguments.from.as_deref())?;
     let mut interview = Interview::new(arguments);
-    if !may_replace(&config, arguments)? {
+    if !confirm_overwrite(&config, arguments)? {
         return Ok(false);
     }
-    let app = checkout.as_ref().and_then(app::find);
+    let app = checkout.as_ref().and_then(app::detect);
     match (&app, &arguments.from) {
         (Some(app), _) => report::note(format_args!("found {}", app.sources())),
         (None, Some(directory)) => report::note(format_args!(
@@ -72,8 +72,8 @@ fn written(cli: &Cli, arguments: &Init) -> Result<bool, PromptError> {
     Ok(true)
 }
 
-/// Refuses a link among the directories of the config: one in a repository may lead anywhere. The
-/// deploy directory may be one where the command line names it.
+/// Refuses symbolic links among the directories of the config: in a repository they may lead anywhere. Only a deploy
+/// directory that is named on the command line may be a link.
 fn refuse_links(cli: &Cli, config: &Path) -> Result<(), Error> {
     let top = cli.deploy_config_dir.as_path();
     let is_named = top.as_os_str() != DEFAULT_DEPLOY_DIR;
@@ -105,15 +105,15 @@ fn context<'a>(cli: &Cli, arguments: &'a Init) -> Context<'a> {
     }
 }
 
-/// A name as a part of other names: only what paths and units take unquoted, and not a sign at first.
+/// Turns a name into part of a path or of a unit's name: only characters that need no quoting, and neither `.` nor
+/// `-` at the start.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for character in name.chars() {
         match character {
-            '_' | '.' | '-' => slug.push(character),
-            _ if character.is_ascii_alphanumeric() => slug.push(character),
+            '_' | '.' | '-' | 'a'..='z' | 'A'..='Z' | '0'..='9' => slug.push(character),
             _ if character.is_ascii() => slug.push('-'),
-            // So that two names stay two.
+            // Encode it, so that different names stay different.
             _ => slug += &format!("{:x}", u32::from(character)),
         }
     }

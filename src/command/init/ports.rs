@@ -1,17 +1,17 @@
-//! Ports that the apps of a deploy directory listen on.
+//! Picks a port for a new app.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// The first port from 8000 on that no unit file `<APP>/<ENVIRONMENT>/*.{service,socket}` names.
+/// The first port from 8000 on that occurs in none of the unit files `<APP>/<ENVIRONMENT>/*.{service,socket}`.
 pub fn free(deploy_directory: &Path) -> u16 {
     let units = entries(deploy_directory)
         .flat_map(|app| entries(&app))
         .flat_map(|environment| entries(&environment))
         .filter(|file| {
-            let kind = file.extension();
-            kind.is_some_and(|kind| kind == "service" || kind == "socket")
+            file.extension()
+                .is_some_and(|extension| extension == "service" || extension == "socket")
         });
     let taken: HashSet<u16> = units
         .filter_map(|file| fs::read_to_string(file).ok())
@@ -26,7 +26,7 @@ pub fn free(deploy_directory: &Path) -> u16 {
         .unwrap_or(8000)
 }
 
-/// What a directory holds; nothing if it cannot be read.
+/// Paths of the entries of a directory; none if it cannot be read.
 fn entries(directory: &Path) -> impl Iterator<Item = std::path::PathBuf> + use<> {
     fs::read_dir(directory)
         .into_iter()

@@ -1,33 +1,35 @@
-//! What lines of Python source say, without running them.
+//! Finds assignments in Python source line by line, without parsing or running it.
 
 use std::path::Path;
 
-/// The name to which a line assigns what begins with a text.
-pub fn assigned(text: &str, value: &str) -> Option<String> {
+/// The first name to which a line assigns an expression that starts with `value`.
+pub fn assigned_name(text: &str, value: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (name, _) = line.split_once(|c: char| !c.is_alphanumeric() && c != '_')?;
-        (!name.is_empty() && assigns(line, name, value)).then(|| name.to_owned())
+        (!name.is_empty() && has_assignment(line, name, value)).then(|| name.to_owned())
     })
 }
 
-/// Whether a line assigns to a name what begins with a text, perhaps in a module.
-pub fn assigns(text: &str, name: &str, value: &str) -> bool {
+/// Whether a line assigns to `name` an expression that starts with `value`, which the line may qualify with the module
+/// `fastapi` or `celery`.
+pub fn has_assignment(text: &str, name: &str, value: &str) -> bool {
     text.lines().any(|line| {
-        let Some((target, assigned)) = line.split_once('=') else {
+        let Some((target, expression)) = line.split_once('=') else {
             return false;
         };
+        // Drop a type annotation.
         let target = target.split(':').next().unwrap_or_default();
-        let call = assigned.trim_start();
-        let call = ["fastapi.", "celery."]
+        let expression = expression.trim_start();
+        let expression = ["fastapi.", "celery."]
             .iter()
-            .find_map(|module| call.strip_prefix(module))
-            .unwrap_or(call);
-        target.trim_end() == name && call.starts_with(value)
+            .find_map(|module| expression.strip_prefix(module))
+            .unwrap_or(expression);
+        target.trim_end() == name && expression.starts_with(value)
     })
 }
 
-/// The first quoted string of a text.
-pub fn string_in(text: &str) -> Option<&str> {
+/// The content of the first string literal in a text, without handling escapes.
+pub fn first_string(text: &str) -> Option<&str> {
     let start = text.find(['"', '\''])?;
     let quote = text[start..].chars().next()?;
     text[start + 1..]
@@ -35,7 +37,7 @@ pub fn string_in(text: &str) -> Option<&str> {
         .map(|(string, _)| string)
 }
 
-/// `module:object` of a Python file, imported from a directory.
+/// `module:object` for a Python file, as imported from `directory`.
 pub fn module_name(file: &Path, directory: &Path, object: &str) -> String {
     let path = file
         .strip_prefix(directory)

@@ -1,11 +1,11 @@
-//! What dependency files bring.
+//! Looks for a package in dependency files.
 
 use super::checkout::{Checkout, file_name};
 use crate::config::types::normal;
 use std::path::Path;
 
-/// Whether a dependency file brings a package; `None` where it does not show that.
-pub fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
+/// Whether a dependency file lists a package; `None` if that cannot be told from the files of the checkout.
+pub fn lists_package(checkout: &Checkout, file: &Path, package: &str) -> Option<bool> {
     let text = checkout.read(file)?;
     match file_name(file).as_str() {
         "uv.lock" | "poetry.lock" | "pdm.lock" => {
@@ -16,19 +16,20 @@ pub fn names_package(checkout: &Checkout, file: &Path, package: &str) -> Option<
             text.split(['"', '\''])
                 .any(|text| is_requirement(text, package)),
         ),
-        _ => requirements_name(checkout, file, package, 0),
+        _ => requirements_list(checkout, file, package, 0),
     }
 }
 
-fn requirements_name(
+/// Like [`lists_package`], for requirements files: follows `-r`, and cannot tell what URLs and local paths bring.
+fn requirements_list(
     checkout: &Checkout,
     file: &Path,
     package: &str,
     depth: usize,
 ) -> Option<bool> {
-    const MOST_DEPTH: usize = 5;
-    let text = checkout.read(file).filter(|_| depth < MOST_DEPTH)?;
-    let mut is_clear = true;
+    const MAX_DEPTH: usize = 5;
+    let text = checkout.read(file).filter(|_| depth < MAX_DEPTH)?;
+    let mut is_conclusive = true;
     for line in text.lines().map(str::trim) {
         if is_requirement(line, package) {
             return Some(true);
@@ -39,22 +40,22 @@ fn requirements_name(
         if let Some(included) = included {
             let included = included.trim_start_matches(['=', ' ']).trim();
             let included = normal(&file.with_file_name(included));
-            match requirements_name(checkout, &included, package, depth + 1) {
+            match requirements_list(checkout, &included, package, depth + 1) {
                 Some(true) => return Some(true),
                 Some(false) => {}
-                None => is_clear = false,
+                None => is_conclusive = false,
             }
         } else if line.starts_with(['.', '/']) || line.starts_with("-e") || line.contains("://") {
-            is_clear = false;
+            is_conclusive = false;
         }
     }
-    is_clear.then_some(false)
+    is_conclusive.then_some(false)
 }
 
-/// Whether a requirement is of a package, or is known to bring it.
+/// Whether a requirement is for `package`, or, in the case of `fastapi[...]` and uvicorn, brings it.
 fn is_requirement(requirement: &str, package: &str) -> bool {
-    let is_part = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
-    let name: String = requirement.trim().chars().take_while(is_part).collect();
+    let is_in_name = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = requirement.trim().chars().take_while(is_in_name).collect();
     let name = name.to_lowercase().replace(['_', '.'], "-");
     name == package || package == "uvicorn" && requirement.trim().starts_with("fastapi[")
 }

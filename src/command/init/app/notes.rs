@@ -1,28 +1,28 @@
-//! What an app's files ask for that the answers do not give.
+//! Hints about what the app needs beyond the answers.
 
-use super::{App, shown};
+use super::DetectedApp;
 use crate::cli::questions::Answers;
 use crate::command::init::checkout::file_name;
-use crate::command::init::requirements::names_package;
+use crate::command::init::requirements::lists_package;
 use crate::config::types::normal;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-impl App<'_> {
-    /// Lines for people, after the last answer.
+impl DetectedApp<'_> {
+    /// Lines to print after the last answer; none if the answers are for another framework.
     pub fn notes(&self, answers: &Answers) -> Vec<String> {
         if answers.framework != self.framework {
             return Vec::new();
         }
-        let file = self.found_from_app(answers);
+        let file = self.dependency_path(answers);
         let notes = [
             self.missing_file(&file, answers),
             self.missing_server(&file, answers),
             self.missing_settings(),
-            self.kept_static_files(answers),
+            self.committed_static_files(answers),
             self.missing_worker_class(answers),
             self.missing_celery(&file, answers),
-            self.wanted_python(answers),
+            self.required_python(answers),
         ];
         notes.into_iter().flatten().collect()
     }
@@ -33,7 +33,7 @@ impl App<'_> {
         is_missing.then(|| {
             format!(
                 "warning: {} is not in the checkout; name what lists the dependencies with --dependency-file",
-                shown(file)
+                file.display()
             )
         })
     }
@@ -44,7 +44,7 @@ impl App<'_> {
         } else {
             "gunicorn"
         };
-        if names_package(self.checkout, file, server)? {
+        if lists_package(self.checkout, file, server)? {
             return None;
         }
         let add = if file.extension().is_some_and(|kind| kind == "txt") {
@@ -60,7 +60,7 @@ impl App<'_> {
         };
         Some(format!(
             "warning: {} has no {server}, which the unit starts; {add}, or read `pystrano man faq` where the repository is not yours",
-            shown(file)
+            file.display()
         ))
     }
 
@@ -69,12 +69,12 @@ impl App<'_> {
         self.needs_settings.then(|| note.to_owned())
     }
 
-    fn kept_static_files(&self, answers: &Answers) -> Option<String> {
+    fn committed_static_files(&self, answers: &Answers) -> Option<String> {
         let list = self.collected.as_ref()?;
         (answers.collect_static_files == "false").then(|| {
             format!(
                 "note: the repository has its static files as collectstatic made them ({}), so they are not collected",
-                shown(list)
+                list.display()
             )
         })
     }
@@ -91,20 +91,22 @@ impl App<'_> {
 
     fn missing_celery(&self, file: &Path, answers: &Answers) -> Option<String> {
         let note = "note: the app uses celery; name its application with --celery-app, for units of a worker and beat";
-        let uses_celery = names_package(self.checkout, file, "celery")?;
+        let uses_celery = lists_package(self.checkout, file, "celery")?;
         (uses_celery && answers.celery_app.is_empty()).then(|| note.to_owned())
     }
 
-    fn wanted_python(&self, answers: &Answers) -> Option<String> {
+    fn required_python(&self, answers: &Answers) -> Option<String> {
         let (version, file) = self.python.as_ref()?;
-        answers
-            .python
-            .is_empty()
-            .then(|| format!("note: the app asks for Python {version} ({})", shown(file)))
+        answers.python.is_empty().then(|| {
+            format!(
+                "note: the app asks for Python {version} ({})",
+                file.display()
+            )
+        })
     }
 
-    /// The dependency file of the answers, from the top.
-    fn found_from_app(&self, answers: &Answers) -> PathBuf {
+    /// The dependency file of the answers, relative to the top. `uv.lock` may be in a directory above the app.
+    fn dependency_path(&self, answers: &Answers) -> PathBuf {
         let directory = Path::new(&answers.app_dir);
         let file = normal(&directory.join(&answers.dependency_file));
         if file_name(&file) != "uv.lock" {
