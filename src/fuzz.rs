@@ -104,7 +104,7 @@ pub fn redactor(bytes: &[u8]) {
     let nul = bytes.iter().position(|byte| *byte == 0);
     let (secret, text) = bytes.split_at(nul.unwrap_or(bytes.len()));
     let secret = String::from_utf8_lossy(secret);
-    let redactor = Redactor::of(&[&secret], true);
+    let redactor = Redactor::from_values(&[&secret], true);
     // The first line of the secret in the middle of other text.
     let line = [
         text,

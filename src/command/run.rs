@@ -25,7 +25,7 @@ pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
     };
     let terminal = stdin().is_terminal() && stdout().is_terminal();
     let ssh_arguments =
-        ssh::call(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
+        ssh::exec_arguments(server, &arguments.command, terminal).ok_or(Error::LongCommand)?;
     let program = ssh::program();
     if arguments.dry_run {
         let mut words = vec![program.to_string_lossy().into_owned()];
@@ -33,7 +33,7 @@ pub fn run(cli: &Cli, arguments: &Run) -> Result<ExitCode, Error> {
         report::result(shell_line(words));
         return Ok(ExitCode::SUCCESS);
     }
-    ssh::find_program()?;
-    let source = ssh::replace(&ssh_arguments, terminal);
+    ssh::check_program()?;
+    let source = ssh::exec(&ssh_arguments, terminal);
     Err(Error::Ssh { program, source })
 }

@@ -223,7 +223,7 @@ impl<'a> FleetCommand<'a> {
         if self.options.dry_run {
             return dry_run(&self.job, self.config, self.is_reviewed, &report);
         }
-        ssh::find_program()?;
+        ssh::check_program()?;
         // Validation has made sure that all servers have the same hooks.
         let hooks = self.config.servers.first().map(|first| first.hooks.clone());
         let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
@@ -267,7 +267,7 @@ fn dry_run(
         let plan = Plan {
             command,
             script: kind.file_name(),
-            arguments: call.words(),
+            arguments: call.script_arguments(),
             bytes: script.len(),
             sha256: script::sha256(&script),
             text,

@@ -5,24 +5,24 @@ use super::host::{Purpose, backoff};
 use super::{Fleet, TRIES};
 use crate::exit;
 use crate::protocol::{Action, Event, Outcome};
-use crate::ssh::Closing;
+use crate::ssh::SessionEnd;
 
 impl Fleet<'_> {
-    pub(super) fn closed(&mut self, index: usize, closing: Closing) {
+    pub(super) fn closed(&mut self, index: usize, closing: SessionEnd) {
         match self.hosts[index].purpose {
             Purpose::Run => self.job_closed(index, closing),
             Purpose::Probe => self.on_probe_result(index, closing),
             Purpose::Revert => {
                 let tries = self.hosts[index].tries;
                 let outcome = match closing {
-                    Closing::Unstarted {
+                    SessionEnd::NotStarted {
                         transient: true, ..
                     } if tries < TRIES => {
                         return self.enqueue(index, Purpose::Revert, backoff(tries));
                     }
-                    Closing::Ended { status: 0 } => Outcome::Reverted,
+                    SessionEnd::Ended { status: 0 } => Outcome::Reverted,
                     // The rollback failed: the host runs the release that it kept.
-                    Closing::Ended { status: 1..=3 } => Outcome::Done,
+                    SessionEnd::Ended { status: 1..=3 } => Outcome::Done,
                     _ => Outcome::Unknown,
                 };
                 self.finish_host(index, outcome);
@@ -41,16 +41,16 @@ impl Fleet<'_> {
         !self.job.action.promotes() || is_named && has_commit && self.barrier.has_promoted(index)
     }
 
-    fn job_closed(&mut self, index: usize, closing: Closing) {
+    fn job_closed(&mut self, index: usize, closing: SessionEnd) {
         match closing {
-            Closing::Ended { status: 0 } if !self.is_proved(index) => {
+            SessionEnd::Ended { status: 0 } if !self.is_proved(index) => {
                 let reason = "the script reported success, but not what must come before it";
                 self.lost(index, reason.to_owned(), Vec::new());
             }
-            Closing::Ended { status } => {
+            SessionEnd::Ended { status } => {
                 self.host_finished(index, exit::outcome_of(self.job.action, status));
             }
-            Closing::Unstarted {
+            SessionEnd::NotStarted {
                 reason,
                 logged_in,
                 transient,
@@ -79,7 +79,7 @@ impl Fleet<'_> {
                     },
                 );
             }
-            Closing::Lost { reason, tail } => self.lost(index, reason, tail),
+            SessionEnd::Lost { reason, tail } => self.lost(index, reason, tail),
         }
     }
 }

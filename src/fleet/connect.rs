@@ -3,7 +3,7 @@
 use super::host::Purpose;
 use super::{Fleet, HEARTBEAT_INTERVAL, Input};
 use crate::protocol::{Action, Event, Facts, Order};
-use crate::ssh::{self, Closing, Script, Session, SessionOptions};
+use crate::ssh::{self, Script, Session, SessionEnd, SessionOptions};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ impl Fleet<'_> {
             }
             Err(error) => self.closed(
                 index,
-                Closing::Unstarted {
+                SessionEnd::NotStarted {
                     reason: format!("cannot start a session: {error}"),
                     logged_in: false,
                     transient: false,

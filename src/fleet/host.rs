@@ -90,7 +90,9 @@ impl Redactors {
         let secrets = secrets.map(|secret| Arc::as_ptr(secret).addr());
         let key = server.deploy_key.iter().map(|key| Arc::as_ptr(key).addr());
         let files = env.chain(secrets).chain(key).collect();
-        let texts = Redactor::texts(server).collect::<Vec<_>>().join("\0");
+        let texts = Redactor::texts_with_urls(server)
+            .collect::<Vec<_>>()
+            .join("\0");
         let made = self.0.entry((files, texts));
         Arc::clone(made.or_insert_with(|| Arc::new(Redactor::new(server))))
     }

@@ -82,7 +82,7 @@ pub fn run(
     servers: Vec<Server>,
     report: &mut Report,
 ) -> Result<(u8, Vec<Facts>), Error> {
-    ssh::raise_limits(servers.len()).map_err(|room| Error::OpenFiles {
+    ssh::raise_open_files_limit(servers.len()).map_err(|room| Error::OpenFiles {
         servers: servers.len(),
         room,
     })?;
@@ -213,10 +213,10 @@ impl<'a> Fleet<'a> {
     fn on_message(&mut self, index: usize, message: Message) {
         match message {
             Message::Event(event) => self.on_event(index, event),
-            Message::Closed(closing) => {
+            Message::Ended(end) => {
                 self.opened(index);
                 self.hosts[index].session = None;
-                self.closed(index, closing);
+                self.closed(index, end);
             }
         }
     }

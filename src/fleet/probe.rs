@@ -5,7 +5,7 @@ use super::deadline::ProbeDeadline;
 use super::host::{Purpose, backoff};
 use super::{Fleet, MIGRATE};
 use crate::protocol::{Event, Outcome};
-use crate::ssh::{self, Closing};
+use crate::ssh::{self, SessionEnd};
 use std::time::{Duration, Instant};
 
 /// How often a host is probed again whose log does not say what became of the release.
@@ -50,9 +50,9 @@ impl Fleet<'_> {
     }
 
     /// A probe ended: the host answered, or was not reached.
-    pub(super) fn on_probe_result(&mut self, index: usize, closing: Closing) {
+    pub(super) fn on_probe_result(&mut self, index: usize, closing: SessionEnd) {
         let host = &mut self.hosts[index];
-        let answered = matches!(closing, Closing::Ended { status: 0 });
+        let answered = matches!(closing, SessionEnd::Ended { status: 0 });
         let may_retry = host.probe.may_retry(Instant::now(), answered);
         if !answered || host.answer.lock.is_some() {
             if let Some(holder) = host.answer.lock.take_if(|_| !host.is_busy) {

@@ -1,5 +1,6 @@
-//! The system `ssh` and `ssh-keygen`, and one host's session.
+//! Runs the system's `ssh` and `ssh-keygen`: command lines, and one session for each host.
 
+mod connection;
 mod lines;
 mod output;
 mod parts;
@@ -11,9 +12,9 @@ mod signature;
 
 #[cfg(any(test, fuzzing))]
 pub use lines::{Lines, Piece};
-pub use output::{Closing, Message};
+pub use output::{Message, SessionEnd};
 pub use redact::Redactor;
-pub use run::{call, replace};
+pub use run::{exec, exec_arguments};
 pub use sanitize::strip_terminal_codes;
 pub use session::Session;
 pub use signature::{sign, verify};
@@ -28,26 +29,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One run of a script on one host: its user and its arguments.
+/// One run of a script on one host.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub action: Action,
     pub release: Option<String>,
-    /// Further arguments of the script.
+    /// More arguments for the script.
     pub options: Vec<String>,
-    /// Marks the script's events and the orders sent to it.
+    /// Prefixes the script's events and the orders sent to it.
     pub nonce: String,
     /// `user@machine` of the controller, for the log on the host.
     pub who: String,
-    /// Seconds the host waits for an order at a waiting point; `None` goes straight through.
+    /// Seconds that the host waits for an order at a waiting point; `None` disables the waiting points.
     pub barrier: Option<u32>,
 }
 
-/// No terminal, and no questions on one.
+/// Allocates no terminal and never prompts on one.
 const NO_TERMINAL: &[&str] = &["-T", "-o", "BatchMode=yes"];
 
-/// The arguments of an `ssh` that runs `remote` on the server as `user`; `terminal` and `agent` are options.
-fn connection(
+/// Arguments for `ssh` that run `remote` on the server as `user`. `terminal` and `agent` are options put first.
+fn ssh_arguments(
     server: &Server,
     user: &str,
     terminal: &[&str],
@@ -75,7 +76,7 @@ fn connection(
 }
 
 impl Call {
-    /// Who logs in.
+    /// The user that logs in.
     pub fn user<'a>(&self, server: &'a Server) -> &'a str {
         match self.action {
             Action::Setup => &server.setup_user,
@@ -83,85 +84,95 @@ impl Call {
         }
     }
 
-    /// The arguments of `ssh`.
+    /// Arguments for `ssh`.
     pub fn arguments(&self, server: &Server) -> Vec<String> {
         let user = self.user(server);
-        let is_root = self.action != Action::Setup || user == "root";
+        let needs_root = self.action == Action::Setup && user != "root";
         let forward =
             self.action == Action::Deploy && server.forward_agent && server.payload.is_none();
-        // A connection of its own: the agent's socket is removed when it is no longer needed, and a later run
-        // through the same connection would get no other.
+        // A forwarding session never shares a ControlMaster connection: the script removes the agent's socket, and a
+        // later session on that connection would get no new one.
         let agent: &[&str] = if forward {
             &["-A", "-o", "ControlPath=none"]
         } else {
             &["-a"]
         };
-        connection(server, user, NO_TERMINAL, agent, &remote(is_root))
+        ssh_arguments(
+            server,
+            user,
+            NO_TERMINAL,
+            agent,
+            &remote_command(needs_root),
+        )
     }
 
-    /// What the host reads before the script's bytes: that nothing was lost on the way, and the
-    /// script's arguments. They are in no command line, which everybody on the host could read.
+    /// What is sent before the script: a line that proves that no startup file has read stdin, and the script's
+    /// arguments, since every user of the host can read command lines.
     pub fn preamble(&self) -> String {
-        let mut words = self.words();
-        words.push(format!("nonce={}", self.nonce));
-        format!("{MAGIC}\nset -- {}\n", shell_line(words))
+        let mut arguments = self.script_arguments();
+        arguments.push(format!("nonce={}", self.nonce));
+        format!("{MAGIC}\nset -- {}\n", shell_line(arguments))
     }
 
-    /// The script's arguments, but for the nonce.
-    pub fn words(&self) -> Vec<String> {
-        let mut words = Vec::new();
+    /// The script's arguments, without the nonce.
+    pub fn script_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
         if self.action.script() == ScriptKind::Deploy {
-            words.push(self.action.argument().to_owned());
+            arguments.push(self.action.argument().to_owned());
         }
-        words.extend(self.release.clone());
-        words.extend(self.options.iter().cloned());
-        words.push(format!("who={}", self.who));
-        words.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));
-        words
+        arguments.extend(self.release.clone());
+        arguments.extend(self.options.iter().cloned());
+        arguments.push(format!("who={}", self.who));
+        arguments.extend(self.barrier.map(|seconds| format!("barrier={seconds}")));
+        arguments
     }
 }
 
-/// BatchMode does not reach the ssh of a ProxyJump, which would hang when it prompts from the background: with these
-/// variables the answer to each prompt is no.
+/// `BatchMode` is not passed on to the ssh process of a `ProxyJump`, which would hang on a prompt in the background.
+/// With these variables every prompt is answered by `false`.
 const NO_PROMPTS: [(&str, &str); 2] = [("SSH_ASKPASS", "false"), ("SSH_ASKPASS_REQUIRE", "force")];
 
-/// The line that begins what a host reads.
+/// The first line sent to a host.
 const MAGIC: &str = "pystrano-1";
-/// What the remote command prints when the login is over.
-pub const LOGIN_HINT: &str = "@pystrano login";
-/// What it prints when the first line that it reads is not [`MAGIC`].
-pub const STDIN_HINT: &str = "@pystrano stdin";
+/// Printed by the remote command when the startup files of the login shell have run.
+pub const LOGIN_MARKER: &str = "@pystrano login";
+/// Printed by the remote command when the first line on stdin is not [`MAGIC`].
+pub const STDIN_MARKER: &str = "@pystrano stdin";
 
-/// The constant remote command: a login shell may be fish or tcsh, so within the single quotes there is
-/// nothing that means something to one of them.
-fn remote(is_root: bool) -> String {
-    let sudo = if is_root { "" } else { "sudo -n " };
+/// The remote command. The login shell may be fish or tcsh, so the text within the single quotes has no character
+/// that is special to them there.
+fn remote_command(needs_root: bool) -> String {
+    let sudo = if needs_root { "sudo -n " } else { "" };
     format!(
-        "exec {sudo}sh -c 'echo {LOGIN_HINT}; IFS= read -r line; \
-         case $line in {MAGIC}) exec sh -s;; esac; echo {STDIN_HINT}; exit 2'"
+        "exec {sudo}sh -c 'echo {LOGIN_MARKER}; IFS= read -r line; \
+         case $line in {MAGIC}) exec sh -s;; esac; echo {STDIN_MARKER}; exit 2'"
     )
 }
 
-/// The program that is run: `PYSTRANO_SSH`, or `ssh` found on `PATH`.
+/// The `ssh` program: `PYSTRANO_SSH`, or `ssh` on `PATH`.
 pub fn program() -> OsString {
     std::env::var_os("PYSTRANO_SSH")
         .filter(|program| !program.is_empty())
         .unwrap_or_else(|| "ssh".into())
 }
 
-/// That program, if it can be run: nobody is contacted with one that is missing.
-pub fn find_program() -> Result<(), Error> {
+/// Checks that the `ssh` program exists, before any host is contacted.
+///
+/// # Errors
+/// [`Error::NoSsh`] if it is not an executable file.
+pub fn check_program() -> Result<(), Error> {
     let program = program();
     let found = if Path::new(&program).components().count() > 1 {
         is_executable(Path::new(&program))
     } else {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        std::env::split_paths(&path).any(|place| is_executable(&place.join(&program)))
+        std::env::split_paths(&path).any(|directory| is_executable(&directory.join(&program)))
     };
     if found {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(Error::NoSsh { program })
     }
-    Err(Error::NoSsh { program })
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -175,7 +186,7 @@ pub fn nonce() -> String {
     format!("{:032x}", u128::from_ne_bytes(bits))
 }
 
-/// Who runs this, as `user@machine` in letters that need no quoting.
+/// The local user as `user@machine`, in characters that need no quoting.
 pub fn who() -> String {
     let user = ["USER", "LOGNAME"]
         .into_iter()
@@ -183,10 +194,11 @@ pub fn who() -> String {
         .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
     let system = rustix::system::uname();
     let machine = system.nodename().to_string_lossy();
-    format!("{}@{}", plain(&user), plain(&machine))
+    format!("{}@{}", unquoted(&user), unquoted(&machine))
 }
 
-fn plain(text: &str) -> String {
+/// At most 64 characters, with `_` for those that may need quoting in a shell.
+fn unquoted(text: &str) -> String {
     text.chars()
         .take(64)
         .map(|character| match character {
@@ -196,38 +208,41 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Makes the script when it is wanted, so that no more are in memory than are being sent.
+/// Renders the script on demand, so that only scripts being sent are in memory.
 pub type Script = Box<dyn FnOnce() -> Result<String, Error> + Send>;
 
-/// What a session needs to begin.
+/// Everything that a session needs to start.
 pub struct SessionOptions {
     pub program: OsString,
     pub arguments: Vec<String>,
-    /// Who logs in.
+    /// The user that logs in, for messages.
     pub user: String,
-    /// Comes before the script; see [`Call::preamble`].
+    /// Sent before the script; see [`Call::preamble`].
     pub preamble: String,
     pub nonce: String,
     pub script: Script,
     /// The parts that the script may request.
     pub payload: Option<Arc<Payload>>,
     pub redactor: Arc<Redactor>,
-    /// Whether lines of output are wanted as they come.
+    /// Whether each line of output becomes an event.
     pub verbose: bool,
-    /// How long the script may take to start when its last byte is sent.
+    /// How long the script may take to start after its last byte is sent.
     pub login_timeout: Duration,
-    /// How long a script that has started may print nothing, except while it migrates.
+    /// How long a started script may print nothing, except while it migrates.
     pub silence_timeout: Duration,
 }
 
-/// Lets every host have its descriptors: the soft limit goes up to what `hosts` sessions take.
-/// The error is the number of sessions that fit where the hard limit is lower.
-pub fn raise_limits(hosts: usize) -> Result<(), u64> {
+/// Raises the soft limit on open files to what `hosts` sessions need.
+///
+/// # Errors
+/// The number of sessions that fit, if the hard limit is too low for all of them.
+pub fn raise_open_files_limit(hosts: usize) -> Result<(), u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// stdin, stdout, stderr and both ends of the order channel, and two while a child starts.
-    const EACH: u64 = 7;
-    const OTHERS: u64 = 32;
-    let wanted = hosts as u64 * EACH + OTHERS;
+    /// stdin, stdout, stderr, both ends of the wake-up socket, and two while the child starts.
+    const PER_SESSION: u64 = 7;
+    const RESERVED: u64 = 32;
+    let wanted = hosts as u64 * PER_SESSION + RESERVED;
+    let sessions = |limit: u64| limit.saturating_sub(RESERVED) / PER_SESSION;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return Ok(());
@@ -239,8 +254,8 @@ pub fn raise_limits(hosts: usize) -> Result<(), u64> {
     };
     match setrlimit(Resource::Nofile, new) {
         Ok(()) if raised >= wanted => Ok(()),
-        Ok(()) => Err(raised.saturating_sub(OTHERS) / EACH),
-        Err(_) => Err(limit.current.unwrap_or(0).saturating_sub(OTHERS) / EACH),
+        Ok(()) => Err(sessions(raised)),
+        Err(_) => Err(sessions(limit.current.unwrap_or(0))),
     }
 }
 
@@ -250,7 +265,7 @@ mod tests {
 
     #[test]
     fn who_is_made_of_plain_letters() {
-        assert_eq!(plain("DOMAIN\\José 'x'"), "DOMAIN_Jos___x_");
+        assert_eq!(unquoted("DOMAIN\\José 'x'"), "DOMAIN_Jos___x_");
         assert!(
             who()
                 .chars()

@@ -1,7 +1,7 @@
-//! The output of one session: its events, and the last lines of everything else.
+//! Interprets the output of one session: its events, and why it ended.
 
 use super::lines::Piece;
-use super::{LOGIN_HINT, Redactor, STDIN_HINT, strip_terminal_codes};
+use super::{LOGIN_MARKER, Redactor, STDIN_MARKER, strip_terminal_codes};
 use crate::exit;
 use crate::protocol::{CONNECTION_CLOSED, Event, Phase};
 use std::collections::VecDeque;
@@ -10,53 +10,54 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Last lines of output that are kept for a failure's report.
+/// Lines of output kept for the report of a failure.
 const TAIL: usize = 20;
 
-/// What a session sends to the fleet.
+/// A message from a session to the fleet.
 #[derive(Debug)]
 pub enum Message {
     Event(Event),
-    /// The session is over: the last message.
-    Closed(Closing),
+    /// The last message.
+    Ended(SessionEnd),
 }
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Closing {
-    /// The script never began. `logged_in`: there was a login, but no script. `transient`: another try may do.
-    Unstarted {
+pub enum SessionEnd {
+    /// The script did not start. `logged_in`: ssh ended with a status of the remote side. `transient`: worth a retry.
+    NotStarted {
         reason: String,
         logged_in: bool,
         transient: bool,
     },
-    /// It began, and the link was gone before its last line.
+    /// The script started, but its end is not proven: the connection was lost or ssh failed.
     Lost { reason: String, tail: Vec<String> },
-    /// The script reported its end.
+    /// The script reported its end, and ssh exited with the same status.
     Ended { status: i32 },
 }
 
-/// What was printed so far.
+/// State of the session, from its output so far.
 pub struct SessionOutput {
-    /// Who logs in.
+    /// The user that logs in.
     user: String,
     pub nonce: String,
     redactor: Arc<Redactor>,
     verbose: bool,
     pub started: bool,
-    /// The remote command has begun.
+    /// Whether the remote command has printed `LOGIN_MARKER`.
     logged_in: bool,
-    /// Its first line was not the one that was sent.
+    /// Whether a startup file has consumed input that was meant for the remote command.
     lost_input: bool,
-    pub end: Option<i32>,
-    /// The step that runs.
+    /// The exit status that the script reported.
+    pub end_status: Option<i32>,
+    /// The step that is running.
     step: Option<String>,
-    /// The last lines of the step's output.
-    tail: VecDeque<String>,
-    /// The last lines that ssh itself printed.
-    pub ssh: VecDeque<String>,
-    /// A part of the payload that the script requests.
-    pub need: Option<String>,
+    /// The last lines of output of the step.
+    stdout_tail: VecDeque<String>,
+    /// The last lines of ssh's stderr, and our own reasons for ending the session.
+    pub stderr_tail: VecDeque<String>,
+    /// A part of the payload that the script has just requested.
+    pub requested_part: Option<String>,
 }
 
 impl SessionOutput {
@@ -69,21 +70,24 @@ impl SessionOutput {
             started: false,
             logged_in: false,
             lost_input: false,
-            end: None,
+            end_status: None,
             step: None,
-            tail: VecDeque::new(),
-            ssh: VecDeque::new(),
-            need: None,
+            stdout_tail: VecDeque::new(),
+            stderr_tail: VecDeque::new(),
+            requested_part: None,
         }
     }
 
-    pub fn on_line(&mut self, piece: Piece, from_ssh: bool, send: &dyn Fn(Message)) {
+    /// Handles a line or event; `from_ssh` if it is from the stderr of ssh.
+    pub fn on_piece(&mut self, piece: Piece, from_ssh: bool, send: &dyn Fn(Message)) {
         match piece {
             Piece::Output(bytes) => {
                 if !self.started && !from_ssh {
-                    self.logged_in |= bytes.ends_with(LOGIN_HINT.as_bytes());
-                    self.lost_input |= bytes.ends_with(STDIN_HINT.as_bytes());
-                    if bytes.ends_with(LOGIN_HINT.as_bytes()) || self.lost_input {
+                    // At the end of a line: a startup file may have printed text without a newline.
+                    let is_login = bytes.ends_with(LOGIN_MARKER.as_bytes());
+                    self.logged_in |= is_login;
+                    self.lost_input |= bytes.ends_with(STDIN_MARKER.as_bytes());
+                    if is_login || self.lost_input {
                         return;
                     }
                 }
@@ -95,9 +99,9 @@ impl SessionOutput {
                     send(Message::Event(Event::Output { line: line.clone() }));
                 }
                 let tail = if from_ssh {
-                    &mut self.ssh
+                    &mut self.stderr_tail
                 } else {
-                    &mut self.tail
+                    &mut self.stdout_tail
                 };
                 if tail.len() == TAIL {
                     tail.pop_front();
@@ -105,43 +109,43 @@ impl SessionOutput {
                 tail.push_back(line);
             }
             Piece::Event([b'o', b'u', b't', b' ', line @ ..]) if self.started => {
-                self.on_line(Piece::Output(line), false, send);
+                self.on_piece(Piece::Output(line), false, send);
             }
             Piece::Event(bytes) => match Event::parse(&strip_terminal_codes(bytes)) {
                 Some(event) => self.on_event(event, send),
-                None => self.on_line(Piece::Output(bytes), from_ssh, send),
+                None => self.on_piece(Piece::Output(bytes), from_ssh, send),
             },
         }
     }
 
     fn on_event(&mut self, mut event: Event, send: &dyn Fn(Message)) {
-        // Before the first start and after the end nothing counts, nor does a second start.
+        // Ignore a second `start`, and everything before the first one and after the end.
         let is_start = event == Event::Start;
-        if self.end.is_some() || is_start == self.started {
+        if self.end_status.is_some() || is_start == self.started {
             return;
         }
         match &mut event {
             Event::Start => {
                 self.started = true;
-                self.tail.clear();
-                self.ssh.clear(); // a banner explains nothing that comes later
+                self.stdout_tail.clear();
+                self.stderr_tail.clear(); // a banner explains no later failure
             }
             Event::Step { step } => {
-                self.tail.clear();
+                self.stdout_tail.clear();
                 self.step = Some(step.clone());
             }
             Event::Done { text, .. } => *text = self.redactor.clean(text.as_bytes()),
-            // These come from what commands printed.
+            // The values of these facts come from the output of commands.
             Event::Fact { key, value } if matches!(&**key, "packages" | "migrations" | "undo") => {
                 *value = self.redactor.clean(value.as_bytes());
             }
             Event::Failed { text, tail, .. } => {
                 *text = self.redactor.clean(text.as_bytes());
-                *tail = self.tail.drain(..).collect();
+                *tail = self.stdout_tail.drain(..).collect();
                 self.step = None;
             }
             Event::End { status } => {
-                self.end = Some(*status);
+                self.end_status = Some(*status);
                 // The step after the one that failed has failed, too.
                 if let Some(step) = self.step.take()
                     && *status == i32::from(exit::IN_DOUBT)
@@ -150,33 +154,33 @@ impl SessionOutput {
                         step,
                         status: *status,
                         text: String::new(),
-                        tail: self.tail.drain(..).collect(),
+                        tail: self.stdout_tail.drain(..).collect(),
                     }));
                 }
             }
             Event::Need { part } => {
-                self.need = Some(std::mem::take(part));
+                self.requested_part = Some(std::mem::take(part));
                 return;
             }
-            // It waits within the step.
+            // At the other waiting points no step is running.
             Event::Phase { phase } if *phase != Phase::Cloned => self.step = None,
             _ => {}
         }
         send(Message::Event(event));
     }
 
-    /// Whether a step runs; otherwise the script waits for an order or the lock, or has ended.
-    pub fn runs_a_step(&self) -> bool {
-        self.end.is_none() && self.step.as_deref().is_some_and(|step| step != "lock")
+    /// Whether a step is running. Otherwise the script waits for an order or for the lock, or has ended.
+    pub fn is_running_step(&self) -> bool {
+        self.end_status.is_none() && self.step.as_deref().is_some_and(|step| step != "lock")
     }
 
-    /// Whether the step that nothing cuts short is running.
+    /// Whether migrations are running, which must not be cut short.
     pub fn is_migrating(&self) -> bool {
-        self.end.is_none() && self.step.as_deref() == Some("migrate")
+        self.end_status.is_none() && self.step.as_deref() == Some("migrate")
     }
 
-    /// Why the script has not started in time.
-    pub fn no_start(&self, limit: Duration) -> String {
+    /// Why the script has not started within `limit`.
+    pub fn login_timeout_reason(&self, limit: Duration) -> String {
         let (user, limit) = (&self.user, limit.as_secs());
         if self.logged_in {
             format!("the script did not start within {limit} s after the login of {user}")
@@ -187,10 +191,10 @@ impl SessionOutput {
         }
     }
 
-    /// Why this user's login did not start the script, where that is known, and what to do.
-    fn explanation(&self) -> Option<String> {
+    /// Why the login did not start the script, and what to do about it, if the cause is a known one.
+    fn explain_login(&self) -> Option<String> {
         let user = &self.user;
-        let has_line = |part: &str| self.ssh.iter().any(|line| line.contains(part));
+        let has_line = |part: &str| self.stderr_tail.iter().any(|line| line.contains(part));
         if self.lost_input {
             Some(format!(
                 "a startup file of {user} (.bashrc, .profile, .zshenv, config.fish or the like) reads the standard input, \
@@ -211,51 +215,50 @@ impl SessionOutput {
         }
     }
 
-    /// How the session ended, given how ssh did. What the script reported as its end counts only where
-    /// ssh confirms it.
-    pub fn close(self, status: io::Result<ExitStatus>) -> Closing {
+    /// How the session ended, given the exit status of ssh. The end that the script reported counts only if ssh
+    /// exited with the same status.
+    pub fn end(self, status: io::Result<ExitStatus>) -> SessionEnd {
         let ended = match &status {
             Ok(status) => format!("ssh ended with {status}"),
             Err(error) => format!("ssh: {error}"),
         };
         let code = status.ok().and_then(|status| status.code());
-        if let Some(status) = self.end {
+        if let Some(status) = self.end_status {
             if code == Some(status) {
-                return Closing::Ended { status };
+                return SessionEnd::Ended { status };
             }
-            return Closing::Lost {
+            return SessionEnd::Lost {
                 reason: format!(
                     "the script reported its end with exit status {status}, but {ended}"
                 ),
-                tail: self.tail.into(),
+                tail: self.stdout_tail.into(),
             };
         }
-        let explanation = self.explanation();
-        let errors: Vec<_> = self.ssh.into();
+        let explanation = self.explain_login();
+        let errors: Vec<_> = self.stderr_tail.into();
         if self.started {
-            return Closing::Lost {
+            return SessionEnd::Lost {
                 reason: errors.last().cloned().unwrap_or(ended),
-                tail: self.tail.into(),
+                tail: self.stdout_tail.into(),
             };
         }
         let logged_in = code.is_some_and(|code| code != 255);
         let transient = !logged_in && is_transient(&errors);
-        let printed: Vec<_> = self.tail.into_iter().chain(errors).collect();
-        let printed = if printed.is_empty() {
-            ended
-        } else {
-            summary_of(&printed)
-        };
-        Closing::Unstarted {
-            reason: explanation.unwrap_or(printed),
+        let printed: Vec<_> = self.stdout_tail.into_iter().chain(errors).collect();
+        let reason = explanation.unwrap_or_else(|| match printed.as_slice() {
+            [] => ended,
+            lines => last_lines(lines),
+        });
+        SessionEnd::NotStarted {
+            reason,
             logged_in,
             transient,
         }
     }
 }
 
-/// The last lines; all of ssh's warning about another host key.
-fn summary_of(lines: &[String]) -> String {
+/// The last four lines, or the whole warning of ssh about a changed host key, without its frame.
+fn last_lines(lines: &[String]) -> String {
     let warning = lines
         .iter()
         .position(|line| line.contains("HOST IDENTIFICATION HAS CHANGED"));
@@ -267,9 +270,9 @@ fn summary_of(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Whether ssh's last lines are those of an overloaded server, not of one that refuses.
+/// Whether the lines look like an overloaded sshd, which a retry may reach, rather than a refusal.
 fn is_transient(lines: &[String]) -> bool {
-    const FINAL: [&str; 6] = [
+    const PERMANENT: [&str; 6] = [
         "Permission denied",
         "Host key verification failed",
         "IDENTIFICATION HAS CHANGED",
@@ -282,7 +285,7 @@ fn is_transient(lines: &[String]) -> bool {
             .iter()
             .any(|line| parts.iter().any(|part| line.contains(part)))
     };
-    any(&CONNECTION_CLOSED) && !any(&FINAL)
+    any(&CONNECTION_CLOSED) && !any(&PERMANENT)
 }
 
 #[cfg(test)]
@@ -295,14 +298,14 @@ mod tests {
     fn a_banner_is_no_reason_for_a_lost_link() {
         let mut output =
             SessionOutput::new("deploy".to_owned(), "n".to_owned(), Arc::default(), false);
-        output.on_line(Piece::Output(b"Authorized use only."), true, &|_| {});
-        output.on_line(Piece::Event(b"start deploy -"), false, &|_| {});
+        output.on_piece(Piece::Output(b"Authorized use only."), true, &|_| {});
+        output.on_piece(Piece::Event(b"start deploy -"), false, &|_| {});
         let reason = "ssh ended with exit status: 255".to_owned();
-        let lost = Closing::Lost {
+        let lost = SessionEnd::Lost {
             reason,
             tail: Vec::new(),
         };
-        assert_eq!(output.close(Ok(ExitStatus::from_raw(255 << 8))), lost);
+        assert_eq!(output.end(Ok(ExitStatus::from_raw(255 << 8))), lost);
     }
 
     #[test]
@@ -313,7 +316,7 @@ mod tests {
                     SHA256:x.\nPlease contact your system administrator.\nAdd correct host key in /root/.ssh/known_hosts\n\
                     Offending ED25519 key in /root/.ssh/known_hosts:1\nHost key verification failed.";
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-        let reason = summary_of(&lines);
+        let reason = last_lines(&lines);
         assert!(
             reason.starts_with("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nIT IS"),
             "{reason}"

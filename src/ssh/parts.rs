@@ -1,4 +1,4 @@
-//! The parts of a payload on their way to one host.
+//! Sends the parts of a payload to one host.
 
 use crate::payload::Payload;
 use crate::protocol::Event;
@@ -6,16 +6,16 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Take};
 use std::sync::Arc;
 
-/// So many bytes of a part are in memory at a time.
+/// Bytes of a part in memory at a time.
 const CHUNK: usize = 256 * 1024;
-/// It is reported so many times how much of a part was sent.
+/// Progress events for each part.
 const REPORTS: u64 = 20;
 
-/// What a host may ask for: each part once.
+/// The parts that a host may request, each once.
 #[derive(Default)]
 pub struct Parts {
     payload: Option<Arc<Payload>>,
-    asked: Vec<&'static str>,
+    requested: Vec<&'static str>,
     sending: Option<Sending>,
 }
 
@@ -24,25 +24,26 @@ struct Sending {
     file: Take<File>,
     size: u64,
     sent: u64,
+    /// How many bytes were sent at the last progress event.
     reported: u64,
 }
 
 impl Parts {
-    pub fn of(payload: Option<Arc<Payload>>) -> Self {
+    pub fn new(payload: Option<Arc<Payload>>) -> Self {
         Parts {
             payload,
             ..Parts::default()
         }
     }
 
-    /// Opens a part that the host asks for.
+    /// Opens a part that the host requests. Returns the first progress event.
     ///
     /// # Errors
-    /// It may not have that part, or the part cannot be read here.
-    pub fn begin(&mut self, name: &str) -> Result<Event, String> {
+    /// The part is not in the payload, was requested before, or cannot be read.
+    pub fn open(&mut self, name: &str) -> Result<Event, String> {
         let payload = self.payload.as_ref();
         let part = payload.and_then(|payload| payload.part(name));
-        let Some(part) = part.filter(|part| !self.asked.contains(&part.name)) else {
+        let Some(part) = part.filter(|part| !self.requested.contains(&part.name)) else {
             return Err(
                 "the script asked for what is in no payload, or for the same again".to_owned(),
             );
@@ -50,7 +51,7 @@ impl Parts {
         let opened = part.open();
         let file =
             opened.map_err(|error| format!("cannot read {}: {error}", part.file.display()))?;
-        self.asked.push(part.name);
+        self.requested.push(part.name);
         let sending = self.sending.insert(Sending {
             part: part.name,
             file,
@@ -61,16 +62,16 @@ impl Parts {
         Ok(sending.event())
     }
 
-    /// Whether bytes of a part are to be sent.
+    /// Whether a part is being sent.
     pub fn is_sending(&self) -> bool {
         self.sending.is_some()
     }
 
-    /// The next bytes of the part, and, now and then, how much was sent. At its end nothing is to be sent any more.
+    /// The next bytes of the part that is being sent, and at times a progress event.
     ///
     /// # Errors
-    /// The file cannot be read, or has become shorter.
-    pub fn next(&mut self) -> Result<(Vec<u8>, Option<Event>), String> {
+    /// The file cannot be read, or was truncated.
+    pub fn next_chunk(&mut self) -> Result<(Vec<u8>, Option<Event>), String> {
         let Some(sending) = &mut self.sending else {
             return Ok((Vec::new(), None));
         };
@@ -85,13 +86,13 @@ impl Parts {
         let count = read.map_err(|error| format!("cannot read {}: {error}", sending.part))?;
         bytes.truncate(count);
         sending.sent += count as u64;
-        let is_over = sending.sent == sending.size;
-        let event =
-            (is_over || sending.sent - sending.reported >= sending.size / REPORTS).then(|| {
+        let is_complete = sending.sent == sending.size;
+        let event = (is_complete || sending.sent - sending.reported >= sending.size / REPORTS)
+            .then(|| {
                 sending.reported = sending.sent;
                 sending.event()
             });
-        if is_over {
+        if is_complete {
             self.sending = None;
         }
         Ok((bytes, event))
@@ -112,21 +113,21 @@ impl Sending {
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "it reads what was sent")]
 
-    use super::super::Closing;
-    use super::super::session::tests::{options, played};
+    use super::super::SessionEnd;
+    use super::super::session::tests::{options, run};
     use super::*;
     use crate::payload::{DEPENDENCIES, Part, SOURCE, SYSTEM};
     use std::path::Path;
     use std::time::Duration;
 
-    /// Plays a script that asks for parts, by name and size, and appends them to `got`; the parts of its payload are
-    /// here and there in a file. Gives the events and the end.
+    /// Runs a session whose script requests the parts in `requests`, by name and size, and appends them to the file
+    /// `got`. `parts` are name, offset and size within `file`. Returns the events and the end.
     fn session(
         file: &Path,
         parts: &[(&'static str, u64, u64)],
-        asks: &[(&str, u64)],
+        requests: &[(&str, u64)],
         got: &str,
-    ) -> (Vec<Event>, Closing) {
+    ) -> (Vec<Event>, SessionEnd) {
         let part = |&(name, offset, size)| Part {
             name,
             sha256: String::new(),
@@ -144,7 +145,7 @@ mod tests {
             parts: parts.iter().map(part).collect(),
         };
         let mut script = "echo '@ start deploy -'; echo '@ step code'; ".to_owned();
-        for (name, size) in asks {
+        for (name, size) in requests {
             script += &format!(
                 "line=; echo '@ need {name}'; until [ \"$line\" = ' part {name}' ]; do IFS= read -r line || exit; done; \
                  head -c {size} >>{got}; "
@@ -153,29 +154,30 @@ mod tests {
         let mut options = options(script + "echo '@ end 0 done'");
         options.payload = Some(Arc::new(payload));
         options.silence_timeout = Duration::from_secs(20);
-        played(options)
+        run(options)
     }
 
-    /// The same with two parts of numbers; gives the numbers, too, and what the script got.
-    fn play(asks: &[(&str, u64)]) -> (Vec<Event>, Closing, Vec<u8>, Vec<u8>) {
+    /// Runs a session with a payload of two parts. Returns also the bytes of the payload's file, and those that the
+    /// script received.
+    fn request(requests: &[(&str, u64)]) -> (Vec<Event>, SessionEnd, Vec<u8>, Vec<u8>) {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("payload.tar");
         let got = directory.path().join("got");
         let numbers: Vec<u8> = (0..500_000_u32)
-            .flat_map(|it| format!("{it}\n").into_bytes())
+            .flat_map(|number| format!("{number}\n").into_bytes())
             .collect();
         std::fs::write(&file, &numbers).expect("a file");
         let parts = [(DEPENDENCIES, 100, 3_000_000), (SOURCE, 3_000_100, 300_000)];
-        let (events, closing) = session(&file, &parts, asks, &got.to_string_lossy());
+        let (events, end) = session(&file, &parts, requests, &got.to_string_lossy());
         let got = std::fs::read(got).unwrap_or_default();
-        (events, closing, numbers, got)
+        (events, end, numbers, got)
     }
 
     #[test]
     fn what_is_asked_for_arrives_whole_and_in_order() {
-        let asks = [(SOURCE, 300_000), (DEPENDENCIES, 3_000_000)];
-        let (events, closing, numbers, got) = play(&asks);
-        assert_eq!(closing, Closing::Ended { status: 0 });
+        let requests = [(SOURCE, 300_000), (DEPENDENCIES, 3_000_000)];
+        let (events, end, numbers, got) = request(&requests);
+        assert_eq!(end, SessionEnd::Ended { status: 0 });
         assert_eq!(got.len(), 3_300_000);
         assert!(got[..300_000] == numbers[3_000_100..3_300_100]);
         assert!(got[300_000..] == numbers[100..3_000_100]);
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(sent.last(), Some(&&last));
     }
 
-    /// Of a large part a few hundred kilobytes are in memory; other tests run in this process, too.
+    /// A few hundred kilobytes would do, but other tests run in this process, too.
     #[test]
     fn what_is_sent_is_not_in_memory() {
         let resident = || -> u64 {
@@ -212,22 +214,22 @@ mod tests {
             most = most.max(resident());
             std::thread::sleep(Duration::from_millis(5));
         }
-        let (events, closing) = session.join().expect("a session");
-        assert_eq!(closing, Closing::Ended { status: 0 });
+        let (events, end) = session.join().expect("a session");
+        assert_eq!(end, SessionEnd::Ended { status: 0 });
         assert!(events.len() > 20, "{events:?}");
         assert!(most < before + size / 4, "{before} {most}");
     }
 
-    /// A host that lies gets what its payload has, once.
+    /// A malicious host gets the parts of its own payload, each once.
     #[test]
     fn nothing_else_is_sent_and_nothing_twice() {
         for (name, size) in [(SOURCE, 300_000), (SYSTEM, 1), ("../../etc/passwd", 1)] {
-            let (_, closing, _, got) = play(&[(SOURCE, 300_000), (name, size)]);
-            let Closing::Lost { reason, .. } = closing else {
-                panic!("{name}: {closing:?}");
+            let (_, end, _, got) = request(&[(SOURCE, 300_000), (name, size)]);
+            let SessionEnd::Lost { reason, .. } = end else {
+                panic!("{name}: {end:?}");
             };
-            let told = "the script asked for what is in no payload, or for the same again";
-            assert_eq!(reason, told);
+            let expected = "the script asked for what is in no payload, or for the same again";
+            assert_eq!(reason, expected);
             assert_eq!(got.len(), 300_000, "{name}");
         }
     }

@@ -1,28 +1,31 @@
-//! Takes secrets out of what hosts print.
+//! Redacts secrets in output of hosts.
 
-use super::sanitize::{shorten, strip_terminal_codes};
+use super::sanitize::{strip_terminal_codes, truncate};
 use crate::config::Server;
 use crate::credentials;
 use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 
-/// Shorter texts are too common to be secrets.
-const SHORTEST: usize = 4;
-/// Shorter texts are secrets only by the name of their variable.
-const SHORTEST_UNNAMED: usize = 6;
+/// Minimum bytes of a secret: shorter texts are too common.
+const MIN_SECRET: usize = 4;
+/// Minimum bytes of a secret whose variable does not have the name of one.
+const MIN_UNNAMED_SECRET: usize = 6;
 const REDACTED: &str = "[redacted]";
 
-/// Takes the secrets of a server out of foreign text.
+/// Redacts the secrets of one server.
 ///
-/// Secrets are: each line of a secret file; the passwords of URLs; values of the env whose name says so
-/// (`PASSWORD`, `TOKEN`, `API_KEY`), of at least four characters, but for numbers of up to five digits and
-/// words like `true`; and other values of the env, of at least six characters, but for words, numbers, host
-/// names, paths and addresses without credentials. What is a word of the project's paths, user, host, app or unit
-/// is none.
+/// Secrets are:
+/// - each line of a secret file or deploy key;
+/// - passwords in URLs;
+/// - values of variables with names like `PASSWORD`, `TOKEN` or `API_KEY`, except numbers of up to five digits and
+///   words like `true`;
+/// - values of other variables that are not made of words, numbers, host names, paths or URLs without credentials.
+///
+/// A word of the project's paths, user, host, app or unit names is never redacted.
 #[derive(Default)]
 pub struct Redactor {
-    /// By their first bytes, the longest first.
-    secrets: HashMap<[u8; SHORTEST], Vec<String>>,
+    /// Keyed by their first bytes, longest first.
+    secrets: HashMap<[u8; MIN_SECRET], Vec<String>>,
 }
 
 impl Redactor {
@@ -35,20 +38,20 @@ impl Redactor {
         for bytes in files.chain(server.deploy_key.iter().map(|key| &key.bytes[..])) {
             redactor.add_text(&String::from_utf8_lossy(bytes), true);
         }
-        for text in Self::texts(server) {
+        for text in Self::texts_with_urls(server) {
             redactor.add_credentials(text);
         }
-        redactor.keep_names(&Self::names(server));
+        redactor.allow_names(&Self::public_names(server));
         redactor.sort();
         redactor
     }
 
-    /// For texts that are `named` as secrets or not.
+    /// A redactor for these values; `named` as in `add_text`.
     #[cfg(any(test, fuzzing))]
-    pub fn of(texts: &[&str], named: bool) -> Self {
+    pub fn from_values(values: &[&str], named: bool) -> Self {
         let mut redactor = Redactor::default();
-        for text in texts {
-            redactor.add_text(text, named);
+        for value in values {
+            redactor.add_text(value, named);
         }
         redactor.sort();
         redactor
@@ -59,8 +62,8 @@ impl Redactor {
         self.secrets.values().flatten().map(String::as_str)
     }
 
-    /// The names that messages are full of: who deploys what, where.
-    fn names(server: &Server) -> Vec<&str> {
+    /// Names that most messages contain: what is deployed where, and by which user.
+    fn public_names(server: &Server) -> Vec<&str> {
         let units = server.service_file.iter().map(|unit| &*unit.name);
         let names: [&str; 5] = [
             &server.project_root,
@@ -72,15 +75,15 @@ impl Redactor {
         units.chain(names).collect()
     }
 
-    /// Forgets secrets that are a word of these names: left out of a path, a word could still be read off it.
-    fn keep_names(&mut self, names: &[&str]) {
+    /// Drops secrets that are a word of these names: `[redacted]` within a known path would reveal the secret.
+    fn allow_names(&mut self, names: &[&str]) {
         for candidates in self.secrets.values_mut() {
             candidates.retain(|secret| !names.iter().any(|name| has_word(name, secret)));
         }
     }
 
-    /// The settings in which a URL with a password may be.
-    pub fn texts(server: &Server) -> impl Iterator<Item = &str> {
+    /// The settings that may contain a URL with a password.
+    pub fn texts_with_urls(server: &Server) -> impl Iterator<Item = &str> {
         let commands = [
             &server.dependency_install_command,
             &server.migration_command,
@@ -93,7 +96,7 @@ impl Redactor {
         texts.chain([&*server.source_code_url])
     }
 
-    /// Adds the lines of a text, `named` as a secret or not, that are secret.
+    /// Adds each line that is a secret; `named` if the text is one by its origin or the name of its variable.
     fn add_text(&mut self, text: &str, named: bool) {
         for line in text.lines().map(str::trim) {
             if is_secret(line, named) {
@@ -103,7 +106,7 @@ impl Redactor {
         }
     }
 
-    /// Adds the passwords of the URLs in a text.
+    /// Adds the passwords of all URLs in a text.
     fn add_credentials(&mut self, text: &str) {
         for found in credentials::find(text) {
             self.add(&text[found]);
@@ -113,7 +116,7 @@ impl Redactor {
             let decoded = percent_decode_str(&password).decode_utf8_lossy();
             for form in [&password, &decoded] {
                 self.add(form);
-                // What reads the URL and stumbles over these shows what stands between them.
+                // A URL parser that fails at an unescaped delimiter prints a part of the password.
                 for part in form.split(['/', '?', '#']) {
                     self.add(part);
                 }
@@ -121,7 +124,7 @@ impl Redactor {
         }
     }
 
-    /// As it looks in text that was cleaned.
+    /// Adds a secret, in the form in which `redact` sees it.
     fn add(&mut self, secret: &str) {
         let secret = strip_terminal_codes(secret.as_bytes()).replace('\u{fffd}', "");
         if let Some(start) = secret.as_bytes().first_chunk() {
@@ -136,50 +139,52 @@ impl Redactor {
         }
     }
 
-    /// One line that can be shown: without terminal codes, redacted, of bounded length.
+    /// Makes one line fit to be shown: without terminal codes, redacted, truncated.
     pub fn clean(&self, line: &[u8]) -> String {
-        shorten(self.redact(&strip_terminal_codes(line)))
+        truncate(self.redact(&strip_terminal_codes(line)))
     }
 
-    /// The text with every secret in it replaced, also one that characters without a meaning cut up.
+    /// Replaces every secret in the text, even if U+FFFD in the place of stripped characters splits it.
     fn redact(&self, text: &str) -> String {
         if self.secrets.is_empty() {
             return text.to_owned();
         }
-        let (visible, places): (Vec<u8>, Vec<usize>) = text
+        // The bytes to search, and the position of each in `text`.
+        let (visible, positions): (Vec<u8>, Vec<usize>) = text
             .char_indices()
             .filter(|(_, character)| *character != '\u{fffd}')
             .flat_map(|(at, character)| at..at + character.len_utf8())
             .map(|at| (text.as_bytes()[at], at))
             .unzip();
         let mut clean = String::with_capacity(text.len());
-        let (mut kept, mut at) = (0, 0);
+        let (mut copied, mut at) = (0, 0);
         while let Some(start) = visible[at..].first_chunk() {
             let candidates = self.secrets.get(start).into_iter().flatten();
             let mut found =
                 candidates.filter(|secret| visible[at..].starts_with(secret.as_bytes()));
             if let Some(secret) = found.next() {
-                clean += &text[kept..places[at]];
+                clean += &text[copied..positions[at]];
                 clean += REDACTED;
                 at += secret.len();
-                kept = places[at - 1] + 1;
+                copied = positions[at - 1] + 1;
             } else {
                 at += 1;
             }
         }
-        clean + &text[kept..]
+        clean + &text[copied..]
     }
 }
 
-/// Whether a name has this text in it, from one end of a word to another.
+/// Whether `name` contains `text` at word boundaries.
 fn has_word(name: &str, text: &str) -> bool {
-    let is_end = |beside: Option<char>| !beside.is_some_and(char::is_alphanumeric);
+    let is_boundary = |beside: Option<char>| !beside.is_some_and(char::is_alphanumeric);
     name.match_indices(text).any(|(at, _)| {
-        is_end(name[..at].chars().next_back()) && is_end(name[at + text.len()..].chars().next())
+        is_boundary(name[..at].chars().next_back())
+            && is_boundary(name[at + text.len()..].chars().next())
     })
 }
 
-/// Whether a variable is one for secrets, by its name.
+/// Whether the name of a variable says that it holds a secret.
 fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let anywhere = [
@@ -201,17 +206,17 @@ fn is_secret(text: &str, named: bool) -> bool {
     if named {
         let is_word =
             ["true", "false", "none", "null"].contains(&text.to_ascii_lowercase().as_str());
-        text.len() >= SHORTEST && !is_word && !(is_number && text.len() < SHORTEST_UNNAMED)
+        text.len() >= MIN_SECRET && !is_word && !(is_number && text.len() < MIN_UNNAMED_SECRET)
     } else {
-        text.len() >= SHORTEST_UNNAMED && !is_ordinary(text)
+        text.len() >= MIN_UNNAMED_SECRET && !is_ordinary(text)
     }
 }
 
-/// Whether a text is made of words and short numbers, as names, hosts, paths and addresses are.
+/// Whether a text consists of words and short numbers, like names, hosts, paths and URLs.
 fn is_ordinary(text: &str) -> bool {
     let address = text.split_once("://").map_or(text, |(_, address)| address);
     let (host, rest) = address.split_once(':').unwrap_or((address, ""));
-    // Behind a colon a port may stand, and a path behind that.
+    // A colon is followed by a port and a path.
     let port = rest.split('/').next().unwrap_or_default();
     port.bytes().all(|byte| byte.is_ascii_digit())
         && host
@@ -220,7 +225,7 @@ fn is_ordinary(text: &str) -> bool {
             .all(is_word_or_number)
 }
 
-/// `production`, `Berlin`, `UTC`, `db1`, `2026`: letters of one case and at most two digits, or digits.
+/// Matches `production`, `Berlin`, `UTC`, `db1`, `2026`: a word in one case with at most two digits, or only digits.
 fn is_word_or_number(text: &str) -> bool {
     let word = text.trim_end_matches(|character: char| character.is_ascii_digit());
     if word.is_empty() {
@@ -238,14 +243,14 @@ fn is_word_or_number(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// With `[redacted]` in the place of a known name, the name could be read off the path.
+    /// `[redacted]` in the place of a known name would reveal it.
     #[test]
     fn trial_21_a_password_that_is_a_name_of_the_config_leaves_paths_whole() {
         let mut redactor = Redactor::default();
         for secret in ["shop", "deploy", "hop/cur", "db.example", "shop-4711"] {
             redactor.add_text(secret, true);
         }
-        redactor.keep_names(&["/home/deploy/shop", "db.example.com"]);
+        redactor.allow_names(&["/home/deploy/shop", "db.example.com"]);
         redactor.sort();
         let path = "/home/deploy/shop/current at db.example.com";
         assert_eq!(
@@ -275,7 +280,7 @@ mod tests {
     #[test]
     fn secrets_are_replaced_longest_first() {
         let secrets = ["hunter22", "hunter2222", "abc", "pässwörd\n  two lines "];
-        let redactor = Redactor::of(&secrets, true);
+        let redactor = Redactor::from_values(&secrets, true);
         for (raw, clean) in [
             ("nothing here", "nothing here"),
             ("x=hunter22;", "x=[redacted];"),
@@ -290,7 +295,7 @@ mod tests {
 
     #[test]
     fn trial_11_nothing_that_is_not_shown_hides_a_secret() {
-        let redactor = Redactor::of(&["hunter2222", "with\ttab-and-\u{200b}more"], true);
+        let redactor = Redactor::from_values(&["hunter2222", "with\ttab-and-\u{200b}more"], true);
         for raw in [
             "hunt\x1b[31mer22\x1b[0m22",
             "hun\x1b]0;title\x07ter2222",

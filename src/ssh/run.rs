@@ -1,8 +1,8 @@
-//! One command on one host, in the place of this program.
+//! `pystrano run`: replaces this process by an `ssh` that runs one command.
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh")]
 
-use super::{NO_PROMPTS, NO_TERMINAL, connection, program};
+use super::{NO_PROMPTS, NO_TERMINAL, program, ssh_arguments};
 use crate::config::Server;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,23 +12,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// So long may a remote command be: Linux takes no longer argument.
-const LONGEST: usize = 130_000;
+/// Limit on the remote command: Linux refuses a single argument of 128 KiB or more.
+const MAX_COMMAND: usize = 130_000;
 
-/// The arguments of `ssh` that run a command in the release that runs on a server; `None` if it is too long.
+/// Arguments for `ssh` that run `words` in the current release on a server; `None` if they are too long.
 ///
-/// The remote command holds the words as base64, which means the same to every login shell. With `terminal` the command
-/// has one, and ssh may prompt.
-pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<String>> {
+/// The words are base64-encoded, since login shells differ in their quoting. With `terminal`, the command gets a
+/// pseudo-terminal and ssh may prompt.
+pub fn exec_arguments(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<String>> {
     let remote = format!(
         "exec sh -c 'eval \"$(printf %s {} | base64 -d)\"'",
         STANDARD.encode(script(server, words))
     );
-    if remote.len() > LONGEST {
+    if remote.len() > MAX_COMMAND {
         return None;
     }
     let terminal: &[&str] = if terminal { &["-t"] } else { NO_TERMINAL };
-    Some(connection(
+    Some(ssh_arguments(
         server,
         &server.project_user,
         terminal,
@@ -37,8 +37,8 @@ pub fn call(server: &Server, words: &[OsString], terminal: bool) -> Option<Vec<S
     ))
 }
 
-/// Text for `sh` that starts the command by the release's launcher. The shell stays, so that a command that a signal
-/// ends has an exit status; ssh has none for it.
+/// A script for `sh` that runs the command through the launcher of the current release. The shell stays in between to
+/// turn death by a signal into an exit status: ssh would report 255 for it.
 fn script(server: &Server, words: &[OsString]) -> Vec<u8> {
     let launcher = format!("{}/current/.pystrano/run", &*server.project_root);
     let launcher = quote(launcher.as_bytes());
@@ -56,7 +56,7 @@ fn script(server: &Server, words: &[OsString]) -> Vec<u8> {
     script
 }
 
-/// One word of `sh`.
+/// Quotes one word for `sh`; unlike `shell_line`, words need not be UTF-8.
 fn quote(word: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for byte in word {
@@ -69,8 +69,8 @@ fn quote(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Becomes `ssh`; its exit code is that of the command. Comes back only with an error.
-pub fn replace(arguments: &[String], terminal: bool) -> io::Error {
+/// Replaces this process by `ssh`, which exits with the status of the command. Returns only if that fails.
+pub fn exec(arguments: &[String], terminal: bool) -> io::Error {
     let mut command = Command::new(program());
     command.args(arguments);
     if !terminal {

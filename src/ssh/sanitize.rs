@@ -1,10 +1,10 @@
-//! What hosts print reaches no terminal as a command, and hides nothing.
+//! Makes output of hosts safe for a terminal: it can neither control it nor hide text.
 
-/// A shown line is cut after this many characters.
-const SHOWN: usize = 2000;
+/// Limit on the length of a shown line.
+const MAX_SHOWN_CHARS: usize = 2000;
 
-/// One line without escape sequences and without what a carriage return overwrote; every other character
-/// that a terminal could act on, or that hides the order of the text, becomes U+FFFD.
+/// Removes escape sequences, and text that a carriage return overwrites, from one line. Other control characters, and
+/// those that are invisible or reorder text, become U+FFFD.
 pub fn strip_terminal_codes(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text
@@ -24,16 +24,16 @@ pub fn strip_terminal_codes(line: &[u8]) -> String {
     clean
 }
 
-/// The text in a length that can be shown.
-pub fn shorten(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+/// Truncates a line that is too long to be shown.
+pub fn truncate(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_SHOWN_CHARS) {
         text.truncate(end);
         text.push('…');
     }
     text
 }
 
-/// Skips the rest of an escape sequence: CSI to its final byte, OSC and the like to BEL or ST.
+/// Skips the rest of an escape sequence: CSI up to its final byte, OSC and other strings up to BEL or ST.
 fn skip_escape(characters: &mut std::str::Chars) {
     match characters.next() {
         Some('[') => {
@@ -49,7 +49,7 @@ fn skip_escape(characters: &mut std::str::Chars) {
     }
 }
 
-/// Characters that change how others are shown: direction marks and overrides, line separators.
+/// Whether a character is invisible or changes how others are shown: bidi controls, line separators.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn long_lines_are_cut() {
-        assert_eq!(shorten("x".repeat(9000)).chars().count(), SHOWN + 1);
-        assert_eq!(shorten("x".repeat(SHOWN)).len(), SHOWN);
+        assert_eq!(
+            truncate("x".repeat(9000)).chars().count(),
+            MAX_SHOWN_CHARS + 1
+        );
+        assert_eq!(truncate("x".repeat(MAX_SHOWN_CHARS)).len(), MAX_SHOWN_CHARS);
     }
 }

@@ -1,4 +1,4 @@
-//! Signatures by the keys of ssh: the system's `ssh-keygen -Y`.
+//! Signatures with SSH keys, by the system's `ssh-keygen -Y`.
 
 #![expect(clippy::disallowed_methods, reason = "it starts ssh-keygen")]
 
@@ -7,16 +7,16 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What a signature is for: one for another purpose does not count.
+/// The signature namespace: a signature made for another purpose is not valid here.
 const NAMESPACE: &str = "pystrano";
 
-/// Signs a text with a private key, or with the one in the agent that belongs to a public key.
+/// Signs a text with a private key, or with the agent if `key` is a public key.
 ///
 /// # Errors
-/// `ssh-keygen` does not; what it says stands above.
+/// `ssh-keygen` fails; its stderr is shown as it comes.
 pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
     let mut command = keygen(&["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]);
-    // It may ask for a passphrase, or for a touch.
+    // It may prompt for a passphrase or for a touch of a security key.
     command.arg(key).stderr(Stdio::inherit());
     let output = run(&mut command, text)?;
     if output.status.success() {
@@ -29,10 +29,10 @@ pub fn sign(text: &[u8], key: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Proves that one of the allowed signers has signed a text; who that is, for people.
+/// Verifies that one of the allowed signers has signed a text. Returns the message of `ssh-keygen` that says who.
 ///
 /// # Errors
-/// None of them has.
+/// The signature is by nobody in `signers`, or does not match the text.
 pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, Error> {
     let failed = |output: &[u8]| {
         let output = String::from_utf8_lossy(output);
@@ -81,7 +81,7 @@ fn run(command: &mut Command, input: &[u8]) -> Result<Output, Error> {
         .spawn()
         .map_err(problem)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that has failed does not read.
+        // A write error means that `ssh-keygen` has failed, which its exit status tells.
         let _ = stdin.write_all(input);
     }
     child.wait_with_output().map_err(problem)
