@@ -40,7 +40,7 @@ pub struct Cli {
     )]
     pub config_file_name: PathBuf,
 
-    /// Show what the hosts print; with --dry-run, the scripts
+    /// Show the output of the hosts; with --dry-run, the scripts
     #[arg(short, long, global = true)]
     pub verbose: bool,
 
@@ -69,7 +69,7 @@ pub fn color(args: impl Iterator<Item = OsString>) -> ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Ask, then write deployment.yml and a starter unit
+    /// Ask questions, then write deployment.yml and starter units
     #[command(visible_alias = "configure", after_help = INIT_EXAMPLE)]
     Init(Box<Init>),
     /// Validate the config; contact nothing
@@ -84,19 +84,19 @@ pub enum Command {
     /// Build a release on every server, then promote it
     #[command(after_help = DEPLOY_EXAMPLE)]
     Deploy(Deploy),
-    /// Put an earlier release back
+    /// Restore an earlier release
     #[command(after_help = ROLLBACK_EXAMPLE)]
     Rollback(Rollback),
-    /// Show what runs on every server
+    /// Show the current release of every server
     #[command(after_help = STATUS_EXAMPLE)]
     Status(Query),
-    /// Show what the app's units log on every server
+    /// Show the logs of the app's units on every server
     #[command(after_help = LOGS_EXAMPLE)]
     Logs(Logs),
-    /// Run a command in the release that runs, with its env and virtualenv, on one server
+    /// Run a command in the current release, with its env and virtualenv, on one server
     #[command(after_help = RUN_EXAMPLE)]
     Run(Run),
-    /// Restart the app on every server, verified, without a new release
+    /// Restart the app on every server and verify it, without a new release
     #[command(after_help = RESTART_EXAMPLE)]
     Restart(Restart),
     /// Show the last runs of every server: who deployed what, when, with which result
@@ -105,7 +105,7 @@ pub enum Command {
     /// Print the JSON Schema of a config, for editors
     #[command(after_help = SCHEMA_EXAMPLE)]
     Schema,
-    /// Print what a shell needs to complete commands, environments and apps
+    /// Print a script that makes a shell complete commands, environments and apps
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions {
         /// Shell to print it for
@@ -220,13 +220,13 @@ pub struct Render {
     /// Put secrets in (the default with --output)
     #[arg(long)]
     pub reveal: bool,
-    /// Sign SHA256SUMS with this key of ssh, or with its half in your agent
+    /// Sign SHA256SUMS with this ssh key; with a public key, the agent signs
     #[arg(long, value_name = "KEY", requires = "output")]
     pub sign: Option<PathBuf>,
     /// Also write the code and wheels of one commit to DIR/payload/, for hosts without network
     #[arg(long, requires = "output")]
     pub payload: bool,
-    /// Put the .deb files that setup.sh installs into the payload, too, for hosts of this Debian release
+    /// Also add the .deb files that setup.sh installs to the payload, for hosts with this Debian release
     #[arg(long, value_name = "RELEASE", requires = "payload", value_parser = ["bookworm", "trixie"])]
     pub system_packages: Option<String>,
 }
@@ -255,10 +255,10 @@ pub struct FleetOptions {
     /// Connections being opened at a time
     #[arg(long, value_name = "N", default_value = "8")]
     pub jobs: NonZeroUsize,
-    /// Show what would be sent and to whom, with --verbose the scripts; contact nothing
+    /// Show what would be sent where, with --verbose the scripts; contact nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// One JSON event per line on stdout; `pystrano man deploy` lists them
+    /// Print one JSON event per line to stdout; `pystrano man deploy` lists them
     #[arg(long)]
     pub json: bool,
 }
@@ -267,10 +267,10 @@ pub struct FleetOptions {
 pub struct Deploy {
     #[command(flatten)]
     pub selection: Selection,
-    /// Deploy this tag, SHA or ref, this time only, in place of the config's `revision` or `branch`
+    /// Deploy this tag, SHA or ref instead of the config's `revision` or `branch`
     #[arg(long, value_name = "REF", conflicts_with = "from")]
     pub revision: Option<Revision>,
-    /// Deploy this branch, this time only, in place of the config's `revision` or `branch`
+    /// Deploy this branch instead of the config's `revision` or `branch`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "from"])]
     pub branch: Option<Branch>,
     #[command(flatten)]
@@ -284,10 +284,10 @@ pub struct Deploy {
 /// Options for sending scripts that were rendered and reviewed beforehand.
 #[derive(Debug, Args)]
 pub struct ReviewedOptions {
-    /// Send the scripts that `render --output DIR` wrote, byte for byte, after their checksums were checked
+    /// Send the scripts that `render --output DIR` wrote, byte for byte, after verifying their checksums
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
-    /// Who may have signed them, as ssh-keygen reads it; needed where SHA256SUMS is signed
+    /// Allowed signers file of ssh-keygen; required if SHA256SUMS is signed
     #[arg(long, value_name = "FILE", requires = "from")]
     pub allowed_signers: Option<PathBuf>,
 }
@@ -295,7 +295,7 @@ pub struct ReviewedOptions {
 /// Options for the deploy lock of a server.
 #[derive(Debug, Args)]
 pub struct LockOptions {
-    /// Wait so long for another run that holds a server's lock [default: not at all]
+    /// Wait this long for another run that holds a server's lock [default: 0]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
     pub lock_wait: Option<u32>,
 }
@@ -311,13 +311,13 @@ impl LockOptions {
 pub struct Logs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Go on with what is logged from now on
+    /// Continue with new lines until interrupted
     #[arg(short, long)]
     pub follow: bool,
-    /// The last N lines of each server, at most 10000 [default: 100, with --since all]
+    /// Show the last N lines of each server, at most 10000 [default: 100, or all with --since]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines: Option<u32>,
-    /// What was logged since then: `90s`, `15m`, `2h30m` or `1d` ago, or a time like 2026-11-26T12:00:00Z
+    /// Show lines since `90s`, `15m`, `2h30m` or `1d` ago, or since a time like 2026-11-26T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub since: Option<Since>,
     /// Only this unit
@@ -331,7 +331,7 @@ pub struct Logs {
 pub struct Run {
     #[command(flatten)]
     pub target: Target,
-    /// On this server, as HOST or HOST:PORT [default: the first of the config]
+    /// Run it on this server, as HOST or HOST:PORT [default: the first in the config]
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
     /// Show what would be called; contact nothing
@@ -356,7 +356,7 @@ pub struct Restart {
 pub struct Setup {
     #[command(flatten)]
     pub selection: Selection,
-    /// Also remove the keys, known hosts and secrets that an earlier setup brought and that are no longer wanted
+    /// Also remove keys, known hosts and secrets that an earlier setup installed and the config no longer names
     #[arg(long)]
     pub prune: bool,
     #[command(flatten)]
@@ -369,7 +369,7 @@ pub struct Setup {
 pub struct Rollback {
     #[command(flatten)]
     pub selection: Selection,
-    /// Release to go back to [default: the one that ran before]
+    /// Release to restore [default: the one that ran before]
     pub release: Option<String>,
     #[command(flatten)]
     pub reviewed: ReviewedOptions,

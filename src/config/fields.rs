@@ -127,96 +127,96 @@ macro_rules! required_help {
 fields! {
     /// Git repository that is cloned on deploy
     source_code_url: RepositoryUrl = [required "add the git repository, under `common:` for all servers"];
-    /// User of the host that owns and deploys the app
+    /// User on the host that owns and deploys the app
     project_user: UnixUser = [required "add the user that owns the app on the host, such as `deploy`"];
-    /// Path of the project under the home of `project_user`, or an absolute one
+    /// Path of the project, relative to the home of `project_user` or absolute
     project_root: RemotePath = [required "add the path under the user's home, such as `apps/shop`"];
-    /// Path of the virtualenv under the home of `project_user`, or an absolute one
+    /// Path of the virtualenv, relative to the home of `project_user` or absolute
     venv_dir: VenvDir = [required "add the path of the virtualenv under the user's home, such as `.venv`"];
-    /// Host name or address for ssh, as ssh_config knows it
+    /// Host name, address or alias from ssh_config
     host: Host = [required "add `host:` with the name ssh knows"];
     /// Port of sshd
     port: Option<Port> = [shown "that of ssh_config, or 22"];
     /// `django` or `fastapi`
     framework: Framework = "django";
-    /// Directory of the repository that the app lives in: commands, `dependency_file`, `media`, secrets and shared paths start from it
-    app_dir: AppDir = [shown "its top"];
+    /// Directory of the app in the repository: commands run there, and `dependency_file`, `media`, secrets and shared paths are relative to it
+    app_dir: AppDir = [shown "the top of the repository"];
     /// `pip` or `uv`
     package_manager: PackageManager = "pip";
-    /// What to install, inside the release
+    /// File that lists the dependencies, relative to `app_dir`
     dependency_file: DependencyFile = [
         DependencyFile::default_of(package_manager),
         shown "`requirements.txt`, `uv.lock` with uv"
     ];
-    /// Extras of the project to install, where it is a `pyproject.toml` or `uv.lock`; `;` or a list
+    /// Extras to install, if `dependency_file` is a `pyproject.toml` or `uv.lock`; separated by `;` or a list
     dependency_extras: Vec<DependencySet>;
-    /// Dependency groups to install, likewise
+    /// Dependency groups to install, like `dependency_extras`
     dependency_groups: Vec<DependencySet>;
     /// Command that replaces the built-in installation; runs without the env
     dependency_install_command: Option<Command>;
-    /// `shared` by all releases, or `release`: dependencies follow the release
+    /// `shared`: all releases use one virtualenv; `release`: dependencies belong to the release and are rolled back with it
     venv_mode: VenvMode = "shared";
-    /// Python of the virtualenv: `3.13`, `python3.13` or a path; uv fetches one that is missing
-    python: Option<Python> = [shown "`python3` of the host; with uv, what the project asks for"];
-    /// What a payload's wheels run on, such as `x86_64-manylinux_2_36`: machine and glibc of the hosts
+    /// Python of the virtualenv: `3.13`, `python3.13` or a path; uv downloads it if it is missing
+    python: Option<Python> = [shown "`python3` of the host; with uv, what the project requires"];
+    /// Platform of a payload's wheels, the architecture and glibc of the hosts, such as `x86_64-manylinux_2_36`
     platform: Option<Platform> = [shown "that of the machine that makes the payload"];
-    /// `pull`: each host clones and asks the package index; `push`: deploy sends a payload of code and wheels, and hosts need neither git nor an index
+    /// `pull`: each host clones the repository and installs from the package index; `push`: deploy sends a payload of code and wheels, and hosts need neither git nor an index
     delivery: Delivery = "pull";
     /// Git branch to clone
-    branch: Option<Branch> = [shown "that of the repository"];
+    branch: Option<Branch> = [shown "default branch of the repository"];
     /// Tag, SHA or ref to check out after a full clone
     revision: Option<Revision>;
-    /// Commits of history to clone; 0 or less for all
+    /// Number of commits to clone; 0 or less for all
     clone_depth: Depth = "1";
-    /// Whether the repository's submodules are cloned, too
+    /// Whether to clone the repository's submodules
     submodules: bool = "true";
-    /// Local dotenv file; goes with the release
+    /// Local dotenv file, copied into each release
     env_file: Option<Arc<EnvFile>>;
-    /// Local command that prints the dotenv file, in place of `env_file`: `sops -d prod.env`, say; what it prints is neither shown nor kept here
+    /// Local command that prints the dotenv file, instead of `env_file`, such as `sops -d prod.env`; its output is neither shown nor stored locally
     env_command: Option<Command>;
-    /// Local files, copied by `setup` and linked into every release; `;` or a list
+    /// Local files that `setup` copies to the host and each release links to; separated by `;` or a list
     secrets: Vec<Arc<Secret>>;
-    /// Directories that live in `shared/` and are linked into every release; what the first release has there is copied once
+    /// Directories that are kept in `shared/` and linked into every release; files that the first release has there are copied once
     shared_dirs: Vec<SharedPath>;
-    /// Files likewise; one that is nowhere stops the deploy
+    /// Files that are kept in `shared/`, like `shared_dirs`; one that exists neither there nor in the release stops the deploy
     shared_files: Vec<SharedPath>;
-    /// Local systemd units: services, which a deploy restarts in this order, and their sockets, timers, paths and targets; `;` or a list
+    /// Local systemd units: services, which a deploy restarts in this order, and their sockets, timers, paths and targets; separated by `;` or a list
     service_file: Vec<Arc<Unit>> = [shown "nothing is restarted"];
-    /// Whether this server migrates the database
+    /// Whether this server runs the database migrations
     run_migrations: bool = "false";
     /// Whether this server collects or builds static files
     collect_static_files: bool = "false";
-    /// What migrates
+    /// Command that runs the migrations
     migration_command: Option<Command> = [shown "`manage.py migrate`; with FastAPI `alembic upgrade head`"];
-    /// What collects or builds static files; FastAPI has no default
+    /// Command that collects or builds static files; no default with FastAPI
     static_files_command: Option<Command> = [shown "`manage.py collectstatic`"];
-    /// Commands, by the point of a deploy at which they run: `after_dependencies`, `before_static`, `after_static`, `before_migrate`, `before_promote`, `after_promote`; `on_success`, `on_failure` on the controller
+    /// Commands to run at points of a deploy: `after_dependencies`, `before_static`, `after_static`, `before_migrate`, `before_promote`, `after_promote`; on the controller `on_success`, `on_failure`
     hooks: Hooks;
     /// Releases to keep; 0 or less for all
     keep_releases: Releases = "5";
-    /// Debian packages to install, separated by white space or as a list
+    /// Debian packages to install; separated by white space or a list
     system_packages: Vec<Package>;
-    /// Hosts whose keys are asked with ssh-keyscan, as `host` or `[host]:port`, or whole `host keytype key` lines; `;` or a list
+    /// Hosts whose keys `setup` fetches with ssh-keyscan, as `host` or `[host]:port`, or complete `host keytype key` lines; separated by `;` or a list
     ssh_known_hosts: Vec<KnownHost>;
-    /// Who `setup` logs in as; anyone but root goes through `sudo -n`
+    /// User that `setup` logs in as; any other than root uses `sudo -n`
     setup_user: UnixUser = "root";
-    /// Local private key without passphrase, with which git on the host reads the repository
+    /// Local private key without passphrase that git on the host uses to read the repository
     deploy_key: Option<Arc<PrivateKey>>;
-    /// Whether deploy lets git on the host use your ssh agent
+    /// Whether git on the host can use your ssh agent during a deploy
     forward_agent: bool = [
         is_ssh(&source_code_url) && deploy_key.is_none() && delivery == Delivery::Pull,
         shown "`true` for an ssh `source_code_url` without `deploy_key` and `delivery: push`"
     ];
     /// URL that must answer on the host after a deploy, `http://…` or `unix:/run/shop.sock:/path`
     health_check_url: Option<HealthUrl>;
-    /// Seconds until `health_check_url` must answer
+    /// Seconds within which `health_check_url` must answer
     health_check_timeout: Seconds = "30";
     /// Host header of the health check
     health_check_host: Option<HttpHost> = [shown "that of the URL"];
-    /// Statuses that count as an answer, such as `200,301-302`
+    /// HTTP statuses that pass the health check, such as `200,301-302`
     health_check_statuses: Statuses = "200-399";
-    /// How many servers promote at a time, as a number or `25%`; all wait for the verdict, and one that fails takes all back
+    /// Number or percentage (`25%`) of servers that promote at a time; if one fails, all revert
     promote_batch: Option<Batch> = [shown "all at once"];
-    /// Seconds between one batch and the next
+    /// Seconds between two batches
     promote_pause: Option<Seconds> = [shown "none"];
 }
