@@ -51,20 +51,23 @@ pub struct Cli {
 
 /// Finds `--color` in arguments for which clap returned help or an error instead of a [`Cli`].
 pub fn color(args: impl Iterator<Item = OsString>) -> ColorChoice {
-    let mut args = args
+    let args: Vec<String> = args
         .map(|arg| arg.to_string_lossy().into_owned())
-        .take_while(|arg| arg != "--");
-    while let Some(arg) = args.next() {
-        let value = match arg.strip_prefix("--color") {
-            Some("") => args.next(),
-            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-            None => None,
-        };
-        if let Some(value) = value {
-            return ColorChoice::from_str(&value, false).unwrap_or_default();
-        }
-    }
-    ColorChoice::Auto
+        .take_while(|arg| arg != "--")
+        .collect();
+    option_value(&args, "--color")
+        .and_then(|value| ColorChoice::from_str(value, false).ok())
+        .unwrap_or_default()
+}
+
+/// The value of the first `--option value` or `--option=value`, for arguments that clap has not parsed.
+fn option_value<'a>(args: &'a [String], option: &str) -> Option<&'a str> {
+    args.iter()
+        .enumerate()
+        .find_map(|(index, arg)| match arg.strip_prefix(option)? {
+            "" => args.get(index + 1).map(String::as_str),
+            rest => rest.strip_prefix('='),
+        })
 }
 
 #[derive(Debug, Subcommand)]

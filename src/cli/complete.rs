@@ -1,6 +1,6 @@
 //! Shell completion, including environments and apps found in the deploy directory.
 
-use super::{Cli, DEFAULT_DEPLOY_DIR};
+use super::{Cli, DEFAULT_DEPLOY_DIR, option_value};
 use crate::manual;
 use clap::CommandFactory;
 use clap::builder::Resettable;
@@ -153,17 +153,8 @@ pub fn apps(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// The value of `--deploy-config-dir` on the command line that is being completed, or its default.
 fn deploy_directory() -> PathBuf {
-    const OPTION: &str = "--deploy-config-dir";
     let words = words();
-    let value =
-        words
-            .iter()
-            .enumerate()
-            .find_map(|(index, word)| match word.strip_prefix(OPTION)? {
-                "" => words.get(index + 1).map(String::as_str),
-                rest => rest.strip_prefix('='),
-            });
-    PathBuf::from(value.unwrap_or(DEFAULT_DEPLOY_DIR))
+    PathBuf::from(option_value(&words, "--deploy-config-dir").unwrap_or(DEFAULT_DEPLOY_DIR))
 }
 
 /// Sorted names of the subdirectories of `path`; empty if it cannot be read.

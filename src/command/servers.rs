@@ -80,8 +80,10 @@ fn override_commit(server: &mut Server, arguments: &cli::Deploy) {
 
 /// Runs `deploy.sh rollback` on every server: all go back to an earlier release, with its env, or none does.
 pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
-    let release = arguments.release.clone();
-    if let Some(name) = release.clone().filter(|name| !is_release_name(name)) {
+    if let Some(name) = &arguments.release
+        && !is_release_name(name)
+    {
+        let name = name.clone();
         return Err(Error::ReleaseName { name });
     }
     let mut command = FleetCommand::new(
@@ -90,7 +92,7 @@ pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error>
         &arguments.fleet,
         Action::Rollback,
     )?;
-    command.job.release = release;
+    command.job.release.clone_from(&arguments.release);
     command.job.options.extend(arguments.lock.script_argument());
     command.send_reviewed(&arguments.reviewed)?;
     command.execute()

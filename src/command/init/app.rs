@@ -173,11 +173,8 @@ impl DetectedApp<'_> {
             }
         }
         if self.requirements.is_none() && self.uv_file.is_none() {
-            let locks = ["poetry.lock", "pdm.lock"].into_iter();
-            self.uv_file = locks
-                .filter_map(|lock| self.nearest(lock))
-                .next()
-                .or(project);
+            let mut locks = ["poetry.lock", "pdm.lock"].into_iter();
+            self.uv_file = locks.find_map(|lock| self.nearest(lock)).or(project);
         }
     }
 
@@ -241,6 +238,7 @@ impl DetectedApp<'_> {
         })
     }
 
+    /// What `.python-version` says, or `requires-python` in `pyproject.toml`.
     fn python_version(&self) -> Option<(String, PathBuf)> {
         let pinned = self.nearest(".python-version").and_then(|file| {
             let text = self.checkout.read(&file)?;
@@ -300,10 +298,9 @@ fn django(checkout: &Checkout) -> Option<DetectedApp<'_>> {
     let mut app = DetectedApp::new(checkout, "django", directory, manage);
     app.needs_settings = settings.is_none();
     let settings: PathBuf = settings.unwrap_or_default().split('.').collect();
-    let entry_point = ["wsgi.py", "asgi.py"].into_iter();
-    let entry_point = entry_point
-        .filter_map(|name| find_module(checkout, directory, &settings, name))
-        .next();
+    let entry_point = ["wsgi.py", "asgi.py"]
+        .into_iter()
+        .find_map(|name| find_module(checkout, directory, &settings, name));
     if let Some(file) = entry_point {
         let text = checkout.read(&file).unwrap_or_default();
         let object = ["application", "app"]
