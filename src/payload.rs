@@ -21,7 +21,7 @@ pub struct Payload {
     /// The full SHA of the commit.
     pub commit: String,
     /// Where the commit was taken from, for messages, such as `branch main`.
-    pub pulled: String,
+    pub commit_label: String,
     /// The version of Python that its wheels are built for, such as `3.13`.
     pub python: String,
     /// The platform of its wheels, such as `x86_64-manylinux_2_36`.

@@ -14,7 +14,7 @@
 #   lock          one run at a time; what a killed run left behind is removed
 #   release       whatever would stop the release later stops it now
 {%- if let Some(payload) = payload %}
-#   code          {{ payload.pulled }}, from payload/{{ payload.sha256 }}.tar
+#   code          {{ payload.commit_label }}, from payload/{{ payload.sha256 }}.tar
 {%- else %}
 #   clone         {{ source_code_url }}
 {%- endif %}
@@ -69,7 +69,7 @@
 	payload_sha256={{ payload.sha256 }}
 	payload_size={{ payload.size }}
 	payload_commit={{ payload.commit }}
-	payload_source={{ payload.pulled }}
+	payload_source={{ payload.commit_label }}
 {%- if let Some(part) = payload.part(crate::payload::SOURCE) %}
 	source_sha256={{ part.sha256 }}
 	source_size={{ part.size }}

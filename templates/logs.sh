@@ -21,8 +21,8 @@
 		all=$(sudo -n journalctl {{ show|safe }} 3<&-)
 		if [ "$since" -gt 0 ] && printf '%s\n' "$all" | awk -v since="$since" '
 			NR == 1 { first = $1 }
-			END { exit NR < {{ longest }} || first <= since }'; then
-			report warning "The log of $1 has more since then; older lines than the last {{ longest }} are for root to read"
+			END { exit NR < {{ max_lines }} || first <= since }'; then
+			report warning "The log of $1 has more since then; older lines than the last {{ max_lines }} are for root to read"
 		fi
 		printf '%s\n' "$all" | awk -v since="$since" '
 			/^-- / { next }
@@ -81,7 +81,7 @@
 
 	main() {
 		set -eu
-		only='' lines={{ longest }} since=0 follow='' followers='' end=''
+		only='' lines={{ max_lines }} since=0 follow='' followers='' end=''
 		for word in "$@"; do
 			case $word in
 			follow) follow=yes ;;

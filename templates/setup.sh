@@ -49,7 +49,7 @@
 	user={{ server.project_user }}
 	root={{ server.project_root }}
 	venv={{ server.venv_dir }}
-{%- if let Some(python) = own_python %}
+{%- if let Some(python) = interpreter %}
 	python={{ python }}
 {%- endif %}
 	base_packages={{ base_packages }}
@@ -138,7 +138,7 @@
 {%- endif %}
 
 {% include "setup/packages.sh" %}
-{%- if own_python.is_some() %}
+{%- if interpreter.is_some() %}
 
 {% include "setup/python.sh" %}
 {%- endif %}

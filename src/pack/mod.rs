@@ -181,7 +181,7 @@ impl<'a> PayloadBuilder<'a> {
         };
         let payload = Arc::new(Payload {
             commit: request.commit.sha,
-            pulled: request.commit.label,
+            commit_label: request.commit.label,
             python: target.version(),
             platform: target.platform(),
             sha256,

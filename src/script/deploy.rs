@@ -1,7 +1,8 @@
-//! `deploy.sh`.
+//! Renders `deploy.sh`.
 
 use super::{
-    RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, record_name, render_text,
+    RECORDS, REDACTED, Secrets, base64_lines, deploy_key_name, log_arguments, record_name,
+    render_text,
 };
 use crate::config::types::{Command, Hooks};
 use crate::config::unit::{self, Unit};
@@ -15,80 +16,80 @@ use askama::Template;
 #[template(path = "deploy.sh", config = "templates/askama.toml")]
 struct Deploy<'a> {
     server: &'a Server,
-    /// Names the app's record on the host.
+    /// The path of the app's record below `records`.
     app: String,
     records: &'static str,
-    /// What only this app may have on the host, as `setup.sh` records it.
+    /// The lines of the record that `setup.sh` wrote: what no other app may use.
     claims: Vec<String>,
-    /// Something secret was left out.
+    /// Secrets were left out, so the script must refuse to run.
     redacted: bool,
-    /// Without the login.
+    /// Without user name and password.
     source_code_url: String,
     login: Option<Login>,
     deploy_key_name: String,
     payload: Option<&'a Payload>,
-    /// It has packages.
+    /// The payload has a dependencies part.
     payload_packages: bool,
     release_venv: bool,
     migrates: bool,
     django: bool,
     pip: bool,
-    /// What runs Python outside of the virtualenv, as a word of the shell.
+    /// The Python that runs outside of the virtualenv, as a shell word.
     python: &'static str,
-    /// The directory of the app in the release being built, as a word of the shell.
+    /// The app's directory in the release being built, as a shell word.
     app_root: &'static str,
-    /// The dependency file and uv's project as the installer finds them from there, as words of the shell.
+    /// Paths of the dependency file and of uv's project for commands that run in `app_root`, as shell words.
     dependency_word: &'static str,
     project_word: &'static str,
-    /// It has shared_dirs or shared_files.
+    /// `shared_dirs` or `shared_files` is set.
     shares_paths: bool,
-    /// From there to the project's root.
-    upwards: String,
-    /// The project that pip installs, with its extras, from the release.
+    /// The relative path from `app_root` to the project's root, such as `../../`.
+    root_from_app: String,
+    /// The project that pip installs, relative to the release, with its extras.
     project: String,
     dependencies: Dependencies,
     env_base64: String,
     launcher: String,
-    /// A line that is none of the launcher's.
+    /// The delimiter of the launcher's heredoc: a line that the launcher does not contain.
     launcher_end: String,
-    /// The units that a deploy restarts, and those that must be there for them.
+    /// The services that a deploy restarts, and the sockets, timers and paths that trigger them.
     services: Vec<&'a Unit>,
     triggers: Vec<&'a Unit>,
     /// The names of the services, separated by spaces.
     service_list: String,
-    /// A service starts the app by the launcher.
+    /// A service starts the app with the launcher.
     uses_launcher: bool,
-    /// The launcher starts uvicorn for a service.
+    /// A service starts uvicorn with the launcher.
     runs_uvicorn: bool,
-    /// What services start from the virtualenv, and where to add what it lacks.
+    /// Programs in the virtualenv that services start, and where to add the package of a missing one.
     programs: Vec<&'a str>,
     dependency_source: String,
     static_files_command: Option<&'a str>,
     migration_command: Option<&'a str>,
     /// The path that the health check fetches.
     health_path: &'a str,
-    /// `health_check_statuses` as text, and as a test of `$code`.
+    /// `health_check_statuses` for messages, and as a shell test of `$code`.
     statuses: String,
-    accepts: String,
-    /// Show the last lines of the unit's log, as words of the shell.
+    status_test: String,
+    /// Arguments of journalctl for the end of a unit's log, as shell words.
     log_arguments: String,
-    /// What a release does once it was switched to can be seen.
+    /// There is something to verify after promotion: units or a health check.
     verifies: bool,
 }
 
-/// How what a release depends on is installed.
+/// How the dependencies of a release are installed.
 enum Dependencies {
-    /// By the config's own command.
+    /// With `dependency_install_command`.
     Command,
-    /// From the payload, by pip or uv.
+    /// From the payload, with pip or uv.
     Payload,
-    /// By pip, from a list of requirements.
+    /// With pip, from a requirements file.
     Pip,
-    /// By pip, the project that a `pyproject.toml` describes.
+    /// With pip, by installing the project of a `pyproject.toml`.
     PipProject,
-    /// By `uv sync`, from a `uv.lock`.
+    /// With `uv sync`, from a `uv.lock`.
     UvLock,
-    /// By `uv pip install`, from a list of requirements or what describes the project.
+    /// With `uv pip install`, from a requirements file or a `pyproject.toml`.
     UvFile,
 }
 
@@ -114,8 +115,8 @@ impl Dependencies {
 }
 
 fn redact_login(login: &mut Login) {
-    let token = login.password.is_empty();
-    let secret = if token {
+    // Tokens are often given as the user name, without a password.
+    let secret = if login.password.is_empty() {
         &mut login.username
     } else {
         &mut login.password
@@ -123,7 +124,8 @@ fn redact_login(login: &mut Login) {
     REDACTED.clone_into(secret);
 }
 
-/// The server without the passwords of the URLs in the commands that its script has; `None` where they have none.
+/// A copy of the server in which passwords of URLs in commands are redacted, or `None` if there are no such passwords.
+/// Commands that the script does not contain are left alone.
 fn without_passwords(server: &Server) -> Option<Server> {
     let mut clean = server.clone();
     let collects = server.collect_static_files;
@@ -168,8 +170,8 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let pip = server.package_manager == PackageManager::Pip;
     let env = server.env_file.as_deref();
     let services = unit::services(&server.service_file);
-    let runs_uvicorn =
-        started(&services).any(|(first, second)| first.ends_with(LAUNCHER) && second == "uvicorn");
+    let runs_uvicorn = exec_start_words(&services)
+        .any(|(first, second)| first.ends_with(LAUNCHER) && second == "uvicorn");
     let launcher = launcher(server, runs_uvicorn, redact)?;
     let mut launcher_end = "EOF".to_owned();
     while launcher.lines().any(|line| line == launcher_end) {
@@ -216,10 +218,10 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             "\"$releases/$release/$project\""
         },
         shares_paths: !server.shared_dirs.is_empty() || !server.shared_files.is_empty(),
-        upwards: "../".repeat(2 + server.app_dir.parts().count()),
+        root_from_app: "../".repeat(2 + server.app_dir.parts().count()),
         project: project(server),
         dependencies: Dependencies::of(server),
-        env_base64: env.map_or_else(String::new, |env| encode(&env.bytes, secrets)),
+        env_base64: env.map_or_else(String::new, |env| base64_lines(&env.bytes, secrets)),
         launcher,
         launcher_end,
         uses_launcher: server.service_file.iter().any(|unit| {
@@ -234,14 +236,14 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         static_files_command: command(server.collect_static_files, &server.static_files_command),
         migration_command: command(server.run_migrations, &server.migration_command),
         health_path: health_path(server),
-        statuses: join(server, ",", |low, high| {
+        statuses: join_statuses(server, ",", |low, high| {
             if low == high {
                 low.to_string()
             } else {
                 format!("{low}-{high}")
             }
         }),
-        accepts: join(server, " ||\n\t\t\t", |low, high| {
+        status_test: join_statuses(server, " ||\n\t\t\t", |low, high| {
             if low == high {
                 format!("[ \"${{code:-0}}\" -eq {low} ]")
             } else {
@@ -269,17 +271,17 @@ fn claims(server: &Server) -> Vec<String> {
     claims
 }
 
-/// Whether the packages of the app, or uv for its command, come with its payload.
+/// Whether the payload has a dependencies part: packages, or uv alone for a `dependency_install_command`.
 fn has_packages(server: &Server) -> bool {
     let payload = server.payload.as_deref();
     payload.is_some_and(|payload| payload.part(DEPENDENCIES).is_some())
 }
 
-/// How the path of a release's launcher ends.
+/// The end of a launcher's path: it is in the top directory of a release.
 const LAUNCHER: &str = "/.pystrano/run";
 
-/// The first two words of what these units start, without systemd's prefixes.
-fn started<'a>(services: &[&'a Unit]) -> impl Iterator<Item = (&'a str, &'a str)> {
+/// The first two words of each `ExecStart=`, without systemd's prefixes such as `-`.
+fn exec_start_words<'a>(services: &[&'a Unit]) -> impl Iterator<Item = (&'a str, &'a str)> {
     let commands = services
         .iter()
         .flat_map(|unit| unit.section.values("ExecStart"));
@@ -291,11 +293,11 @@ fn started<'a>(services: &[&'a Unit]) -> impl Iterator<Item = (&'a str, &'a str)
     })
 }
 
-/// The programs of the virtualenv that these units start: what a launcher runs, or a path names.
+/// Names of the programs in the virtualenv that these units start, with the launcher or by path.
 fn programs<'a>(services: &[&'a Unit], venv_dir: &str) -> Vec<&'a str> {
     let bin = format!("{venv_dir}/bin/");
     let mut programs = Vec::new();
-    for (first, second) in started(services) {
+    for (first, second) in exec_start_words(services) {
         let program = if first.ends_with(LAUNCHER) {
             Some(second)
         } else {
@@ -313,7 +315,7 @@ fn programs<'a>(services: &[&'a Unit], venv_dir: &str) -> Vec<&'a str> {
     programs
 }
 
-/// Where a package is added, for people.
+/// Where to add a package, for messages.
 fn dependency_source(server: &Server) -> String {
     match Dependencies::of(server) {
         Dependencies::Command => "what dependency_install_command installs".to_owned(),
@@ -328,10 +330,14 @@ fn dependency_source(server: &Server) -> String {
     }
 }
 
-/// What pip is given of a project: its directory, from that of the release, and the extras.
+/// The requirement that pip installs for a project: its directory, relative to the release, and the extras.
 fn project(server: &Server) -> String {
     let directory = server.dependency_file.project_directory().unwrap_or(".");
-    let extras: Vec<&str> = server.dependency_extras.iter().map(|it| &**it).collect();
+    let extras: Vec<&str> = server
+        .dependency_extras
+        .iter()
+        .map(|extra| &**extra)
+        .collect();
     if extras.is_empty() {
         directory.to_owned()
     } else {
@@ -339,7 +345,7 @@ fn project(server: &Server) -> String {
     }
 }
 
-/// The path of `health_check_url`.
+/// The path and query of `health_check_url`.
 fn health_path(server: &Server) -> &str {
     let url = server
         .health_check_url
@@ -349,16 +355,16 @@ fn health_path(server: &Server) -> &str {
     host.find('/').map_or("/", |start| &host[start..])
 }
 
-/// The ranges of `health_check_statuses`, each as `text` has it.
-fn join(server: &Server, between: &str, text: impl Fn(u16, u16) -> String) -> String {
+/// Joins the ranges of `health_check_statuses`, each formatted by `text`.
+fn join_statuses(server: &Server, separator: &str, text: impl Fn(u16, u16) -> String) -> String {
     let ranges = server.health_check_statuses.0.iter();
     let ranges: Vec<String> = ranges
         .map(|range| text(*range.start(), *range.end()))
         .collect();
-    ranges.join(between)
+    ranges.join(separator)
 }
 
-/// What starts commands and the app in a release.
+/// The release's launcher, which runs commands and the app in its environment.
 #[derive(Template)]
 #[template(path = "launcher.sh", config = "templates/askama.toml")]
 struct Launcher<'a> {
@@ -411,7 +417,7 @@ mod tests {
         };
         server.payload = Some(Arc::new(Payload {
             commit: "c".repeat(40),
-            pulled: "branch main".to_owned(),
+            commit_label: "branch main".to_owned(),
             python: "3.13".to_owned(),
             platform: "x86_64-manylinux_2_36".to_owned(),
             sha256: "a".repeat(64),
@@ -421,7 +427,7 @@ mod tests {
         server
     }
 
-    /// Hosts that are pushed to get neither the repository's password, nor git, nor uv from an index, with any command.
+    /// With `delivery: push`, hosts get neither the repository's password, nor git, nor uv from an index, in any script.
     #[test]
     fn where_code_is_pushed_no_script_can_fetch_it() {
         let pushed =
@@ -442,7 +448,7 @@ mod tests {
         );
     }
 
-    /// Neither script has what a repository or an index is asked with.
+    /// With a payload, no script contacts a repository or a package index.
     #[test]
     fn with_a_payload_nothing_is_fetched() {
         for fields in [
@@ -457,7 +463,7 @@ mod tests {
                 assert!(!deploy.contains(word), "{fields}{word}");
             }
             assert!(deploy.contains(&format!("payload_sha256={}\n", "a".repeat(64))));
-            // What installs, does so from files alone.
+            // Every install command is limited to local files.
             let installs = deploy.lines().filter(|line| {
                 line.contains("pip_install \"") || line.contains("\"$uv\" --no-config pip")
             });

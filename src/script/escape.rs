@@ -5,15 +5,15 @@ use shell_escape::unix::escape;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Words as one line of a POSIX shell.
+/// Quotes words and joins them into a command line for a POSIX shell.
 pub fn shell_line(words: impl IntoIterator<Item = String>) -> String {
     let words = words.into_iter();
     let words: Vec<_> = words.map(|word| escape(word.into())).collect();
     words.join(" ")
 }
 
-/// Quotes for a POSIX shell. Askama calls it once for each write, so a value must come in one
-/// piece: give templates `&str` and integers, never a `Display` that writes in parts.
+/// Quotes for a POSIX shell. Askama calls it once per write, so give templates `&str` and integers, never a type whose
+/// `Display` writes in parts: each part would be quoted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sh;
 

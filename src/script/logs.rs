@@ -1,4 +1,4 @@
-//! `logs.sh`.
+//! Renders `logs.sh`.
 
 use super::{LOG_LINES, log_arguments, render_text};
 use crate::config::Server;
@@ -10,10 +10,10 @@ use askama::Template;
 #[template(path = "logs.sh", config = "templates/askama.toml")]
 struct Logs<'a> {
     server: &'a Server,
-    /// Separated by spaces.
+    /// Names, separated by spaces.
     units: String,
-    longest: usize,
-    /// The arguments of journalctl, as words of the shell.
+    max_lines: usize,
+    /// Arguments of journalctl, as shell words.
     show: String,
     follow: String,
 }
@@ -22,15 +22,15 @@ pub(super) fn render(server: &Server) -> Result<String, Error> {
     let arguments = |follow| log_arguments("\"$unit\"", follow).join(" ");
     render_text(Logs {
         server,
-        units: units(server).join(" "),
-        longest: LOG_LINES,
+        units: logged_units(server).join(" "),
+        max_lines: LOG_LINES,
         show: arguments(false),
         follow: arguments(true),
     })
 }
 
-/// The units of a server whose logs the app user may read.
-pub fn units(server: &Server) -> Vec<&str> {
+/// Names of the server's services, whose logs the app user may read with sudo.
+pub fn logged_units(server: &Server) -> Vec<&str> {
     let units = server.service_file.iter();
     let services = units.filter(|unit| unit.kind == UnitKind::Service);
     services.map(|service| service.name.as_str()).collect()

@@ -1,4 +1,4 @@
-//! From a [`Server`] to the text of its scripts: pure, the same bytes on any machine.
+//! Renders the scripts of a [`Server`]. Pure: the same config and files give the same bytes on any machine.
 
 mod deploy;
 mod escape;
@@ -12,7 +12,7 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 pub use escape::shell_line;
-pub use logs::units as logged_units;
+pub use logs::logged_units;
 pub use setup::host_packages;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -21,13 +21,13 @@ use std::fmt::Write;
 pub enum ScriptKind {
     Setup,
     Deploy,
-    /// What `logs` sends; it is nothing to keep.
+    /// Sent by `pystrano logs`; not written by `render`.
     #[value(skip)]
     Logs,
 }
 
 impl ScriptKind {
-    /// Those that are written out.
+    /// The scripts that `render` writes.
     pub const ALL: [ScriptKind; 2] = [ScriptKind::Setup, ScriptKind::Deploy];
 
     pub fn file_name(self) -> &'static str {
@@ -39,17 +39,17 @@ impl ScriptKind {
     }
 }
 
-/// Whether a script carries secret bytes. One without them refuses to run.
+/// Whether a script contains its secrets. One without them refuses to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
     Reveal,
     Redact,
 }
 
-/// What stands where a secret was left out.
+/// The placeholder for a secret that was left out.
 const REDACTED: &str = "[redacted]";
 
-/// The text of one script of one server.
+/// Renders one script of a server.
 pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<String, Error> {
     match kind {
         ScriptKind::Setup => setup::render(server, secrets),
@@ -58,24 +58,24 @@ pub fn render(kind: ScriptKind, server: &Server, secrets: Secrets) -> Result<Str
     }
 }
 
-/// The text of a template, with its last newline, which Askama drops.
+/// Renders a template with a final newline, which Askama strips.
 pub fn render_text(template: impl Template) -> Result<String, Error> {
     Ok(template.render()? + "\n")
 }
 
-/// Whether a script is one whose secrets were left out.
+/// Whether a script was rendered without its secrets.
 pub fn is_redacted(script: &str) -> bool {
     const REFUSES: &str = include_str!("../../templates/parts/redacted.sh");
     script.contains(REFUSES.trim_end())
 }
 
-/// Whether a script is of the app and environment of a server.
+/// Whether a script was rendered for the app and environment of this server.
 pub fn is_for(script: &str, server: &Server) -> bool {
     let app = format!("app={}", shell_escape::unix::escape((&*server.app).into()));
     script.lines().any(|line| line.trim_start() == app)
 }
 
-/// The SHA-256 of the payload that a script asks for, if it asks for one.
+/// The SHA-256 of the payload that a script needs, if it needs one.
 pub fn payload_sha256(script: &str) -> Option<&str> {
     let mut lines = script.lines();
     let sum = lines.find_map(|line| line.trim().strip_prefix("payload_sha256="))?;
@@ -83,8 +83,8 @@ pub fn payload_sha256(script: &str) -> Option<&str> {
     is_hex.then_some(sum)
 }
 
-/// The name of an app's `deploy_key` on a host, in `~/.ssh` of `project_user`: `pystrano-<app>,<environment>`,
-/// since a dash could be of either. ssh expands `%` in names of keys.
+/// The file name of an app's `deploy_key` in `~/.ssh` on a host: `pystrano-<app>,<environment>`. The comma cannot be part of
+/// either, as a dash could. Without `%`, which ssh expands in `IdentityFile`.
 fn deploy_key_name(app: &str) -> String {
     let plain = record_name(app).replace('/', ",").replace('%', "+");
     format!("pystrano-{plain}")
@@ -95,11 +95,10 @@ pub fn sha256(content: &str) -> String {
     hex(Sha256::new_with_prefix(content))
 }
 
-/// Directory on a host in which `setup.sh` records what each app and environment has there.
+/// The directory on a host in which `setup.sh` records the files and units of each app and environment.
 const RECORDS: &str = "/var/lib/pystrano/apps";
 
-/// The path of an app's record below [`RECORDS`]: `<app>/<environment>`, with `%XX` for all that is not
-/// plain in a path.
+/// The path of an app's record below [`RECORDS`]: `<app>/<environment>`, with other than plain characters as `%XX`.
 fn record_name(app: &str) -> String {
     let mut name = String::new();
     for part in app.split('/') {
@@ -119,14 +118,13 @@ fn record_name(app: &str) -> String {
     name
 }
 
-/// So many lines of a unit's log can be read at most.
+/// How many of the last lines of a unit's log can be read.
 const LOG_LINES: usize = 10_000;
-/// Whoever follows it gets so many first, so that none is missed between showing and following.
+/// How many lines `--follow` starts with, so that none is lost between showing a log and following it.
 const FOLLOWED_LINES: usize = 1000;
 
-/// The arguments of journalctl that show the last lines of a unit's log, or go on with those to come. sudo lets the
-/// app user run it with these, argument for argument: what else is asked for, such as fewer lines, is left to
-/// whoever reads them.
+/// Arguments of journalctl to show or to follow a unit's log. The sudo rule allows exactly these, so readers must filter the
+/// output themselves, for example for fewer lines.
 fn log_arguments(unit: &str, follow: bool) -> Vec<String> {
     let mut arguments = vec![
         "--no-pager".to_owned(),
@@ -141,21 +139,14 @@ fn log_arguments(unit: &str, follow: bool) -> Vec<String> {
     arguments
 }
 
-/// The body of a heredoc for `base64 -d`: lines of 76 characters, the last without its newline.
-fn encode(bytes: &[u8], secrets: Secrets) -> String {
+/// Base64 in lines of 76 characters without a final newline, as the body of a heredoc for `base64 -d`; or the placeholder.
+fn base64_lines(bytes: &[u8], secrets: Secrets) -> String {
     if secrets == Secrets::Redact {
         return REDACTED.to_owned();
     }
     let text = STANDARD.encode(bytes);
-    let mut lines = String::with_capacity(text.len() + text.len() / 76);
-    let mut rest = text.as_str();
-    while rest.len() > 76 {
-        let (line, more) = rest.split_at(76);
-        lines.push_str(line);
-        lines.push('\n');
-        rest = more;
-    }
-    lines + rest
+    let lines = text.as_bytes().chunks(76).map(String::from_utf8_lossy);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

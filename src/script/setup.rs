@@ -1,8 +1,8 @@
-//! `setup.sh`.
+//! Renders `setup.sh`.
 
 use super::{
-    RECORDS, REDACTED, Secrets, deploy_key_name, encode, log_arguments, logged_units, record_name,
-    render_text,
+    RECORDS, REDACTED, Secrets, base64_lines, deploy_key_name, log_arguments, logged_units,
+    record_name, render_text,
 };
 use crate::config::types::Python;
 use crate::config::unit::{self, Section, Unit};
@@ -18,49 +18,51 @@ use std::sync::Arc;
 #[template(path = "setup.sh", config = "templates/askama.toml")]
 struct Setup<'a> {
     server: &'a Server,
-    /// Names the app's record on the host.
+    /// The path of the app's record below `records`.
     app: String,
     records: &'static str,
+    /// Secrets were left out, so the script must refuse to run.
     redacted: bool,
     release_venv: bool,
-    /// It never does; the scripts share how they run commands.
+    /// Always false, for `parts/run.sh`, which `deploy.sh` includes too.
     migrates: bool,
     uv: bool,
-    /// What makes virtualenvs, as a word of the shell.
+    /// The Python that creates virtualenvs, as a shell word.
     python: &'static str,
-    /// The interpreter that the config names, and whether Debian's packages may have that name.
-    own_python: Option<String>,
+    /// The interpreter in the config, and whether it is a name that a Debian package may have, not a path.
+    interpreter: Option<String>,
     python_is_named: bool,
-    /// What the steps and the deploys need, separated by spaces.
+    /// Packages that setup and deploys need, separated by spaces.
     base_packages: String,
-    /// What else the config asks for.
+    /// The other `system_packages` of the config.
     system_packages: String,
     known_hosts: &'a [KnownHost],
+    /// Keys of some known hosts are fetched with ssh-keyscan.
     scans: bool,
-    /// Whole lines of known_hosts.
+    /// Complete lines for known_hosts.
     pinned: String,
-    /// Where it has Debian packages.
+    /// Only a payload with Debian packages.
     payload: Option<&'a Payload>,
-    /// Its file name on the host.
+    /// The key's file name on the host.
     deploy_key_name: String,
     /// Base64.
     deploy_key: Option<String>,
     units: &'a [Arc<Unit>],
-    /// Names that they have besides, each behind the unit's own.
+    /// Pairs of a unit's name and an alias.
     aliases: Vec<(&'a str, String)>,
-    /// Of these, those that deploys restart, and those that setup starts.
+    /// The services that deploys restart, and the sockets, timers and paths that trigger them, which setup starts.
     services: Vec<&'a Unit>,
     triggers: Vec<&'a Unit>,
-    /// Their names, separated by spaces.
+    /// Names of the units, services and triggers, separated by spaces.
     unit_list: String,
     service_list: String,
     trigger_list: String,
-    /// Path of the file with the sudo rule; empty where there are no services.
+    /// The path of the sudoers file; empty without services.
     sudo_file: String,
-    /// The user and the services as sudoers wants them written.
+    /// The user and the services, escaped for sudoers.
     sudo_user: String,
     sudo_units: String,
-    /// The arguments of journalctl that show the last lines of each service's log, and that follow it.
+    /// For each service the arguments of journalctl to show and to follow its log, escaped for sudoers.
     sudo_logs: Vec<String>,
     secrets: Vec<SecretText<'a>>,
 }
@@ -71,7 +73,7 @@ struct SecretText<'a> {
     text: String,
 }
 
-/// The server without the passwords of the URLs in its units; `None` where they have none.
+/// A copy of the server in which passwords of URLs in units are redacted, or `None` if there are no such passwords.
 fn without_passwords(server: &Server) -> Option<Server> {
     let has_some = |unit: &Unit| !credentials::find(&unit.text).is_empty();
     if !server.service_file.iter().any(|unit| has_some(unit)) {
@@ -89,7 +91,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
     let redact = secrets == Secrets::Redact;
     let clean = redact.then(|| without_passwords(server)).flatten();
     let server = clean.as_ref().unwrap_or(server);
-    // Where the code comes in a payload, nothing is fetched from its repository or an index.
+    // With a payload, hosts contact neither the repository nor a package index.
     let fetches = server.fetches();
     let known_hosts = if fetches {
         &server.ssh_known_hosts[..]
@@ -105,9 +107,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
         })
         .collect();
     let base_packages = base_packages(server);
-    // uv finds or fetches its own.
-    let python = server.python.as_ref();
-    let python = python.filter(|_| server.package_manager == PackageManager::Pip);
+    let python = pip_python(server);
     let services = unit::services(&server.service_file);
     let triggers = unit::triggers(&server.service_file);
     render_text(Setup {
@@ -125,7 +125,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             Some(_) => "\"$python\"",
             None => "python3",
         },
-        own_python: python.map(Python::interpreter),
+        interpreter: python.map(Python::interpreter),
         python_is_named: python.is_some_and(Python::is_named),
         system_packages: system_packages(server, &base_packages).join(" "),
         base_packages: base_packages.join(" "),
@@ -141,7 +141,7 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             .deploy_key
             .as_deref()
             .filter(|_| fetches)
-            .map(|key| encode(&key.bytes, secrets)),
+            .map(|key| base64_lines(&key.bytes, secrets)),
         units: &server.service_file,
         aliases: server
             .service_file
@@ -168,13 +168,13 @@ pub(super) fn render(server: &Server, secrets: Secrets) -> Result<String, Error>
             .iter()
             .map(|secret| SecretText {
                 name: &secret.name,
-                text: encode(&secret.bytes, secrets),
+                text: base64_lines(&secret.bytes, secrets),
             })
             .collect(),
     })
 }
 
-/// The other names that a unit's `[Install]` gives it, each behind its own.
+/// Pairs of the unit's name and each `Alias=` in its `[Install]` section.
 fn aliases(unit: &Unit) -> Vec<(&str, String)> {
     let install = Section::parse(&unit.text, "Install").unwrap_or_default();
     let names = install
@@ -186,28 +186,29 @@ fn aliases(unit: &Unit) -> Vec<(&str, String)> {
         .collect()
 }
 
-/// What `setup.sh` installs on a host that has nothing.
+/// The Debian packages that `setup.sh` installs on a fresh host.
 pub fn host_packages(server: &Server) -> Packages {
     let base = base_packages(server);
     let recommending = system_packages(server, &base);
-    let python = server.python.as_ref();
-    let python =
-        python.filter(|python| server.package_manager == PackageManager::Pip && python.is_named());
-    let named = python.map(Python::interpreter);
-    let own = named
-        .iter()
-        .flat_map(|python| [python.clone(), format!("{python}-venv")]);
-    Packages {
-        base: base
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(own)
-            .collect(),
+    let mut packages = Packages {
+        base: base.iter().map(|name| (*name).to_owned()).collect(),
         recommending: recommending.into_iter().map(str::to_owned).collect(),
+    };
+    if let Some(python) = pip_python(server).filter(|python| python.is_named()) {
+        let interpreter = python.interpreter();
+        let venv = format!("{interpreter}-venv");
+        packages.base.extend([interpreter, venv]);
     }
+    packages
 }
 
-/// What the steps and the deploys need.
+/// The config's `python`, unless the host uses uv, which finds or downloads a Python itself.
+fn pip_python(server: &Server) -> Option<&Python> {
+    let python = server.python.as_ref();
+    python.filter(|_| server.package_manager == PackageManager::Pip)
+}
+
+/// Debian packages that setup and deploys need.
 fn base_packages(server: &Server) -> Vec<&'static str> {
     let mut packages = vec!["python3", "python3-venv"];
     let fetches = server.fetches();
@@ -229,7 +230,7 @@ fn base_packages(server: &Server) -> Vec<&'static str> {
     packages
 }
 
-/// What the config asks for besides, each once.
+/// The `system_packages` that are not among the base packages, without duplicates.
 fn system_packages<'a>(server: &'a Server, base: &[&str]) -> Vec<&'a str> {
     let mut packages: Vec<&str> = Vec::new();
     for package in &server.system_packages {
@@ -240,31 +241,33 @@ fn system_packages<'a>(server: &'a Server, base: &[&str]) -> Vec<&'a str> {
     packages
 }
 
-/// Path of the file with the rule of one user, by its first service. sudo passes over names with a dot,
-/// so a dot is written `+`; visudo takes a colon for the end of a path, so that and whatever else could make
-/// two names one is written `%XX`.
+/// The path of a user's sudoers file, unique for the user and the first service. sudo ignores files with a dot in their name,
+/// so a dot becomes `+`; visudo ends a path at a colon, so that and other special bytes become `%XX`.
 fn sudo_file(user: &str, unit: &str) -> String {
     let mut path = "/etc/sudoers.d/pystrano-".to_owned();
-    for (part, end) in [(user, ","), (unit, "")] {
+    for (part, separator) in [(user, ","), (unit, "")] {
         for byte in part.bytes() {
             match byte {
                 b'.' => path.push('+'),
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' => {
                     path.push(byte.into());
                 }
-                _ => write!(path, "%{byte:02X}").expect("a String takes all"),
+                _ => write!(path, "%{byte:02X}").expect("writing to a String does not fail"),
             }
         }
-        path.push_str(end);
+        path.push_str(separator);
     }
     path
 }
 
-/// The arguments of journalctl that show the last lines of each service's log, and that follow it.
+/// For each service the arguments of journalctl to show and to follow its log, escaped for sudoers.
 fn sudo_logs(server: &Server) -> Vec<String> {
     let rule = |name: &str, follow| {
         let arguments = log_arguments(name, follow);
-        let arguments: Vec<_> = arguments.iter().map(|it| sudoers_argument(it)).collect();
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| sudoers_argument(argument))
+            .collect();
         arguments.join(" ")
     };
     logged_units(server)
@@ -273,7 +276,7 @@ fn sudo_logs(server: &Server) -> Vec<String> {
         .collect()
 }
 
-/// The user of a rule. A word that begins with a capital would be an alias, or `ALL`.
+/// Escapes a user name for sudoers, where an unescaped word in capitals is an alias or `ALL`.
 fn sudoers_user(user: &str) -> String {
     if user.starts_with(|first: char| first.is_ascii_uppercase()) {
         format!("\\{user}")
@@ -282,8 +285,8 @@ fn sudoers_user(user: &str) -> String {
     }
 }
 
-/// An argument of a rule's command. sudo takes one level of backslashes away and matches the rest
-/// as a pattern, so a backslash itself needs four.
+/// Escapes an argument of a command for sudoers. sudo removes one level of backslashes and matches the rest as a glob
+/// pattern, so a literal backslash needs four.
 fn sudoers_argument(text: &str) -> String {
     let mut argument = String::with_capacity(text.len());
     for character in text.chars() {
@@ -395,7 +398,7 @@ mod tests {
         }
     }
 
-    /// The right sides were accepted by `sudo -l` for the name on the left, and for no other.
+    /// `sudo -l` accepted each escaped argument for the name on the left, and for no other name.
     #[test]
     fn a_sudo_rule_means_the_name_and_nothing_else() {
         assert_eq!(sudoers_user("deploy"), "deploy");
@@ -430,7 +433,7 @@ mod tests {
     fn what_is_left_out_makes_the_script_refuse() {
         let script = render(&full_server(), Secrets::Redact).expect("a script");
         assert!(
-            !script.contains(&encode(b"canary", Secrets::Reveal)),
+            !script.contains(&base64_lines(b"canary", Secrets::Reveal)),
             "{script}"
         );
         has(&script, "[redacted]");

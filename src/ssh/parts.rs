@@ -137,7 +137,7 @@ mod tests {
         };
         let payload = Payload {
             commit: String::new(),
-            pulled: String::new(),
+            commit_label: String::new(),
             python: String::new(),
             platform: String::new(),
             sha256: String::new(),

@@ -6,7 +6,7 @@
 			--header 'X-Forwarded-Proto: https'{% if server.health_check_host.is_some() %} --header "Host: $health_check_host"{% endif %} \
 			--write-out '%{http_code} %{redirect_url}' -- "$health_check_url") || :
 		code=${answer%% *}
-		{{ accepts|safe }}
+		{{ status_test|safe }}
 	}
 
 	# warn_of_redirect: an app that only redirects to https may still be broken behind the redirect.

@@ -83,13 +83,13 @@
 		*) upwards='' ;;
 		esac
 		rm -rf {{ app_root|safe }}/"${1:?}"
-		ln -s "{{ upwards|safe }}${upwards}shared/$1" {{ app_root|safe }}/"$1"
+		ln -s "{{ root_from_app|safe }}${upwards}shared/$1" {{ app_root|safe }}/"$1"
 	}
 {%- else %}
 
 	# link_shared NAME replaces what the repository may have there by a link into shared.
 	link_shared() {
 		rm -rf {{ app_root|safe }}/"${1:?}"
-		ln -s "{{ upwards|safe }}shared/$1" {{ app_root|safe }}/"$1"
+		ln -s "{{ root_from_app|safe }}shared/$1" {{ app_root|safe }}/"$1"
 	}
 {%- endif %}

@@ -43,7 +43,7 @@
 		find_owner sudo "$sudo_file"
 		[ -z "$owner" ] || die 2 "$sudo_file belongs to $owner on this host"
 {%- endif %}
-{%- if own_python.is_some() %}
+{%- if interpreter.is_some() %}
 		check_python
 {%- endif %}
 		stage=working
