@@ -2,7 +2,7 @@
 
 use crate::config::types::{
     AppDir, Branch, Command, DependencyFile, Host, Named, Package, Python, RemotePath,
-    RepositoryUrl, Rule, UnixUser, Validation, VenvDir, ensure, line, refuse, secret_name,
+    RepositoryUrl, Rule, UnixUser, Validation, VenvDir, ensure, refuse, secret_name, single_line,
     unit_name,
 };
 use crate::config::{Framework, KnownHost, PackageManager, absolute, is_ssh};
@@ -332,7 +332,7 @@ impl Answers {
             "uv" => PackageManager::Uv,
             _ => PackageManager::Pip,
         };
-        DependencyFile::default_of(manager).to_string()
+        DependencyFile::default_for(manager).to_string()
     }
 
     fn default_module(&self, app: &str) -> String {
@@ -430,7 +430,7 @@ fn unquoted_command(command: &str) -> Validation {
 
 /// The path of a local file, which need not exist yet.
 fn file_path(path: &str) -> Validation {
-    line(path)?;
+    single_line(path)?;
     ensure(
         !(path.ends_with('/') || Path::new(path).file_name().is_none()),
         || format!("{} is a directory", quoted(path)),

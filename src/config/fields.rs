@@ -145,7 +145,7 @@ fields! {
     package_manager: PackageManager = "pip";
     /// File that lists the dependencies, relative to `app_dir`
     dependency_file: DependencyFile = [
-        DependencyFile::default_of(package_manager),
+        DependencyFile::default_for(package_manager),
         shown "`requirements.txt`, `uv.lock` with uv"
     ];
     /// Extras to install, if `dependency_file` is a `pyproject.toml` or `uv.lock`; separated by `;` or a list

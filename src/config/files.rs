@@ -3,7 +3,7 @@
 use super::dotenv;
 use super::environment_file::{self, Assignment, is_name};
 use super::types::{
-    Context, Item, Scalar, Text, Validation, ensure, line, refuse, secret_name, unit_name,
+    Context, Item, Scalar, Text, Validation, ensure, refuse, secret_name, single_line, unit_name,
 };
 use super::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
@@ -41,7 +41,7 @@ pub struct PrivateKey {
 }
 
 impl Scalar for Arc<EnvFile> {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
         let file = context.files.env_file(&path, context.diagnostics)?;
@@ -63,7 +63,7 @@ impl Item for Arc<Unit> {
 }
 
 impl Scalar for Arc<PrivateKey> {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
         let key = context.files.deploy_key(&path)?;
@@ -341,7 +341,7 @@ const RESERVED: [&str; 27] = [
 
 /// The last part of a path.
 fn file_name(path: &str) -> Result<String, Message> {
-    line(path)?;
+    single_line(path)?;
     match Path::new(path).file_name().and_then(|name| name.to_str()) {
         Some(name) => Ok(name.to_owned()),
         None => Err(not_a_file(path)),
@@ -374,7 +374,7 @@ const LARGEST: u64 = 10 << 20;
 
 /// A regular file's bytes. Paths are relative to the directory the command runs in.
 fn read(path: &str) -> Result<Vec<u8>, Message> {
-    line(path)?;
+    single_line(path)?;
     let problem = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound if path.starts_with('~') => Message::new(
             format!("the local file {} does not exist", quoted(path)),

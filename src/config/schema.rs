@@ -67,7 +67,7 @@ pub fn schema() -> Value {
 }
 
 fn version() -> Value {
-    let mut schema = Integer::in_range(0, 2);
+    let mut schema = Integer::schema_in_range(0, 2);
     schema["description"] = "Version of the format: 2".into();
     schema
 }

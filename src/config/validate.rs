@@ -20,7 +20,7 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     if let Some(revision) = server.revision.take() {
         server.set_revision(revision);
     }
-    if let Err(message) = server.dependency_file.put_in(&server.app_dir) {
+    if let Err(message) = server.dependency_file.resolve_from(&server.app_dir) {
         reader.error("dependency_file", message);
     }
     dependency_file(server, reader);

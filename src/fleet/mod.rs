@@ -140,7 +140,7 @@ impl<'a> Fleet<'a> {
         let barrier = Barrier::new(
             job.waits(servers.len()),
             servers.iter().map(migrates).collect(),
-            batch.map(|batch| batch.of(servers.len())),
+            batch.map(|batch| batch.size(servers.len())),
         );
         let hosts = Host::all(servers);
         report.begin(job.release.as_deref());

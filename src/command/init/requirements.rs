@@ -1,7 +1,7 @@
 //! Looks for a package in dependency files.
 
 use super::checkout::{Checkout, file_name};
-use crate::config::types::normal;
+use crate::config::types::normalize_lexically;
 use std::path::Path;
 
 /// Whether a dependency file lists a package; `None` if that cannot be told from the files of the checkout.
@@ -39,7 +39,7 @@ fn requirements_list(
             .or_else(|| line.strip_prefix("--requirement"));
         if let Some(included) = included {
             let included = included.trim_start_matches(['=', ' ']).trim();
-            let included = normal(&file.with_file_name(included));
+            let included = normalize_lexically(&file.with_file_name(included));
             match requirements_list(checkout, &included, package, depth + 1) {
                 Some(true) => return Some(true),
                 Some(false) => {}

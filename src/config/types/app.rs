@@ -1,10 +1,11 @@
-//! How an app lies in its repository, and what a deploy does for it.
+//! The app's place in its repository, shared paths, dependency sets and hooks.
 
-use super::form::{self, Text};
-use super::path::no_parent;
+use super::path::{collapse, no_parent};
+use super::raw::{self, Text};
 use super::system::{Command, secret_name};
 use super::{
-    Context, Item, Rule, Scalar, Validation, Value, ensure, line, refuse, text_struct, text_type,
+    Context, Item, Rule, Scalar, Validation, Value, ensure, refuse, single_line, text_struct,
+    text_type,
 };
 use crate::config::reader::similar;
 use crate::diagnostics::{Message, quoted};
@@ -12,7 +13,7 @@ use crate::yaml::{Entry, Kind};
 use serde_json::{Value as Json, json};
 
 text_struct! {
-    /// A directory of the repository; empty for its top.
+    /// The app's directory in the repository; empty for the top.
     AppDir
 }
 
@@ -21,7 +22,7 @@ impl AppDir {
         self.0.is_empty()
     }
 
-    /// The directories on the way to it.
+    /// The components of the path.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|part| !part.is_empty())
     }
@@ -33,19 +34,19 @@ impl Rule for AppDir {
     }
 
     fn new(text: String) -> Self {
-        AppDir(normalized(&text))
+        AppDir(collapse(&text))
     }
 }
 
 text_struct! {
-    /// A path in `shared/` and in every release.
+    /// A path in `shared/`, to which a link in every release points.
     SharedPath
 }
 
 impl Item for SharedPath {
     fn add(list: &mut Vec<Self>, item: &str, _: &mut Context) -> Validation {
         relative(item)?;
-        let path = normalized(item);
+        let path = collapse(item);
         let first = path.split('/').next().unwrap_or_default();
         if first.is_empty() {
             return refuse(
@@ -66,9 +67,9 @@ impl Item for SharedPath {
     }
 }
 
-/// A path that starts from some directory and stays in it.
+/// Checks that a path is relative, stays inside its directory, and does not lead into `.git` or `.pystrano`.
 fn relative(text: &str) -> Validation {
-    line(text)?;
+    single_line(text)?;
     no_parent(text)?;
     if text.starts_with(['/', '~']) {
         return refuse(
@@ -76,10 +77,10 @@ fn relative(text: &str) -> Validation {
             "write a path in it, like backend",
         );
     }
-    let foreign = text
+    let reserved = text
         .split('/')
         .find(|part| matches!(*part, ".git" | ".pystrano"));
-    match foreign {
+    match reserved {
         Some(part) => refuse(
             format!(
                 "{} is in {}, which is not the app's",
@@ -92,17 +93,8 @@ fn relative(text: &str) -> Validation {
     }
 }
 
-/// A path without the parts that mean nothing in it.
-fn normalized(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    parts.join("/")
-}
-
 text_type! {
-    /// An extra or a group of dependencies of a project.
+    /// The name of an extra or of a dependency group.
     DependencySet, dependency_set
 }
 
@@ -123,11 +115,11 @@ fn dependency_set(value: &str) -> Validation {
     )
 }
 
-/// Commands of the app's own, by the point of a deploy at which they run.
+/// The app's own commands, by the point of a deploy at which they run.
 #[derive(Debug, Clone, Default)]
 pub struct Hooks(Vec<(&'static str, Vec<Command>)>);
 
-/// The points, in the order in which a deploy comes to them. At the last two, commands run on the controller.
+/// The points of a deploy, in order. Commands of the last two run on the controller.
 const POINTS: [&str; 8] = [
     "after_dependencies",
     "before_static",
@@ -140,12 +132,12 @@ const POINTS: [&str; 8] = [
 ];
 
 impl Hooks {
-    /// A deploy or rollback is done on all servers.
+    /// After a deploy or rollback succeeded on all servers.
     pub const ON_SUCCESS: &str = "on_success";
-    /// It ended otherwise.
+    /// After a deploy or rollback did not succeed on all servers.
     pub const ON_FAILURE: &str = "on_failure";
 
-    /// The commands of a point, in order.
+    /// The commands of a point, in the order of the config.
     pub fn at(&self, point: &str) -> &[Command] {
         let hooks = self.0.iter().find(|(name, _)| *name == point);
         hooks.map_or(&[], |(_, commands)| commands)
@@ -156,7 +148,7 @@ impl Hooks {
         self.0.iter().flat_map(|(_, commands)| commands)
     }
 
-    /// The commands of the points that are `wanted`.
+    /// The commands of the points for which `wanted` is true.
     pub fn commands_mut(
         &mut self,
         wanted: impl Fn(&str) -> bool,
@@ -166,7 +158,7 @@ impl Hooks {
         hooks.flat_map(|(_, commands)| commands)
     }
 
-    /// Whether none runs on the host.
+    /// Whether no command runs on the host.
     pub fn is_empty(&self) -> bool {
         let on_controller = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE];
         self.0
@@ -176,7 +168,7 @@ impl Hooks {
 }
 
 impl Value for Hooks {
-    /// What can be read, so that all mistakes are reported at once.
+    /// Skips commands with mistakes, so that all mistakes are reported at once.
     fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
         let Kind::Map(entries) = &entry.value.kind else {
             let what = format!("`hooks` is {}", entry.value.describe());
@@ -211,7 +203,7 @@ impl Value for Hooks {
             };
             for item in items.iter().filter(|item| !item.is_blank()) {
                 context.position = item.start;
-                let command = form::read_item(item, context.field)
+                let command = raw::read_item(item, context.field)
                     .and_then(|text: Text| Command::parse(text, context));
                 match command {
                     Ok(command) => commands.push(command),

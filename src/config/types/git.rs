@@ -1,39 +1,39 @@
-//! What git takes.
+//! Repositories, branches and revisions, as git accepts them.
 
-use super::form::Amount;
 use super::host::operand;
+use super::raw::Amount;
 use super::{Context, Scalar, Validation, ensure, refuse, text_type};
 use crate::credentials;
 use crate::diagnostics::{Message, quoted};
 
 text_type! {
-    /// What `git clone` takes.
-    RepositoryUrl, repository, password
+    /// A URL, an scp-like address or a path that `git clone` accepts.
+    RepositoryUrl, repository, warn_visible_password
 }
 
 text_type! {
-    /// A branch as `git check-ref-format --branch` takes it.
+    /// A branch name as `git check-ref-format --branch` accepts it.
     Branch, branch
 }
 
 text_type! {
-    /// Any way to name a commit.
+    /// A tag, SHA or ref that names a commit.
     Revision, revision
 }
 
-/// Commits of history to clone; `None` for all.
+/// The number of commits to clone; `None` for the whole history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth(pub Option<u32>);
 
 impl Scalar for Depth {
-    type Form = Amount;
+    type Raw = Amount;
 
-    /// As the Python tool reads it: what is not a number is a full clone.
+    /// Like the Python tool, clones the whole history if the value is not a number.
     fn parse(amount: Amount, context: &mut Context) -> Result<Self, Message> {
         let commits = match amount {
             Amount::Number(number @ 1..) => u32::try_from(number).ok(),
             Amount::Number(_) | Amount::All => None,
-            Amount::Unclear => {
+            Amount::NotANumber => {
                 context.warn(Message::new(
                     "`clone_depth` is not a number: the whole history is cloned",
                     "write 0 if that is meant",
@@ -45,7 +45,9 @@ impl Scalar for Depth {
     }
 }
 
-fn password(url: &str, _: &str) -> Option<Message> {
+/// Warns of a password in a URL that is passed to git as an argument. That of an HTTP URL is not: git gets it from a
+/// credential helper.
+fn warn_visible_password(url: &str, _: &str) -> Option<Message> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     (!web && !credentials::find(url).is_empty()).then(|| {
         Message::new(
@@ -55,7 +57,7 @@ fn password(url: &str, _: &str) -> Option<Message> {
     })
 }
 
-/// The schemes that git knows. It hands an address with another one to a program that the scheme names.
+/// The URL schemes built into git. For any other scheme, git runs the program `git-remote-<scheme>`.
 const SCHEMES: [&str; 9] = [
     "file", "ftp", "ftps", "git", "git+ssh", "http", "https", "ssh", "ssh+git",
 ];

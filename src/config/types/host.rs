@@ -1,16 +1,16 @@
-//! Hosts and users.
+//! Hosts, ports and users.
 
-use super::{Validation, ensure, line, number_type, refuse, text_type};
+use super::{Validation, ensure, number_type, refuse, single_line, text_type};
 use crate::diagnostics::quoted;
 use std::net::Ipv6Addr;
 
 text_type! {
-    /// A host as ssh takes it.
+    /// A host name or address for ssh, without user and port.
     Host, host
 }
 
 text_type! {
-    /// A Linux user name.
+    /// A user name that Debian's `useradd` accepts.
     UnixUser, user
 }
 
@@ -19,9 +19,9 @@ number_type! {
     Port(u16), 1, 65_535
 }
 
-/// An operand that no program may take for an option.
+/// Checks that programs cannot mistake the value for an option.
 pub fn operand(value: &str) -> Validation {
-    line(value)?;
+    single_line(value)?;
     ensure(
         !value.starts_with('-'),
         || {
@@ -34,8 +34,7 @@ pub fn operand(value: &str) -> Validation {
     )
 }
 
-/// A host as ssh takes it.
-pub fn host(value: &str) -> Validation {
+fn host(value: &str) -> Validation {
     operand(value)?;
     if let Some((user, host)) = value.rsplit_once('@') {
         return refuse(
@@ -68,7 +67,7 @@ pub fn host(value: &str) -> Validation {
             ),
         };
     }
-    // What OpenSSH refuses, and `/`, which no name of a directory can have.
+    // The characters that OpenSSH rejects, and `/`: `render` names a directory after the host.
     match value
         .chars()
         .find(|c| c.is_whitespace() || "'`\"$\\;&<>|(){}/".contains(*c))
@@ -97,13 +96,12 @@ pub fn is_ipv6(value: &str) -> bool {
 }
 
 pub fn integer_port(value: &str) -> Option<u16> {
-    // `parse` takes a sign, too.
+    // `parse` also accepts a sign.
     let is_digits = value.bytes().all(|digit| digit.is_ascii_digit());
     value.parse().ok().filter(|port| is_digits && *port > 0)
 }
 
-/// A Linux user name, as Debian's useradd takes it.
-pub fn user(value: &str) -> Validation {
+fn user(value: &str) -> Validation {
     operand(value)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let help = "use letters, digits, `_`, `-` and `.`, at most 32, not only digits";

@@ -1,16 +1,16 @@
 //! The entries of `ssh_known_hosts`.
 
 use super::host::{integer_port, is_ipv6, operand};
-use super::{Context, Item, Validation, line, refuse};
+use super::{Context, Item, Validation, refuse, single_line};
 use crate::diagnostics::{Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownHost {
-    /// Keys are asked with `ssh-keyscan`.
+    /// A host whose keys `ssh-keyscan` fetches.
     Scan { host: String, port: Option<u16> },
-    /// A whole `host keytype key` line, written as it is.
+    /// A complete line for known_hosts, written unchanged.
     Pinned(String),
 }
 
@@ -22,12 +22,15 @@ impl Item for KnownHost {
 }
 
 impl KnownHost {
-    /// An entry of `ssh_known_hosts`: hosts to ask for their keys, or one whole line.
+    /// Parses an entry of `ssh_known_hosts`: hosts to scan, or one complete line of known_hosts.
+    ///
+    /// # Errors
+    /// A host or port is invalid, or the line is incomplete or has a damaged key.
     pub fn parse(value: &str) -> Result<Vec<KnownHost>, Message> {
-        line(value)?;
+        single_line(value)?;
         let words: Vec<&str> = value.split_whitespace().collect();
         match words[..] {
-            // The Python tool handed the entry to ssh-keyscan as it was.
+            // The Python tool passed the entry to ssh-keyscan unchanged, so configs may have `-p PORT HOST`.
             ["-p", port, host] => Ok(vec![KnownHost::Scan {
                 host: scan_host(host)?,
                 port: Some(scan_port(port)?),
@@ -99,12 +102,13 @@ fn is_key_type(word: &str) -> bool {
         .any(|prefix| word.starts_with(prefix))
 }
 
-/// Whether a word looks like the base64 of a key: all begin with the length of a short name.
+/// Whether a word looks like a base64 key. All keys begin with the length of the type's name as a 32-bit number, whose
+/// upper bytes are zero.
 fn is_key(word: &str) -> bool {
     word.starts_with("AAAA")
 }
 
-/// A line of known_hosts; its words begin with the hosts.
+/// Checks a line of known_hosts. `words` are its words without the marker.
 fn pinned(line: &str, words: &[&str]) -> Result<Vec<KnownHost>, Message> {
     let marker = line.split_whitespace().next().unwrap_or_default();
     if marker.starts_with('@') && !matches!(marker, "@cert-authority" | "@revoked") {
@@ -128,13 +132,13 @@ fn pinned(line: &str, words: &[&str]) -> Result<Vec<KnownHost>, Message> {
             "copy the whole line: `host keytype key`, such as `host ssh-ed25519 AAAA…`",
         );
     }
-    // A key begins with the length and the name of its type.
-    let named = STANDARD.decode(key).ok().and_then(|bytes| {
+    // A key blob begins with the length and the name of its type.
+    let type_in_key = STANDARD.decode(key).ok().and_then(|bytes| {
         let length = u32::from_be_bytes(*bytes.first_chunk::<4>()?) as usize;
         let name = bytes.get(4..)?.get(..length)?;
         Some(String::from_utf8_lossy(name).into_owned())
     });
-    match named {
+    match type_in_key {
         Some(name) if name == kind => Ok(vec![KnownHost::Pinned(line.to_owned())]),
         Some(name) if is_key_type(&name) => refuse(
             format!(

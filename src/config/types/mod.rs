@@ -1,12 +1,12 @@
-//! The types of the fields. Each has its rule, and knows how it may be written.
+//! The types of config fields. Each type validates its values and has a JSON Schema.
 
 mod app;
-mod form;
 mod git;
 mod host;
 mod known_host;
 mod path;
 mod python;
+mod raw;
 mod system;
 mod web;
 
@@ -15,12 +15,12 @@ pub use super::unit::unit_name;
 use crate::diagnostics::{Diagnostics, Message, Position};
 use crate::yaml::{Entry, Kind, Node};
 pub use app::{AppDir, DependencySet, Hooks, SharedPath};
-pub use form::{Form, Integer, Named, Text, integer};
 pub use git::{Branch, Depth, RepositoryUrl, Revision, is_ssh};
 pub use host::{Host, Port, UnixUser};
 pub use known_host::KnownHost;
-pub use path::{DependencyFile, RemotePath, VenvDir, absolute, normal};
+pub use path::{DependencyFile, RemotePath, VenvDir, absolute, normalize_lexically};
 pub use python::{Platform, Python};
+pub use raw::{Integer, Named, RawScalar, Text, integer};
 use serde_json::{Value as Json, json};
 pub use system::secret_name;
 pub use system::{
@@ -28,71 +28,70 @@ pub use system::{
 };
 pub use web::{HealthUrl, HttpHost, Seconds, Statuses};
 
-/// What a rule finds wrong.
+/// The result of checking a value against a rule.
 pub type Validation = Result<(), Message>;
 
-/// For rules: what is wrong, and what to do about it.
+/// Fails a rule with what is wrong and what to do about it.
 pub fn refuse<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Message> {
     Err(Message::new(what.into(), help.into()))
 }
 
-/// For rules: `refuse`, unless a condition holds.
+/// Fails a rule like [`refuse`] unless `holds`.
 pub fn ensure(holds: bool, what: impl FnOnce() -> String, help: impl Into<String>) -> Validation {
     if holds { Ok(()) } else { refuse(what(), help) }
 }
 
-/// What a value is read with.
+/// What reading a value needs besides the value.
 pub struct Context<'a, 's> {
     /// The name of the field.
     pub field: &'static str,
-    /// Where the value or the item stands.
+    /// The position of the value, or of the list item that is being read.
     pub position: Position,
     pub files: &'a mut Files,
     pub diagnostics: &'a mut Diagnostics<'s>,
 }
 
 impl Context<'_, '_> {
-    /// Warns of something about the value.
+    /// Reports a warning at the position of the value.
     pub fn warn(&mut self, message: Message) {
         self.diagnostics.warn(self.position, message);
     }
 }
 
-/// What a field holds.
+/// The type of a field.
 pub trait Value: Sized {
-    /// Whether an unquoted `false` is a value. Elsewhere it leaves the field unset.
+    /// Whether an unquoted `false` is a value. For other types it unsets the field.
     const TAKES_FALSE: bool = false;
-    /// Whether nothing is a value, too.
+    /// Whether an empty value is passed to `read`. For other types it unsets the field.
     const TAKES_EMPTY: bool = false;
 
-    /// Reads the value of a field that is set. `None` after mistakes, which are reported.
+    /// Reads the value of a field that is set. Reports mistakes and then returns `None`.
     fn read(entry: &Entry, context: &mut Context) -> Option<Self>;
 
-    /// How it may be written, as JSON Schema.
+    /// The JSON Schema of all accepted spellings.
     fn schema() -> Json;
 }
 
 /// A value that is written as one scalar.
 pub trait Scalar: Sized {
-    /// What YAML makes of the scalar.
-    type Form: Form;
+    /// The type that the YAML scalar is read as before the value is validated.
+    type Raw: RawScalar;
 
     /// # Errors
-    /// A value that breaks the rule.
-    fn parse(form: Self::Form, context: &mut Context) -> Result<Self, Message>;
+    /// The value breaks the type's rule.
+    fn parse(raw: Self::Raw, context: &mut Context) -> Result<Self, Message>;
 
     fn schema() -> Json {
-        Self::Form::schema()
+        Self::Raw::schema()
     }
 }
 
 impl<T: Scalar> Value for T {
-    const TAKES_FALSE: bool = T::Form::TAKES_FALSE;
-    const TAKES_EMPTY: bool = T::Form::TAKES_EMPTY;
+    const TAKES_FALSE: bool = T::Raw::TAKES_FALSE;
+    const TAKES_EMPTY: bool = T::Raw::TAKES_EMPTY;
 
     fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
-        let value =
-            form::read(&entry.value, context.field).and_then(|form| T::parse(form, context));
+        let value = raw::read(&entry.value, context.field).and_then(|raw| T::parse(raw, context));
         value
             .map_err(|message| context.diagnostics.error(entry.position(), message))
             .ok()
@@ -116,21 +115,22 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// An item of a list, which may also be written as one text with separators.
+/// The type of the items of a list field.
 pub trait Item: Sized {
+    /// Splits a list that is written as one scalar.
     fn split(text: &str) -> Vec<&str> {
         text.split(';').collect()
     }
 
-    /// Adds what an item stands for.
+    /// Parses an item and appends it to the list; some items stand for several values, or for one that is listed already.
     ///
     /// # Errors
-    /// An item that breaks the rule.
+    /// The item breaks the type's rule.
     fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation;
 }
 
 impl<T: Item> Value for Vec<T> {
-    /// What can be read, so that all mistakes of the list are reported at once.
+    /// Skips items with mistakes, so that all mistakes of a list are reported at once.
     fn read(entry: &Entry, context: &mut Context) -> Option<Self> {
         let mut list = Vec::new();
         let mut add = |text: &str, position, context: &mut Context| {
@@ -141,7 +141,7 @@ impl<T: Item> Value for Vec<T> {
         };
         let node = &entry.value;
         let Kind::List(items) = &node.kind else {
-            match form::read(node, context.field) {
+            match raw::read(node, context.field) {
                 Ok(Text(text)) => {
                     for item in T::split(&text).into_iter().map(str::trim) {
                         if !item.is_empty() {
@@ -156,7 +156,7 @@ impl<T: Item> Value for Vec<T> {
             return Some(list);
         };
         for item in items.iter().filter(|item| !item.is_blank()) {
-            match form::read_item(item, context.field) {
+            match raw::read_item(item, context.field) {
                 Ok(Text(text)) => add(text.trim(), item.start, context),
                 Err(message) => context.diagnostics.error(item.start, message),
             }
@@ -174,7 +174,7 @@ impl<T: Item> Value for Vec<T> {
 }
 
 impl Node {
-    /// Whether it counts as not written.
+    /// Whether the value is null or only white space, and thus leaves a field unset.
     pub fn is_blank(&self) -> bool {
         match &self.kind {
             Kind::Null => true,
@@ -184,23 +184,23 @@ impl Node {
     }
 }
 
-/// Text that must keep to a rule.
+/// Text that must satisfy a rule.
 pub trait Rule: Sized {
     /// # Errors
-    /// What is wrong with a text.
+    /// The text breaks the rule.
     fn check(text: &str) -> Validation;
 
-    /// What to warn of, as the value of a field.
+    /// A warning about valid text as the value of `field`.
     fn warning(_text: &str, _field: &str) -> Option<Message> {
         None
     }
 
-    /// A text that keeps to the rule.
+    /// Wraps text that satisfies the rule; does not check it.
     fn new(text: String) -> Self;
 }
 
 impl<T: Rule> Scalar for T {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(text): Text, context: &mut Context) -> Result<Self, Message> {
         T::check(&text)?;
@@ -211,7 +211,7 @@ impl<T: Rule> Scalar for T {
     }
 }
 
-/// Declares text with a rule, and perhaps what to warn of.
+/// Declares a text type: its name, the function that checks the text, and optionally one that returns a warning.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $rule:path $(, $warning:path)?) => {
         $crate::config::types::text_struct! { $(#[$doc])* $name }
@@ -244,7 +244,7 @@ macro_rules! text_type {
 }
 use text_type;
 
-/// Declares a type for text alone.
+/// Declares a newtype for text without a rule.
 macro_rules! text_struct {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -259,7 +259,7 @@ macro_rules! text_struct {
             }
         }
 
-        /// In one piece, as the templates' escapers need it.
+        /// Writes the text with a single call, as the templates' escapers require.
         impl std::fmt::Display for $name {
             fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 out.write_str(&self.0)
@@ -269,25 +269,25 @@ macro_rules! text_struct {
 }
 use text_struct;
 
-/// Declares a number in a range.
+/// Declares a type for integers in a range.
 macro_rules! number_type {
-    ($(#[$doc:meta])* $name:ident($number:ty), $least:literal, $most:literal) => {
+    ($(#[$doc:meta])* $name:ident($number:ty), $min:literal, $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct $name(pub $number);
 
         impl $crate::config::types::Scalar for $name {
-            type Form = $crate::config::types::Integer;
+            type Raw = $crate::config::types::Integer;
 
             fn parse(
-                form: Self::Form,
+                raw: Self::Raw,
                 context: &mut $crate::config::types::Context,
             ) -> Result<Self, $crate::diagnostics::Message> {
-                $crate::config::types::in_range(context.field, form.0, $least, $most).map($name)
+                $crate::config::types::in_range(context.field, raw.0, $min, $max).map($name)
             }
 
             fn schema() -> serde_json::Value {
-                $crate::config::types::Integer::in_range($least, $most)
+                $crate::config::types::Integer::schema_in_range($min, $max)
             }
         }
 
@@ -300,28 +300,23 @@ macro_rules! number_type {
 }
 use number_type;
 
-/// The number, if it lies in a range.
+/// Converts a number that is the value of `field`.
 ///
 /// # Errors
-/// Another number.
-fn in_range<T: TryFrom<i64>>(
-    field: &str,
-    number: i64,
-    least: i64,
-    most: i64,
-) -> Result<T, Message> {
-    let fits = (least..=most).contains(&number).then_some(number);
+/// The number is not in the range from `min` to `max`.
+fn in_range<T: TryFrom<i64>>(field: &str, number: i64, min: i64, max: i64) -> Result<T, Message> {
+    let fits = (min..=max).contains(&number).then_some(number);
     fits.and_then(|number| number.try_into().ok())
         .ok_or_else(|| {
             Message::new(
                 format!("`{field}` is {number}"),
-                format!("write a number from {least} to {most}"),
+                format!("write a number from {min} to {max}"),
             )
         })
 }
 
-/// Text on one line: no control characters.
-pub fn line(value: &str) -> Validation {
+/// Checks that the text has no line breaks or other control characters.
+pub fn single_line(value: &str) -> Validation {
     match value.chars().find(|character| character.is_control()) {
         None => Ok(()),
         Some('\n' | '\r') => refuse("the value has a line break", "write it on one line"),

@@ -1,48 +1,48 @@
 //! Paths on the host.
 
 use super::host::operand;
-use super::{Validation, ensure, line, text_type};
+use super::{Validation, ensure, single_line, text_type};
 use crate::diagnostics::{Message, quoted};
 use std::path::{Path, PathBuf};
 
 text_type! {
-    /// An absolute path on the host, or one under the user's home.
-    RemotePath, remote_path, tilde
+    /// A path on the host: absolute, or relative to the user's home.
+    RemotePath, remote_path, warn_tilde
 }
 
 text_type! {
-    /// The path of a virtualenv, which python and PATH must be able to name.
-    VenvDir, venv, tilde
+    /// The path of a virtualenv; without `:`, since it goes into PATH.
+    VenvDir, venv, warn_tilde
 }
 
 text_type! {
-    /// A file inside the release.
+    /// A file of the release with the app's dependencies.
     DependencyFile, dependency_file
 }
 
 impl DependencyFile {
-    /// The directory of a `uv.lock`, which uv installs as a whole; empty at the top of the repository.
+    /// The directory of the file if it is a `uv.lock`; empty for the top of the repository.
     pub fn uv_lock_directory(&self) -> Option<&str> {
         self.directory_of("uv.lock", "")
     }
 
-    /// The directory of a `pyproject.toml`; `.` for the top of the repository.
+    /// The directory of the file if it is a `pyproject.toml`; `.` for the top of the repository.
     pub fn project_directory(&self) -> Option<&str> {
         self.directory_of("pyproject.toml", ".")
     }
 
-    /// The directory of a file of this name.
+    /// The directory of the file if it has this name; `top` for the top of the repository.
     fn directory_of<'a>(&'a self, name: &str, top: &'a str) -> Option<&'a str> {
-        let (directory, own) = self.0.rsplit_once('/').unwrap_or((top, &self.0));
-        (own == name).then_some(directory)
+        let (directory, file) = self.0.rsplit_once('/').unwrap_or((top, &self.0));
+        (file == name).then_some(directory)
     }
 
-    /// Starts from a directory of the repository.
+    /// Makes the path, which is relative to the app's directory, relative to the top of the repository.
     ///
     /// # Errors
-    /// It leads out of the repository.
-    pub fn put_in(&mut self, directory: &super::AppDir) -> Validation {
-        let mut parts: Vec<&str> = directory.parts().collect();
+    /// The path leads out of the repository.
+    pub fn resolve_from(&mut self, app_dir: &super::AppDir) -> Validation {
+        let mut parts: Vec<&str> = app_dir.parts().collect();
         let mut below = self.0.as_str();
         while let Some(rest) = below.strip_prefix("../") {
             if parts.pop().is_none() {
@@ -55,8 +55,8 @@ impl DependencyFile {
         Ok(())
     }
 
-    /// That of a package manager.
-    pub fn default_of(manager: super::PackageManager) -> Self {
+    /// The default file for a package manager.
+    pub fn default_for(manager: super::PackageManager) -> Self {
         DependencyFile(
             match manager {
                 super::PackageManager::Pip => "requirements.txt",
@@ -67,18 +67,26 @@ impl DependencyFile {
     }
 }
 
-/// A path of a config on the host: under the user's home unless it is absolute; no empty or `.` parts.
+/// Resolves a path of the config on the host, relative to the user's home, and drops empty and `.` components.
 pub fn absolute(user: &str, path: &str) -> String {
     let whole = if path.starts_with('/') {
         path.to_owned()
     } else {
         format!("/home/{user}/{path}")
     };
-    let parts = whole.split('/').filter(|part| !matches!(*part, "" | "."));
-    parts.fold(String::new(), |path, part| path + "/" + part)
+    format!("/{}", collapse(&whole))
 }
 
-fn tilde(path: &str, field: &str) -> Option<Message> {
+/// Drops empty and `.` components of a path, and slashes at both ends.
+pub fn collapse(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    parts.join("/")
+}
+
+fn warn_tilde(path: &str, field: &str) -> Option<Message> {
     path.starts_with('~').then(|| {
         Message::new(
             format!("`~` is not expanded in `{field}`"),
@@ -88,7 +96,7 @@ fn tilde(path: &str, field: &str) -> Option<Message> {
 }
 
 fn remote_path(value: &str) -> Validation {
-    line(value)?;
+    single_line(value)?;
     no_parent(value)?;
     ensure(
         !value.split('/').all(|part| part.is_empty()),
@@ -97,18 +105,19 @@ fn remote_path(value: &str) -> Validation {
     )
 }
 
-/// A path without `.`, and without the directories that `..` leaves.
-pub fn normal(path: &Path) -> PathBuf {
-    path.iter().fold(PathBuf::new(), |mut normal, part| {
+/// Resolves `.` and `..` in a path without access to the file system, and so without regard to symlinks.
+pub fn normalize_lexically(path: &Path) -> PathBuf {
+    path.iter().fold(PathBuf::new(), |mut path, part| {
         match part.to_str() {
             Some(".") => {}
-            Some("..") => drop(normal.pop()),
-            _ => normal.push(part),
+            Some("..") => drop(path.pop()),
+            _ => path.push(part),
         }
-        normal
+        path
     })
 }
 
+/// Checks that a path has no `..`.
 pub fn no_parent(value: &str) -> Validation {
     ensure(
         !value.split('/').any(|part| part == ".."),
@@ -133,7 +142,7 @@ fn venv(value: &str) -> Validation {
 
 fn dependency_file(value: &str) -> Validation {
     operand(value)?;
-    // How far above the app's directory it may lie shows only with that.
+    // Leading `..` are checked once the app's directory is known, by `resolve_from`.
     let mut below = value;
     while let Some(rest) = below.strip_prefix("../") {
         below = rest;

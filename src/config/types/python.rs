@@ -1,7 +1,7 @@
-//! The Python of an app, and what its packages are built for.
+//! The Python of an app, and the platform that its wheels are built for.
 
 use super::path::no_parent;
-use super::{Validation, ensure, line, refuse, text_type};
+use super::{Validation, ensure, refuse, single_line, text_type};
 use crate::diagnostics::quoted;
 
 text_type! {
@@ -10,7 +10,7 @@ text_type! {
 }
 
 impl Python {
-    /// What runs it.
+    /// The command name or path of the interpreter.
     pub fn interpreter(&self) -> String {
         if self.starts_with(|c: char| c.is_ascii_digit()) {
             format!("python{}", &**self)
@@ -19,21 +19,21 @@ impl Python {
         }
     }
 
-    /// Its version, as `3.13`, where the name has it.
+    /// The version, such as `3.13`, if the file name includes it.
     pub fn version(&self) -> Option<&str> {
         let name = self.rsplit('/').next().unwrap_or_default();
         let version = name.strip_prefix("python").unwrap_or(name);
         python(version).is_ok().then_some(version)
     }
 
-    /// Whether it is one of Debian's names, of which a package may be.
+    /// Whether this is a command name rather than a path. Debian may have a package of that name.
     pub fn is_named(&self) -> bool {
         !self.starts_with('/')
     }
 }
 
 fn python(value: &str) -> Validation {
-    line(value)?;
+    single_line(value)?;
     no_parent(value)?;
     let version = value.strip_prefix("python").unwrap_or(value);
     let is_version = version
@@ -48,21 +48,21 @@ fn python(value: &str) -> Validation {
 }
 
 text_type! {
-    /// What the wheels of a payload run on, as `<machine>-manylinux_2_<minor version of glibc>`.
+    /// The platform that a payload's wheels run on, as `<machine>-manylinux_2_<minor version of glibc>`.
     Platform, platform
 }
 
-/// The machines that wheels are built for and Debian runs on.
+/// Machine architectures that both Debian and the wheels on PyPI support.
 const MACHINES: [&str; 2] = ["x86_64", "aarch64"];
 
 impl Platform {
-    /// The machine, and the minor version of glibc.
+    /// The machine architecture and the minor version of glibc.
     pub fn parts(&self) -> (&str, u32) {
-        parts(self).unwrap_or(("x86_64", 17))
+        parse_platform(self).unwrap_or(("x86_64", 17))
     }
 }
 
-fn parts(value: &str) -> Option<(&str, u32)> {
+fn parse_platform(value: &str) -> Option<(&str, u32)> {
     let (machine, minor) = value.split_once("-manylinux_2_")?;
     let minor = minor
         .parse()
@@ -72,8 +72,8 @@ fn parts(value: &str) -> Option<(&str, u32)> {
 }
 
 fn platform(value: &str) -> Validation {
-    line(value)?;
-    match parts(value) {
+    single_line(value)?;
+    match parse_platform(value) {
         Some(_) => Ok(()),
         None => refuse(
             format!("{} is no platform that wheels are built for", quoted(value)),

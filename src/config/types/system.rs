@@ -1,29 +1,31 @@
-//! What the host runs.
+//! Commands, packages and other settings of what runs on the host.
 
-use super::form::{Choice, Flag, Integer, Named, Text};
 use super::host::operand;
-use super::{Context, Item, Scalar, Validation, control_name, ensure, line, refuse, text_type};
+use super::raw::{Choice, Flag, Integer, Named, Text};
+use super::{
+    Context, Item, Scalar, Validation, control_name, ensure, refuse, single_line, text_type,
+};
 use crate::credentials;
 use crate::diagnostics::{Message, quoted};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 text_type! {
-    /// Shell text: line breaks and tabs are fine, other control characters are not.
+    /// Shell code. May have line breaks and tabs, but no other control characters.
     Command, command
 }
 
 text_type! {
-    /// A Debian package, as `apt-get install` takes it: `name`, `name:arch`, `name=version`, `name/release`.
+    /// A Debian package, as `apt-get install` accepts it: `name`, `name:arch`, `name=version`, `name/release`.
     Package, package
 }
 
 impl Command {
-    /// Replaces the passwords of the URLs in it. Whether it has any.
+    /// Replaces the passwords in URLs, and returns whether there were any.
     pub fn replace_passwords(&mut self, replacement: &str) -> bool {
-        let has_some = !credentials::find(&self.0).is_empty();
+        let has_password = !credentials::find(&self.0).is_empty();
         self.0 = credentials::replace(&self.0, |_| replacement.to_owned());
-        has_some
+        has_password
     }
 }
 
@@ -40,19 +42,19 @@ impl Item for Package {
 }
 
 impl Scalar for bool {
-    type Form = Flag;
+    type Raw = Flag;
 
     fn parse(Flag(flag): Flag, _: &mut Context) -> Result<Self, Message> {
         Ok(flag)
     }
 }
 
-/// How many releases are kept; `None` for all.
+/// The number of releases to keep; `None` for all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Releases(pub Option<u32>);
 
 impl Scalar for Releases {
-    type Form = Integer;
+    type Raw = Integer;
 
     fn parse(Integer(number): Integer, context: &mut Context) -> Result<Self, Message> {
         let keep: u32 = super::in_range(context.field, number.max(0), 0, 1_000_000)?;
@@ -60,7 +62,7 @@ impl Scalar for Releases {
     }
 
     fn schema() -> Json {
-        Integer::in_range(i64::from(i32::MIN), 1_000_000)
+        Integer::schema_in_range(i64::from(i32::MIN), 1_000_000)
     }
 }
 
@@ -72,8 +74,8 @@ pub enum Batch {
 }
 
 impl Batch {
-    /// Of so many servers; at least one.
-    pub fn of(self, servers: usize) -> usize {
+    /// The number of servers per batch, out of this many; at least one.
+    pub fn size(self, servers: usize) -> usize {
         match self {
             Batch::Servers(count) => count,
             Batch::Percent(percent) => (servers * percent).div_ceil(100).max(1),
@@ -82,7 +84,7 @@ impl Batch {
 }
 
 impl Scalar for Batch {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(text): Text, _: &mut Context) -> Result<Self, Message> {
         let (number, is_percent) = match text.trim().strip_suffix('%') {
@@ -100,7 +102,7 @@ impl Scalar for Batch {
     }
 }
 
-/// Declares an enum of the config.
+/// Declares an enum and the names of its variants in the config.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $text:literal),+ }) => {
         $(#[$doc])*
@@ -114,9 +116,9 @@ macro_rules! choice {
         }
 
         impl Scalar for $name {
-            type Form = Choice<Self>;
+            type Raw = Choice<Self>;
 
-            fn parse(choice: Self::Form, _: &mut Context) -> Result<Self, Message> {
+            fn parse(choice: Self::Raw, _: &mut Context) -> Result<Self, Message> {
                 Ok(choice.0)
             }
         }
@@ -136,7 +138,7 @@ choice!(PackageManager {
 });
 
 choice! {
-    /// Whether releases share one virtualenv, or dependencies follow the release.
+    /// Whether all releases share one virtualenv, or each set of dependencies has its own.
     VenvMode {
         #[default]
         Shared = "shared",
@@ -145,12 +147,12 @@ choice! {
 }
 
 choice! {
-    /// How code and dependencies get to a host.
+    /// How code and dependencies reach a host.
     Delivery {
-        /// The host clones, and asks the package index.
+        /// The host clones the repository and installs from the package index.
         #[default]
         Pull = "pull",
-        /// A deploy sends a payload.
+        /// The controller builds a payload and sends it.
         Push = "push"
     }
 }
@@ -179,7 +181,7 @@ fn package(value: &str) -> Validation {
         None => ("any", rest),
     };
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    // apt removes the package when the name ends with `-`.
+    // apt-get would remove a package whose name ends with `-`.
     let name_fits = name.len() >= 2
         && name.starts_with(lower)
         && name.chars().all(|c| lower(c) || "+-.".contains(c))
@@ -201,15 +203,15 @@ fn package(value: &str) -> Validation {
     refuse(format!("{} is not a Debian package", quoted(value)), help)
 }
 
-/// The name under which a secret stands in `shared/` and in every release.
+/// Checks the file name of a secret in `shared/` and in every release.
 pub fn secret_name(name: &str) -> Validation {
-    line(name)?;
-    let taken = matches!(
+    single_line(name)?;
+    let is_reserved = matches!(
         name,
         ".env" | "media" | "revisions.log" | ".git" | ".pystrano"
     ) || name.starts_with(".env.");
     ensure(
-        !taken,
+        !is_reserved,
         || {
             format!(
                 "a secret cannot be called {}: the name is taken on the host",

@@ -1,9 +1,9 @@
-//! Health checks.
+//! Fields of the health check.
 
-use super::form::Text;
 use super::host::{integer_port, is_ipv6};
 use super::path::no_parent;
-use super::{Context, Scalar, Validation, ensure, line, number_type, refuse, text_type};
+use super::raw::Text;
+use super::{Context, Scalar, Validation, ensure, number_type, refuse, single_line, text_type};
 use crate::diagnostics::{Message, quoted};
 use std::ops::RangeInclusive;
 
@@ -12,16 +12,16 @@ text_type! {
     HttpHost, http_host
 }
 
-/// What curl fetches on the host.
+/// The URL that curl requests on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthUrl {
     pub url: String,
-    /// Absolute path of the socket through which it is fetched.
+    /// Absolute path of the Unix socket to connect to.
     pub socket: Option<String>,
 }
 
 impl Scalar for HealthUrl {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(text): Text, _: &mut Context) -> Result<Self, Message> {
         let (url, socket) = url(&text)?;
@@ -29,12 +29,12 @@ impl Scalar for HealthUrl {
     }
 }
 
-/// HTTP statuses that count as an answer.
+/// HTTP statuses that count as healthy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statuses(pub Vec<RangeInclusive<u16>>);
 
 impl Scalar for Statuses {
-    type Form = Text;
+    type Raw = Text;
 
     fn parse(Text(text): Text, _: &mut Context) -> Result<Self, Message> {
         statuses(&text).map(Statuses)
@@ -42,14 +42,13 @@ impl Scalar for Statuses {
 }
 
 number_type! {
-    /// How long something may take.
+    /// A duration.
     Seconds(u32), 1, 86_400
 }
 
-/// What curl fetches on the host: an http address, or `unix:SOCKET:PATH`. Gives the URL, and the
-/// path of the socket.
+/// Parses an HTTP URL or `unix:SOCKET:PATH` into the URL and the path of the socket.
 fn url(value: &str) -> Result<(String, Option<String>), Message> {
-    line(value)?;
+    single_line(value)?;
     match value.strip_prefix("unix:") {
         Some(rest) => unix_url(value, rest),
         None => http_url(value).map(|()| (value.to_owned(), None)),
@@ -80,7 +79,7 @@ fn unix_url(value: &str, rest: &str) -> Result<(String, Option<String>), Message
 }
 
 fn http_host(value: &str) -> Validation {
-    line(value)?;
+    single_line(value)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let (host, port) = split_port(value);
     let name_fits = match host
@@ -97,7 +96,7 @@ fn http_host(value: &str) -> Validation {
     )
 }
 
-/// The host, and the port after the last colon. An IPv6 address in brackets has colons of its own.
+/// Splits off the port. The colons of an IPv6 address are inside brackets.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -105,17 +104,17 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// HTTP statuses and ranges of them, with `,` between.
+/// Parses HTTP statuses and ranges of statuses, separated by commas.
 fn statuses(value: &str) -> Result<Vec<RangeInclusive<u16>>, Message> {
-    line(value)?;
+    single_line(value)?;
     let status = |text: &str| {
         let text = text.trim();
         let number = text.parse().ok().filter(|_| text.len() == 3)?;
         (100..=599).contains(&number).then_some(number)
     };
     let range = |text: &str| {
-        let (least, most) = text.split_once('-').unwrap_or((text, text));
-        let range = status(least)?..=status(most)?;
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let range = status(first)?..=status(last)?;
         (!range.is_empty()).then_some(range)
     };
     value
@@ -130,7 +129,6 @@ fn statuses(value: &str) -> Result<Vec<RangeInclusive<u16>>, Message> {
         })
 }
 
-/// An http address.
 fn http_url(value: &str) -> Validation {
     let lower = value.to_ascii_lowercase();
     let Some(rest) = ["http://", "https://"]

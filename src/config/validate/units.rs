@@ -3,7 +3,7 @@
 use super::is_inside;
 use crate::config::fields::Server;
 use crate::config::reader::Reader;
-use crate::config::types::{absolute, normal};
+use crate::config::types::{absolute, normalize_lexically};
 use crate::config::unit::{Unit, UnitKind};
 use crate::diagnostics::{Diagnostic, Message, quoted};
 use std::path::Path;
@@ -128,7 +128,7 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
         for (value, line) in unit.section.values(setting) {
             // Before it stand a `-`, a way to open it such as `append:`, or a credential's name.
             let path = value.find('/').map_or("", |start| &value[start..]);
-            let path = normal(Path::new(path));
+            let path = normalize_lexically(Path::new(path));
             let path = &path.to_string_lossy();
             if is_inside(path, &server.project_root) || is_inside(path, &home) {
                 let what = "systemd opens this file as root, although the app can replace it";

@@ -4,7 +4,7 @@ use super::DetectedApp;
 use crate::cli::questions::Answers;
 use crate::command::init::checkout::file_name;
 use crate::command::init::requirements::lists_package;
-use crate::config::types::normal;
+use crate::config::types::normalize_lexically;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,7 @@ impl DetectedApp<'_> {
     /// The dependency file of the answers, relative to the top. `uv.lock` may be in a directory above the app.
     fn dependency_path(&self, answers: &Answers) -> PathBuf {
         let directory = Path::new(&answers.app_dir);
-        let file = normal(&directory.join(&answers.dependency_file));
+        let file = normalize_lexically(&directory.join(&answers.dependency_file));
         if file_name(&file) != "uv.lock" {
             return file;
         }

@@ -1,4 +1,4 @@
-//! What YAML makes of a scalar, before the rule of the field.
+//! Raw types that YAML scalars are read as, before the type of the field validates them.
 
 use crate::diagnostics::{Message, quoted};
 use crate::yaml::{Kind, Node};
@@ -7,25 +7,25 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use std::num::IntErrorKind;
 
-/// How a scalar can be read.
-pub trait Form: DeserializeOwned {
+/// A type that a YAML scalar can be read as.
+pub trait RawScalar: DeserializeOwned {
     const TAKES_FALSE: bool = false;
     const TAKES_EMPTY: bool = false;
 
     fn schema() -> Json;
 }
 
-/// A scalar as YAML types it.
+/// A scalar with the type that YAML gives it.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Typed {
     Bool(bool),
-    /// Not quoted, and written as it prints.
+    /// An unquoted integer in canonical form: `07` and `+7` are text.
     Number(i64),
     Text(String),
 }
 
-/// Text. A number counts as it is written.
+/// Text. An unquoted number is accepted as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Typed")]
 pub struct Text(pub String);
@@ -45,13 +45,13 @@ impl TryFrom<Typed> for Text {
     }
 }
 
-impl Form for Text {
+impl RawScalar for Text {
     fn schema() -> Json {
         json!({"anyOf": [{"type": ["string", "number", "null"]}, {"const": false}]})
     }
 }
 
-/// A boolean, native or as the text that the Python tool took for one.
+/// A boolean: one of YAML's, or a number or text that the Python tool accepted as one.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Typed")]
 pub struct Flag(pub bool);
@@ -77,14 +77,14 @@ impl TryFrom<Typed> for Flag {
     }
 }
 
-impl Form for Flag {
+impl RawScalar for Flag {
     const TAKES_FALSE: bool = true;
 
     fn schema() -> Json {
         json!({"anyOf": [
             {"type": ["boolean", "null"]},
             {"enum": [0, 1]},
-            // YAML 1.2, which most editors speak, has no unquoted yes and on.
+            // Most editors use YAML 1.2, in which an unquoted yes or on is a string.
             {"type": "string", "pattern": any_case(&["true", "false", "yes", "no", "on", "off", "0"])},
         ]})
     }
@@ -117,29 +117,31 @@ impl TryFrom<Typed> for Integer {
     }
 }
 
-impl Form for Integer {
+impl RawScalar for Integer {
     fn schema() -> Json {
         json!({"type": ["integer", "string", "null"], "pattern": r"^\s*([+-]?[0-9]+(\.0)?)?\s*$"})
     }
 }
 
 impl Integer {
-    /// The schema of numbers from `least` to `most`.
-    pub fn in_range(least: i64, most: i64) -> Json {
+    /// The schema of integers from `min` to `max`.
+    pub fn schema_in_range(min: i64, max: i64) -> Json {
         let mut schema = Integer::schema();
-        schema["minimum"] = least.into();
-        schema["maximum"] = most.into();
+        schema["minimum"] = min.into();
+        schema["maximum"] = max.into();
         schema
     }
 }
 
-/// A number, or anything else.
+/// A count that accepts any scalar, as the Python tool does.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Option<Typed>")]
 pub enum Amount {
     Number(i64),
+    /// Null, false or blank.
     All,
-    Unclear,
+    /// Text that is not a number.
+    NotANumber,
 }
 
 impl TryFrom<Option<Typed>> for Amount {
@@ -151,12 +153,12 @@ impl TryFrom<Option<Typed>> for Amount {
             Some(Typed::Bool(true)) => Amount::Number(1),
             Some(Typed::Number(number)) => Amount::Number(number),
             Some(Typed::Text(text)) if text.trim().is_empty() => Amount::All,
-            Some(Typed::Text(text)) => integer(&text)?.map_or(Amount::Unclear, Amount::Number),
+            Some(Typed::Text(text)) => integer(&text)?.map_or(Amount::NotANumber, Amount::Number),
         })
     }
 }
 
-impl Form for Amount {
+impl RawScalar for Amount {
     const TAKES_FALSE: bool = true;
     const TAKES_EMPTY: bool = true;
 
@@ -165,10 +167,10 @@ impl Form for Amount {
     }
 }
 
-/// A decimal integer; what is too large to be one is the largest.
+/// Parses a decimal integer. A number that is too large becomes `i64::MAX`; `None` for any other text.
 ///
 /// # Errors
-/// A leading zero: YAML 1.1 reads it as octal.
+/// The number has a leading zero, which makes it octal in YAML 1.1.
 pub fn integer(text: &str) -> Result<Option<i64>, Message> {
     let text = text.trim();
     let whole = text.strip_suffix(".0").unwrap_or(text);
@@ -184,12 +186,12 @@ pub fn integer(text: &str) -> Result<Option<i64>, Message> {
     })
 }
 
-/// One of the names of an enum, in any case; `-` and `_` do not count.
+/// A variant of an enum, written as one of its names in any case; `-` and `_` are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Text", bound = "T: Named")]
 pub struct Choice<T>(pub T);
 
-/// An enum with the names of its variants in a config.
+/// An enum whose variants have names in the config.
 pub trait Named: DeserializeOwned {
     const NAMES: &[&str];
 }
@@ -207,7 +209,7 @@ impl<T: Named> TryFrom<Text> for Choice<T> {
     }
 }
 
-impl<T: Named> Form for Choice<T> {
+impl<T: Named> RawScalar for Choice<T> {
     fn schema() -> Json {
         json!({"anyOf": [
             {"enum": T::NAMES},
@@ -217,7 +219,7 @@ impl<T: Named> Form for Choice<T> {
     }
 }
 
-/// A pattern for words in any case with any `-` and `_` among their letters, and for nothing.
+/// A regex that matches the words in any case with any `-` and `_` between the letters, and blank text.
 fn any_case(words: &[&str]) -> String {
     let letter = |c: char| format!("[{c}{}][-_]*", c.to_ascii_uppercase());
     let words = words.iter().map(|word| word.chars().map(letter).collect());
@@ -225,28 +227,28 @@ fn any_case(words: &[&str]) -> String {
     format!(r"^\s*[-_]*({}|)\s*$", words.join("|"))
 }
 
-/// The value of a field.
+/// Reads the value of a field.
 ///
 /// # Errors
-/// A list, a mapping or a scalar of another type.
-pub fn read<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
+/// The node is a list, a mapping or a scalar of another type.
+pub fn read<R: RawScalar>(node: &Node, field: &str) -> Result<R, Message> {
     let what = match &node.kind {
         Kind::List(_) => "a list where one value is expected",
         Kind::Map(_) => "a mapping where a value is expected",
         _ => {
-            let form = serde_yaml::from_value(node.to_value());
-            return form.map_err(|error| Message::from_text(format_args!("`{field}`: {error}")));
+            let raw = serde_yaml::from_value(node.to_value());
+            return raw.map_err(|error| Message::from_text(format_args!("`{field}`: {error}")));
         }
     };
     let what = format!("`{field}`: {what}");
     Err(Message::new(what, "write the value after the colon"))
 }
 
-/// An item of a list.
+/// Reads an item of a list field.
 ///
 /// # Errors
-/// As of `read`.
-pub fn read_item<F: Form>(node: &Node, field: &str) -> Result<F, Message> {
+/// As in [`read`].
+pub fn read_item<R: RawScalar>(node: &Node, field: &str) -> Result<R, Message> {
     match &node.kind {
         Kind::List(_) => Err(Message::new(
             format!("`{field}`: a list inside the list"),
