@@ -233,7 +233,7 @@ impl<'a> FleetCommand<'a> {
             hooks::run(&hooks, code, report.summary());
         }
         if code == exit::INTERRUPTED {
-            fleet::die();
+            fleet::die_of_signal();
         }
         report.answers(&facts);
         let code = ExitCode::from(code);

@@ -1,61 +1,69 @@
-//! Which host may do what next: the all-or-nothing rules of many hosts, without any input or output.
+//! The state machine that makes many hosts promote all or none. Does no I/O.
 
 use crate::protocol::{Order, Outcome, Phase};
 
-/// Where one host stands.
+/// The state of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostState {
     /// Not started, or building.
     Building,
-    /// Built; waits for the order to migrate or to promote.
+    /// Built; waiting for the order to migrate or to promote.
     Ready,
     /// Ordered to migrate.
     Migrating,
+    /// Migrated; waiting for the order to promote.
     Migrated,
-    /// Ordered to promote, or seen to promote without an order.
+    /// Ordered to promote or, if uncoordinated, has begun to.
     Promoting,
-    /// Promoted and verified; waits for the verdict.
+    /// Promoted and verified; waiting for the verdict.
     Promoted,
-    /// Its connection was lost after the order to promote; it is probed.
+    /// Being probed, since its connection was lost.
     Probing,
     /// Ordered to keep the release or to revert it.
     VerdictSent,
-    Over(Outcome),
+    Finished(Outcome),
 }
 
-/// How far all of them are.
+impl HostState {
+    fn is_finished(self) -> bool {
+        matches!(self, HostState::Finished(_))
+    }
+}
+
+/// The stage that all hosts together are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     Building,
     Migrating,
-    /// The order to promote was sent to a host: there is no way back without reverts.
+    /// A host was ordered to promote: from here on, going back takes reverts.
     Promoting,
     Keeping,
     Reverting,
     Stopping,
 }
 
-/// The rules for one command.
+/// The hosts of one command.
 #[derive(Debug)]
 pub struct Barrier {
-    /// Hosts wait for orders. Otherwise each goes straight through.
+    /// Whether hosts wait for orders. Otherwise each runs to its end on its own.
     coordinated: bool,
+    /// Whether each host runs the migrations.
     migrates: Vec<bool>,
     states: Vec<HostState>,
-    /// Hosts that were ordered to stop or revert: one that cannot is not ordered again.
-    reverting: Vec<bool>,
-    /// How many promote at a time.
+    /// Hosts that were ordered to stop or revert: a host that cannot is not ordered again.
+    cancelled: Vec<bool>,
+    /// The number of hosts that promote at a time.
     batch: usize,
     stage: Stage,
 }
 
 impl Barrier {
-    /// One host for each element of `migrates`, of which `batch` promote at a time.
+    /// Creates one host for each element of `migrates`; without a `batch`, all promote at a time.
     pub fn new(coordinated: bool, migrates: Vec<bool>, batch: Option<usize>) -> Self {
         Barrier {
             coordinated,
             states: vec![HostState::Building; migrates.len()],
-            reverting: vec![false; migrates.len()],
+            cancelled: vec![false; migrates.len()],
             batch: batch.unwrap_or(migrates.len()),
             migrates,
             stage: Stage::Building,
@@ -66,16 +74,16 @@ impl Barrier {
         self.stage
     }
 
-    pub fn is_over(&self) -> bool {
+    pub fn all_finished(&self) -> bool {
         self.outcomes().is_some()
     }
 
-    /// The outcome of each host, when all have one.
+    /// The outcome of each host, once all have one.
     pub fn outcomes(&self) -> Option<Vec<Outcome>> {
         self.states
             .iter()
             .map(|state| match state {
-                HostState::Over(outcome) => Some(*outcome),
+                HostState::Finished(outcome) => Some(*outcome),
                 _ => None,
             })
             .collect()
@@ -84,18 +92,19 @@ impl Barrier {
     /// Whether an interrupted command can still leave every host as it was.
     pub fn can_stop(&self) -> bool {
         match self.stage {
-            Stage::Building | Stage::Migrating => !self.promotes_now(),
+            Stage::Building | Stage::Migrating => !self.is_promoting(),
             Stage::Promoting | Stage::Keeping | Stage::Reverting | Stage::Stopping => false,
         }
     }
 
-    /// Whether the script on this host may have promoted when its link is gone.
+    /// Whether the script may have promoted, if the connection to this host is lost now.
     pub fn may_have_promoted(&self, host: usize) -> bool {
         match self.states[host] {
             HostState::Building => !self.coordinated,
-            HostState::Ready | HostState::Migrating | HostState::Migrated | HostState::Over(_) => {
-                false
-            }
+            HostState::Ready
+            | HostState::Migrating
+            | HostState::Migrated
+            | HostState::Finished(_) => false,
             HostState::Promoting
             | HostState::Promoted
             | HostState::Probing
@@ -103,7 +112,7 @@ impl Barrier {
         }
     }
 
-    /// Whether all that comes before a successful end was seen of this host.
+    /// Whether this host was seen to promote, which must precede a successful end.
     pub fn has_promoted(&self, host: usize) -> bool {
         match self.states[host] {
             HostState::Promoted | HostState::VerdictSent => true,
@@ -112,49 +121,49 @@ impl Barrier {
         }
     }
 
-    /// A host reached a waiting point. What is not its next one is ignored.
-    pub fn reached(&mut self, host: usize, phase: Phase) -> Vec<(usize, Order)> {
+    /// Handles a waiting point that a host has reached; ignores one out of order. Like the methods below, returns the
+    /// orders to send.
+    pub fn on_phase(&mut self, host: usize, phase: Phase) -> Vec<(usize, Order)> {
         let next = match (phase, self.states[host]) {
             (Phase::Ready, HostState::Building) => HostState::Ready,
             (Phase::Migrated, HostState::Migrating) => HostState::Migrated,
             (Phase::Promoted, HostState::Promoting) if self.coordinated => HostState::Promoted,
             _ => return Vec::new(),
         };
-        self.moved(host, next)
+        self.set_state(host, next)
     }
 
-    /// A host that waits for no orders begins to promote.
+    /// Notes that an uncoordinated host has begun to promote.
     pub fn promoting_uncoordinated(&mut self, host: usize) {
         if !self.coordinated && self.states[host] == HostState::Building {
             self.states[host] = HostState::Promoting;
         }
     }
 
-    /// A connection was lost, and the host is probed.
-    pub fn probing(&mut self, host: usize) -> Vec<(usize, Order)> {
-        // At the last waiting point a host keeps its release when the connection is lost: it counts as promoted.
+    /// Notes that a host is probed, since its connection was lost.
+    pub fn on_probing(&mut self, host: usize) -> Vec<(usize, Order)> {
+        // A host that loses its connection while it waits for the verdict keeps its release: it counts as promoted.
         if matches!(
             self.states[host],
             HostState::Promoted | HostState::VerdictSent
         ) {
             return Vec::new();
         }
-        self.moved(host, HostState::Probing)
+        self.set_state(host, HostState::Probing)
     }
 
-    pub fn ended(&mut self, host: usize, outcome: Outcome) -> Vec<(usize, Order)> {
-        self.moved(host, HostState::Over(outcome))
+    pub fn on_finished(&mut self, host: usize, outcome: Outcome) -> Vec<(usize, Order)> {
+        self.set_state(host, HostState::Finished(outcome))
     }
 
-    /// Stops everything; only where `can_stop`.
+    /// Stops all hosts; only valid before promotion.
     pub fn stop(&mut self) -> Vec<(usize, Order)> {
         self.stage = Stage::Stopping;
-        let over = |state: &HostState| matches!(state, HostState::Over(_));
-        let running = (0..self.states.len()).filter(|host| !over(&self.states[*host]));
+        let running = (0..self.states.len()).filter(|host| !self.states[*host].is_finished());
         running.map(|host| (host, Order::Stop)).collect()
     }
 
-    fn moved(&mut self, host: usize, state: HostState) -> Vec<(usize, Order)> {
+    fn set_state(&mut self, host: usize, state: HostState) -> Vec<(usize, Order)> {
         self.states[host] = state;
         if self.coordinated {
             self.advance()
@@ -165,8 +174,8 @@ impl Barrier {
 
     fn advance(&mut self) -> Vec<(usize, Order)> {
         match self.stage {
-            Stage::Building | Stage::Migrating => self.before_promotion(),
-            Stage::Promoting => match self.verdict() {
+            Stage::Building | Stage::Migrating => self.advance_to_promotion(),
+            Stage::Promoting => match self.decide() {
                 Some(stage) => {
                     self.stage = stage;
                     self.send_verdict()
@@ -178,16 +187,13 @@ impl Barrier {
         }
     }
 
-    fn before_promotion(&mut self) -> Vec<(usize, Order)> {
-        let over = |state: &HostState| matches!(state, HostState::Over(_));
-        if self.states.iter().any(over) {
+    /// Stops all if one has finished too early; otherwise lets the hosts migrate one by one, then promote.
+    fn advance_to_promotion(&mut self) -> Vec<(usize, Order)> {
+        if self.states.iter().any(|state| state.is_finished()) {
             return self.stop();
         }
-        if self
-            .states
-            .iter()
-            .any(|state| matches!(state, HostState::Building | HostState::Migrating))
-        {
+        let is_busy = |state| matches!(state, &HostState::Building | &HostState::Migrating);
+        if self.states.iter().any(is_busy) {
             return Vec::new();
         }
         let next = (0..self.states.len())
@@ -201,64 +207,65 @@ impl Barrier {
         self.next_batch()
     }
 
-    /// Whether a batch has promoted, and another one may follow.
+    /// Whether a batch has promoted and the next one may follow.
     pub fn is_between_batches(&self) -> bool {
-        self.can_abort() && !self.promotes_now()
+        self.can_abort() && !self.is_promoting()
     }
 
-    /// Whether a host promotes, or may do so where it is not seen.
-    fn promotes_now(&self) -> bool {
-        let open = [HostState::Promoting, HostState::Probing];
-        self.states.iter().any(|state| open.contains(state))
+    /// Whether a host is promoting, or may be while it is probed.
+    fn is_promoting(&self) -> bool {
+        let unsettled = [HostState::Promoting, HostState::Probing];
+        self.states.iter().any(|state| unsettled.contains(state))
     }
 
-    /// How many hosts have promoted, and wait for the verdict.
-    pub fn promoted(&self) -> usize {
-        let done = [HostState::Promoted, HostState::Over(Outcome::Done)];
+    /// The number of hosts that have promoted so far, before the verdict.
+    pub fn promoted_count(&self) -> usize {
+        let done = [HostState::Promoted, HostState::Finished(Outcome::Done)];
         self.states
             .iter()
             .filter(|state| done.contains(state))
             .count()
     }
 
-    /// Lets the next hosts promote, in the order of the config.
+    /// Lets the next batch promote, in config order.
     pub fn next_batch(&mut self) -> Vec<(usize, Order)> {
-        let held = (0..self.states.len()).filter(|host| self.is_held(*host));
-        let next: Vec<usize> = held.take(self.batch).collect();
+        let waiting = (0..self.states.len()).filter(|host| self.awaits_promotion(*host));
+        let next: Vec<usize> = waiting.take(self.batch).collect();
         for host in &next {
             self.states[*host] = HostState::Promoting;
         }
         next.into_iter().map(|host| (host, Order::Go)).collect()
     }
 
-    /// Whether an interrupted command can still take all hosts back: some have not promoted yet.
+    /// Whether an interrupted command can still revert all hosts: some have not promoted yet.
     pub fn can_abort(&self) -> bool {
-        self.stage == Stage::Promoting && (0..self.states.len()).any(|host| self.is_held(host))
+        self.stage == Stage::Promoting
+            && (0..self.states.len()).any(|host| self.awaits_promotion(host))
     }
 
-    /// Takes all hosts back; only where `can_abort`.
+    /// Reverts the hosts that have promoted and stops the others; only valid if `can_abort`.
     pub fn abort(&mut self) -> Vec<(usize, Order)> {
         self.stage = Stage::Reverting;
         self.send_verdict()
     }
 
     /// Whether a host waits for the order to promote.
-    fn is_held(&self, host: usize) -> bool {
+    fn awaits_promotion(&self, host: usize) -> bool {
         matches!(self.states[host], HostState::Ready | HostState::Migrated)
     }
 
-    /// Back as soon as one has failed; keep when every one that can be reached has promoted. While others
-    /// wait for their turn, one whose state is unknown has failed.
-    fn verdict(&self) -> Option<Stage> {
+    /// The verdict, if it is time for one: revert as soon as a host has failed, keep once every reachable host has
+    /// promoted. A host in an unknown state counts as failed while others have yet to promote.
+    fn decide(&self) -> Option<Stage> {
         let more = self.can_abort();
         let failed = |state: &HostState| match state {
-            HostState::Over(Outcome::Unknown) => more,
-            HostState::Over(outcome) => *outcome != Outcome::Done,
+            HostState::Finished(Outcome::Unknown) => more,
+            HostState::Finished(outcome) => *outcome != Outcome::Done,
             _ => false,
         };
         if self.states.iter().any(failed) {
             Some(Stage::Reverting)
-        } else if more || self.promotes_now() {
+        } else if more || self.is_promoting() {
             None
         } else {
             Some(Stage::Keeping)
@@ -272,14 +279,14 @@ impl Barrier {
             let order = match self.states[host] {
                 HostState::Promoted if reverting => Order::Revert,
                 HostState::Promoted => Order::Keep,
-                // One that was lost may have ended before the verdict, with what it promoted.
-                HostState::Over(Outcome::Done) if reverting && !self.reverting[host] => {
+                // After a lost connection a host may have kept its release before the verdict.
+                HostState::Finished(Outcome::Done) if reverting && !self.cancelled[host] => {
                     Order::Revert
                 }
-                HostState::Ready | HostState::Migrated if !self.reverting[host] => Order::Stop,
+                HostState::Ready | HostState::Migrated if !self.cancelled[host] => Order::Stop,
                 _ => continue,
             };
-            self.reverting[host] = reverting;
+            self.cancelled[host] = reverting;
             if order != Order::Stop {
                 self.states[host] = HostState::VerdictSent;
             }
@@ -295,7 +302,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::FileFailurePersistence;
 
-    /// How a simulated host goes wrong.
+    /// How a simulated host fails.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Fault {
         None,
@@ -303,15 +310,14 @@ mod tests {
         Build,
         Migrate,
         Verify,
-        /// The connection is lost after the order to promote; the host is found promoted.
+        /// The connection is lost after the order to promote; a probe finds the host promoted.
         LostPromoted,
-        /// The same, and the host cannot be found at all.
+        /// The connection is lost after the order to promote; no probe reaches the host.
         LostForGood,
     }
 
-    /// Hosts that follow their orders, in a sequence that `picks` decides. Gives the orders that were sent, and the
-    /// outcomes.
-    fn play(
+    /// Simulates hosts that follow their orders, interleaved as `picks` says. Returns all orders, and the outcomes.
+    fn simulate(
         migrates: &[bool],
         faults: &[Fault],
         picks: &[u8],
@@ -319,7 +325,7 @@ mod tests {
     ) -> (Vec<(usize, Order)>, Vec<Outcome>) {
         let mut barrier = Barrier::new(true, migrates.to_vec(), Some(batch));
         let mut sent = Vec::new();
-        // The orders that each host has not yet followed; at first, to build.
+        // The orders not yet followed; `None` is to build.
         let mut todo: Vec<(usize, Option<Order>)> =
             (0..migrates.len()).map(|host| (host, None)).collect();
         let mut picks = picks.iter().cycle();
@@ -328,31 +334,33 @@ mod tests {
             let (host, order) = todo.remove(pick);
             let fault = faults[host];
             let orders = match order {
-                None if fault == Fault::Unreachable => barrier.ended(host, Outcome::Unreachable),
-                None if fault == Fault::Build => barrier.ended(host, Outcome::Stopped),
-                None => barrier.reached(host, Phase::Ready),
-                Some(Order::Migrate) if fault == Fault::Migrate => {
-                    barrier.ended(host, Outcome::Stopped)
+                None if fault == Fault::Unreachable => {
+                    barrier.on_finished(host, Outcome::Unreachable)
                 }
-                Some(Order::Migrate) => barrier.reached(host, Phase::Migrated),
+                None if fault == Fault::Build => barrier.on_finished(host, Outcome::Stopped),
+                None => barrier.on_phase(host, Phase::Ready),
+                Some(Order::Migrate) if fault == Fault::Migrate => {
+                    barrier.on_finished(host, Outcome::Stopped)
+                }
+                Some(Order::Migrate) => barrier.on_phase(host, Phase::Migrated),
                 Some(Order::Go) => match fault {
-                    Fault::Verify => barrier.ended(host, Outcome::Reverted),
+                    Fault::Verify => barrier.on_finished(host, Outcome::Reverted),
                     Fault::LostPromoted => {
-                        let mut orders = barrier.probing(host);
-                        orders.extend(barrier.ended(host, Outcome::Done));
+                        let mut orders = barrier.on_probing(host);
+                        orders.extend(barrier.on_finished(host, Outcome::Done));
                         orders
                     }
                     Fault::LostForGood => {
-                        let mut orders = barrier.probing(host);
-                        orders.extend(barrier.ended(host, Outcome::Unknown));
+                        let mut orders = barrier.on_probing(host);
+                        orders.extend(barrier.on_finished(host, Outcome::Unknown));
                         orders
                     }
-                    _ => barrier.reached(host, Phase::Promoted),
+                    _ => barrier.on_phase(host, Phase::Promoted),
                 },
-                Some(Order::Keep) => barrier.ended(host, Outcome::Done),
-                Some(Order::Revert) => barrier.ended(host, Outcome::Reverted),
+                Some(Order::Keep) => barrier.on_finished(host, Outcome::Done),
+                Some(Order::Revert) => barrier.on_finished(host, Outcome::Reverted),
                 Some(Order::Stop | Order::KeepAlive | Order::Commit(_)) => {
-                    barrier.ended(host, Outcome::Stopped)
+                    barrier.on_finished(host, Outcome::Stopped)
                 }
             };
             for (host, order) in orders {
@@ -397,7 +405,7 @@ mod tests {
             batch in 1_usize..8,
         ) {
             let (migrates, faults): (Vec<_>, Vec<_>) = hosts.into_iter().unzip();
-            let (sent, outcomes) = play(&migrates, &faults, &picks, batch);
+            let (sent, outcomes) = simulate(&migrates, &faults, &picks, batch);
             let ordered_to = |wanted| sent.iter().filter(move |(_, order)| *order == wanted);
             let built = faults.iter().all(|fault| !matches!(fault, Fault::Unreachable | Fault::Build));
             let migrating: Vec<usize> = ordered_to(Order::Migrate).map(|(host, _)| *host).collect();
@@ -441,28 +449,28 @@ mod tests {
     fn a_host_that_lost_its_link_at_the_verdict_counts_as_promoted() {
         let mut barrier = Barrier::new(true, vec![false, false], None);
         for host in 0..2 {
-            barrier.reached(host, Phase::Ready);
+            barrier.on_phase(host, Phase::Ready);
         }
-        assert!(barrier.reached(0, Phase::Promoted).is_empty());
+        assert!(barrier.on_phase(0, Phase::Promoted).is_empty());
         assert!(barrier.may_have_promoted(0));
-        assert!(barrier.probing(0).is_empty());
+        assert!(barrier.on_probing(0).is_empty());
         let keep = [(0, Order::Keep), (1, Order::Keep)];
-        assert_eq!(barrier.reached(1, Phase::Promoted), keep);
+        assert_eq!(barrier.on_phase(1, Phase::Promoted), keep);
     }
 
     #[test]
     fn phases_out_of_turn_change_nothing() {
         let mut barrier = Barrier::new(true, vec![true, false], None);
         for phase in [Phase::Migrated, Phase::Promoted] {
-            assert!(barrier.reached(0, phase).is_empty());
+            assert!(barrier.on_phase(0, phase).is_empty());
         }
-        barrier.reached(1, Phase::Ready);
-        assert!(barrier.reached(1, Phase::Ready).is_empty());
-        assert_eq!(barrier.reached(0, Phase::Ready), [(0, Order::Migrate)]);
-        assert!(barrier.reached(1, Phase::Promoted).is_empty());
+        barrier.on_phase(1, Phase::Ready);
+        assert!(barrier.on_phase(1, Phase::Ready).is_empty());
+        assert_eq!(barrier.on_phase(0, Phase::Ready), [(0, Order::Migrate)]);
+        assert!(barrier.on_phase(1, Phase::Promoted).is_empty());
         assert!(barrier.can_stop());
         let go = [(0, Order::Go), (1, Order::Go)];
-        assert_eq!(barrier.reached(0, Phase::Migrated), go);
+        assert_eq!(barrier.on_phase(0, Phase::Migrated), go);
         assert!(!barrier.can_stop());
     }
 
@@ -473,9 +481,9 @@ mod tests {
         assert!(barrier.can_stop());
         barrier.promoting_uncoordinated(0);
         assert!(!barrier.can_stop());
-        barrier.probing(0);
+        barrier.on_probing(0);
         assert!(!barrier.can_stop(), "it may have promoted");
-        assert!(barrier.ended(0, Outcome::Done).is_empty());
+        assert!(barrier.on_finished(0, Outcome::Done).is_empty());
         assert_eq!(barrier.outcomes(), Some(vec![Outcome::Done]));
     }
 }

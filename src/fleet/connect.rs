@@ -1,4 +1,4 @@
-//! Opens the connections, as many at a time as may be, and keeps those alive that wait.
+//! Opens connections, and sends heartbeats over those that wait.
 
 use super::host::Purpose;
 use super::{Fleet, HEARTBEAT_INTERVAL, Input};
@@ -7,13 +7,13 @@ use crate::ssh::{self, Script, Session, SessionEnd, SessionOptions};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a login may take before the host counts as unreachable; sshd waits as long for its user.
+/// How long a login may take before the host counts as unreachable: the default `LoginGraceTime` of sshd.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a script may print nothing: one that was stopped by a signal would hold the others for good.
+/// How long a script may print nothing: a script stopped by a signal would block all other hosts.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 impl Fleet<'_> {
-    /// Opens the connections whose time has come, as many at a time as may be.
+    /// Opens the connections that are due, at most `--jobs` at a time.
     pub(super) fn open_due(&mut self) {
         let now = Instant::now();
         while self.opening < self.job.jobs {
@@ -25,13 +25,13 @@ impl Fleet<'_> {
         }
     }
 
-    pub(super) fn open(&mut self, index: usize) {
+    fn open(&mut self, index: usize) {
         let hosts = self.hosts.len();
         let host = &mut self.hosts[index];
         let nonce = ssh::nonce();
         let mut call = self.job.call(hosts, nonce.clone());
         if host.purpose != Purpose::Run {
-            host.answer = Facts::default();
+            host.probe_facts = Facts::default();
             call.barrier = None;
             call.options = Vec::new();
             (call.action, call.release) = match host.purpose {
@@ -54,7 +54,7 @@ impl Fleet<'_> {
             verbose: self.job.verbose || action == Action::Logs,
             login_timeout: LOGIN_TIMEOUT,
             silence_timeout: match action {
-                Action::Logs => Duration::MAX, // followed for as long as somebody wants
+                Action::Logs => Duration::MAX, // the log of an idle app is silent
                 _ => SILENCE_TIMEOUT,
             },
         };
@@ -62,9 +62,9 @@ impl Fleet<'_> {
         let send = move |message| {
             let _ = inputs.send(Input::Host(index, message));
         };
-        host.tries += 1;
+        host.attempts += 1;
         if host.purpose == Purpose::Run {
-            let again = host.tries > 1;
+            let again = host.attempts > 1;
             self.report.on(index, &Event::Opening { again });
         }
         match Session::open(options, send) {
@@ -73,7 +73,7 @@ impl Fleet<'_> {
                 host.opening = true;
                 self.opening += 1;
             }
-            Err(error) => self.closed(
+            Err(error) => self.on_session_end(
                 index,
                 SessionEnd::NotStarted {
                     reason: format!("cannot start a session: {error}"),
@@ -84,23 +84,25 @@ impl Fleet<'_> {
         }
     }
 
-    pub(super) fn opened(&mut self, index: usize) {
+    /// The connection is open or has failed: another one may be opened.
+    pub(super) fn finish_opening(&mut self, index: usize) {
         if std::mem::take(&mut self.hosts[index].opening) {
             self.opening -= 1;
         }
     }
 
-    /// Sends heartbeats to hosts that wait for orders, once their script has started: before, a shell would run the line.
+    /// Sends heartbeats to hosts whose script has started. Before that, the login shell would run the line.
     pub(super) fn send_heartbeats(&mut self) {
-        if Instant::now() < self.heartbeat_due || !self.job.waits(self.hosts.len()) {
+        if Instant::now() < self.heartbeat_due || !self.job.is_coordinated(self.hosts.len()) {
             return;
         }
         self.heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
         for host in &self.hosts {
-            if host.purpose == Purpose::Run && !host.opening {
-                host.session
-                    .iter()
-                    .for_each(|it| it.order(Order::KeepAlive));
+            if host.purpose == Purpose::Run
+                && !host.opening
+                && let Some(session) = &host.session
+            {
+                session.order(Order::KeepAlive);
             }
         }
     }

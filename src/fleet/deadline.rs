@@ -1,34 +1,34 @@
-//! How long a host is probed.
+//! Limits how long a host is probed.
 
 use std::time::{Duration, Instant};
 
-/// How long a host is probed that cannot be reached, from when it last answered.
+/// How long an unreachable host is probed after its last answer.
 const PROBE_UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a host is probed whose lock is still held.
+/// How long a host is probed whose lock is held, which means that the run goes on.
 const PROBE_LOCKED_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// Since when a host has been probed.
+/// When to give up on a host.
 pub struct ProbeDeadline {
-    since: Instant,
-    /// When its link was lost, or when it last answered.
-    answered: Instant,
+    started: Instant,
+    /// The last answer; at first, when the connection was lost.
+    last_answer: Instant,
 }
 
 impl ProbeDeadline {
-    pub fn begin(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         ProbeDeadline {
-            since: now,
-            answered: now,
+            started: now,
+            last_answer: now,
         }
     }
 
-    /// Another attempt is over. Whether there is time for the next one.
+    /// Notes the end of an attempt. Returns whether there is time for another one.
     pub fn may_retry(&mut self, now: Instant, answered: bool) -> bool {
         if answered {
-            self.answered = now;
-            now - self.since < PROBE_LOCKED_TIMEOUT
+            self.last_answer = now;
+            now - self.started < PROBE_LOCKED_TIMEOUT
         } else {
-            now - self.answered < PROBE_UNREACHABLE_TIMEOUT
+            now - self.last_answer < PROBE_UNREACHABLE_TIMEOUT
         }
     }
 }
@@ -41,7 +41,7 @@ mod tests {
     fn a_host_that_has_just_answered_is_not_given_up() {
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
-        let mut probe = ProbeDeadline::begin(began);
+        let mut probe = ProbeDeadline::new(began);
         assert!(probe.may_retry(at(59), false));
         assert!(!probe.may_retry(at(60), false));
         assert!(probe.may_retry(at(60), true));

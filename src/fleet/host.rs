@@ -1,21 +1,21 @@
-//! One host of the fleet, and what it shares with others.
+//! The state of one host of the fleet.
 
 use super::deadline::ProbeDeadline;
 use crate::config::Server;
-use crate::protocol::Facts;
+use crate::protocol::{Action, Facts};
 use crate::ssh::{Redactor, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Why a host is connected to.
+/// Why the fleet connects to a host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To run the command.
     Run,
-    /// To find out what a lost run has done.
+    /// To find out what a run did whose connection was lost.
     Probe,
-    /// To roll back a release that it kept and the others reverted.
+    /// To roll back a release that this host kept and the others reverted.
     Revert,
 }
 
@@ -24,24 +24,25 @@ pub struct Host {
     pub redactor: Arc<Redactor>,
     pub purpose: Purpose,
     pub session: Option<Session>,
-    /// Whether its connection counts among those being opened.
+    /// Whether the connection counts towards `--jobs`.
     pub opening: bool,
-    /// Connections tried for this purpose.
-    pub tries: u32,
+    /// Connections attempted for this purpose.
+    pub attempts: u32,
     pub facts: Facts,
-    /// What it answered when it was probed.
-    pub answer: Facts,
-    pub probe: ProbeDeadline,
-    /// Answers from which its state was not clear.
+    /// The answer to the last probe.
+    pub probe_facts: Facts,
+    pub probe_deadline: ProbeDeadline,
+    /// Probes that did not show what became of the release.
     pub inconclusive_probes: u32,
-    /// Whether its script reported an end.
+    /// Whether the script reported its end.
     pub has_reported_end: bool,
-    /// Whether it was found at work when it was probed.
+    /// Whether a probe found the lock held, so that the user was told.
     pub is_busy: bool,
-    /// Whether it was ordered to stop or to go back.
+    /// Whether the host was ordered to stop or to revert.
     pub cancelled: bool,
-    /// What went wrong, in one line.
+    /// A one-line description of the failure.
     pub problem: Option<String>,
+    /// The step that is running.
     pub step: Option<String>,
 }
 
@@ -53,10 +54,10 @@ impl Host {
             purpose: Purpose::Run,
             session: None,
             opening: false,
-            tries: 0,
+            attempts: 0,
             facts: Facts::default(),
-            answer: Facts::default(),
-            probe: ProbeDeadline::begin(Instant::now()),
+            probe_facts: Facts::default(),
+            probe_deadline: ProbeDeadline::new(Instant::now()),
             inconclusive_probes: 0,
             has_reported_end: false,
             is_busy: false,
@@ -66,24 +67,33 @@ impl Host {
         }
     }
 
-    /// One host for each server.
-    pub fn all(servers: Vec<Server>) -> Vec<Host> {
-        let mut redactors = Redactors::default();
-        servers
-            .into_iter()
-            .map(|server| {
-                let redactor = redactors.get(&server);
-                Host::new(server, redactor)
-            })
-            .collect()
+    /// Creates one host for each server.
+    pub fn for_servers(servers: Vec<Server>) -> Vec<Host> {
+        let mut redactors = RedactorCache::default();
+        let host = |server| {
+            let redactor = redactors.get(&server);
+            Host::new(server, redactor)
+        };
+        servers.into_iter().map(host).collect()
+    }
+
+    /// What all hosts must have in common: the commit of a deploy, or the release of a rollback.
+    pub fn planned(&self, action: Action) -> Option<&String> {
+        match action {
+            Action::Deploy => self.facts.commit.as_ref(),
+            Action::Rollback => self.facts.release.as_ref(),
+            Action::Setup | Action::Restart | Action::Status | Action::Logs | Action::History => {
+                None
+            }
+        }
     }
 }
 
-/// One redactor for all servers with the same secrets.
+/// Shares a redactor between servers with the same files and settings.
 #[derive(Default)]
-struct Redactors(HashMap<(Vec<usize>, String), Arc<Redactor>>);
+struct RedactorCache(HashMap<(Vec<usize>, String), Arc<Redactor>>);
 
-impl Redactors {
+impl RedactorCache {
     fn get(&mut self, server: &Server) -> Arc<Redactor> {
         let env = server.env_file.iter().map(|env| Arc::as_ptr(env).addr());
         let secrets = server.secrets.iter();
@@ -93,17 +103,18 @@ impl Redactors {
         let texts = Redactor::texts_with_urls(server)
             .collect::<Vec<_>>()
             .join("\0");
-        let made = self.0.entry((files, texts));
-        Arc::clone(made.or_insert_with(|| Arc::new(Redactor::new(server))))
+        let entry = self.0.entry((files, texts));
+        Arc::clone(entry.or_insert_with(|| Arc::new(Redactor::new(server))))
     }
 }
 
-/// Doubles with each try, spread by half so that hosts dropped together do not come back together.
-pub fn backoff(tries: u32) -> Duration {
+/// The pause before the next attempt: doubles with each one. The jitter of ±50% keeps hosts that were dropped together
+/// from reconnecting together.
+pub fn backoff(attempts: u32) -> Duration {
     let mut random = [0; 2];
-    let spread = match getrandom::fill(&mut random) {
+    let jitter = match getrandom::fill(&mut random) {
         Ok(()) => u64::from(u16::from_ne_bytes(random)) * 1000 / u64::from(u16::MAX),
         Err(_) => 500,
     };
-    Duration::from_millis((250 << tries.min(5)) * (500 + spread) / 1000)
+    Duration::from_millis((250 << attempts.min(5)) * (500 + jitter) / 1000)
 }

@@ -1,5 +1,4 @@
-//! Ctrl-C, a terminal that closes, a service manager that stops: the first signal is passed on to the
-//! fleet, another one ends the program at once.
+//! Signals: the first SIGINT, SIGTERM or SIGHUP interrupts the fleet; a second SIGINT or SIGTERM ends the program.
 
 use super::barrier::Stage;
 use super::host::Host;
@@ -15,13 +14,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Signals closer together than this are one: `timeout` sends each to the process and to its group.
+/// Signals closer together than this count as one: `timeout` signals the process, and then its group.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// The signal that came first.
-static FIRST: AtomicI32 = AtomicI32::new(SIGINT);
+/// The first signal.
+static FIRST_SIGNAL: AtomicI32 = AtomicI32::new(SIGINT);
 
-/// Listens until it is dropped; after that, the next Ctrl-C ends the program.
+/// Handles signals until it is dropped. After that, the next SIGINT or SIGTERM ends the program.
 pub struct SignalListener {
     handle: Handle,
     /// Whether the next signal ends the program.
@@ -29,15 +28,18 @@ pub struct SignalListener {
 }
 
 impl SignalListener {
-    /// Calls `notify` at the first signal, in a thread of its own, and again until it is true: it must
-    /// not block, for output that nobody takes can hold up all the rest.
+    /// Calls `notify` at the first signal, from a thread, and again until it returns true. `notify` must not block:
+    /// output that nobody reads can hold up the fleet, and a second signal has to end the program even then.
+    ///
+    /// # Errors
+    /// The handlers or the thread cannot be installed.
     pub fn new(notify: impl Fn() -> bool + Send + 'static) -> std::io::Result<SignalListener> {
         let handled: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
             .filter(|signal| !is_ignored(*signal))
             .collect();
         let exit_on_next = Arc::new(AtomicBool::new(false));
-        // A terminal that closes hangs up more than once.
+        // Except SIGHUP: a terminal that closes may send it more than once.
         for signal in handled.iter().filter(|signal| **signal != SIGHUP) {
             flag::register_conditional_default(*signal, Arc::clone(&exit_on_next))?;
         }
@@ -48,7 +50,7 @@ impl SignalListener {
             let Some(first) = signals.forever().next() else {
                 return;
             };
-            FIRST.store(first, Ordering::Relaxed);
+            FIRST_SIGNAL.store(first, Ordering::Relaxed);
             let mut notified = notify();
             thread::sleep(DEBOUNCE);
             armed.store(true, Ordering::Relaxed);
@@ -72,6 +74,7 @@ impl Drop for SignalListener {
 }
 
 impl Fleet<'_> {
+    /// Stops or reverts all hosts if that is still possible, and tells the user what happens.
     pub(super) fn interrupt(&mut self) {
         let promotes = self.job.action.promotes();
         let can_stop = self.barrier.can_stop();
@@ -89,21 +92,21 @@ impl Fleet<'_> {
             |host: &Host| !host.has_reported_end && host.step.as_deref() == Some(MIGRATE);
         let hosts = (0..self.hosts.len()).filter(|host| migrating(&self.hosts[*host]));
         let labels: Vec<_> = hosts.map(|host| self.report.label(host)).collect();
-        let first = match labels.join(", ") {
+        let condition = match labels.join(", ") {
             names if names.is_empty() => String::new(),
             names => format!(", once the migration on {names} has come to its end"),
         };
-        // Whoever reads a log may stop at any time.
-        let reads = self.job.action == Action::Logs;
-        if !reads {
+        let reads_log = self.job.action == Action::Logs;
+        if !reads_log {
             self.report.notice(&format!(
-                "{what}{first}; press Ctrl-C again to leave at once"
+                "{what}{condition}; press Ctrl-C again to leave at once"
             ));
         }
         if can_stop {
             self.interrupted = true;
             let mut orders = self.barrier.stop();
-            orders.retain(|(host, _)| promotes || reads || self.hosts[*host].session.is_none());
+            // Other actions run to their end where they have begun.
+            orders.retain(|(host, _)| promotes || reads_log || self.hosts[*host].session.is_none());
             self.dispatch_orders(orders);
         } else if can_abort {
             self.interrupted = true;
@@ -113,21 +116,21 @@ impl Fleet<'_> {
     }
 }
 
-/// Whether whoever started this program wants it to ignore the signal, as `nohup` does.
+/// Whether the signal is ignored already, as under `nohup`.
 #[expect(
     unsafe_code,
     reason = "no crate reads a signal's action without setting it"
 )]
 fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action it only writes the present one, which is read where it was written.
+    // SAFETY: with a null `act`, sigaction only writes to `oldact`, which is read only after success.
     unsafe {
         libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// Ends this process as the first signal does by default, so that a shell sees it.
-pub fn die() {
-    let _ = signal_hook::low_level::emulate_default_handler(FIRST.load(Ordering::Relaxed));
+/// Ends this process by the default action of the first signal, so that a parent shell sees the signal.
+pub fn die_of_signal() {
+    let _ = signal_hook::low_level::emulate_default_handler(FIRST_SIGNAL.load(Ordering::Relaxed));
 }

@@ -1,15 +1,15 @@
-//! Many hosts as one: opens the sessions, passes events to the barrier and its orders to the hosts, and probes a host
-//! whose connection was lost.
+//! Runs one action on many hosts: opens the sessions, passes their events to the barrier and its orders back, and
+//! probes hosts whose connection was lost.
 
 mod barrier;
-mod closing;
 mod connect;
 mod deadline;
 mod host;
 mod interrupt;
 mod probe;
+mod session_end;
 
-pub use interrupt::die;
+pub use interrupt::die_of_signal;
 
 use crate::config::Server;
 use crate::error::Error;
@@ -24,34 +24,35 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Seconds a host waits for an order before it stops or goes on alone: its connection may be frozen.
+/// Seconds that a host waits for an order or heartbeat. After that it takes the connection for dead: it stops or, once
+/// promoted, keeps its release.
 const ORDER_TIMEOUT: u32 = 60;
 /// How often hosts that wait for an order get a heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
-/// The step of `deploy.sh` after which the release may be another one.
+/// The step of `deploy.sh` that switches `current` to another release.
 const PROMOTE: &str = "promote";
-/// The step that nothing cuts short.
+/// The step of `deploy.sh` that must not be cut short.
 const MIGRATE: &str = "migrate";
-/// Tries to open one connection.
-const TRIES: u32 = 5;
+/// Attempts to open a connection.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// Gives a script of a server, with its secrets, when it is wanted: no more of them are in memory than are being sent.
+/// Renders the script of a server, with its secrets, on demand, so that only scripts being sent are in memory.
 pub type Scripts = Arc<dyn Fn(ScriptKind, &Server) -> Result<String, Error> + Send + Sync>;
 
-/// What is to be done, on all servers.
+/// The action to run on all servers.
 pub struct Job {
     pub action: Action,
     pub release: Option<String>,
-    /// Further arguments of the script.
+    /// More arguments for the script.
     pub options: Vec<String>,
     pub scripts: Scripts,
-    /// Connections being opened at a time.
+    /// How many connections may be opened at a time.
     pub jobs: usize,
     pub verbose: bool,
 }
 
 impl Job {
-    /// The call that one of `servers` servers gets.
+    /// The call for one of `servers` servers.
     pub fn call(&self, servers: usize, nonce: String) -> Call {
         Call {
             action: self.action,
@@ -59,13 +60,13 @@ impl Job {
             options: self.options.clone(),
             nonce,
             who: ssh::who(),
-            barrier: self.waits(servers).then_some(ORDER_TIMEOUT),
+            barrier: self.is_coordinated(servers).then_some(ORDER_TIMEOUT),
         }
     }
 
-    /// Whether hosts wait for orders. A rollback of one host does, too: it promotes at once, before an interruption
-    /// could stop it.
-    fn waits(&self, servers: usize) -> bool {
+    /// Whether hosts wait for orders. A rollback of a single host does, too: it would otherwise promote before it could
+    /// be interrupted.
+    fn is_coordinated(&self, servers: usize) -> bool {
         match self.action {
             Action::Deploy => servers > 1,
             Action::Rollback => true,
@@ -76,7 +77,10 @@ impl Job {
     }
 }
 
-/// Does the job on all servers. Gives the exit code, and the facts of each host.
+/// Runs the job on all servers. Returns the exit code, and the facts of each host.
+///
+/// # Errors
+/// The limit on open files is too low, or signal handlers cannot be installed. No host has been contacted.
 pub fn run(
     job: &Job,
     servers: Vec<Server>,
@@ -86,7 +90,7 @@ pub fn run(
         servers: servers.len(),
         room,
     })?;
-    // Bounded, so that hosts that print faster than we do are slowed down and not kept in memory.
+    // Bounded: a host that prints faster than we do is slowed down instead of buffered.
     let (inputs, inbox) = sync_channel(1024);
     let interrupts = inputs.clone();
     let listener = interrupt::SignalListener::new(move || {
@@ -95,11 +99,13 @@ pub fn run(
     });
     let _listener = listener.map_err(|source| Error::Signals { source })?;
     let mut fleet = Fleet::new(job, servers, report, inputs);
-    fleet.work(&inbox);
+    fleet.run(&inbox);
     Ok(fleet.finish())
 }
 
+/// What the fleet reacts to.
 enum Input {
+    /// A message from the session with a host.
     Host(usize, Message),
     Interrupt,
 }
@@ -109,19 +115,19 @@ struct Fleet<'a> {
     report: &'a mut Report,
     inputs: SyncSender<Input>,
     hosts: Vec<Host>,
-    /// Hosts to connect to, each not before its time.
+    /// Hosts to connect to, and when.
     queue: Vec<(Instant, usize)>,
+    /// How many connections are being opened.
     opening: usize,
     barrier: Barrier,
-    /// The commit or release that all are to run; the first host to report one decides.
+    /// The commit or release that all hosts are to run: the first one that was reported.
     chosen: Option<String>,
     interrupted: bool,
-    /// Between two batches that promote.
-    pause: Duration,
+    /// The pause between two batches that promote.
+    batch_pause: Duration,
     /// When the next batch may promote.
     batch_due: Option<Instant>,
     began: Instant,
-    /// When the next heartbeat is due.
     heartbeat_due: Instant,
 }
 
@@ -138,11 +144,11 @@ impl<'a> Fleet<'a> {
         let batch = first.and_then(|server| server.promote_batch);
         let pause = first.and_then(|server| server.promote_pause);
         let barrier = Barrier::new(
-            job.waits(servers.len()),
+            job.is_coordinated(servers.len()),
             servers.iter().map(migrates).collect(),
             batch.map(|batch| batch.size(servers.len())),
         );
-        let hosts = Host::all(servers);
+        let hosts = Host::for_servers(servers);
         report.begin(job.release.as_deref());
         Fleet {
             job,
@@ -154,30 +160,32 @@ impl<'a> Fleet<'a> {
             barrier,
             chosen: None,
             interrupted: false,
-            pause: Duration::from_secs(pause.map_or(0, |pause| pause.0.into())),
+            batch_pause: Duration::from_secs(pause.map_or(0, |pause| pause.0.into())),
             batch_due: None,
             began,
             heartbeat_due: began + HEARTBEAT_INTERVAL,
         }
     }
 
-    fn work(&mut self, inbox: &Receiver<Input>) {
+    /// Handles events until every host has finished.
+    fn run(&mut self, inbox: &Receiver<Input>) {
         loop {
             self.open_due();
             self.send_heartbeats();
             self.promote_next_batch();
-            if self.barrier.is_over() {
+            if self.barrier.all_finished() {
                 return;
             }
-            let due = self.queue.iter().map(|(due, _)| *due).min();
-            let due = due.filter(|_| self.opening < self.job.jobs);
-            let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
-            let batch = self
-                .batch_due
-                .map(|due| due.saturating_duration_since(Instant::now()));
-            let pauses = [pause, batch, self.report.pause()];
-            let pause = pauses.into_iter().flatten().min();
-            match inbox.recv_timeout(pause.unwrap_or(HEARTBEAT_INTERVAL).min(HEARTBEAT_INTERVAL)) {
+            let may_open = self.opening < self.job.jobs;
+            let next_open = self.queue.iter().map(|(due, _)| *due).min();
+            let now = Instant::now();
+            let timeout = [next_open.filter(|_| may_open), self.batch_due]
+                .into_iter()
+                .flatten()
+                .map(|due| due.saturating_duration_since(now))
+                .chain(self.report.redraw_interval())
+                .fold(HEARTBEAT_INTERVAL, Duration::min);
+            match inbox.recv_timeout(timeout) {
                 Ok(Input::Host(host, message)) => self.on_message(host, message),
                 Ok(Input::Interrupt) => self.interrupt(),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -186,7 +194,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Lets the next batch promote, some time after the one before it is verified.
+    /// Lets the next batch promote once the pause after the previous one is over.
     fn promote_next_batch(&mut self) {
         if !self.barrier.is_between_batches() {
             self.batch_due = None;
@@ -194,14 +202,15 @@ impl<'a> Fleet<'a> {
         }
         let now = Instant::now();
         let due = *self.batch_due.get_or_insert_with(|| {
-            if !self.pause.is_zero() {
-                let (promoted, seconds) = (self.barrier.promoted(), self.pause.as_secs());
+            if !self.batch_pause.is_zero() {
+                let (promoted, seconds) =
+                    (self.barrier.promoted_count(), self.batch_pause.as_secs());
                 let servers = self.hosts.len();
                 self.report.notice(&format!(
                     "{promoted} of {servers} servers promoted; the next in {seconds} s"
                 ));
             }
-            now + self.pause
+            now + self.batch_pause
         });
         if now >= due {
             self.batch_due = None;
@@ -214,23 +223,23 @@ impl<'a> Fleet<'a> {
         match message {
             Message::Event(event) => self.on_event(index, event),
             Message::Ended(end) => {
-                self.opened(index);
+                self.finish_opening(index);
                 self.hosts[index].session = None;
-                self.closed(index, end);
+                self.on_session_end(index, end);
             }
         }
     }
 
     fn on_event(&mut self, index: usize, event: Event) {
         if event == Event::Start {
-            self.opened(index);
+            self.finish_opening(index);
         }
         let host = &mut self.hosts[index];
         match &event {
             Event::Failed { status, .. } => {
-                let is_own = host.purpose == Purpose::Run;
+                let is_run = host.purpose == Purpose::Run;
                 // A host that was cancelled has not failed, unless its revert failed.
-                if host.cancelled && is_own && *status != i32::from(exit::IN_DOUBT) {
+                if host.cancelled && is_run && *status != i32::from(exit::IN_DOUBT) {
                     return;
                 }
                 if host.purpose != Purpose::Probe {
@@ -240,7 +249,7 @@ impl<'a> Fleet<'a> {
             }
             Event::Output { .. } => return self.report.on(index, &event),
             Event::Fact { key, value } if host.purpose == Purpose::Probe => {
-                host.answer.record(key, value);
+                host.probe_facts.record(key, value);
             }
             _ => {}
         }
@@ -269,11 +278,11 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// What a host that has come to a waiting point is to do. All deploy the commit, or roll back to the
-    /// release, that the first of them named.
+    /// The orders that follow when a host reaches a waiting point. All hosts deploy the commit, or roll back to the
+    /// release, that was reported first.
     fn at_phase(&mut self, index: usize, phase: Phase) -> Vec<(usize, Order)> {
         if self.barrier.stage() == Stage::Building
-            && let Some(planned) = self.planned(&self.hosts[index]).cloned()
+            && let Some(planned) = self.hosts[index].planned(self.job.action).cloned()
         {
             let chosen = self.chosen.get_or_insert_with(|| planned.clone());
             match phase {
@@ -281,48 +290,34 @@ impl<'a> Fleet<'a> {
                     return vec![(index, Order::Commit(chosen.clone()))];
                 }
                 Phase::Ready if planned == *chosen => {}
-                _ => return self.abort_diverging(),
+                _ => return self.stop_diverging(),
             }
         }
-        self.barrier.reached(index, phase)
+        self.barrier.on_phase(index, phase)
     }
 
-    /// What must be the same on all hosts: the commit of a deploy, the release of a rollback.
-    fn planned<'h>(&self, host: &'h Host) -> Option<&'h String> {
-        match self.job.action {
-            Action::Deploy => host.facts.commit.as_ref(),
-            Action::Rollback => host.facts.release.as_ref(),
-            Action::Setup | Action::Restart | Action::Status | Action::Logs | Action::History => {
-                None
-            }
-        }
-    }
-
-    /// Servers that run one release, of one commit, would run several.
-    fn abort_diverging(&mut self) -> Vec<(usize, Order)> {
-        let planned: Vec<_> = self
-            .hosts
-            .iter()
-            .map(|host| self.planned(host).cloned())
-            .collect();
-        let is_deploy = self.job.action == Action::Deploy;
-        let would = if is_deploy {
-            "it has commit"
+    /// Stops all hosts, since they would end up on different releases or commits.
+    fn stop_diverging(&mut self) -> Vec<(usize, Order)> {
+        let (would, notice) = if self.job.action == Action::Deploy {
+            (
+                "it has commit",
+                "The servers cloned different commits, as when a push comes in between: deploy again, or set revision",
+            )
         } else {
-            "it would go back to"
+            (
+                "it would go back to",
+                "The servers would go back to different releases: name the one that all are to run",
+            )
         };
-        for (host, planned) in self.hosts.iter_mut().zip(planned) {
+        for host in &mut self.hosts {
+            let planned = host.planned(self.job.action);
             host.problem = planned.map(|planned| format!("{would} {planned}"));
         }
-        self.report.notice(if is_deploy {
-            "The servers cloned different commits, as when a push comes in between: deploy again, or set revision"
-        } else {
-            "The servers would go back to different releases: name the one that all are to run"
-        });
+        self.report.notice(notice);
         self.barrier.stop()
     }
 
-    /// Sends the barrier's orders to their hosts. What waits for its connection and is ordered to stop is not connected.
+    /// Sends the barrier's orders to their hosts. A queued host that is ordered to stop is not connected to any more.
     fn dispatch_orders(&mut self, orders: Vec<(usize, Order)>) {
         for (index, order) in &orders {
             let host = &mut self.hosts[*index];
@@ -332,12 +327,12 @@ impl<'a> Fleet<'a> {
             }
         }
         for (host, order) in orders {
-            let waiting = self.queue.iter().position(|(_, queued)| *queued == host);
-            if waiting.is_none() {
+            let queued_at = self.queue.iter().position(|(_, queued)| *queued == host);
+            if queued_at.is_none() {
                 let order = order.clone();
                 self.report.on(host, &Event::Order { order });
             }
-            match (order, waiting) {
+            match (order, queued_at) {
                 (Order::Stop, Some(at)) => {
                     self.queue.remove(at);
                     self.finish_host(host, Outcome::Untouched);
@@ -352,29 +347,27 @@ impl<'a> Fleet<'a> {
 
     fn finish_host(&mut self, index: usize, outcome: Outcome) {
         self.report.on(index, &Event::Finished { outcome });
-        let orders = self.barrier.ended(index, outcome);
+        let orders = self.barrier.on_finished(index, outcome);
         self.dispatch_orders(orders);
     }
 
-    /// Whether the answers to `status` name more than one release, or commit.
+    /// Whether `status` found different releases, or different commits.
     fn servers_differ(&self) -> bool {
         let mut commits = self
             .hosts
             .iter()
             .filter_map(|host| host.facts.commit.as_ref());
-        let commit = commits.next();
-        let releases = self.hosts.windows(2);
-        commits.any(|other| Some(other) != commit)
-            || releases
-                .into_iter()
-                .any(|two| two[0].facts.current != two[1].facts.current)
+        let first = commits.next();
+        let mut pairs = self.hosts.windows(2);
+        commits.any(|commit| Some(commit) != first)
+            || pairs.any(|pair| pair[0].facts.current != pair[1].facts.current)
     }
 
     fn finish(self) -> (u8, Vec<Facts>) {
         let outcomes = self.barrier.outcomes().unwrap_or_default();
         let differ = self.job.action == Action::Status && self.servers_differ();
         let code = exit::merge_outcomes(self.job.action, &outcomes, self.interrupted, differ);
-        let ended = self
+        let results = self
             .hosts
             .iter()
             .zip(&outcomes)
@@ -386,7 +379,7 @@ impl<'a> Fleet<'a> {
                     Outcome::Stopped | Outcome::Reverted => host.facts.previous.clone(),
                     _ => None,
                 },
-                // Only of the release that is now current.
+                // Only if the commit is that of the current release.
                 commit: host
                     .facts
                     .commit
@@ -398,7 +391,7 @@ impl<'a> Fleet<'a> {
                 problem: host.problem.clone(),
             });
         self.report.end(&Summary {
-            hosts: ended.collect(),
+            hosts: results.collect(),
             code,
             interrupted: self.interrupted,
             elapsed: self.began.elapsed(),
@@ -410,7 +403,7 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Whether a host named a commit, and not something else that would be sent to the others.
+/// Whether the text is a full commit hash: a malicious host could report anything, which would be sent to the others.
 fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

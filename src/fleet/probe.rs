@@ -1,4 +1,4 @@
-//! After a lost connection the host is probed with `status`, never assumed to be well.
+//! Probes a host with `status` after its connection was lost, to find out what the run did.
 
 use super::barrier::Stage;
 use super::deadline::ProbeDeadline;
@@ -8,20 +8,20 @@ use crate::protocol::{Event, Outcome};
 use crate::ssh::{self, SessionEnd};
 use std::time::{Duration, Instant};
 
-/// How often a host is probed again whose log does not say what became of the release.
-const INCONCLUSIVE_PROBES: u32 = 2;
+/// How often to repeat a probe whose answer does not show what became of the release.
+const MAX_INCONCLUSIVE_PROBES: u32 = 2;
 
 impl Fleet<'_> {
-    /// A connection ended without a proven end of the script.
-    pub(super) fn lost(&mut self, index: usize, reason: String, tail: Vec<String>) {
+    /// Handles a connection that ended without a proven end of the script.
+    pub(super) fn on_lost(&mut self, index: usize, reason: String, tail: Vec<String>) {
         let host = &mut self.hosts[index];
         let step = host.step.clone();
         let event = Event::Lost { step, reason, tail };
         host.problem.get_or_insert_with(|| event.problem());
         self.report.on(index, &event);
         let host = &self.hosts[index];
-        // Before promotion a script cleans up when its connection is lost. What it did is unknown where it migrates,
-        // which it finishes first, where it was cancelled, and where it reported an end that ssh did not confirm.
+        // A script that loses its connection before promotion cleans up. What it did is nevertheless unknown if it was
+        // migrating, which it finishes first, if it was cancelled, or if it reported an end that ssh did not confirm.
         let is_unknown =
             host.has_reported_end || host.cancelled || host.step.as_deref() == Some(MIGRATE);
         if !self.job.action.promotes() {
@@ -31,31 +31,32 @@ impl Fleet<'_> {
                 let orders = self.barrier.stop();
                 self.dispatch_orders(orders);
             }
-            self.hosts[index].probe = ProbeDeadline::begin(Instant::now());
+            self.hosts[index].probe_deadline = ProbeDeadline::new(Instant::now());
             self.enqueue(index, Purpose::Probe, Duration::ZERO);
-            let orders = self.barrier.probing(index);
+            let orders = self.barrier.on_probing(index);
             self.dispatch_orders(orders);
         } else {
             self.finish_host(index, Outcome::Stopped);
         }
     }
 
+    /// Queues a connection to a host, to be opened after `pause`.
     pub(super) fn enqueue(&mut self, index: usize, purpose: Purpose, pause: Duration) {
         let host = &mut self.hosts[index];
         if host.purpose != purpose {
             host.purpose = purpose;
-            host.tries = 0;
+            host.attempts = 0;
         }
         self.queue.push((Instant::now() + pause, index));
     }
 
-    /// A probe ended: the host answered, or was not reached.
-    pub(super) fn on_probe_result(&mut self, index: usize, closing: SessionEnd) {
+    /// Handles the end of a probe: the host answered, or was not reached.
+    pub(super) fn on_probe_end(&mut self, index: usize, end: SessionEnd) {
         let host = &mut self.hosts[index];
-        let answered = matches!(closing, SessionEnd::Ended { status: 0 });
-        let may_retry = host.probe.may_retry(Instant::now(), answered);
-        if !answered || host.answer.lock.is_some() {
-            if let Some(holder) = host.answer.lock.take_if(|_| !host.is_busy) {
+        let answered = matches!(end, SessionEnd::Ended { status: 0 });
+        let may_retry = host.probe_deadline.may_retry(Instant::now(), answered);
+        if !answered || host.probe_facts.lock.is_some() {
+            if let Some(holder) = host.probe_facts.lock.take_if(|_| !host.is_busy) {
                 host.is_busy = true;
                 let label = self.report.label(index);
                 self.report.notice(&format!(
@@ -64,26 +65,26 @@ impl Fleet<'_> {
             }
             let host = &mut self.hosts[index];
             if may_retry {
-                let pause = backoff(host.tries.min(4));
+                let pause = backoff(host.attempts.min(4));
                 return self.enqueue(index, Purpose::Probe, pause);
             }
             return self.finish_host(index, Outcome::Unknown);
         }
         let release = self.job.release.as_deref();
         let release = release.or(host.facts.release.as_deref());
-        let outcome = host.answer.outcome_of(release, &ssh::who());
+        let outcome = host.probe_facts.outcome_of(release, &ssh::who());
         if matches!(outcome, Outcome::Stopped | Outcome::Unknown)
-            && host.inconclusive_probes < INCONCLUSIVE_PROBES
+            && host.inconclusive_probes < MAX_INCONCLUSIVE_PROBES
         {
             // A free lock proves nothing: the run may have been about to take it. Only the log is proof.
             host.inconclusive_probes += 1;
             return self.enqueue(index, Purpose::Probe, Duration::from_millis(500));
         }
-        self.host_finished(index, outcome);
+        self.finish_or_revert(index, outcome);
     }
 
-    /// The script ended by itself, with this outcome.
-    pub(super) fn host_finished(&mut self, index: usize, outcome: Outcome) {
+    /// Finishes a host whose script has ended, or reverts it if the others are reverted.
+    pub(super) fn finish_or_revert(&mut self, index: usize, outcome: Outcome) {
         if outcome == Outcome::Done && self.barrier.stage() == Stage::Reverting {
             self.revert_host(index);
         } else {
@@ -91,7 +92,7 @@ impl Fleet<'_> {
         }
     }
 
-    /// Rolls back a host that kept the release which the others reverted.
+    /// Rolls back a host that kept its release, since the others reverted theirs.
     pub(super) fn revert_host(&mut self, index: usize) {
         let host = &mut self.hosts[index];
         if host.facts.previous.is_none() {

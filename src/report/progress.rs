@@ -162,7 +162,7 @@ impl Report {
     }
 
     /// How long nothing may be drawn.
-    pub fn pause(&self) -> Option<Duration> {
+    pub fn redraw_interval(&self) -> Option<Duration> {
         matches!(self.view, View::Live(_)).then_some(Live::PAUSE)
     }
 

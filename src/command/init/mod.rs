@@ -35,7 +35,7 @@ pub fn run(cli: &Cli, arguments: &Init) -> Result<ExitCode, Error> {
         Ok(false) => report::note("nothing was written"),
         Err(PromptError::Interrupted) => {
             report::note("nothing was written");
-            fleet::die();
+            fleet::die_of_signal();
         }
         Err(PromptError::Failed(error)) => return Err(error),
     }

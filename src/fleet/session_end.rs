@@ -1,24 +1,24 @@
-//! What follows when a session has ended.
+//! Decides what follows the end of a session: a retry, a probe, or the outcome of the host.
 
 use super::barrier::Stage;
 use super::host::{Purpose, backoff};
-use super::{Fleet, TRIES};
+use super::{Fleet, MAX_ATTEMPTS};
 use crate::exit;
 use crate::protocol::{Action, Event, Outcome};
 use crate::ssh::SessionEnd;
 
 impl Fleet<'_> {
-    pub(super) fn closed(&mut self, index: usize, closing: SessionEnd) {
+    pub(super) fn on_session_end(&mut self, index: usize, end: SessionEnd) {
         match self.hosts[index].purpose {
-            Purpose::Run => self.job_closed(index, closing),
-            Purpose::Probe => self.on_probe_result(index, closing),
+            Purpose::Run => self.on_run_end(index, end),
+            Purpose::Probe => self.on_probe_end(index, end),
             Purpose::Revert => {
-                let tries = self.hosts[index].tries;
-                let outcome = match closing {
+                let attempts = self.hosts[index].attempts;
+                let outcome = match end {
                     SessionEnd::NotStarted {
                         transient: true, ..
-                    } if tries < TRIES => {
-                        return self.enqueue(index, Purpose::Revert, backoff(tries));
+                    } if attempts < MAX_ATTEMPTS => {
+                        return self.enqueue(index, Purpose::Revert, backoff(attempts));
                     }
                     SessionEnd::Ended { status: 0 } => Outcome::Reverted,
                     // The rollback failed: the host runs the release that it kept.
@@ -30,9 +30,9 @@ impl Fleet<'_> {
         }
     }
 
-    /// Whether a host that reported success also reported what comes before: the release, its commit, and
-    /// that it was promoted.
-    fn is_proved(&self, index: usize) -> bool {
+    /// Whether a host that reported success also reported what must precede it: the release, its commit, and its
+    /// promotion.
+    fn is_success_proven(&self, index: usize) -> bool {
         let facts = &self.hosts[index].facts;
         let named = self.job.release.as_deref();
         let is_named = facts.release.is_some()
@@ -41,14 +41,14 @@ impl Fleet<'_> {
         !self.job.action.promotes() || is_named && has_commit && self.barrier.has_promoted(index)
     }
 
-    fn job_closed(&mut self, index: usize, closing: SessionEnd) {
-        match closing {
-            SessionEnd::Ended { status: 0 } if !self.is_proved(index) => {
+    fn on_run_end(&mut self, index: usize, end: SessionEnd) {
+        match end {
+            SessionEnd::Ended { status: 0 } if !self.is_success_proven(index) => {
                 let reason = "the script reported success, but not what must come before it";
-                self.lost(index, reason.to_owned(), Vec::new());
+                self.on_lost(index, reason.to_owned(), Vec::new());
             }
             SessionEnd::Ended { status } => {
-                self.host_finished(index, exit::outcome_of(self.job.action, status));
+                self.finish_or_revert(index, exit::outcome_of(self.job.action, status));
             }
             SessionEnd::NotStarted {
                 reason,
@@ -56,8 +56,9 @@ impl Fleet<'_> {
                 transient,
             } => {
                 let stopping = self.barrier.stage() == Stage::Stopping;
-                if transient && !stopping && self.hosts[index].tries < TRIES {
-                    let pause = backoff(self.hosts[index].tries);
+                let attempts = self.hosts[index].attempts;
+                if transient && !stopping && attempts < MAX_ATTEMPTS {
+                    let pause = backoff(attempts);
                     let seconds = pause.as_secs_f32();
                     self.report.on(index, &Event::Retry { reason, seconds });
                     return self.enqueue(index, Purpose::Run, pause);
@@ -79,7 +80,7 @@ impl Fleet<'_> {
                     },
                 );
             }
-            SessionEnd::Lost { reason, tail } => self.lost(index, reason, tail),
+            SessionEnd::Lost { reason, tail } => self.on_lost(index, reason, tail),
         }
     }
 }
