@@ -220,7 +220,7 @@ impl<'a> FleetCommand<'a> {
             self.options.json,
         );
         if let Some(log) = self.log {
-            report.shows_log(log);
+            report.set_log(log);
         }
         if self.options.dry_run {
             return dry_run(&self.job, self.config, self.is_reviewed, &report);
@@ -230,14 +230,14 @@ impl<'a> FleetCommand<'a> {
         let hooks = self.config.servers.first().map(|first| first.hooks.clone());
         let (code, facts) = fleet::run(&self.job, self.config.servers, &mut report)?;
         if let Some(hooks) = hooks.filter(|_| self.job.action.promotes()) {
-            hooks::run(&hooks, code, report.summary());
+            hooks::run(&hooks, code, report.summary_json());
         }
         if code == exit::INTERRUPTED {
             fleet::die_of_signal();
         }
-        report.answers(&facts);
+        report.print_facts(&facts);
         let code = ExitCode::from(code);
-        Ok(if report::is_lost() {
+        Ok(if report::has_lost_results() {
             exit::after_lost_stdout(code, true)
         } else {
             code
@@ -274,7 +274,7 @@ fn dry_run(
             sha256: script::sha256(&script),
             text,
         };
-        report.plan(index, &plan);
+        report.print_plan(index, &plan);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -65,7 +65,7 @@ impl Fleet<'_> {
         host.attempts += 1;
         if host.purpose == Purpose::Run {
             let again = host.attempts > 1;
-            self.report.on(index, &Event::Opening { again });
+            self.report.on_event(index, &Event::Opening { again });
         }
         match Session::open(options, send) {
             Ok(session) => {

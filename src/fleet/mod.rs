@@ -245,9 +245,9 @@ impl<'a> Fleet<'a> {
                 if host.purpose != Purpose::Probe {
                     host.problem = Some(event.problem());
                 }
-                return self.report.on(index, &event);
+                return self.report.on_event(index, &event);
             }
-            Event::Output { .. } => return self.report.on(index, &event),
+            Event::Output { .. } => return self.report.on_event(index, &event),
             Event::Fact { key, value } if host.purpose == Purpose::Probe => {
                 host.probe_facts.record(key, value);
             }
@@ -256,7 +256,7 @@ impl<'a> Fleet<'a> {
         if self.hosts[index].purpose != Purpose::Run {
             return;
         }
-        self.report.on(index, &event);
+        self.report.on_event(index, &event);
         let host = &mut self.hosts[index];
         match event {
             Event::Fact { key, value } => host.facts.record(&key, &value),
@@ -330,7 +330,7 @@ impl<'a> Fleet<'a> {
             let queued_at = self.queue.iter().position(|(_, queued)| *queued == host);
             if queued_at.is_none() {
                 let order = order.clone();
-                self.report.on(host, &Event::Order { order });
+                self.report.on_event(host, &Event::Order { order });
             }
             match (order, queued_at) {
                 (Order::Stop, Some(at)) => {
@@ -346,7 +346,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn finish_host(&mut self, index: usize, outcome: Outcome) {
-        self.report.on(index, &Event::Finished { outcome });
+        self.report.on_event(index, &Event::Finished { outcome });
         let orders = self.barrier.on_finished(index, outcome);
         self.dispatch_orders(orders);
     }
@@ -390,7 +390,7 @@ impl<'a> Fleet<'a> {
                 undo: host.facts.undo.clone(),
                 problem: host.problem.clone(),
             });
-        self.report.end(&Summary {
+        self.report.finish(&Summary {
             hosts: results.collect(),
             code,
             interrupted: self.interrupted,

@@ -18,7 +18,7 @@ impl Fleet<'_> {
         let step = host.step.clone();
         let event = Event::Lost { step, reason, tail };
         host.problem.get_or_insert_with(|| event.problem());
-        self.report.on(index, &event);
+        self.report.on_event(index, &event);
         let host = &self.hosts[index];
         // A script that loses its connection before promotion cleans up. What it did is nevertheless unknown if it was
         // migrating, which it finishes first, if it was cancelled, or if it reported an end that ssh did not confirm.

@@ -60,7 +60,8 @@ impl Fleet<'_> {
                 if transient && !stopping && attempts < MAX_ATTEMPTS {
                     let pause = backoff(attempts);
                     let seconds = pause.as_secs_f32();
-                    self.report.on(index, &Event::Retry { reason, seconds });
+                    self.report
+                        .on_event(index, &Event::Retry { reason, seconds });
                     return self.enqueue(index, Purpose::Run, pause);
                 }
                 let is_stopped =
@@ -70,7 +71,7 @@ impl Fleet<'_> {
                 }
                 let event = Event::NotStarted { logged_in, reason };
                 self.hosts[index].problem = Some(event.problem());
-                self.report.on(index, &event);
+                self.report.on_event(index, &event);
                 self.finish_host(
                     index,
                     match (logged_in, self.job.action.promotes()) {

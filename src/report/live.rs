@@ -1,20 +1,20 @@
 //! The live view: one line for each host, redrawn in place.
 
 use super::paint::{BAD, DIM, GOOD, WARNING, paint};
-use super::plain::sent;
+use super::plain::transfer_progress;
 use super::{spaces, write_stderr};
 use crate::protocol::{Event, Outcome, Phase, primary_reason};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
 
-/// The lines of all hosts, and those that are on the screen now.
+/// The state of all hosts, and what is on the screen.
 pub struct Live {
     rows: Vec<Row>,
     began: Instant,
     drawn: Option<Instant>,
-    /// How many lines are on the screen, and the columns of each.
-    shown: (usize, usize),
+    /// The number of lines on the screen, and the width of each.
+    on_screen: (usize, usize),
 }
 
 #[derive(Clone)]
@@ -29,9 +29,9 @@ enum RowState {
     Failed,
     Running,
     Connecting,
-    Held,
+    Waiting,
     Queued,
-    Undone,
+    NotDone,
     Done,
 }
 
@@ -41,17 +41,17 @@ impl RowState {
             RowState::Failed => "failed",
             RowState::Running => "at work",
             RowState::Connecting => "connecting",
-            RowState::Held => "waiting",
+            RowState::Waiting => "waiting",
             RowState::Queued => "queued",
-            RowState::Undone => "not done",
+            RowState::NotDone => "not done",
             RowState::Done => "done",
         }
     }
 }
 
 impl Live {
-    /// Between two drawings.
-    pub const PAUSE: Duration = Duration::from_millis(100);
+    /// The minimum time between two drawings.
+    pub const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
     pub fn new(hosts: usize) -> Self {
         let began = Instant::now();
@@ -64,11 +64,11 @@ impl Live {
             rows: vec![row; hosts],
             began,
             drawn: None,
-            shown: (0, 0),
+            on_screen: (0, 0),
         }
     }
 
-    pub fn on(&mut self, host: usize, event: &Event) {
+    pub fn on_event(&mut self, host: usize, event: &Event) {
         let row = &mut self.rows[host];
         let (state, text) = match event {
             Event::Opening { .. } => (RowState::Connecting, String::new()),
@@ -78,13 +78,15 @@ impl Live {
             ),
             Event::Start => (RowState::Running, String::new()),
             Event::Step { step } => (RowState::Running, step.clone()),
-            Event::Sent { part, bytes, size } => (RowState::Running, sent(part, *bytes, *size)),
+            Event::Sent { part, bytes, size } => {
+                (RowState::Running, transfer_progress(part, *bytes, *size))
+            }
             Event::Need { .. }
             | Event::Phase {
                 phase: Phase::Cloned,
             } => return,
             Event::Phase { phase } => (
-                RowState::Held,
+                RowState::Waiting,
                 format!("{}, waits for the others", phase.name()),
             ),
             Event::Order { order } => (RowState::Running, order.to_string()),
@@ -107,7 +109,7 @@ impl Live {
                 match outcome {
                     Outcome::Done => (RowState::Done, String::new()),
                     Outcome::Stopped | Outcome::Reverted | Outcome::Untouched => {
-                        (RowState::Undone, word())
+                        (RowState::NotDone, word())
                     }
                     Outcome::Failed | Outcome::Unreachable | Outcome::Broken | Outcome::Unknown => {
                         (RowState::Failed, word())
@@ -119,58 +121,60 @@ impl Live {
             }
         };
         if row.state == RowState::Failed && state == RowState::Running {
-            return; // it goes back; what failed stays in view
+            return; // the host cleans up or reverts; keep showing what failed
         }
-        let goes_on = matches!(event, Event::Sent { bytes: 1.., .. });
         *row = Row {
             state,
             text,
-            since: if goes_on { row.since } else { Instant::now() },
+            since: match event {
+                Event::Sent { bytes: 1.., .. } => row.since, // the same transfer
+                _ => Instant::now(),
+            },
         };
     }
 
-    /// Lines that stay, above those that move.
-    pub fn above(&mut self, text: &str) {
-        write_stderr(&(self.eraser(size().0) + text));
-        self.shown = (0, 0);
+    /// Prints lines that stay, above those that are redrawn.
+    pub fn print_above(&mut self, text: &str) {
+        write_stderr(&(self.clear_sequence(terminal_size().0) + text));
+        self.on_screen = (0, 0);
         self.drawn = None;
     }
 
-    /// Draws all that fits; not more often than each `PAUSE`.
+    /// Redraws the lines that fit on the screen, at most once per `REDRAW_INTERVAL`.
     pub fn draw(&mut self, labels: &[String]) {
         if self
             .drawn
-            .is_some_and(|drawn| drawn.elapsed() < Self::PAUSE)
+            .is_some_and(|drawn| drawn.elapsed() < Self::REDRAW_INTERVAL)
         {
             return;
         }
         self.drawn = Some(Instant::now());
-        let (width, height) = size();
-        let columns = columns(width);
+        let (width, height) = terminal_size();
+        let columns = usable_columns(width);
         let lines = self.lines(labels, columns, height);
-        let text = self.eraser(width) + &lines.join("\n") + "\n";
-        self.shown = (lines.len(), columns);
+        let text = self.clear_sequence(width) + &lines.join("\n") + "\n";
+        self.on_screen = (lines.len(), columns);
         write_stderr(&text);
     }
 
-    /// Goes to the first line on the screen and clears from there. A window that became narrower has
-    /// broken the lines, each into as many as its width now takes.
-    fn eraser(&self, width: usize) -> String {
-        let (lines, columns) = self.shown;
+    /// The control sequence that moves to the first line on the screen and clears from there. A terminal that was made
+    /// narrower has wrapped each line.
+    fn clear_sequence(&self, width: usize) -> String {
+        let (lines, columns) = self.on_screen;
         match lines * columns.div_ceil(width) {
             0 => String::new(),
             rows => format!("\r\x1b[{rows}A\x1b[J"),
         }
     }
 
-    /// The lines, each of so many columns.
+    /// Formats the lines, each `width` columns wide.
     fn lines(&self, labels: &[String], width: usize, height: usize) -> Vec<String> {
         let now = Instant::now();
         let room = height.saturating_sub(3).max(1);
         let longest = labels.iter().map(|label| label.width()).max().unwrap_or(0);
         let label_width = longest.min(width / 3);
         let mut lines: Vec<_> = self
-            .in_view(room)
+            .visible_hosts(room)
             .into_iter()
             .map(|host| self.line(host, &labels[host], label_width, width, now))
             .collect();
@@ -188,14 +192,14 @@ impl Live {
         };
         let total = format!("{} servers{hidden}: {}", self.rows.len(), counts.join(", "));
         let clock = clock(now - self.began);
-        let total = cut(&total, width - clock.len() - 1);
+        let total = truncate(&total, width - clock.len() - 1);
         let gap = spaces(width, total.width() + clock.len());
         lines.push(format!("{total}{gap}{clock}"));
         lines
     }
 
-    /// The hosts that have a line: the failed, then those at work for the longest, in config order.
-    fn in_view(&self, room: usize) -> Vec<usize> {
+    /// The hosts that get a line if not all fit, in config order: failed ones, then those at work for the longest.
+    fn visible_hosts(&self, room: usize) -> Vec<usize> {
         let mut hosts: Vec<usize> = (0..self.rows.len()).collect();
         if hosts.len() > room {
             hosts.sort_by_key(|host| (self.rows[*host].state, self.rows[*host].since, *host));
@@ -217,9 +221,9 @@ impl Live {
         let (symbol, color) = match row.state {
             RowState::Failed => ("✗", BAD),
             RowState::Running | RowState::Connecting => ("•", WARNING),
-            RowState::Held => ("=", DIM),
+            RowState::Waiting => ("=", DIM),
             RowState::Queued => (" ", DIM),
-            RowState::Undone => ("-", DIM),
+            RowState::NotDone => ("-", DIM),
             RowState::Done => ("✓", GOOD),
         };
         let state = match (row.state, row.text.as_str()) {
@@ -230,21 +234,21 @@ impl Live {
             (_, text) => text,
         };
         let clock = match row.state {
-            RowState::Running | RowState::Connecting | RowState::Held => clock(now - row.since),
-            RowState::Failed | RowState::Queued | RowState::Undone | RowState::Done => {
+            RowState::Running | RowState::Connecting | RowState::Waiting => clock(now - row.since),
+            RowState::Failed | RowState::Queued | RowState::NotDone | RowState::Done => {
                 String::new()
             }
         };
-        let label = cut(label, label_width);
+        let label = truncate(label, label_width);
         let pad = spaces(label_width, label.width());
-        let state = cut(state, width - label_width - 3 - clock.len() - 1);
+        let state = truncate(state, width - label_width - 3 - clock.len() - 1);
         let gap = spaces(width, label_width + 3 + state.width() + clock.len());
         let symbol = paint(color, symbol);
         format!("{label}{pad} {symbol} {state}{gap}{clock}")
     }
 }
 
-/// `8.1s`, `12m03s`.
+/// Formats a duration as `8.1s` or `12m03s`.
 fn clock(elapsed: Duration) -> String {
     match elapsed.as_secs() {
         0..60 => format!("{:.1}s", elapsed.as_secs_f32()),
@@ -252,15 +256,15 @@ fn clock(elapsed: Duration) -> String {
     }
 }
 
-/// The text in at most so many columns, with a sign that there was more.
-fn cut(text: &str, columns: usize) -> String {
+/// Truncates the text to at most `columns`, with an ellipsis.
+fn truncate(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
     let mut kept = String::new();
     for character in text.chars() {
         kept.push(character);
-        // As a whole: a character can make the one before it wider.
+        // Measured as a whole: a character can make the one before it wider.
         if kept.width() >= columns {
             kept.pop();
             break;
@@ -270,13 +274,13 @@ fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
-/// The columns of a line. The last one of the terminal stays free: some break the line after it.
-fn columns(width: usize) -> usize {
+/// The columns of a line: all but the last, after which some terminals wrap.
+fn usable_columns(width: usize) -> usize {
     width.saturating_sub(1).max(20)
 }
 
 /// Columns and lines of the terminal.
-fn size() -> (usize, usize) {
+fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
         _ => (80, 24),
@@ -297,16 +301,16 @@ mod tests {
             "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
         ] {
             for columns in 1..20 {
-                let shown = cut(text, columns);
+                let shown = truncate(text, columns);
                 assert!(shown.width() <= columns, "{shown:?} in {columns}");
             }
         }
         let hearts = "❤\u{fe0f}".repeat(60);
         let labels = [hearts.clone()];
         let mut live = Live::new(1);
-        live.on(0, &Event::Step { step: hearts });
+        live.on_event(0, &Event::Step { step: hearts });
         for width in 1..130 {
-            assert_eq!(live.lines(&labels, columns(width), 24).len(), 2);
+            assert_eq!(live.lines(&labels, usable_columns(width), 24).len(), 2);
         }
     }
 
@@ -322,14 +326,14 @@ mod tests {
         ];
         let mut live = Live::new(outcomes.len());
         for (host, outcome) in outcomes.into_iter().enumerate() {
-            live.on(host, &Event::Finished { outcome });
+            live.on_event(host, &Event::Finished { outcome });
         }
         let labels = vec![String::from("h"); outcomes.len()];
         let lines = live.lines(&labels, 80, 24);
         let marks = |state| lines.iter().filter(|line| line.contains(state)).count();
         assert_eq!([marks("✓"), marks("-"), marks("✗")], [1, 3, 2]);
         let total = &lines[outcomes.len()];
-        let told = "6 servers: 2 failed, 3 not done, 1 done";
-        assert!(total.starts_with(told), "{total}");
+        let expected = "6 servers: 2 failed, 3 not done, 1 done";
+        assert!(total.starts_with(expected), "{total}");
     }
 }

@@ -1,32 +1,32 @@
-//! The lines of `logs`, of many hosts.
+//! Collects the log lines of many hosts for `logs`.
 
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 
-/// What has come of the log and is not shown yet.
+/// Log lines that are not shown yet.
 pub struct Log {
-    /// Lines are shown as they come. Otherwise at the end, all of them, by their time.
+    /// Whether lines are shown as they come, rather than all at the end, sorted by time.
     follow: bool,
     lines: Vec<Line>,
-    /// The time of the last line of each host, and how much of that host is kept, in bytes.
+    /// For each host, the time of its last line, and the bytes that are kept of it.
     hosts: HashMap<usize, (i64, usize)>,
 }
 
-/// So much of one host is kept to be sorted: some units with as many lines as `logs.sh` gives of each. A host may print
-/// what it likes.
-const MOST: usize = 64 << 20;
+/// Limit on what is kept of one host until the end, enough for several units with all lines that `logs.sh` prints of
+/// each. A host may print anything.
+const MAX_BYTES: usize = 64 << 20;
 
-/// One line, of an entry or of what follows the first line of an entry; that begins with spaces.
+/// The first line of an entry, or an indented further one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
     pub host: usize,
-    /// Microseconds of Unix.
+    /// Microseconds since the Unix epoch.
     time: i64,
     text: String,
 }
 
-/// A line as `--json` writes it.
+/// The `log` event.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "log")]
 pub struct LogEvent<'a> {
@@ -43,36 +43,31 @@ impl Log {
         }
     }
 
-    /// Takes a line of a host as `journalctl --output=short-unix` writes it. False for what is none, or too much.
-    pub fn take(&mut self, host: usize, line: &str) -> bool {
-        let first = parse(line);
-        let (last, kept) = self.hosts.get(&host).copied().unzip();
-        let time = match first {
-            Some((time, _)) => Some(time),
-            // A message may have several lines.
-            None if line.starts_with(' ') => last,
-            None => None,
+    /// Adds a line in the format of `journalctl --output=short-unix`. Returns false, without adding it, if the line has
+    /// another format or exceeds the limit.
+    pub fn push(&mut self, host: usize, line: &str) -> bool {
+        let (last_time, kept) = self.hosts.get(&host).copied().unzip();
+        // Further lines of a message are indented and have no time.
+        let further = last_time.filter(|_| line.starts_with(' '));
+        let Some((time, text)) = parse(line).or(further.map(|time| (time, line))) else {
+            return false;
         };
-        let size = size_of::<Line>() + line.len();
         let kept = if self.follow {
             0
         } else {
-            kept.unwrap_or(0) + size
+            kept.unwrap_or(0) + size_of::<Line>() + line.len()
         };
-        let Some(time) = time.filter(|_| kept <= MOST) else {
+        if kept > MAX_BYTES {
             return false;
-        };
+        }
         self.hosts.insert(host, (time, kept));
-        self.lines.push(Line {
-            host,
-            time,
-            text: first.map_or(line, |(_, text)| text).to_owned(),
-        });
+        let text = text.to_owned();
+        self.lines.push(Line { host, time, text });
         true
     }
 
-    /// The lines that can be shown now; `ended` where nothing more comes.
-    pub fn due(&mut self, ended: bool) -> Vec<Line> {
+    /// Takes the lines to be shown now; `ended` if no more will come.
+    pub fn take_due(&mut self, ended: bool) -> Vec<Line> {
         if !self.follow && !ended {
             return Vec::new();
         }
@@ -108,7 +103,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// The time of an entry, and its text without time and host.
+/// Splits the first line of an entry into its time, and its text without the host.
 fn parse(line: &str) -> Option<(i64, &str)> {
     let (time, rest) = line.split_once(' ')?;
     let (seconds, fraction) = time.split_once('.')?;
@@ -138,10 +133,10 @@ mod tests {
         let mut log = Log::new(follow);
         let mut shown = Vec::new();
         for (host, line) in LINES {
-            assert_eq!(log.take(host, line), !line.contains("another"), "{line}");
-            shown.extend(log.due(false));
+            assert_eq!(log.push(host, line), !line.contains("another"), "{line}");
+            shown.extend(log.take_due(false));
         }
-        shown.extend(log.due(true));
+        shown.extend(log.take_due(true));
         let text = |line: Line| format!("{} {line}", line.host);
         shown.into_iter().map(text).collect()
     }
@@ -157,15 +152,15 @@ mod tests {
         ];
         assert_eq!(shown(false), [one, two, three, four, more]);
         assert_eq!(shown(true), [one, four, more, two, three]);
-        assert!(!Log::new(true).take(0, "    a line without an entry"));
+        assert!(!Log::new(true).push(0, "    a line without an entry"));
     }
 
     #[test]
     fn a_host_that_floods_its_log_is_kept_in_bounds() {
         let mut log = Log::new(false);
         let line = format!("1795691736.417513 app1 {}", "x".repeat(2000));
-        let kept = (0..100_000).filter(|_| log.take(0, &line)).count();
+        let kept = (0..100_000).filter(|_| log.push(0, &line)).count();
         assert!((10_000..40_000).contains(&kept), "{kept}");
-        assert!(log.take(1, &line), "of another host there is room");
+        assert!(log.push(1, &line), "each host has its own limit");
     }
 }

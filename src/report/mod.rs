@@ -1,4 +1,4 @@
-//! The only module that prints, but for the prompts of `init`: results to stdout, messages to stderr.
+//! Prints everything except the prompts of `init`: results to stdout, messages to stderr.
 
 #![expect(clippy::disallowed_methods, reason = "it prints")]
 
@@ -23,10 +23,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-/// Why the first result that is missing on stdout could not be written.
-static LOST: OnceLock<io::Error> = OnceLock::new();
+/// The first error of a write to stdout.
+static STDOUT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
-/// Decides whether stdout and stderr are colored; for `Auto` the environment and each stream do.
+/// Sets whether stdout and stderr are colored. `Auto` depends on the environment, and on whether each is a terminal.
 pub fn set_color(when: clap::ColorChoice) {
     match when {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -41,12 +41,12 @@ pub fn stderr_is_colored() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// The time now, in UTC, formatted by `strftime`.
+/// The current time in UTC, in a `strftime` format.
 pub fn utc(format: &str) -> String {
     jiff::Timestamp::now().strftime(format).to_string()
 }
 
-/// What fills up `width` columns of which so many are used. Widths in a format string end at 65,535.
+/// The spaces that pad `used` columns to `width`, which may exceed the limit of format strings, 65,535.
 fn spaces(width: usize, used: usize) -> String {
     " ".repeat(width.saturating_sub(used))
 }
@@ -56,7 +56,7 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The one error that ends the program. The mistakes of a config stand first, each with its place.
+/// Prints the error that ends the program; for a config, all mistakes and warnings.
 pub fn error(error: &Error) {
     match error {
         Error::Config {
@@ -71,19 +71,19 @@ pub fn error(error: &Error) {
     }
 }
 
-/// Prints why clap gives no command line: help and the version as results, a mistake as a message.
-pub fn usage(stop: &clap::Error) -> ExitCode {
-    let printed = stop.print();
-    if !stop.use_stderr() {
-        keep(printed);
+/// Prints what clap returned instead of a command line: help or the version to stdout, a usage error to stderr.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if !error.use_stderr() {
+        keep_error(printed);
     }
-    match stop.exit_code() {
+    match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(exit::USAGE),
     }
 }
 
-/// What works but should be looked at.
+/// Prints warnings about a config.
 pub fn warnings(warnings: &[Diagnostic]) {
     let mut out = io::stderr().lock();
     for warning in warnings {
@@ -91,37 +91,37 @@ pub fn warnings(warnings: &[Diagnostic]) {
     }
 }
 
-/// One line of a result, to stdout.
+/// Prints one line of a result to stdout.
 pub fn result(line: impl Display) {
-    keep(writeln!(io::stdout().lock(), "{line}"));
+    keep_error(writeln!(io::stdout().lock(), "{line}"));
 }
 
-/// A result as it is, to stdout.
+/// Prints a result to stdout as it is.
 pub fn text(text: &str) {
-    keep(io::stdout().lock().write_all(text.as_bytes()));
+    keep_error(io::stdout().lock().write_all(text.as_bytes()));
 }
 
-/// Remembers why a result was not written. A closed pipe is no error: its reader wants no more.
-fn keep(written: io::Result<()>) {
+/// Keeps the first error. A closed pipe is none: its reader wants no more.
+fn keep_error(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        let _ = LOST.set(error);
+        let _ = STDOUT_ERROR.set(error);
     }
 }
 
-/// Whether results were lost so far.
-pub fn is_lost() -> bool {
-    keep(io::stdout().flush());
-    LOST.get().is_some()
+/// Flushes stdout. Returns whether any result could not be written.
+pub fn has_lost_results() -> bool {
+    keep_error(io::stdout().flush());
+    STDOUT_ERROR.get().is_some()
 }
 
-/// The exit code of the program: no success where a result was lost, which a message reports.
+/// The exit code of the program: a lost result is reported, and is no success.
 pub fn finish(code: ExitCode) -> ExitCode {
-    if !is_lost() {
+    if !has_lost_results() {
         return code;
     }
-    if let Some(error) = LOST.get() {
+    if let Some(error) = STDOUT_ERROR.get() {
         note(format_args!(
             "error: cannot write to stdout: {error}; send the result elsewhere"
         ));
@@ -129,12 +129,12 @@ pub fn finish(code: ExitCode) -> ExitCode {
     exit::after_lost_stdout(code, false)
 }
 
-/// One message, to stderr, as plain text: a repository or a file may have named what it is about.
+/// Prints one message to stderr, without control characters: it may name files of a repository.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", sanitize(&line.to_string()));
 }
 
-/// Messages, to stderr in one piece.
+/// Writes to stderr in one piece.
 fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

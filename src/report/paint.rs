@@ -1,4 +1,4 @@
-//! The few colors of messages on stderr.
+//! Colors of messages on stderr.
 
 use anstyle::{AnsiColor, Style};
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ pub const BAD: Style = AnsiColor::Red.on_default();
 pub const WARNING: Style = AnsiColor::Yellow.on_default();
 pub const DIM: Style = Style::new().dimmed();
 
-/// The text, in color where stderr has colors.
+/// Styles the text if stderr is colored.
 pub fn paint(style: Style, text: &str) -> Cow<'_, str> {
     if super::stderr_is_colored() {
         Cow::Owned(format!("{style}{text}{style:#}"))

@@ -1,18 +1,18 @@
-//! Events as lines of text.
+//! Formats events as lines of text.
 
 use super::paint::{BAD, DIM, GOOD, WARNING, paint};
 use crate::protocol::{Action, Event, Order, State, primary_reason};
 use std::fmt::Write;
 
-/// How much of a part of a payload is on its way.
-pub fn sent(part: &str, bytes: u64, size: u64) -> String {
+/// Formats how much of a part of a payload has been sent.
+pub fn transfer_progress(part: &str, bytes: u64, size: u64) -> String {
     let megabytes = |bytes: u64| (bytes as f64 / 1e5).round() / 10.0;
-    let (sent, all) = (megabytes(bytes), megabytes(size));
-    format!("sent {sent} of {all} MB of {part}")
+    let (sent, total) = (megabytes(bytes), megabytes(size));
+    format!("sent {sent} of {total} MB of {part}")
 }
 
-/// Whether an event is bad: it stays on the screen in every view.
-pub fn is_trouble(event: &Event) -> bool {
+/// Whether an event is a problem, which every view keeps on the screen.
+pub fn is_problem(event: &Event) -> bool {
     matches!(
         event,
         Event::Failed { .. }
@@ -28,7 +28,7 @@ pub fn is_trouble(event: &Event) -> bool {
     )
 }
 
-/// The lines of an event, each with its newline; none for what is not worth one.
+/// Formats an event as lines with newlines; empty if it is not worth a line.
 pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> String {
     let mut text = String::new();
     let mut line = |content: &str| {
@@ -65,7 +65,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
                 _ => event.problem(),
             };
             line(&format!("{} {problem}", paint(BAD, "✗")));
-            // With --verbose they stand right above.
+            // With --verbose these lines were printed as they came.
             for output in tail.iter().filter(|_| !verbose) {
                 line(&format!("    {output}"));
             }
@@ -86,9 +86,9 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         Event::Order {
             order: Order::Revert,
         } => line("… going back with the others"),
-        // A small part is sent before anybody could read the line.
+        // A small part is sent before anyone can read the line.
         Event::Sent { part, bytes, size } if *bytes > 0 && *size >= 1 << 20 => {
-            line(&format!("… {}", sent(part, *bytes, *size)));
+            line(&format!("… {}", transfer_progress(part, *bytes, *size)));
         }
         Event::Retry { reason, seconds } if verbose => {
             let reason = primary_reason(reason);

@@ -1,4 +1,4 @@
-//! The result of `--dry-run`.
+//! The output of `--dry-run`.
 
 use super::Report;
 use crate::script::shell_line;
@@ -15,16 +15,16 @@ pub struct Plan {
     pub arguments: Vec<String>,
     pub bytes: usize,
     pub sha256: String,
-    /// With `--verbose` the script, without its secrets.
+    /// The script without its secrets, with `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
 impl Report {
-    /// To stdout: lines, or one object.
-    pub fn plan(&self, host: usize, plan: &Plan) {
+    /// Prints a plan to stdout, as text or as a JSON object.
+    pub fn print_plan(&self, host: usize, plan: &Plan) {
         if self.is_json() {
-            return self.json(Some(host), plan);
+            return self.print_json(Some(host), plan);
         }
         super::result(&self.labels()[host]);
         super::result(format_args!("  {}", shell_line(plan.command.clone())));

@@ -1,4 +1,4 @@
-//! The progress of a command on many hosts: passes each event to the view that was chosen.
+//! Reports the progress of a command on many hosts, in one of three views.
 
 use super::live::Live;
 use super::log::Log;
@@ -8,33 +8,34 @@ use serde::Serialize;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Reports on one command; made before the first host is contacted.
+/// The report on one command.
 pub struct Report {
     action: Action,
-    /// `<environment> <app>`, as the next command line needs it.
+    /// `<environment> <app>`, for the command lines that the summary suggests.
     target: String,
     labels: Vec<String>,
     verbose: bool,
     view: View,
-    /// The result of `logs`.
+    /// The log that `logs` prints.
     log: Option<Log>,
-    /// The `summary` event.
-    summary: String,
+    /// The `summary` event as JSON; empty until the end.
+    summary_json: String,
     began: Instant,
 }
 
 enum View {
-    /// A line for each step.
+    /// A line of text for each finished step.
     Plain,
-    /// A line for each host, in place.
+    /// A line for each host, redrawn in place.
     Live(Live),
-    /// An object for each event.
+    /// A JSON object for each event.
     Json,
 }
 
+/// An event of the whole command, rather than of one host.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-enum General<'a> {
+enum CommandEvent<'a> {
     Begin {
         action: &'static str,
         release: Option<&'a str>,
@@ -50,23 +51,23 @@ enum General<'a> {
         target: &'a str,
         code: u8,
         interrupted: bool,
-        hosts: Vec<Line<'a, &'a HostResult>>,
+        hosts: Vec<Envelope<'a, &'a HostResult>>,
     },
 }
 
-/// An event with what all of them have.
+/// The fields that all events have, around those of one event.
 #[derive(Serialize)]
-pub(super) struct Line<'a, Content> {
+struct Envelope<'a, Content> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub elapsed: Option<f64>,
+    elapsed: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<&'a str>,
+    host: Option<&'a str>,
     #[serde(flatten)]
-    pub content: Content,
+    content: Content,
 }
 
 impl Report {
-    /// `labels` name the hosts, in the order of the config.
+    /// Chooses the view. `labels` name the hosts, in config order.
     pub fn new(
         action: Action,
         target: String,
@@ -91,21 +92,22 @@ impl Report {
             verbose,
             view,
             log: None,
-            summary: String::new(),
+            summary_json: String::new(),
             began: Instant::now(),
         }
     }
 
-    /// Lines of output are those of a log: the result of the command.
-    pub fn shows_log(&mut self, log: Log) {
+    /// Makes lines of output the result of the command, which `log` collects.
+    pub fn set_log(&mut self, log: Log) {
         self.log = Some(log);
     }
 
+    /// Emits the `begin` event.
     pub fn begin(&self, release: Option<&str>) {
         if let View::Json = self.view {
-            self.json(
+            self.print_json(
                 None,
-                General::Begin {
+                CommandEvent::Begin {
                     action: self.action.name(),
                     release,
                     hosts: &self.labels,
@@ -115,78 +117,78 @@ impl Report {
         }
     }
 
-    /// Something happened on a host.
-    pub fn on(&mut self, host: usize, event: &Event) {
+    /// Shows an event of a host.
+    pub fn on_event(&mut self, host: usize, event: &Event) {
         if let (Event::Output { line }, Some(log)) = (event, &mut self.log)
-            && log.take(host, line)
+            && log.push(host, line)
         {
-            return self.show_log(false);
+            return self.print_log(false);
         }
         if let View::Json = self.view {
-            return self.json(Some(host), event);
+            return self.print_json(Some(host), event);
         }
         let prefix = self.prefix(host);
         let text = plain::lines(self.action, event, &prefix, self.verbose);
         match &mut self.view {
             View::Live(live) => {
-                live.on(host, event);
-                // The live lines show what goes well; trouble stays on the screen.
-                if plain::is_trouble(event) && !text.is_empty() {
-                    live.above(&text);
+                live.on_event(host, event);
+                // The live lines are overwritten; problems stay on the screen.
+                if plain::is_problem(event) && !text.is_empty() {
+                    live.print_above(&text);
                 }
             }
             View::Plain | View::Json => write_stderr(&text),
         }
     }
 
-    /// Shows the lines of the log that are due.
-    fn show_log(&mut self, ended: bool) {
+    /// Prints the lines of the log that are due.
+    fn print_log(&mut self, ended: bool) {
         let Some(log) = &mut self.log else {
             return;
         };
-        for line in log.due(ended) {
+        for line in log.take_due(ended) {
             match self.view {
-                View::Json => self.json(Some(line.host), line.event()),
+                View::Json => self.print_json(Some(line.host), line.event()),
                 _ => super::result(format_args!("{}{line}", self.prefix(line.host))),
             }
         }
     }
 
-    /// A line for the person at the terminal.
+    /// Shows a message to the user.
     pub fn notice(&mut self, text: &str) {
         match &mut self.view {
-            View::Json => self.json(None, General::Notice { text }),
-            View::Live(live) => live.above(&format!("{text}\n")),
+            View::Json => self.print_json(None, CommandEvent::Notice { text }),
+            View::Live(live) => live.print_above(&format!("{text}\n")),
             View::Plain => write_stderr(&format!("{text}\n")),
         }
     }
 
-    /// How long nothing may be drawn.
+    /// How often [`Report::tick`] must be called, if the view is redrawn at all.
     pub fn redraw_interval(&self) -> Option<Duration> {
-        matches!(self.view, View::Live(_)).then_some(Live::PAUSE)
+        matches!(self.view, View::Live(_)).then_some(Live::REDRAW_INTERVAL)
     }
 
-    /// Draws what changed.
+    /// Redraws the live view.
     pub fn tick(&mut self) {
         if let View::Live(live) = &mut self.view {
             live.draw(&self.labels);
         }
     }
 
-    /// Shows the summary: what is where now, how long it took, what to do next.
-    pub fn end(&mut self, ended: &Summary) {
-        self.show_log(true);
-        let text = summary::text(self.action, &self.target, &self.labels, ended);
-        let hosts = self.labels.iter().zip(&ended.hosts);
-        self.summary = self.object(
+    /// Shows the rest of the log and the summary.
+    pub fn finish(&mut self, summary: &Summary) {
+        self.print_log(true);
+        let text = summary::text(self.action, &self.target, &self.labels, summary);
+        let hosts = self.labels.iter().zip(&summary.hosts);
+        self.summary_json = self.to_json(
             None,
-            General::Summary {
+            CommandEvent::Summary {
                 action: self.action.name(),
                 target: &self.target,
-                code: ended.code,
-                interrupted: ended.interrupted,
+                code: summary.code,
+                interrupted: summary.interrupted,
                 hosts: hosts
-                    .map(|(label, host)| Line {
+                    .map(|(label, host)| Envelope {
                         elapsed: None,
                         host: Some(label),
                         content: host,
@@ -195,36 +197,36 @@ impl Report {
             },
         );
         match &mut self.view {
-            View::Json => super::result(&self.summary),
-            View::Live(live) => live.above(&text),
+            View::Json => super::result(&self.summary_json),
+            View::Live(live) => live.print_above(&text),
             View::Plain => write_stderr(&text),
         }
     }
 
-    /// How all ended, as the JSON object that is the last event; nothing before the end.
-    pub fn summary(&self) -> &str {
-        &self.summary
+    /// The `summary` event as JSON; empty until the end.
+    pub fn summary_json(&self) -> &str {
+        &self.summary_json
     }
 
-    /// Writes one object to stdout.
-    pub(super) fn json(&self, host: Option<usize>, content: impl Serialize) {
-        super::result(self.object(host, content));
+    /// Prints an event as JSON to stdout.
+    pub(super) fn print_json(&self, host: Option<usize>, content: impl Serialize) {
+        super::result(self.to_json(host, content));
     }
 
-    fn object(&self, host: Option<usize>, content: impl Serialize) -> String {
-        let line = Line {
+    fn to_json(&self, host: Option<usize>, content: impl Serialize) -> String {
+        let event = Envelope {
             elapsed: Some((self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0),
             host: host.map(|host| self.labels[host].as_str()),
             content,
         };
-        serde_json::to_string(&line).expect("an event is JSON")
+        serde_json::to_string(&event).expect("an event is JSON")
     }
 
     pub(super) fn is_json(&self) -> bool {
         matches!(self.view, View::Json)
     }
 
-    /// What a host is called.
+    /// The label of a host.
     pub fn label(&self, host: usize) -> String {
         self.labels[host].clone()
     }
@@ -237,7 +239,7 @@ impl Report {
         &self.labels
     }
 
-    /// What a line of this host begins with.
+    /// The prefix of text lines about this host.
     fn prefix(&self, host: usize) -> String {
         if self.labels.len() == 1 {
             return String::new();

@@ -7,22 +7,22 @@ use crate::protocol::{Action, HostResult, Outcome, Summary};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Hosts in one state that are named; the others are counted.
-const NAMED: usize = 8;
+/// How many hosts of one state are named before the rest is counted.
+const MAX_NAMED: usize = 8;
 
-/// What is where now, how long it took, and what to do next. Nothing for a command that only reads and went well.
-pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) -> String {
-    if action.is_query() && (ended.code == 0 || ended.code == exit::INTERRUPTED) {
+/// What runs where now, how long it took, and what to do next. Empty for a query that succeeded.
+pub fn text(action: Action, target: &str, labels: &[String], summary: &Summary) -> String {
+    if action.is_query() && (summary.code == 0 || summary.code == exit::INTERRUPTED) {
         return String::new();
     }
     let mut text = String::new();
-    let took = duration(ended.elapsed);
-    if ended.code == 0 {
+    let took = format_duration(summary.elapsed);
+    if summary.code == 0 {
         let who = match labels {
             [only] => only.clone(),
             all => counted(all.len(), "server"),
         };
-        let done = match (action, releases(ended).as_slice()) {
+        let done = match (action, releases(summary).as_slice()) {
             (Action::Setup, _) => format!("Set up {who}"),
             (Action::Deploy, [release]) => format!("Deployed {release} to {who}"),
             (Action::Rollback, [release]) => format!("Rolled {who} back to {release}"),
@@ -38,19 +38,19 @@ pub fn text(action: Action, target: &str, labels: &[String], ended: &Summary) ->
         text,
         "{} {} ({took})",
         paint(BAD, "✗"),
-        heading(action, ended)
+        heading(action, summary)
     );
     // With one server the reason was printed above.
-    let is_known = labels.len() == 1 && ended.code != exit::IN_DOUBT;
-    for (state, hosts) in groups(action, labels, &ended.hosts, is_known) {
-        let _ = writeln!(text, "  {}: {state}", list(&hosts));
+    let omit_problem = labels.len() == 1 && summary.code != exit::IN_DOUBT;
+    for (state, hosts) in group_by_state(action, labels, &summary.hosts, omit_problem) {
+        let _ = writeln!(text, "  {}: {state}", name_hosts(&hosts));
     }
-    let _ = writeln!(text, "{}", next(action, ended.code, target));
+    let _ = writeln!(text, "{}", next_step(action, summary.code, target));
     text
 }
 
-fn heading(action: Action, ended: &Summary) -> String {
-    let any = |is: fn(&HostResult) -> bool| ended.hosts.iter().any(is);
+fn heading(action: Action, summary: &Summary) -> String {
+    let any = |is: fn(&HostResult) -> bool| summary.hosts.iter().any(is);
     let changed = match (
         any(|host| !host.packages.is_empty()),
         any(|host| !host.migrations.is_empty()),
@@ -66,7 +66,7 @@ fn heading(action: Action, ended: &Summary) -> String {
         _ => &before,
     };
     let is_reverted = any(|host| host.outcome == Outcome::Reverted);
-    match (ended.code, action.promotes()) {
+    match (summary.code, action.promotes()) {
         (exit::FAILED, true) => format!("Failed after promotion: {before}"),
         (exit::FAILED, false) => "Not done on every server".to_owned(),
         (exit::STOPPED, _) => format!("Stopped before promotion: {same}"),
@@ -84,7 +84,7 @@ fn heading(action: Action, ended: &Summary) -> String {
     }
 }
 
-fn next(action: Action, code: u8, target: &str) -> String {
+fn next_step(action: Action, code: u8, target: &str) -> String {
     let name = action.name();
     match code {
         exit::IN_DOUBT if action.is_query() => format!(
@@ -101,16 +101,16 @@ fn next(action: Action, code: u8, target: &str) -> String {
     }
 }
 
-/// Hosts by their state, in the order of the config; `is_known` leaves out the reason.
-fn groups<'a>(
+/// Groups hosts by their state, in config order.
+fn group_by_state<'a>(
     action: Action,
     labels: &'a [String],
     hosts: &[HostResult],
-    is_known: bool,
+    omit_problem: bool,
 ) -> Vec<(String, Vec<&'a str>)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (label, host) in labels.iter().zip(hosts) {
-        let state = state(action, host, is_known);
+        let state = state(action, host, omit_problem);
         match groups.iter_mut().find(|(known, _)| *known == state) {
             Some((_, group)) => group.push(label),
             None => groups.push((state, vec![label])),
@@ -119,7 +119,7 @@ fn groups<'a>(
     groups
 }
 
-fn state(action: Action, host: &HostResult, is_known: bool) -> String {
+fn state(action: Action, host: &HostResult, omit_problem: bool) -> String {
     let release = host.release.as_deref();
     let mut now = match (host.outcome, release) {
         (Outcome::Done, Some(release)) => format!("runs {release}"),
@@ -144,14 +144,15 @@ fn state(action: Action, host: &HostResult, is_known: bool) -> String {
             now += &format!(" ({undo} with its code undoes that)");
         }
     }
-    if let Some(problem) = host.problem.as_ref().filter(|_| !is_known) {
+    if let Some(problem) = host.problem.as_ref().filter(|_| !omit_problem) {
         now += &format!("; {problem}");
     }
     now
 }
 
-fn releases(ended: &Summary) -> Vec<&str> {
-    let mut releases: Vec<_> = ended
+/// The distinct releases of all hosts.
+fn releases(summary: &Summary) -> Vec<&str> {
+    let mut releases: Vec<_> = summary
         .hosts
         .iter()
         .filter_map(|host| host.release.as_deref())
@@ -161,19 +162,19 @@ fn releases(ended: &Summary) -> Vec<&str> {
     releases
 }
 
-fn list(hosts: &[&str]) -> String {
-    if hosts.len() <= NAMED {
+fn name_hosts(hosts: &[&str]) -> String {
+    if hosts.len() <= MAX_NAMED {
         return hosts.join(", ");
     }
     format!(
         "{} and {} more",
-        hosts[..NAMED].join(", "),
-        hosts.len() - NAMED
+        hosts[..MAX_NAMED].join(", "),
+        hosts.len() - MAX_NAMED
     )
 }
 
-/// `8.1 s` or `12 min 3 s`.
-fn duration(elapsed: Duration) -> String {
+/// Formats a duration as `8.1 s` or `12 min 3 s`.
+fn format_duration(elapsed: Duration) -> String {
     match elapsed.as_secs() {
         0..60 => format!("{:.1} s", elapsed.as_secs_f32()),
         seconds => format!("{} min {} s", seconds / 60, seconds % 60),

@@ -1,40 +1,41 @@
-//! The results of `status` and `history`.
+//! Prints the results of `status` and `history`.
 
 use super::{Report, spaces};
 use crate::protocol::{Action, Facts, Run};
 use unicode_width::UnicodeWidthStr;
 
-/// Of a commit, so many characters are enough for a person.
-const SHORT: usize = 12;
+/// Characters of a commit that a table shows.
+const SHORT_COMMIT: usize = 12;
 
 impl Report {
-    /// What the hosts answered to `status` or `history`, to stdout; nothing for other commands.
-    pub fn answers(&self, answers: &[Facts]) {
+    /// Prints the result of `status` or `history`; does nothing for other actions.
+    pub fn print_facts(&self, facts: &[Facts]) {
         match self.action() {
-            Action::Status => self.status(answers),
-            Action::History => self.history(answers),
+            Action::Status => self.print_status(facts),
+            Action::History => self.print_history(facts),
             Action::Setup | Action::Deploy | Action::Rollback | Action::Restart | Action::Logs => {}
         }
     }
 
-    /// The facts of each host: a table, or one object for each.
-    fn status(&self, answers: &[Facts]) {
+    /// Prints the status of each host, as a table or as JSON objects.
+    fn print_status(&self, answers: &[Facts]) {
         if self.is_json() {
             for (host, facts) in answers.iter().enumerate() {
-                self.json(Some(host), facts);
+                self.print_json(Some(host), facts);
             }
             return;
         }
-        for line in status(self.labels(), answers) {
-            super::result(line);
-        }
-        for line in systems(self.labels(), answers) {
+        let status = status_lines(self.labels(), answers);
+        for line in status
+            .into_iter()
+            .chain(system_lines(self.labels(), answers))
+        {
             super::result(line);
         }
     }
 
-    /// The last runs of all hosts, the oldest first: a table, or one object for each.
-    pub fn history(&self, answers: &[Facts]) {
+    /// Prints the last runs of all hosts, oldest first, as a table or as JSON objects.
+    fn print_history(&self, answers: &[Facts]) {
         let runs = answers.iter().enumerate();
         let mut runs: Vec<(usize, &Run)> = runs
             .flat_map(|(host, facts)| facts.runs.iter().map(move |run| (host, run)))
@@ -42,7 +43,7 @@ impl Report {
         runs.sort_by(|(_, one), (_, other)| one.time.cmp(&other.time));
         if self.is_json() {
             for (host, run) in runs {
-                self.json(Some(host), run);
+                self.print_json(Some(host), run);
             }
             return;
         }
@@ -53,7 +54,7 @@ impl Report {
                 run.time.clone(),
                 self.labels()[host].clone(),
                 run.release.clone(),
-                short(run.commit.as_ref()),
+                short_commit(run.commit.as_ref()),
                 run.by.clone(),
                 run.result.clone(),
             ]
@@ -64,8 +65,8 @@ impl Report {
     }
 }
 
-/// The software of each server, for the report of a fault; nothing without `--verbose`.
-fn systems(labels: &[String], answers: &[Facts]) -> Vec<String> {
+/// The system software of each server, for bug reports; empty without `--verbose`.
+fn system_lines(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let mut lines = Vec::new();
     for (label, facts) in labels.iter().zip(answers) {
         if !facts.system.is_empty() {
@@ -81,7 +82,8 @@ fn systems(labels: &[String], answers: &[Facts]) -> Vec<String> {
     lines
 }
 
-fn status(labels: &[String], answers: &[Facts]) -> Vec<String> {
+/// The table, and lines below it about units, locks and unfinished releases.
+fn status_lines(labels: &[String], answers: &[Facts]) -> Vec<String> {
     let head = [
         "SERVER",
         "RELEASE",
@@ -106,7 +108,7 @@ fn status(labels: &[String], answers: &[Facts]) -> Vec<String> {
         [
             label.clone(),
             text(&facts.current),
-            short(facts.commit.as_ref()),
+            short_commit(facts.commit.as_ref()),
             text(&facts.since),
             text(&facts.by),
             list(units.collect(), ", "),
@@ -133,17 +135,13 @@ fn status(labels: &[String], answers: &[Facts]) -> Vec<String> {
     lines
 }
 
-/// The first characters of a commit.
-fn short(commit: Option<&String>) -> String {
-    commit.map_or_else(
-        || "-".to_owned(),
-        |commit| commit.chars().take(SHORT).collect(),
-    )
+fn short_commit(commit: Option<&String>) -> String {
+    commit.map_or("-".to_owned(), |commit| format!("{commit:.SHORT_COMMIT$}"))
 }
 
-/// Rows as lines with aligned columns.
+/// Formats rows as lines with aligned columns.
 fn columns<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
-    // Nothing stands behind the last column, which can be very wide.
+    // The last column can be very wide, and needs no padding.
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].width())
@@ -185,7 +183,7 @@ mod tests {
         }
         let labels = ["höst".to_owned(), "a.example.com".to_owned()];
         assert_eq!(
-            status(&labels, &[facts, Facts::default()]),
+            status_lines(&labels, &[facts, Facts::default()]),
             [
                 "SERVER         RELEASE         COMMIT        SINCE                 BY       UNITS                                      OTHER RELEASES",
                 "höst           20260102030405  0123456789ab  2026-01-02T03:04:05Z  me@here  web.service active, worker.service failed  20260101000000",
@@ -204,7 +202,7 @@ mod tests {
         }
         facts.record("by", &"x".repeat(70_000));
         let labels = ["a".to_owned(), "b".to_owned()];
-        let lines = status(&labels, &[facts, Facts::default()]);
+        let lines = status_lines(&labels, &[facts, Facts::default()]);
         assert!(lines[2].starts_with("b "), "{}", lines[2]);
     }
 }
