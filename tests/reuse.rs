@@ -353,7 +353,7 @@ fn half_an_install_is_done_again() {
     host.commit("upgrade");
     host.fail("pip");
     assert_eq!(host.deploy().status, 3);
-    host.mend("pip");
+    host.stop_failing("pip");
     // What pip changed before it failed is nothing that a list of packages shows.
     host.write("repo/requirements.txt", file);
     host.commit("back");

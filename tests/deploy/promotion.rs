@@ -72,7 +72,7 @@ fn what_fails_before_promotion_leaves_the_host_as_it_was() {
             Some("Stopped before promotion; current is still 20260101000000")
         );
         assert_eq!(host.snapshot(), before, "{fault}");
-        host.mend(fault);
+        host.stop_failing(fault);
         assert_eq!(host.deploy().status, 0, "{fault}: the next deploy");
     }
 }

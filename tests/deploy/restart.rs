@@ -49,7 +49,7 @@ fn a_restart_changes_nothing_and_is_verified() {
     ] {
         sandbox.fail(fault);
         let ran = sandbox.run(&["sh"], &["restart"]);
-        sandbox.mend(fault);
+        sandbox.stop_failing(fault);
         assert_eq!(ran.status, 1, "{ran:?}");
         assert!(ran.stderr.starts_with(failure), "{ran:?}");
         assert_eq!(ran.stdout.matches(SHOWN).count(), 1, "{ran:?}");

@@ -42,7 +42,7 @@ fn a_unit_that_fails_is_told_with_its_log() {
     ] {
         sandbox.fail(fault);
         let ran = sandbox.run(&["sh"], &["deploy", "2"]);
-        sandbox.mend(fault);
+        sandbox.stop_failing(fault);
         // What ran before fails, too.
         assert_eq!(ran.status, 5, "{ran:?}");
         assert!(ran.stderr.starts_with(failure), "{ran:?}");
@@ -92,7 +92,7 @@ fn a_log_is_shown_only_where_it_tells_something() {
     assert_eq!(session.end(), ("end 1 reverted".to_owned(), 1));
     sandbox.fail("pip");
     assert_eq!(sandbox.deploy().status, 3);
-    sandbox.mend("pip");
+    sandbox.stop_failing("pip");
     assert!(!sandbox.path("calls/journalctl").exists());
     sandbox.fail("sudo-journalctl");
     sandbox.fail("health-3");

@@ -380,7 +380,7 @@ fn a_release_that_cannot_be_brought_back_is_told_why() {
     assert_eq!(ran.status, 5, "{ran:?}");
     let told = "did not answer with 200-399 within 1 s; its last answer was 500";
     assert_eq!(ran.stderr.matches(told).count(), 2, "{ran:?}");
-    host.mend("curl");
+    host.stop_failing("curl");
     // A step that fails without a reason has none of another step.
     host.fail("restart");
     let ran = host.run(&["sh"], &["deploy", "20260103000000"]);
@@ -458,7 +458,7 @@ fn several_units_restart_at_once_and_go_back_together() {
         assert_eq!(ran.status, 5, "{ran:?}");
         assert!(ran.stderr.contains(told), "{ran:?}");
         assert_eq!(host.current().as_deref(), Some("20260101000000"));
-        host.mend(broken);
+        host.stop_failing(broken);
     }
     assert_eq!(
         host.read("calls/systemctl").lines().last(),

@@ -43,7 +43,7 @@ fn failures_between(tally: &mut Tally, mode: &'static str) {
         let found = one_of_many(&site, day, status);
         tally.count(&format!("{mode}, deploy {day}"), found);
         if status != 0 {
-            site.host.mend(&fault);
+            site.host.stop_failing(&fault);
         }
     }
 }

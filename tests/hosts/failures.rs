@@ -98,11 +98,11 @@ fn leaves_as_it_was(fixture: &Deployed, code: i32, words: &str) {
     output.hides("the-secret-key-of-the-tests");
 }
 
-/// Like [`fails`], with a deploy that succeeds once `mend` has run on the host.
+/// Like [`fails`], with a deploy that succeeds once `fix` has run on the host.
 #[track_caller]
-fn fails_until(fixture: &Deployed, code: i32, words: &str, mend: &str) {
+fn fails_until(fixture: &Deployed, code: i32, words: &str, fix: &str) {
     fails(fixture, code, words);
-    fixture.host.root(mend);
+    fixture.host.root(fix);
     fixture.project.run(&["deploy"]).expect(0);
 }
 

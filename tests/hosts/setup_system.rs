@@ -121,7 +121,7 @@ fn setup_after_a_deploy_changes_nothing() {
 fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
     let Deployed { host, project, .. } = deployed(App::Django);
     let before = host.root("cd /etc && find . -type f -newer /etc/hostname | sort; cat /var/lib/pystrano/apps/demo/production");
-    for (breaks, mends, told) in [
+    for (breaks, fix, told) in [
         (
             "mount --bind /home /home && mount -o remount,bind,noexec /home",
             "umount -l /home",
@@ -140,7 +140,7 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
     ] {
         host.root(breaks);
         let output = project.run(&["setup"]);
-        host.root(mends);
+        host.root(fix);
         // With what a report of it needs.
         output
             .expect(1)

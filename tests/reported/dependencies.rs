@@ -307,7 +307,7 @@ fn what_an_install_changed_before_a_stop_is_told() {
             !ran.stdout.contains("The shared virtualenv"),
             "{fault}: {ran:?}"
         );
-        host.mend(fault);
+        host.stop_failing(fault);
         fs::rename(
             host.path(packages).join("Django-6.0.dist-info"),
             host.path(packages).join("Django-5.2.dist-info"),

@@ -142,8 +142,8 @@ impl Sandbox {
         self.write(&format!("fail/{what}"), "");
     }
 
-    pub fn mend(&self, what: &str) {
-        fs::remove_file(self.path("fail").join(what)).expect("a fault to mend");
+    pub fn stop_failing(&self, what: &str) {
+        fs::remove_file(self.path("fail").join(what)).expect("a failing stand-in");
     }
 
     fn git(&self, args: &[&str]) -> String {

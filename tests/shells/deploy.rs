@@ -246,7 +246,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     if script.contains("\n\tstop_pip() {") {
         host.fail("pip");
         run(&["deploy"], 3);
-        host.mend("pip");
+        host.stop_failing("pip");
     }
     if script.contains("\n\treinstall() (") {
         let venv = setting(&host, script, "venv").expect("a virtualenv");
@@ -273,22 +273,22 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     if script.contains("\n\tis_healthy() {") {
         host.fail("curl");
         run(&["deploy"], 5);
-        host.mend("curl");
+        host.stop_failing("curl");
     } else if script.contains("\n\tof_services() {") {
         host.fail("unit");
         run(&["deploy"], 5);
-        host.mend("unit");
+        host.stop_failing("unit");
     }
     if script.contains("were_refused") {
         host.fail("restart");
         run(&["deploy"], 5);
-        host.mend("restart");
+        host.stop_failing("restart");
     }
     // The switch itself fails.
     host.program("bin/mv", BROKEN_SWITCH);
     host.fail("mv");
     run(&["deploy"], 1);
-    host.mend("mv");
+    host.stop_failing("mv");
     let script = host.read("deploy.sh");
     let has_verdict = script.contains("\n\tawait_verdict() {");
     for (verdict, end) in [("revert", "end 1 reverted"), ("keep", "end 0 deployed")] {

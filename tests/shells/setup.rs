@@ -118,7 +118,7 @@ fn root_makes_only_the_directory_that_the_user_cannot() {
 }
 
 #[test]
-fn what_is_there_is_kept_and_what_the_old_tool_left_is_mended() {
+fn what_is_there_is_kept_and_what_the_old_tool_left_is_fixed() {
     for shell in SHELLS {
         let host = new(shell);
         let script = host.script("");
