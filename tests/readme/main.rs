@@ -144,14 +144,10 @@ fn named_tests_exist() {
     }
     let mut missing = Vec::new();
     for (page, head, least) in [
-        (
-            "src/README.md",
-            "| who | to | may | may not | shown by |",
-            15,
-        ),
+        ("src/README.md", "| actor | to | can | cannot | tests |", 15),
         (
             "tests/README.md",
-            "| trial | attempt | now | shown by |",
+            "| trial | attempt | result now | tests |",
             30,
         ),
         ("tests/attempts.md", ATTEMPTS, 60),

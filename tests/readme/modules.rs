@@ -9,8 +9,8 @@ type Uses = BTreeMap<String, BTreeSet<String>>;
 
 fn mapped() -> Uses {
     let map = include_str!("../../src/README.md");
-    let lines = map.lines().skip_while(|line| *line != "## Modules");
-    let rows = lines.take_while(|line| !line.starts_with("None "));
+    let lines = map.lines().skip_while(|line| *line != "## Modules").skip(1);
+    let rows = lines.take_while(|line| !line.starts_with("## "));
     let rows = rows.filter_map(|line| {
         line.strip_prefix("| `")?
             .strip_suffix(" |")?
