@@ -2,7 +2,7 @@
 
 use super::cache::{Cache, Fingerprint, PartRef, WorkDir};
 use super::indexes::Index;
-use super::input::Input;
+use super::input::{Input, selection_args};
 use super::program::Program;
 use super::resolve::{self, Resolved};
 use super::target::Target;
@@ -49,7 +49,7 @@ impl Resolver<'_> {
             });
         }
         let tools = Tools::find(self.cache, self.server.package_manager)?;
-        let input = self.input(&tools)?;
+        let input = Input::read(self.server, self.tree, &tools)?;
         let indexes = input.indexes(&tools, self.tree);
         let urls = indexes.iter().map(|index| without_secrets(&index.url));
         let fingerprints = tools.find_links_fingerprints();
@@ -73,7 +73,7 @@ impl Resolver<'_> {
                 fingerprints,
             });
         }
-        // uv runs the build backends of the repository's projects for their metadata, which may write into their directories.
+        // For metadata, uv runs the build backends of the repository's projects, which may write into the checkout.
         let copy;
         let mut resolver = *self;
         if !input.is_lock && !input.is_self_contained {
@@ -88,10 +88,10 @@ impl Resolver<'_> {
             resolver.compile(&wheels, &input)?
         };
         resolve::deduplicate(&mut resolved.packages);
-        let local_wheels = self.build_local(&wheels, &resolved.local)?;
-        let part = self.pack(&wheels, &mut resolved, is_uv)?;
-        self.cache
-            .store(&key, &(PartRef::new(&part), &resolved.local));
+        let local = std::mem::take(&mut resolved.local);
+        let local_wheels = self.build_local(&wheels, &local)?;
+        let part = self.pack(&wheels, resolved, is_uv)?;
+        self.cache.store(&key, &(PartRef::new(&part), &local));
         Ok(Dependencies {
             part: Some(part),
             local_wheels,
@@ -160,7 +160,7 @@ impl Resolver<'_> {
                 .resolve(&directory, self.target, &input.text)
                 .arg(self.tree.join(&*self.server.dependency_file))
                 .args(strategy)
-                .args(self.selection_args())
+                .args(selection_args(self.server))
                 .output()
         };
         let output = resolve(match self.server.package_manager {
@@ -214,12 +214,12 @@ impl Resolver<'_> {
             .compile(directory, self.target, &input.text)
             .arg("--universal")
             .arg(self.tree.join(&*self.server.dependency_file))
-            .args(self.selection_args())
+            .args(selection_args(self.server))
             .output()?
             .stdout;
-        let mut resolved = resolve::parse_pylock(&text, self.target, directory, self.tree)?;
+        let resolved = resolve::parse_pylock(&text, self.target, directory, self.tree)?;
         if !resolved.unsupported.is_empty() {
-            self.collect(wheels, &mut resolved)?;
+            self.collect(wheels, resolved)?;
         }
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Resolver<'_> {
     fn collect(
         &self,
         wheels: &WheelCollector,
-        resolved: &mut Resolved,
+        mut resolved: Resolved,
     ) -> Result<Vec<Wheel>, PackError> {
         let found = wheels.collect(&resolved.packages, &mut resolved.unsupported)?;
         if resolved.unsupported.is_empty() {
@@ -240,7 +240,7 @@ impl Resolver<'_> {
         Err(PackError::UnsupportedPackages {
             file: self.server.dependency_file.to_string(),
             target: self.target.to_string(),
-            packages: std::mem::take(&mut resolved.unsupported),
+            packages: resolved.unsupported,
         })
     }
 
@@ -274,7 +274,7 @@ impl Resolver<'_> {
         let tools = Tools::find(self.cache, self.server.package_manager)?;
         let indexes = tools.indexes();
         let wheels = self.wheels(&tools, &indexes);
-        let part = self.pack(&wheels, &mut Resolved::default(), true)?;
+        let part = self.pack(&wheels, Resolved::default(), true)?;
         self.cache.store(&key, &PartRef::new(&part));
         Ok(part)
     }
@@ -283,7 +283,7 @@ impl Resolver<'_> {
     fn pack(
         &self,
         wheels: &WheelCollector,
-        resolved: &mut Resolved,
+        resolved: Resolved,
         with_uv: bool,
     ) -> Result<Part, PackError> {
         let mut packed = self.collect(wheels, resolved)?;
@@ -313,6 +313,7 @@ impl Resolver<'_> {
         Ok(part)
     }
 
+    /// The wheel of uv, as the only element.
     fn uv_wheel(&self, wheels: &WheelCollector) -> Result<Vec<Wheel>, PackError> {
         let directory = self.work_dir.path();
         let output = wheels
@@ -321,7 +322,7 @@ impl Resolver<'_> {
             .args(["--no-config", "--no-deps", "-"])
             .input(format!("uv=={UV_VERSION}\n"))
             .run()?;
-        let mut resolved = resolve::parse_pylock(&output, self.target, directory, self.tree)?;
-        self.collect(wheels, &mut resolved)
+        let resolved = resolve::parse_pylock(&output, self.target, directory, self.tree)?;
+        self.collect(wheels, resolved)
     }
 }

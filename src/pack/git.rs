@@ -125,8 +125,8 @@ impl<'a> Repository<'a> {
         Ok(Repository { server, git })
     }
 
-    /// Asks the remote for the commit to deploy, without cloning. `None` if it has no such tag or branch: `revision` may still
-    /// be an abbreviated SHA.
+    /// Asks the remote for the commit to deploy, without cloning. `None` if it has no such tag or branch, for example because
+    /// `revision` is an abbreviated SHA.
     pub fn resolve_remote(&self) -> Result<Option<Commit>, PackError> {
         let names = match (&self.server.revision, &self.server.branch) {
             (Some(revision), _) if is_sha(revision) => {
@@ -170,8 +170,7 @@ impl<'a> Repository<'a> {
         }
     }
 
-    /// Clones into `tree` and checks out `commit`, even if its branch has moved since. Without it, checks out what the config
-    /// names.
+    /// Clones into `tree` and checks out `commit`, even if its branch has moved since; without it, what the config names.
     pub fn check_out(&self, tree: &Path, commit: Option<&Commit>) -> Result<Commit, PackError> {
         let server = self.server;
         let mut clone = self
@@ -211,7 +210,7 @@ impl<'a> Repository<'a> {
         Ok(commit)
     }
 
-    /// Resolves `revision` in the clone: a tag wins over a branch of the same name. Refs that a clone does not have are fetched.
+    /// Resolves `revision` in the clone, a tag before a branch of the same name. Fetches what the clone does not have.
     fn resolve_revision(&self, tree: &Path, revision: &str) -> Result<Commit, PackError> {
         for (name, kind) in [
             (format!("refs/tags/{revision}"), "tag"),

@@ -5,11 +5,10 @@
     reason = "it reads the dependency files of the checkout"
 )]
 
-use super::dependencies::Resolver;
 use super::indexes::{self, Index};
 use super::tools::Tools;
 use super::{PackError, ancestors_within};
-use crate::config::PackageManager;
+use crate::config::{PackageManager, Server};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,41 +40,35 @@ const INDEX_OPTIONS: [&str; 12] = [
 ];
 
 impl Input {
-    /// The operator's indexes, then those in the repository's uv settings and in the requirements.
-    pub fn indexes(&self, tools: &Tools, tree: &Path) -> Vec<Index> {
-        let mut found = tools.indexes();
-        found.extend(indexes::project_indexes(&self.directory, tree));
-        if !self.is_lock {
-            found.extend(indexes::urls_with_logins(&self.text));
-        }
-        found
-    }
-}
-
-impl Resolver<'_> {
     /// # Errors
     /// The dependency file is missing, includes a file outside of the repository, or is a lock that uv cannot export.
-    pub fn input(&self, tools: &Tools) -> Result<Input, PackError> {
-        let lock_directory = self.server.dependency_file.uv_lock_directory();
-        match lock_directory.filter(|_| self.server.package_manager == PackageManager::Uv) {
-            Some(directory) => self.export(tools, &self.tree.join(directory)),
-            None => self.read_file(),
+    pub fn read(server: &Server, tree: &Path, tools: &Tools) -> Result<Self, PackError> {
+        let lock_directory = server.dependency_file.uv_lock_directory();
+        match lock_directory.filter(|_| server.package_manager == PackageManager::Uv) {
+            Some(directory) => Input::export(server, tree, tools, &tree.join(directory)),
+            None => Input::read_files(server, tree),
         }
     }
 
     /// Exports what the project installs from its `uv.lock`, which is in the project's directory or a parent. Works offline.
-    fn export(&self, tools: &Tools, project: &Path) -> Result<Input, PackError> {
-        let mut locks = ancestors_within(project, self.tree).map(|path| path.join("uv.lock"));
+    fn export(
+        server: &Server,
+        tree: &Path,
+        tools: &Tools,
+        project: &Path,
+    ) -> Result<Self, PackError> {
+        let mut locks = ancestors_within(project, tree).map(|path| path.join("uv.lock"));
         let Some(lock) = locks.find_map(|path| fs::read_to_string(path).ok()) else {
-            return Err(self.missing(", nor a uv.lock above it"));
+            let files = format!("{}, nor a uv.lock above it", server.dependency_file);
+            return Err(PackError::NoDependencyFile { files });
         };
         let text = tools
-            .uv(self.tree, indexes::is_login_variable)
+            .uv(tree, indexes::is_login_variable)
             .arg("--project")
             .arg(project)
             .args(["export", "--quiet", "--frozen", "--no-dev"])
             .args(["--format", "pylock.toml", "--no-header", "--no-annotate"])
-            .args(self.selection_args())
+            .args(selection_args(server))
             .run_or(|output| {
                 let reason = output.reason();
                 PackError::Lock { reason }
@@ -93,38 +86,26 @@ impl Resolver<'_> {
         })
     }
 
-    fn missing(&self, suffix: &str) -> PackError {
-        let files = format!("{}{suffix}", self.server.dependency_file);
-        PackError::NoDependencyFile { files }
-    }
-
-    /// uv's options for the selected extras and dependency groups.
-    pub fn selection_args(&self) -> impl Iterator<Item = &str> {
-        let extras = self.server.dependency_extras.iter();
-        let groups = self.server.dependency_groups.iter();
-        extras
-            .flat_map(|extra| ["--extra", extra])
-            .chain(groups.flat_map(|group| ["--group", group]))
-    }
-
-    /// Reads a requirements file with its includes, or a `pyproject.toml`; and uv's settings, which influence how uv resolves
-    /// them.
-    fn read_file(&self) -> Result<Input, PackError> {
-        let file = Path::new(&*self.server.dependency_file);
-        if !self.tree.join(file).is_file() {
-            return Err(self.missing(""));
+    /// Reads a requirements file with its includes, or a `pyproject.toml`; with uv also the settings that influence how it
+    /// resolves them.
+    fn read_files(server: &Server, tree: &Path) -> Result<Self, PackError> {
+        let file = Path::new(&*server.dependency_file);
+        if !tree.join(file).is_file() {
+            let files = server.dependency_file.to_string();
+            return Err(PackError::NoDependencyFile { files });
         }
+        let directory = tree.join(server.app_dir.to_string());
         let mut input = Input {
             text: String::new(),
             is_lock: false,
             is_self_contained: true,
-            directory: self.tree.join(self.server.app_dir.to_string()),
+            directory: directory.clone(),
         };
-        self.read_requirements(file, &mut input, &mut BTreeSet::new())?;
-        if self.server.package_manager == PackageManager::Pip {
+        input.add_requirements(tree, file, &mut BTreeSet::new())?;
+        if server.package_manager == PackageManager::Pip {
             return Ok(input);
         }
-        for directory in ancestors_within(&input.directory, self.tree) {
+        for directory in ancestors_within(&directory, tree) {
             for name in ["pyproject.toml", "uv.toml", ".python-version"] {
                 if let Ok(text) = fs::read_to_string(directory.join(name)) {
                     input.text += &format!("\0{name}\0{text}");
@@ -134,36 +115,36 @@ impl Resolver<'_> {
         Ok(input)
     }
 
-    fn read_requirements(
-        &self,
+    fn add_requirements(
+        &mut self,
+        tree: &Path,
         file: &Path,
-        input: &mut Input,
         visited: &mut BTreeSet<PathBuf>,
     ) -> Result<(), PackError> {
         if !visited.insert(file.to_owned()) {
             return Ok(());
         }
-        let path = self.tree.join(file);
+        let path = tree.join(file);
         let bytes = fs::read(&path).map_err(PackError::file("read", &path))?;
         let text = String::from_utf8_lossy(&bytes);
-        input.text += &format!("\0{}\0{text}", file.display());
+        self.text += &format!("\0{}\0{text}", file.display());
         if path.extension().is_some_and(|kind| kind == "toml") {
             let local_sources = ["dynamic", "path", "workspace", "git", "file:", "url"];
-            input.is_self_contained &= !local_sources.iter().any(|word| text.contains(word));
+            self.is_self_contained &= !local_sources.iter().any(|word| text.contains(word));
             return Ok(());
         }
         for line in text.lines() {
             let line = line.split(" #").next().unwrap_or_default().trim();
             let Some(included) = included_file(line) else {
-                input.is_self_contained &= is_index_requirement(line);
+                self.is_self_contained &= is_index_requirement(line);
                 continue;
             };
             let included = file.parent().unwrap_or(Path::new("")).join(included);
-            let path = self.tree.join(&included);
+            let path = tree.join(&included);
             if !path.is_file() {
-                input.is_self_contained = false;
-            } else if self.contains(&path) {
-                self.read_requirements(&included, input, visited)?;
+                self.is_self_contained = false;
+            } else if contains(tree, &path) {
+                self.add_requirements(tree, &included, visited)?;
             } else {
                 return Err(PackError::OutsideRepository { path: included });
             }
@@ -171,11 +152,30 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Whether a path, with symlinks resolved, is in the repository.
-    fn contains(&self, path: &Path) -> bool {
-        let tree = self.tree.canonicalize();
-        tree.is_ok_and(|tree| path.canonicalize().is_ok_and(|path| path.starts_with(tree)))
+    /// The operator's indexes, then those in the repository's uv settings and in the requirements.
+    pub fn indexes(&self, tools: &Tools, tree: &Path) -> Vec<Index> {
+        let mut found = tools.indexes();
+        found.extend(indexes::project_indexes(&self.directory, tree));
+        if !self.is_lock {
+            found.extend(indexes::urls_with_logins(&self.text));
+        }
+        found
     }
+}
+
+/// uv's options for the selected extras and dependency groups.
+pub fn selection_args(server: &Server) -> impl Iterator<Item = &str> {
+    let extras = server.dependency_extras.iter();
+    let groups = server.dependency_groups.iter();
+    extras
+        .flat_map(|extra| ["--extra", extra])
+        .chain(groups.flat_map(|group| ["--group", group]))
+}
+
+/// Whether a path, with symlinks resolved, is in the repository.
+fn contains(tree: &Path, path: &Path) -> bool {
+    let tree = tree.canonicalize();
+    tree.is_ok_and(|tree| path.canonicalize().is_ok_and(|path| path.starts_with(tree)))
 }
 
 /// The file that a line such as `-r FILE` includes.

@@ -331,14 +331,6 @@ fn cache_key(values: impl Debug) -> String {
     hex(Sha256::new_with_prefix(text))
 }
 
-/// Name and version of a package, for messages.
-fn display_name(name: &str, version: Option<&str>) -> String {
-    match version {
-        Some(version) => format!("{name} {version}"),
-        None => name.to_owned(),
-    }
-}
-
 /// `directory` and its parents, up to `tree`.
 fn ancestors_within<'p>(directory: &'p Path, tree: &Path) -> impl Iterator<Item = &'p Path> {
     let directories = directory.ancestors();

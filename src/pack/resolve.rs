@@ -1,8 +1,8 @@
 //! Reads the packages of a `pylock.toml`, and chooses the file of each that fits the target.
 
+use super::PackError;
 use super::marker;
 use super::target::Target;
-use super::{PackError, display_name};
 use crate::credentials::decode;
 use crate::diagnostics::quoted;
 use serde::Deserialize;
@@ -283,4 +283,12 @@ pub fn deduplicate(packages: &mut Vec<Package>) {
         .map(|package| (package.name.clone(), package))
         .collect();
     packages.extend(by_name.into_values());
+}
+
+/// Name and version of a package, for messages.
+fn display_name(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
+    }
 }

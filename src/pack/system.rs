@@ -192,8 +192,8 @@ impl<'a> Apt<'a> {
             .without_env(&["APT_CONFIG"])
     }
 
-    /// Downloads packages with their dependencies. Returns the names of the files in `archives`, each with the SHA-256 in the
-    /// mirror's index, if that has one.
+    /// Downloads packages with their dependencies. Returns the names of the files in `archives`, each with the SHA-256 that
+    /// the mirror's index has for it, if any.
     fn download(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>, PackError> {
         self.run(self.command().arg("update"))?;
         // Deletes files that no mirror has any more.

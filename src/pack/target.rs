@@ -38,8 +38,8 @@ fn probe_python() -> Result<(u32, String, Option<u32>), PackError> {
 }
 
 impl Target {
-    /// The target for a server's `python` and `platform`, and whether any of it was taken from this machine because neither
-    /// these nor `pinned`, the minor version that the app's `.python-version` pins, say it.
+    /// The target for a server's `python` and `platform`, and whether any of it had to be taken from this machine. `pinned` is
+    /// the minor version in the app's `.python-version`, which counts if `python` is not set.
     ///
     /// # Errors
     /// `python` is a path without a version, or this machine's platform is needed and is none that is supported.

@@ -176,8 +176,8 @@ impl Tools {
         }
     }
 
-    /// `uv pip compile` for the target's Python version. `text` is that of the requirements; it decides which variables of the
-    /// operator uv needs.
+    /// `uv pip compile` for the target's Python version. The requirements, whose content is `text`, decide which of the
+    /// operator's variables uv gets.
     pub fn compile(&self, directory: &Path, target: &Target, text: &str) -> Program {
         let has = |word: &str| text.contains(word);
         let needed = |name: &str| match name {
@@ -240,7 +240,7 @@ impl Tools {
             input += &(job.to_string() + "\n");
         }
         let mut python = Program::python()
-            .args(["-c", include_str!("fetch.py")])
+            .args(["-c", include_str!("download.py")])
             .input(input);
         if let Some(file) = self.pip_setting("cert") {
             python = python.env("PIP_CERT", file);

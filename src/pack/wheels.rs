@@ -16,7 +16,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A wheel of a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wheel {
     pub name: String,
     pub version: String,
@@ -26,7 +25,7 @@ pub struct Wheel {
     pub built_from: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct WheelFile {
     pub name: String,
     pub sha256: String,
@@ -56,7 +55,8 @@ impl From<PackError> for BuildFailure {
     }
 }
 
-/// The earliest cutoff for the age of build tools: those of older packages' time may not know today's Python.
+/// Build tools published after this, or after the package itself if that is newer, are not used. Without this minimum,
+/// packages would be built with tools of their time, which may not know today's Python.
 const BUILD_TOOLS_CUTOFF: &str = "2026-11-01T00:00:00Z";
 
 /// How many failed downloads an error message lists.
@@ -226,8 +226,8 @@ impl WheelCollector<'_> {
         })
     }
 
-    /// Builds a wheel unless the cache has one under `key`. `get_source` puts the source into a directory, and `label` names it
-    /// in messages.
+    /// Builds a wheel unless the cache has one under `key`. `get_source` puts the source into a directory; `label` names it in
+    /// messages.
     fn build_cached(
         &self,
         key: &str,

@@ -1,11 +1,11 @@
-# Fetches files. The first line on stdin is a JSON list of logins, [index's URL, user name, password] (empty where the URL
-# has them); each other line is an object {"url", "path"}. What went wrong is printed, one line each.
+# Downloads files. The first line of stdin is a JSON list of logins [index URL, user name, password], the two empty if the URL
+# contains them. Each further line is an object {"url", "path"}. Prints one line per failed download.
 import base64, http.client, json, netrc, os, shutil, ssl, sys, time
 import urllib.error, urllib.parse, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 
-def in_url(parts):
+def login_in_url(parts):
     return parts.username and tuple(map(urllib.parse.unquote, (parts.username, parts.password or "")))
 
 
@@ -14,37 +14,39 @@ def origin(parts):
     return parts.scheme, host.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
 
 
-def login(parts):
-    # Of the indexes on the same server, the one that has most of the path in common.
-    shared = lambda known: len(os.path.commonprefix([known[0].path, parts.path]))
-    known = [known for known in LOGINS if origin(known[0]) == origin(parts)]
-    account = in_url(parts) or known and max(known, key=shared)[1]
-    if account and account[1]:
-        return account
+def find_login(parts):
+    # If several indexes are on this server, the one with the longest common path.
+    common_prefix = lambda entry: len(os.path.commonprefix([entry[0].path, parts.path]))
+    entries = [entry for entry in LOGINS if origin(entry[0]) == origin(parts)]
+    login = login_in_url(parts) or entries and max(entries, key=common_prefix)[1]
+    if login and login[1]:
+        return login
     try:
-        # By its path: then others may read it, as with pip.
-        own = netrc.netrc(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")).authenticators(parts.hostname)
+        # With an explicit path netrc does not check the file's mode; pip does not, either.
+        path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+        entry = netrc.netrc(path).authenticators(parts.hostname)
     except (OSError, netrc.NetrcParseError):
-        own = None
-    return (own[0], own[2]) if own else account
+        entry = None
+    return (entry[0], entry[2]) if entry else login
 
 
-def fetch(job):
+def download(job):
     path, parts = job["path"], urllib.parse.urlsplit(job["url"])
     if parts.scheme not in ("http", "https"):
         return "%s is for no web server" % job["url"]
     request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
-    account = login(parts)
-    if account:
-        word = base64.b64encode(":".join(account).encode()).decode()
-        request.add_unredirected_header("Authorization", "Basic " + word)
+    login = find_login(parts)
+    if login:
+        credentials = base64.b64encode(":".join(login).encode()).decode()
+        # Not sent to another server after a redirect.
+        request.add_unredirected_header("Authorization", "Basic " + credentials)
     for attempt in range(4):
         time.sleep(attempt)
         try:
-            with urllib.request.urlopen(request, timeout=60, context=CONTEXT) as answer, open(path, "wb") as file:
-                shutil.copyfileobj(answer, file, 1 << 16)
-                # Python takes the end of the connection for that of the file.
-                if not answer.length:
+            with urllib.request.urlopen(request, timeout=60, context=CONTEXT) as response, open(path, "wb") as file:
+                shutil.copyfileobj(response, file, 1 << 16)
+                # The number of missing bytes: a connection that ends early raises no error.
+                if not response.length:
                     return None
                 reason = "%s ended it early" % parts.hostname
         except urllib.error.HTTPError as error:
@@ -62,12 +64,12 @@ for index, username, password in json.loads(sys.stdin.readline()):
         parts = urllib.parse.urlsplit(index)
     except ValueError:
         continue
-    account = in_url(parts) or (username or password) and (username, password)
-    if account:
-        LOGINS.append((parts, account))
+    login = login_in_url(parts) or (username or password) and (username, password)
+    if login:
+        LOGINS.append((parts, login))
 authorities = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")]
 CONTEXT = ssl.create_default_context(cafile=next((file for file in authorities if file), None))
 with ThreadPoolExecutor(8) as pool:
-    for problem in pool.map(fetch, map(json.loads, sys.stdin)):
+    for problem in pool.map(download, map(json.loads, sys.stdin)):
         if problem:
             print(problem)
