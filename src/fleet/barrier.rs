@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_lost_its_link_at_the_verdict_counts_as_promoted() {
+    fn a_host_that_lost_its_connection_at_the_verdict_counts_as_promoted() {
         let mut barrier = Barrier::new(true, vec![false, false], None);
         for host in 0..2 {
             barrier.on_phase(host, Phase::Ready);
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_out_of_turn_change_nothing() {
+    fn phases_out_of_order_are_ignored() {
         let mut barrier = Barrier::new(true, vec![true, false], None);
         for phase in [Phase::Migrated, Phase::Promoted] {
             assert!(barrier.on_phase(0, phase).is_empty());
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_there_are_no_orders() {
+    fn uncoordinated_hosts_get_no_orders() {
         let mut barrier = Barrier::new(false, vec![true], None);
         assert!(barrier.may_have_promoted(0));
         assert!(barrier.can_stop());

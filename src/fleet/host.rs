@@ -36,8 +36,8 @@ pub struct Host {
     pub inconclusive_probes: u32,
     /// Whether the script reported its end.
     pub has_reported_end: bool,
-    /// Whether a probe found the lock held, so that the user was told.
-    pub is_busy: bool,
+    /// Whether the user was told that a probe found the lock held.
+    pub busy_notified: bool,
     /// Whether the host was ordered to stop or to revert.
     pub cancelled: bool,
     /// A one-line description of the failure.
@@ -60,7 +60,7 @@ impl Host {
             probe_deadline: ProbeDeadline::new(Instant::now()),
             inconclusive_probes: 0,
             has_reported_end: false,
-            is_busy: false,
+            busy_notified: false,
             cancelled: false,
             problem: None,
             step: None,

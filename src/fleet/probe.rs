@@ -56,8 +56,8 @@ impl Fleet<'_> {
         let answered = matches!(end, SessionEnd::Ended { status: 0 });
         let may_retry = host.probe_deadline.may_retry(Instant::now(), answered);
         if !answered || host.probe_facts.lock.is_some() {
-            if let Some(holder) = host.probe_facts.lock.take_if(|_| !host.is_busy) {
-                host.is_busy = true;
+            if let Some(holder) = host.probe_facts.lock.take_if(|_| !host.busy_notified) {
+                host.busy_notified = true;
                 let label = self.report.label(index);
                 self.report.notice(&format!(
                     "{label} is still at work, and is waited for: {holder}"

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_primary_reason_is_what_was_said_before_the_connection_was_closed() {
+    fn the_primary_reason_is_more_specific_than_a_closed_connection() {
         let closed = "Connection closed by UNKNOWN port 65535";
         let denied = format!("Host key verification failed.\n{closed}");
         for (reason, primary) in [

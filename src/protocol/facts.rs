@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_and_the_link_tell_what_became_of_a_release() {
+    fn the_outcome_follows_from_the_log_and_the_current_release() {
         for (current, last, outcome) in [
             ("2", "T 2 abc me@here deployed", Outcome::Done),
             ("2", "T 2 - me@here rolled-back", Outcome::Done),

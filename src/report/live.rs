@@ -81,10 +81,14 @@ impl Live {
             Event::Sent { part, bytes, size } => {
                 (RowState::Running, transfer_progress(part, *bytes, *size))
             }
-            Event::Need { .. }
-            | Event::Phase {
+            Event::Phase {
                 phase: Phase::Cloned,
-            } => return,
+            }
+            | Event::Need { .. }
+            | Event::Done { .. }
+            | Event::Fact { .. }
+            | Event::Output { .. }
+            | Event::End { .. } => return,
             Event::Phase { phase } => (
                 RowState::Waiting,
                 format!("{}, waits for the others", phase.name()),
@@ -115,9 +119,6 @@ impl Live {
                         (RowState::Failed, word())
                     }
                 }
-            }
-            Event::Done { .. } | Event::Fact { .. } | Event::Output { .. } | Event::End { .. } => {
-                return;
             }
         };
         if row.state == RowState::Failed && state == RowState::Running {
@@ -292,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_of_a_host_is_wider_than_its_place() {
+    fn text_of_hosts_is_truncated_to_its_column() {
         for text in [
             "plain text",
             "❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}",
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_done_counts_as_done() {
+    fn only_done_hosts_count_as_done() {
         let outcomes = [
             Outcome::Done,
             Outcome::Stopped,

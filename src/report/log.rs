@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_by_their_time_or_as_they_come() {
+    fn lines_are_sorted_by_time_unless_followed() {
         let [one, two, three, four, more] = [
             "0 2026-11-26T11:15:36.417Z gunicorn[7]: one",
             "1 2026-11-26T11:15:37.000Z systemd[1]: two",

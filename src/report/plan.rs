@@ -26,7 +26,7 @@ impl Report {
         if self.is_json() {
             return self.print_json(Some(host), plan);
         }
-        super::result(&self.labels()[host]);
+        super::result(&self.labels[host]);
         super::result(format_args!("  {}", shell_line(plan.command.clone())));
         super::result(format_args!(
             "  {} {}: {} bytes, sha256 {}",

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// The report on one command.
 pub struct Report {
-    action: Action,
+    pub(super) action: Action,
     /// `<environment> <app>`, for the command lines that the summary suggests.
     target: String,
-    labels: Vec<String>,
+    pub(super) labels: Vec<String>,
     verbose: bool,
     view: View,
     /// The log that `logs` prints.
@@ -229,14 +229,6 @@ impl Report {
     /// The label of a host.
     pub fn label(&self, host: usize) -> String {
         self.labels[host].clone()
-    }
-
-    pub(super) fn action(&self) -> Action {
-        self.action
-    }
-
-    pub(super) fn labels(&self) -> &[String] {
-        &self.labels
     }
 
     /// The prefix of text lines about this host.

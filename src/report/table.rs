@@ -10,7 +10,7 @@ const SHORT_COMMIT: usize = 12;
 impl Report {
     /// Prints the result of `status` or `history`; does nothing for other actions.
     pub fn print_facts(&self, facts: &[Facts]) {
-        match self.action() {
+        match self.action {
             Action::Status => self.print_status(facts),
             Action::History => self.print_history(facts),
             Action::Setup | Action::Deploy | Action::Rollback | Action::Restart | Action::Logs => {}
@@ -25,10 +25,10 @@ impl Report {
             }
             return;
         }
-        let status = status_lines(self.labels(), answers);
+        let status = status_lines(&self.labels, answers);
         for line in status
             .into_iter()
-            .chain(system_lines(self.labels(), answers))
+            .chain(system_lines(&self.labels, answers))
         {
             super::result(line);
         }
@@ -52,7 +52,7 @@ impl Report {
         rows.extend(runs.into_iter().map(|(host, run)| {
             [
                 run.time.clone(),
-                self.labels()[host].clone(),
+                self.labels[host].clone(),
                 run.release.clone(),
                 short_commit(run.commit.as_ref()),
                 run.by.clone(),

@@ -323,6 +323,7 @@ impl Connection {
         self.deadline = Some(Instant::now() + CLEANUP_TIMEOUT);
     }
 
+    /// Writes as many pending bytes as the pipe takes.
     fn write(&mut self) {
         let Some(stdin) = &mut self.stdin else {
             return;

@@ -86,7 +86,7 @@ impl Lines {
         if self.rest == Rest::Keep {
             self.rest = Rest::FindEvent;
         }
-        let keep = match event {
+        let consumed = match event {
             _ if self.rest == Rest::Drop => self.line.len(),
             Some(0) => {
                 let event = &self.line[self.marker.len()..];
@@ -97,7 +97,7 @@ impl Lines {
             Some(at) => at,
             None => self.line.len() - self.marker.len().saturating_sub(1),
         };
-        self.line.drain(..keep);
+        self.line.drain(..consumed);
     }
 
     /// The position of the marker.

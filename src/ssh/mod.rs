@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_made_of_plain_letters() {
+    fn who_needs_no_quoting() {
         assert_eq!(unquoted("DOMAIN\\José 'x'"), "DOMAIN_Jos___x_");
         assert!(
             who()

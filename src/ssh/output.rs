@@ -81,41 +81,43 @@ impl SessionOutput {
     /// Handles a line or event; `from_ssh` if it is from the stderr of ssh.
     pub fn on_piece(&mut self, piece: Piece, from_ssh: bool, send: &dyn Fn(Message)) {
         match piece {
-            Piece::Output(bytes) => {
-                if !self.started && !from_ssh {
-                    // At the end of a line: a startup file may have printed text without a newline.
-                    let is_login = bytes.ends_with(LOGIN_MARKER.as_bytes());
-                    self.logged_in |= is_login;
-                    self.lost_input |= bytes.ends_with(STDIN_MARKER.as_bytes());
-                    if is_login || self.lost_input {
-                        return;
-                    }
-                }
-                let line = self.redactor.clean(bytes);
-                if line.trim().is_empty() {
-                    return;
-                }
-                if self.verbose {
-                    send(Message::Event(Event::Output { line: line.clone() }));
-                }
-                let tail = if from_ssh {
-                    &mut self.stderr_tail
-                } else {
-                    &mut self.stdout_tail
-                };
-                if tail.len() == TAIL {
-                    tail.pop_front();
-                }
-                tail.push_back(line);
-            }
+            Piece::Output(line) => self.on_line(line, from_ssh, send),
             Piece::Event([b'o', b'u', b't', b' ', line @ ..]) if self.started => {
-                self.on_piece(Piece::Output(line), false, send);
+                self.on_line(line, false, send);
             }
-            Piece::Event(bytes) => match Event::parse(&strip_terminal_codes(bytes)) {
+            Piece::Event(text) => match Event::parse(&strip_terminal_codes(text)) {
                 Some(event) => self.on_event(event, send),
-                None => self.on_piece(Piece::Output(bytes), from_ssh, send),
+                None => self.on_line(text, from_ssh, send),
             },
         }
+    }
+
+    fn on_line(&mut self, line: &[u8], from_ssh: bool, send: &dyn Fn(Message)) {
+        if !self.started && !from_ssh {
+            // At the end of a line: a startup file may have printed text without a newline.
+            let is_login = line.ends_with(LOGIN_MARKER.as_bytes());
+            self.logged_in |= is_login;
+            self.lost_input |= line.ends_with(STDIN_MARKER.as_bytes());
+            if is_login || self.lost_input {
+                return;
+            }
+        }
+        let line = self.redactor.clean(line);
+        if line.trim().is_empty() {
+            return;
+        }
+        if self.verbose {
+            send(Message::Event(Event::Output { line: line.clone() }));
+        }
+        let tail = if from_ssh {
+            &mut self.stderr_tail
+        } else {
+            &mut self.stdout_tail
+        };
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back(line);
     }
 
     fn on_event(&mut self, mut event: Event, send: &dyn Fn(Message)) {
@@ -146,7 +148,7 @@ impl SessionOutput {
             }
             Event::End { status } => {
                 self.end_status = Some(*status);
-                // The step after the one that failed has failed, too.
+                // A step that still runs at an end in doubt is the revert after a failed step: it has failed, too.
                 if let Some(step) = self.step.take()
                     && *status == i32::from(exit::IN_DOUBT)
                 {
@@ -295,7 +297,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
 
     #[test]
-    fn a_banner_is_no_reason_for_a_lost_link() {
+    fn a_banner_is_no_reason_for_a_lost_connection() {
         let mut output =
             SessionOutput::new("deploy".to_owned(), "n".to_owned(), Arc::default(), false);
         output.on_piece(Piece::Output(b"Authorized use only."), true, &|_| {});
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warning_of_another_host_key_is_whole() {
+    fn the_warning_about_a_changed_host_key_is_kept_whole() {
         let text = "@@@@@@@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@@@@@@@\n\
                     IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\nSomeone could be eavesdropping\n\
                     It is also possible that a host key has just been changed.\nThe fingerprint for the ED25519 key is\n\
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_overloaded_server_is_tried_again() {
+    fn only_transient_errors_are_retried() {
         for (words, transient) in [
             (
                 "kex_exchange_identification: Connection closed by remote host",

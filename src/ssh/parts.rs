@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_arrives_whole_and_in_order() {
+    fn requested_parts_arrive_whole_and_in_order() {
         let requests = [(SOURCE, 300_000), (DEPENDENCIES, 3_000_000)];
         let (events, end, numbers, got) = request(&requests);
         assert_eq!(end, SessionEnd::Ended { status: 0 });
@@ -194,7 +194,7 @@ mod tests {
 
     /// A few hundred kilobytes would do, but other tests run in this process, too.
     #[test]
-    fn what_is_sent_is_not_in_memory() {
+    fn parts_are_streamed() {
         let resident = || -> u64 {
             let text = std::fs::read_to_string("/proc/self/statm").expect("pages");
             let pages = text.split(' ').nth(1).expect("the resident ones");

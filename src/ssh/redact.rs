@@ -14,12 +14,13 @@ const REDACTED: &str = "[redacted]";
 
 /// Redacts the secrets of one server.
 ///
-/// Secrets are:
+/// Secrets have at least four bytes. They are:
 /// - each line of a secret file or deploy key;
 /// - passwords in URLs;
 /// - values of variables with names like `PASSWORD`, `TOKEN` or `API_KEY`, except numbers of up to five digits and
 ///   words like `true`;
-/// - values of other variables that are not made of words, numbers, host names, paths or URLs without credentials.
+/// - values of other variables, of at least six bytes, that are not made of words, numbers, host names, paths or URLs
+///   without credentials.
 ///
 /// A word of the project's paths, user, host, app or unit names is never redacted.
 #[derive(Default)]

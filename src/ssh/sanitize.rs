@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_get_nothing_to_act_on() {
+    fn terminal_codes_are_removed() {
         for (raw, shown) in [
             (&b"plain"[..], "plain"),
             (b"\x1b[31mred\x1b[0m", "red"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut() {
+    fn long_lines_are_truncated() {
         assert_eq!(
             truncate("x".repeat(9000)).chars().count(),
             MAX_SHOWN_CHARS + 1

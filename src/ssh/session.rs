@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+/// Smaller than the default, since each host has a thread.
 const STACK_SIZE: usize = 256 * 1024;
 
 /// A running session, to which orders can be sent.

@@ -81,7 +81,7 @@ fn run(command: &mut Command, input: &[u8]) -> Result<Output, Error> {
         .spawn()
         .map_err(problem)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A write error means that `ssh-keygen` has failed, which its exit status tells.
+        // A write error means that `ssh-keygen` has failed, as its exit status will say.
         let _ = stdin.write_all(input);
     }
     child.wait_with_output().map_err(problem)
