@@ -26,10 +26,8 @@ impl Report {
             return;
         }
         let status = status_lines(&self.labels, answers);
-        for line in status
-            .into_iter()
-            .chain(system_lines(&self.labels, answers))
-        {
+        let systems = system_lines(&self.labels, answers);
+        for line in status.into_iter().chain(systems) {
             super::result(line);
         }
     }
@@ -40,7 +38,7 @@ impl Report {
         let mut runs: Vec<(usize, &Run)> = runs
             .flat_map(|(host, facts)| facts.runs.iter().map(move |run| (host, run)))
             .collect();
-        runs.sort_by(|(_, one), (_, other)| one.time.cmp(&other.time));
+        runs.sort_by_key(|&(_, run)| &run.time);
         if self.is_json() {
             for (host, run) in runs {
                 self.print_json(Some(host), run);
@@ -54,7 +52,7 @@ impl Report {
                 run.time.clone(),
                 self.labels[host].clone(),
                 run.release.clone(),
-                short_commit(run.commit.as_ref()),
+                short_commit(run.commit.as_deref()),
                 run.by.clone(),
                 run.result.clone(),
             ]
@@ -95,24 +93,17 @@ fn status_lines(labels: &[String], answers: &[Facts]) -> Vec<String> {
     ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(labels.iter().zip(answers).map(|(label, facts)| {
-        let text = |fact: &Option<String>| fact.clone().unwrap_or_else(|| "-".to_owned());
-        let list = |items: Vec<String>, separator| {
-            if items.is_empty() {
-                "-".to_owned()
-            } else {
-                items.join(separator)
-            }
-        };
         let units = facts.units.iter();
         let units = units.map(|unit| format!("{} {}", unit.name, unit.state));
+        let units: Vec<_> = units.collect();
         [
             label.clone(),
-            text(&facts.current),
-            short_commit(facts.commit.as_ref()),
-            text(&facts.since),
-            text(&facts.by),
-            list(units.collect(), ", "),
-            list(facts.releases.clone(), " "),
+            or_dash(facts.current.as_deref()),
+            short_commit(facts.commit.as_deref()),
+            or_dash(facts.since.as_deref()),
+            or_dash(facts.by.as_deref()),
+            or_dash(Some(&units.join(", "))),
+            or_dash(Some(&facts.releases.join(" "))),
         ]
     }));
     let mut lines = columns(&rows);
@@ -135,8 +126,15 @@ fn status_lines(labels: &[String], answers: &[Facts]) -> Vec<String> {
     lines
 }
 
-fn short_commit(commit: Option<&String>) -> String {
-    commit.map_or("-".to_owned(), |commit| format!("{commit:.SHORT_COMMIT$}"))
+/// Formats a fact; `-` if it is missing or empty.
+fn or_dash(fact: Option<&str>) -> String {
+    fact.filter(|fact| !fact.is_empty())
+        .unwrap_or("-")
+        .to_owned()
+}
+
+fn short_commit(commit: Option<&str>) -> String {
+    format!("{:.SHORT_COMMIT$}", commit.unwrap_or("-"))
 }
 
 /// Formats rows as lines with aligned columns.
