@@ -69,7 +69,7 @@ impl Checkout {
     }
 
     /// Whether a path exists, be it a link or a file that is not listed.
-    pub fn holds(&self, path: &Path) -> bool {
+    pub fn exists(&self, path: &Path) -> bool {
         fs::symlink_metadata(self.root.join(path)).is_ok()
     }
 

@@ -29,7 +29,7 @@ impl DetectedApp<'_> {
 
     fn missing_file(&self, file: &Path, answers: &Answers) -> Option<String> {
         let is_missing =
-            answers.dependency_install_command.is_empty() && !self.checkout.holds(file);
+            answers.dependency_install_command.is_empty() && !self.checkout.exists(file);
         is_missing.then(|| {
             format!(
                 "warning: {} is not in the checkout; name what lists the dependencies with --dependency-file",
