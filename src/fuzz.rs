@@ -11,7 +11,7 @@ use std::path::Path;
 /// A config either renders to scripts, or yields mistakes whose positions are in the text and whose messages are
 /// safe to print.
 pub fn yaml(bytes: &[u8]) {
-    let mistakes = match config::read(bytes) {
+    let mistakes = match config::parse_bytes(bytes) {
         Ok(config) => {
             for server in config.servers.iter().take(2) {
                 for kind in [ScriptKind::Setup, ScriptKind::Deploy] {
@@ -42,7 +42,7 @@ pub fn dotenv(bytes: &[u8]) {
                         project_user: p, venv_dir: v, env_file: env}\nservers: [{host: h}]\n";
     let env = String::from_utf8_lossy(bytes);
     let drafts = HashMap::from([("env", &*env)]);
-    let Ok(config) = config::review(Path::new("deployment.yml"), "a/b", TEXT, drafts) else {
+    let Ok(config) = config::parse_draft(Path::new("deployment.yml"), "a/b", TEXT, drafts) else {
         return;
     };
     let file = config.servers[0].env_file.as_deref().expect("its env");

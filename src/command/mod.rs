@@ -107,7 +107,7 @@ fn payload_error(error: ServerError, config: &Config) -> Error {
     let ServerError { server, error } = error;
     match error.field() {
         Some(field) => Error::Config {
-            mistakes: vec![config.mistake(server, field, Message::from_text(&error))],
+            mistakes: vec![config.field_error(server, field, Message::from_text(&error))],
             warnings: Vec::new(),
         },
         None => Error::Payload(error),

@@ -1,4 +1,4 @@
-//! From the tree of a config to its servers: `common` under each of them, every value checked.
+//! Turns the YAML tree of a config into servers: merges `common` into each of them and validates every value.
 
 use super::fields::{FIELDS, Server};
 use super::files::Files;
@@ -14,7 +14,7 @@ const VERSION: i64 = 2;
 const SERVERS: &str = "servers";
 const SECTIONS: [&str; 3] = ["config_version", "common", SERVERS];
 
-/// The servers of a config. Mistakes are reported.
+/// Reads the servers of a config. Mistakes are reported to `diagnostics`.
 pub fn servers(
     app: &str,
     root: &Node,
@@ -27,18 +27,16 @@ pub fn servers(
         diagnostics.error(root.start, message);
         return Vec::new();
     };
-    sections(entries, diagnostics);
-    let common = common(root.entry("common"), diagnostics);
+    check_sections(entries, diagnostics);
+    let common = common_layer(root.entry("common"), diagnostics);
     let version = root.entry("config_version").or(common.version);
     check_version(version, root.start, diagnostics);
-    check_list(root, diagnostics);
-    let items = written_servers(root);
-    let none = Layer::default();
-    // What every server overrides is checked as well.
-    Server::read(
-        app,
-        &mut Reader::new(root.start, &none, &common, files, diagnostics),
-    );
+    check_server_list(root, diagnostics);
+    let items = server_nodes(root);
+    // Validates `common` alone, as every server may override a value that has a mistake.
+    let empty = Layer::default();
+    let mut reader = Reader::new(root.start, &empty, &common, files, diagnostics);
+    Server::read(app, &mut reader);
     let mut missing: HashMap<&str, Vec<Position>> = HashMap::new();
     let mut servers = Vec::with_capacity(items.len());
     let mut addresses = Vec::with_capacity(items.len());
@@ -61,12 +59,12 @@ pub fn servers(
         server.alone = items.len() == 1;
         validate::server(&mut server, &mut reader);
         if let Some(first) = servers.first() {
-            validate::same(first, &server, &mut reader);
+            validate::uniform_fields(first, &server, &mut reader);
         }
         addresses.push(validate::Address {
-            is_known: reader.are_valid(&["host", "port"]),
-            at: item.start,
-            // A host under `common` is written once: then the entries of the servers are the places.
+            is_valid: reader.are_valid(&["host", "port"]),
+            server: item.start,
+            // A host inherited from `common` is written before the server: then the server is the position.
             host: reader.position("host").max(item.start),
         });
         servers.push(server);
@@ -76,9 +74,9 @@ pub fn servers(
     servers
 }
 
-/// The fields of `common` and of all servers, as they are written.
+/// All entries under `common` and under servers.
 pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
-    let servers = written_servers(root).iter().map(|server| &**server);
+    let servers = server_nodes(root).iter().map(|server| &**server);
     let common = root.entry("common").map(|common| &*common.value);
     common
         .into_iter()
@@ -89,9 +87,9 @@ pub fn fields(root: &Node) -> impl Iterator<Item = &Entry> {
         })
 }
 
-/// Where a field of the server at a place of the list is written, or the server itself.
+/// The position of a field for the server with this index: its own entry, that of `common`, or else the server.
 pub fn field_position(root: &Node, server: usize, field: &str) -> Position {
-    let own = written_servers(root).get(server);
+    let own = server_nodes(root).get(server);
     let common = root.entry("common").map(|common| &common.value);
     let layers = own.into_iter().chain(common);
     let mut entries = layers.filter_map(|layer| layer.entry(field));
@@ -99,15 +97,16 @@ pub fn field_position(root: &Node, server: usize, field: &str) -> Position {
     entries.next().map_or(start, Entry::position)
 }
 
-/// The items of the list of servers.
-fn written_servers(root: &Node) -> &[Rc<Node>] {
+/// The items of the list under `servers`.
+fn server_nodes(root: &Node) -> &[Rc<Node>] {
     match root.entry(SERVERS).map(|list| &list.value.kind) {
         Some(Kind::List(items)) => items,
         _ => &[],
     }
 }
 
-fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
+/// Reports unknown keys at the top level.
+fn check_sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
     for entry in entries {
         let key = entry.key.as_str();
         if SECTIONS.contains(&key) || key.starts_with("x-") {
@@ -124,8 +123,8 @@ fn sections(entries: &[Entry], diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reports a list of servers that is missing, empty or no list.
-fn check_list(root: &Node, diagnostics: &mut Diagnostics) {
+/// Reports if `servers` is missing, empty or not a list.
+fn check_server_list(root: &Node, diagnostics: &mut Diagnostics) {
     let Some(list) = root.entry(SERVERS) else {
         let help = "add `servers:` with `- host:`";
         let message = Message::new("there is no `servers` list", help);
@@ -170,7 +169,7 @@ fn check_version(entry: Option<&Entry>, start: Position, diagnostics: &mut Diagn
     }
 }
 
-fn common<'n>(entry: Option<&'n Entry>, diagnostics: &mut Diagnostics) -> Layer<'n> {
+fn common_layer<'n>(entry: Option<&'n Entry>, diagnostics: &mut Diagnostics) -> Layer<'n> {
     let Some(entry) = entry.filter(|entry| !matches!(entry.value.kind, Kind::Null)) else {
         return Layer::default();
     };
@@ -182,6 +181,8 @@ fn common<'n>(entry: Option<&'n Entry>, diagnostics: &mut Diagnostics) -> Layer<
     Layer::new(&entry.value, field_names(), diagnostics)
 }
 
+/// Reports required fields that are not set. `missing` holds the positions of the servers that lack each field. A field
+/// that no server has is reported once.
 fn report_missing(
     missing: &HashMap<&str, Vec<Position>>,
     servers: usize,

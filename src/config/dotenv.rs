@@ -1,29 +1,29 @@
-//! The grammar of python-dotenv, as its `dotenv_values` reads a file.
+//! A parser for dotenv files with the grammar of python-dotenv's `dotenv_values`.
 
-/// The content of a dotenv text.
+/// A parsed dotenv file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Dotenv {
-    /// In the order in which names first appear.
+    /// The variables, in the order in which their names first appear.
     pub values: Vec<Variable>,
-    /// Lines, 1-based, that are not understood. They are skipped.
+    /// Lines with syntax errors, 1-based.
     pub skipped: Vec<usize>,
-    /// References make more of it than any program can be given; the rest was not read.
+    /// Whether parsing stopped because the expanded values exceed [`MAX_SIZE`].
     pub is_too_large: bool,
 }
 
-/// Of all values, in bytes: each line can double what is above it.
-const LARGEST: usize = 16 << 20;
+/// Maximum size of all values after expansion, in bytes. Each line can double the size of those above it.
+const MAX_SIZE: usize = 16 << 20;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Variable {
     pub name: String,
-    /// The last one; `None` for a name without `=`.
+    /// The last value; `None` for a name without `=`.
     pub value: Option<String>,
-    /// Where the last one begins, 1-based.
+    /// The line on which the last assignment begins, 1-based.
     pub line: usize,
 }
 
-/// Reads a dotenv text. `${NAME}` sees the lines before it only, never the environment.
+/// Parses a dotenv file. `${NAME}` refers to variables on the lines above, never to the environment.
 pub fn parse(text: &str) -> Dotenv {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Python reads text files with universal newlines.
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Dotenv {
         line: 1,
     };
     let mut dotenv = Dotenv::default();
-    let mut room = LARGEST;
+    let mut room = MAX_SIZE;
     while !reader.rest.is_empty() {
         let line = reader.line + reader.blank_lines();
         match reader.binding() {
@@ -53,8 +53,8 @@ pub fn parse(text: &str) -> Dotenv {
             }
             Some(None) => {}
             None => {
-                reader.skip(|c| c != '\n');
-                reader.take("\n");
+                reader.take_while(|c| c != '\n');
+                reader.eat("\n");
                 dotenv.skipped.push(line);
             }
         }
@@ -62,7 +62,7 @@ pub fn parse(text: &str) -> Dotenv {
     dotenv
 }
 
-/// A name, and its value if it has a `=`.
+/// A name, and the value after `=` if there is one.
 type Binding = (String, Option<String>);
 
 struct Reader<'a> {
@@ -72,10 +72,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One binding, or `Some(None)` for a comment or the end. `None` when it is not understood; what
-    /// was read until then stays read.
+    /// Parses a binding; `Some(None)` for a comment or the end of the text. Returns `None` on a syntax error, and does not
+    /// go back to where the binding began.
     fn binding(&mut self) -> Option<Option<Binding>> {
-        self.skip(is_space);
+        self.take_while(is_space);
         if self.rest.is_empty() {
             return Some(None);
         }
@@ -83,10 +83,10 @@ impl<'a> Reader<'a> {
         let name = match self.rest.chars().next() {
             Some('#') => None,
             Some('\'') => Some(self.quoted_name()?),
-            _ => Some(self.non_empty(|c| c != '=' && c != '#' && !is_space(c))?),
+            _ => Some(self.take_while1(|c| c != '=' && c != '#' && !is_space(c))?),
         };
-        self.skip(is_blank);
-        let value = if self.take("=") {
+        self.take_while(is_blank);
+        let value = if self.eat("=") {
             Some(self.value()?)
         } else {
             None
@@ -96,21 +96,21 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self) -> Option<String> {
-        let blank = !self.skip(is_blank).is_empty();
+        let has_blank = !self.take_while(is_blank).is_empty();
         match self.rest.chars().next() {
-            Some('#') if blank => Some(String::new()),
+            Some('#') if has_blank => Some(String::new()),
             Some(quote @ ('\'' | '"')) => self.quoted_value(quote),
-            _ => Some(without_comment(self.skip(|c| c != '\n')).to_owned()),
+            _ => Some(without_comment(self.take_while(|c| c != '\n')).to_owned()),
         }
     }
 
-    /// The word `export`, when white space and a name follow.
+    /// Skips the word `export` if white space follows.
     fn export(&mut self) {
         if let Some(rest) = self.rest.strip_prefix("export")
             && rest.starts_with(is_blank)
         {
             self.rest = rest;
-            self.skip(is_blank);
+            self.take_while(is_blank);
         }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
-    /// A value in quotes, over any number of lines, with its escapes decoded.
+    /// Parses a quoted value, which may span lines, and decodes its escapes.
     fn quoted_value(&mut self, quote: char) -> Option<String> {
         let mut value = String::new();
         let mut characters = self.rest.char_indices().skip(1);
@@ -143,32 +143,34 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// White space, a comment, the line break.
+    /// Parses white space, an optional comment, and the line break.
     fn end_of_line(&mut self) -> Option<()> {
-        self.skip(is_blank);
+        self.take_while(is_blank);
         if self.rest.starts_with('#') {
-            self.skip(|c| c != '\n');
+            self.take_while(|c| c != '\n');
         }
-        (self.take("\n") || self.rest.is_empty()).then_some(())
+        (self.eat("\n") || self.rest.is_empty()).then_some(())
     }
 
-    /// The line breaks before the next binding.
+    /// Counts the line breaks before the next binding.
     fn blank_lines(&self) -> usize {
         let text = self.rest.trim_start_matches(is_space);
         let blank = &self.rest[..self.rest.len() - text.len()];
         blank.matches('\n').count()
     }
 
-    fn non_empty(&mut self, belongs: impl Fn(char) -> bool) -> Option<&'a str> {
-        Some(self.skip(belongs)).filter(|text| !text.is_empty())
+    /// Like `take_while`, but needs at least one character.
+    fn take_while1(&mut self, accepts: impl Fn(char) -> bool) -> Option<&'a str> {
+        Some(self.take_while(accepts)).filter(|text| !text.is_empty())
     }
 
-    fn skip(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
-        let end = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
+    fn take_while(&mut self, accepts: impl Fn(char) -> bool) -> &'a str {
+        let end = self.rest.find(|c| !accepts(c)).unwrap_or(self.rest.len());
         self.advance(end)
     }
 
-    fn take(&mut self, text: &str) -> bool {
+    /// Consumes `text` if it comes next, and returns whether it did.
+    fn eat(&mut self, text: &str) -> bool {
         let found = self.rest.starts_with(text);
         if found {
             self.advance(text.len());
@@ -200,7 +202,7 @@ fn unescape(escaped: char, quote: char) -> Option<char> {
     }
 }
 
-/// An unquoted value up to white space and `#`, without white space at its end.
+/// An unquoted value without its comment, which begins with white space and `#`, and without trailing white space.
 fn without_comment(value: &str) -> &str {
     let end = value
         .match_indices('#')
@@ -210,12 +212,12 @@ fn without_comment(value: &str) -> &str {
     value[..end].trim_end_matches(is_space)
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}`, until the result is larger than `most`. A name that is set without `=`
-/// counts as empty.
-fn interpolate(value: &str, known: &[Variable], most: usize) -> String {
+/// Expands `${NAME}` and `${NAME:-default}`. A variable without `=` counts as empty. Stops expanding once the result is
+/// larger than `max` bytes.
+fn interpolate(value: &str, known: &[Variable], max: usize) -> String {
     let mut result = String::new();
     let mut rest = value;
-    while let Some(start) = rest.find("${").filter(|_| result.len() <= most) {
+    while let Some(start) = rest.find("${").filter(|_| result.len() <= max) {
         let Some((name, default, length)) = reference(&rest[start + 2..]) else {
             result.push_str(&rest[..start + 2]);
             rest = &rest[start + 2..];
@@ -235,7 +237,7 @@ fn find(known: &[Variable], name: &str) -> Option<usize> {
     known.iter().position(|variable| variable.name == name)
 }
 
-/// `NAME}` or `NAME:-default}`: the name, the default, and the length in bytes.
+/// Parses `NAME}` or `NAME:-default}` into the name, the default, and the length in bytes.
 fn reference(text: &str) -> Option<(&str, &str, usize)> {
     let name = &text[..text.find(['}', ':'])?];
     let rest = &text[name.len()..];
@@ -247,12 +249,12 @@ fn reference(text: &str) -> Option<(&str, &str, usize)> {
     Some((name, default, name.len() + 2 + default.len() + 1))
 }
 
-/// White space as Python's `\s` knows it.
+/// Whether Python's `\s` matches the character.
 fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
-/// White space within a line.
+/// Whether the character is white space other than a line break.
 fn is_blank(character: char) -> bool {
     is_space(character) && character != '\n'
 }
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_double_each_other_are_kept_in_bounds() {
+    fn the_size_of_expanded_values_is_limited() {
         let doubled = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(60));
         assert!(parse(&doubled).is_too_large);
         let many = format!(

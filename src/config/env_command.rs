@@ -1,7 +1,7 @@
-//! `env_command`: a local command whose stdout is the env file of a server.
+//! `env_command`: a local command whose stdout is used as the env file of a server.
 
 use super::Server;
-use super::files::{EnvFile, check_length, env_file};
+use super::files::{EnvFile, check_file_size, env_file};
 use crate::diagnostics::{Diagnostic, Diagnostics, Message, Source, quoted};
 use std::collections::HashMap;
 use std::io;
@@ -9,12 +9,12 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 
-/// What messages call the text.
+/// The name of the output in messages, in place of a path.
 const OUTPUT: &str = "output of env_command";
 
 const HELP: &str = "run it by hand, in this directory, to see why";
 
-/// What is wrong with an `env_command`.
+/// Why an `env_command` gives no env file.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvCommandError {
     #[error(
@@ -22,37 +22,38 @@ pub enum EnvCommandError {
         quoted(command),
         HELP
     )]
-    NotRun { command: String, source: io::Error },
+    NotStarted { command: String, source: io::Error },
     #[error("env_command: {} failed with {status}; {}", quoted(command), HELP)]
     Failed { command: String, status: ExitStatus },
     #[error("env_command: {} printed nothing; {}", quoted(command), HELP)]
-    Silent { command: String },
-    /// It printed what is no dotenv text.
+    NoOutput { command: String },
+    /// The output cannot be used as a dotenv file.
     #[error("{}: {mistake}", quoted(command))]
     Invalid { command: String, mistake: Message },
 }
 
-/// Gives each server what its command prints. The commands run one after another, each once, with the terminal for
-/// prompts and messages; nothing that they print on stdout is shown or kept.
+/// Sets the `env_file` of each server with an `env_command`. The commands run one after another, identical ones once.
+/// They have the terminal for prompts and messages; their stdout is neither shown nor stored. Returns warnings about
+/// the output.
 ///
 /// # Errors
-/// The first command that fails, or prints what is no dotenv text.
+/// A command fails, or its output cannot be used as a dotenv file. The commands after it do not run.
 pub fn fetch(servers: &mut [Server]) -> Result<Vec<Diagnostic>, EnvCommandError> {
-    let mut known: HashMap<String, Arc<EnvFile>> = HashMap::new();
+    let mut fetched: HashMap<String, Arc<EnvFile>> = HashMap::new();
     let mut warnings = Vec::new();
     for server in servers {
         let Some(command) = server.env_command.as_deref() else {
             continue;
         };
-        if let Some(file) = known.get(command) {
+        if let Some(file) = fetched.get(command) {
             server.env_file = Some(Arc::clone(file));
             continue;
         }
-        // Its lines are not shown.
+        // An empty source, since lines of the output must not be quoted.
         let source = Source::new(Path::new(OUTPUT), String::new());
         let mut diagnostics = Diagnostics::new(&source);
         let text = run(command)?;
-        let file = check_length(&quoted(OUTPUT), text.len() as u64)
+        let file = check_file_size(&quoted(OUTPUT), text.len() as u64)
             .and_then(|()| env_file(OUTPUT, text, &mut diagnostics))
             .map_err(|mistake| EnvCommandError::Invalid {
                 command: command.to_owned(),
@@ -60,7 +61,7 @@ pub fn fetch(servers: &mut [Server]) -> Result<Vec<Diagnostic>, EnvCommandError>
             })?;
         warnings.extend(diagnostics.into_parts().1);
         let file = Arc::new(file);
-        known.insert(command.to_owned(), Arc::clone(&file));
+        fetched.insert(command.to_owned(), Arc::clone(&file));
         server.env_file = Some(file);
     }
     Ok(warnings)
@@ -74,12 +75,12 @@ fn run(command: &str) -> Result<Vec<u8>, EnvCommandError> {
         .output();
     let command = command.to_owned();
     match output {
-        Err(source) => Err(EnvCommandError::NotRun { command, source }),
+        Err(source) => Err(EnvCommandError::NotStarted { command, source }),
         Ok(Output { status, .. }) if !status.success() => {
             Err(EnvCommandError::Failed { command, status })
         }
         Ok(Output { stdout, .. }) if stdout.trim_ascii().is_empty() => {
-            Err(EnvCommandError::Silent { command })
+            Err(EnvCommandError::NoOutput { command })
         }
         Ok(Output { stdout, .. }) => Ok(stdout),
     }

@@ -1,34 +1,34 @@
-//! How systemd reads a dotenv file that a unit names as its `EnvironmentFile=`.
+//! A parser for `EnvironmentFile=` as systemd reads it, to find lines that mean something else to python-dotenv.
 
 use State::*;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// A variable that a reader makes of a file, and the lines, 1-based, where it stands.
+/// The value that a parser gives a variable, and the lines of the assignment, 1-based.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Assignment {
     pub value: String,
     pub lines: RangeInclusive<usize>,
 }
 
-/// Variables by their names; the last assignment counts.
+/// The last assignment of each variable, by name.
 pub type Variables = BTreeMap<String, Assignment>;
 
-/// The lines that systemd reads otherwise than the deploy's commands, to which the file means `commands`.
-pub fn differing_lines(text: &str, commands: &Variables) -> Vec<usize> {
-    let service = systemd_variables(text);
+/// The lines on which assignments begin that systemd parses differently from python-dotenv, which parsed `dotenv`.
+pub fn differing_lines(text: &str, dotenv: &Variables) -> Vec<usize> {
+    let systemd = systemd_variables(text);
     let mut differing: Vec<&RangeInclusive<usize>> = Vec::new();
-    for name in commands.keys().chain(service.keys()) {
-        let (read, meant) = (service.get(name), commands.get(name));
-        if read.map(|read| &read.value) != meant.map(|meant| &meant.value) {
-            differing.extend(read.or(meant).map(|assignment| &assignment.lines));
+    for name in dotenv.keys().chain(systemd.keys()) {
+        let (actual, expected) = (systemd.get(name), dotenv.get(name));
+        if actual.map(|actual| &actual.value) != expected.map(|expected| &expected.value) {
+            differing.extend(actual.or(expected).map(|assignment| &assignment.lines));
         }
     }
     differing.sort_by_key(|lines| *lines.start());
     let mut lines: Vec<usize> = Vec::new();
     let mut end = 0;
     for range in differing {
-        // What an assignment above has swallowed needs no mention.
+        // An assignment above that spans this line has been reported already.
         if *range.start() > end {
             lines.push(*range.start());
             end = *range.end();
@@ -37,14 +37,14 @@ pub fn differing_lines(text: &str, commands: &Variables) -> Vec<usize> {
     lines
 }
 
-/// What systemd 252 makes of a file: its `parse_env_file_internal`, without the names that it then drops.
+/// Parses a file like `parse_env_file_internal` of systemd 252, and drops invalid names, as systemd does afterwards.
 fn systemd_variables(text: &str) -> Variables {
     let mut reader = SystemdReader {
         variables: Variables::new(),
         state: BeforeKey,
         key: String::new(),
         value: String::new(),
-        kept: 0,
+        trimmed_length: 0,
         line: 1,
         key_line: 1,
     };
@@ -54,7 +54,7 @@ fn systemd_variables(text: &str) -> Variables {
             BeforeValue | Value if is_newline(c) => reader.end_assignment(),
             _ => reader.state = reader.next_state(c),
         }
-        // As python-dotenv counts lines.
+        // Counts lines like python-dotenv: CR and CRLF are line breaks, too.
         if c == '\n' && previous != '\r' || c == '\r' {
             reader.line += 1;
         }
@@ -71,8 +71,8 @@ struct SystemdReader {
     state: State,
     key: String,
     value: String,
-    /// The part of the value that stays although white space at its end goes.
-    kept: usize,
+    /// The length of the value without trailing unquoted white space.
+    trimmed_length: usize,
     line: usize,
     key_line: usize,
 }
@@ -94,7 +94,7 @@ enum State {
 impl SystemdReader {
     fn end_assignment(&mut self) {
         if matches!(self.state, Value) {
-            self.value.truncate(self.kept);
+            self.value.truncate(self.trimmed_length);
         }
         let key = std::mem::take(&mut self.key);
         let assignment = Assignment {
@@ -105,7 +105,7 @@ impl SystemdReader {
         if is_name(name) {
             self.variables.insert(name.to_owned(), assignment);
         }
-        self.kept = 0;
+        self.trimmed_length = 0;
         self.state = BeforeKey;
     }
 
@@ -133,16 +133,16 @@ impl SystemdReader {
                 self.value.push(c);
                 Value
             }
-            ValueEscape if is_newline(c) => self.keep([], Value),
-            BeforeValue | Value | ValueEscape => self.keep([c], Value),
+            ValueEscape if is_newline(c) => self.push([], Value),
+            BeforeValue | Value | ValueEscape => self.push([c], Value),
             SingleQuote if c == '\'' => BeforeValue,
             DoubleQuote if c == '"' => BeforeValue,
             DoubleQuote if c == '\\' => DoubleQuoteEscape,
-            SingleQuote | DoubleQuote => self.keep([c], self.state),
+            SingleQuote | DoubleQuote => self.push([c], self.state),
             DoubleQuoteEscape => match c {
-                '"' | '\\' | '`' | '$' => self.keep([c], DoubleQuote),
-                '\n' => self.keep([], DoubleQuote),
-                _ => self.keep(['\\', c], DoubleQuote),
+                '"' | '\\' | '`' | '$' => self.push([c], DoubleQuote),
+                '\n' => self.push([], DoubleQuote),
+                _ => self.push(['\\', c], DoubleQuote),
             },
             Comment if c == '\\' => CommentEscape,
             Comment if is_newline(c) => BeforeKey,
@@ -150,10 +150,10 @@ impl SystemdReader {
         }
     }
 
-    /// Adds to the value what stays in it, even at its end.
-    fn keep<const N: usize>(&mut self, characters: [char; N], next: State) -> State {
+    /// Appends characters that are not trimmed at the end of the value. Returns `next`.
+    fn push<const N: usize>(&mut self, characters: [char; N], next: State) -> State {
         self.value.extend(characters);
-        self.kept = self.value.len();
+        self.trimmed_length = self.value.len();
         next
     }
 }
@@ -166,7 +166,7 @@ fn is_space(c: char) -> bool {
     is_newline(c) || matches!(c, ' ' | '\t')
 }
 
-/// Whether the environment of a process can have a variable of this name.
+/// Whether systemd and shells accept this as the name of a variable.
 pub fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -186,9 +186,9 @@ mod tests {
         file.expect("an env file").differing_lines
     }
 
-    /// What a unit on Debian 12 got for its `EnvironmentFile=`, which ended with the line `NEXT=next`: that variable,
-    /// unless the text swallowed it, and these. All differ from what the commands get.
-    const SEEN: [(&str, &[(&str, &str)]); 41] = [
+    /// Texts that systemd and python-dotenv parse differently, with the variables that a unit on Debian 12 got. The line
+    /// `NEXT=next` followed each text, and set a variable unless it became part of a value.
+    const OBSERVED: [(&str, &[(&str, &str)]); 41] = [
         ("V=a #b", &[("V", "a #b")]),
         ("V= #x", &[("V", "#x")]),
         ("V=\"a\" # comment", &[("V", "a# comment")]),
@@ -233,8 +233,8 @@ mod tests {
     ];
 
     #[test]
-    fn values_are_read_as_systemd_reads_them() {
-        for (text, expected) in SEEN {
+    fn values_are_parsed_like_systemd() {
+        for (text, expected) in OBSERVED {
             let read = systemd_variables(&format!("{text}\nNEXT=next\n"));
             let read: Vec<(&str, &str)> = read
                 .iter()
@@ -253,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_systemd_reads_otherwise_are_found() {
-        for (text, _) in SEEN {
+    fn lines_that_systemd_parses_differently_are_found() {
+        for (text, _) in OBSERVED {
             let line = match text {
                 "A=1\nV=${A}2" | "# comment \\\nV=hidden?" => 2,
                 _ => 1,
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_both_read_alike_are_not() {
+    fn lines_that_both_parse_alike_are_not_reported() {
         for text in [
             "V=plain",
             "V=two words",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_swallows_is_not_reported_again() {
+    fn lines_inside_a_reported_assignment_are_not_reported() {
         assert_eq!(differing("A=b\\\nC=d\nE=f # g"), [1, 3]);
         assert_eq!(differing("A=\"b\nC=d\nE=f"), [1]);
     }

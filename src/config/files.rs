@@ -1,4 +1,4 @@
-//! The local files that a config names, each read once and shared.
+//! Local files that the config names. Each is read once and shared by all servers that name it.
 
 use super::dotenv;
 use super::environment_file::{self, Assignment, is_name};
@@ -6,7 +6,7 @@ use super::types::{
     Context, Item, Scalar, Text, Validation, ensure, refuse, secret_name, single_line, unit_name,
 };
 use super::unit::{Unit, UnitKind};
-use crate::diagnostics::{Diagnostic, Diagnostics, Message, quoted};
+use crate::diagnostics::{Diagnostics, Message, quoted};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -15,26 +15,26 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A dotenv file: its bytes go to the host, its variables to the commands.
+/// A dotenv file. `bytes` is copied to the host, `variables` is exported to the commands of a deploy.
 #[derive(Debug)]
 pub struct EnvFile {
     pub path: PathBuf,
     pub bytes: Vec<u8>,
-    /// In the order of the file, the last value of a name; only names that a shell can export.
+    /// The variables that a shell can export, in the order of the file. The last value of a name wins.
     pub variables: Vec<(String, String)>,
-    /// Lines that systemd's `EnvironmentFile=` reads otherwise.
+    /// Lines that systemd's `EnvironmentFile=` parses differently, 1-based.
     pub differing_lines: Vec<usize>,
 }
 
 /// A local file that is copied to `shared/` and linked into releases.
 #[derive(Debug)]
 pub struct Secret {
-    /// File name, without directories.
+    /// The file name, without directories.
     pub name: String,
     pub bytes: Vec<u8>,
 }
 
-/// A private key of ssh.
+/// An ssh private key without a passphrase.
 #[derive(Debug)]
 pub struct PrivateKey {
     pub bytes: Vec<u8>,
@@ -45,7 +45,7 @@ impl Scalar for Arc<EnvFile> {
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
         let file = context.files.env_file(&path, context.diagnostics)?;
-        warn_if_open(&path, context);
+        warn_if_exposed(&path, context);
         Ok(file)
     }
 }
@@ -67,7 +67,7 @@ impl Scalar for Arc<PrivateKey> {
 
     fn parse(Text(path): Text, context: &mut Context) -> Result<Self, Message> {
         let key = context.files.deploy_key(&path)?;
-        warn_if_open(&path, context);
+        warn_if_exposed(&path, context);
         Ok(key)
     }
 }
@@ -75,7 +75,7 @@ impl Scalar for Arc<PrivateKey> {
 impl Item for Arc<Secret> {
     fn add(list: &mut Vec<Self>, item: &str, context: &mut Context) -> Validation {
         let secret = context.files.secret(item)?;
-        warn_if_open(item, context);
+        warn_if_exposed(item, context);
         add_once(list, secret, |secret| &secret.name).or_else(|name| {
             refuse(
                 format!("two secrets are called {}", quoted(&name)),
@@ -85,7 +85,10 @@ impl Item for Arc<Secret> {
     }
 }
 
-/// Adds a file that is not listed yet. The error is a name that another file has.
+/// Adds a file unless it is in the list already.
+///
+/// # Errors
+/// Returns the name if another file in the list has the same one.
 fn add_once<T>(
     list: &mut Vec<Arc<T>>,
     file: Arc<T>,
@@ -99,10 +102,10 @@ fn add_once<T>(
     Ok(())
 }
 
-/// Warns of a file with secrets that other users of this machine can read or change.
-fn warn_if_open(path: &str, context: &mut Context) {
+/// Warns of a file with secrets that other local users can read or change.
+fn warn_if_exposed(path: &str, context: &mut Context) {
     let mode = std::fs::metadata(path).map(|metadata| metadata.permissions().mode());
-    // A draft is not there yet.
+    // A draft does not exist yet.
     if mode.is_ok_and(|mode| mode & 0o066 != 0) {
         context.warn(Message::new(
             format!("other users of this machine can read {}", quoted(path)),
@@ -111,21 +114,22 @@ fn warn_if_open(path: &str, context: &mut Context) {
     }
 }
 
-/// Files of one kind by their path in the config.
-type Known<T> = HashMap<String, Result<Arc<T>, Message>>;
+/// Files of one kind, or why they cannot be used, by their path in the config.
+type Cache<T> = HashMap<String, Result<Arc<T>, Message>>;
 
+/// Reads local files, and caches them.
 #[derive(Debug, Default)]
 pub struct Files {
-    env_files: Known<EnvFile>,
-    units: Known<Unit>,
-    secrets: Known<Secret>,
-    deploy_keys: Known<PrivateKey>,
-    /// What files will hold that are not written yet.
+    env_files: Cache<EnvFile>,
+    units: Cache<Unit>,
+    secrets: Cache<Secret>,
+    deploy_keys: Cache<PrivateKey>,
+    /// The contents of files that are still to be written, by their path.
     drafts: HashMap<String, Vec<u8>>,
 }
 
 impl Files {
-    pub fn with(drafts: HashMap<String, Vec<u8>>) -> Self {
+    pub fn with_drafts(drafts: HashMap<String, Vec<u8>>) -> Self {
         Files {
             drafts,
             ..Files::default()
@@ -137,24 +141,24 @@ impl Files {
         path: &str,
         diagnostics: &mut Diagnostics,
     ) -> Result<Arc<EnvFile>, Message> {
-        remember(&mut self.env_files, path, || {
-            let bytes = draft_or_file(&self.drafts, path)?;
+        cached(&mut self.env_files, path, || {
+            let bytes = read_draft_or_file(&self.drafts, path)?;
             env_file(path, bytes, diagnostics)
         })
     }
 
     fn unit(&mut self, path: &str) -> Result<Arc<Unit>, Message> {
-        remember(&mut self.units, path, || {
+        cached(&mut self.units, path, || {
             let name = file_name(path)?;
-            let bytes = draft_or_file(&self.drafts, path)?;
+            let bytes = read_draft_or_file(&self.drafts, path)?;
             unit_name(&name)?;
-            let kind = UnitKind::of(&name).unwrap_or(UnitKind::Service);
+            let kind = UnitKind::from_name(&name).unwrap_or(UnitKind::Service);
             Unit::new(PathBuf::from(path), name, kind, utf8(path, bytes)?)
         })
     }
 
     fn secret(&mut self, path: &str) -> Result<Arc<Secret>, Message> {
-        remember(&mut self.secrets, path, || {
+        cached(&mut self.secrets, path, || {
             let name = file_name(path)?;
             let bytes = read(path)?;
             secret_name(&name)?;
@@ -163,10 +167,10 @@ impl Files {
     }
 
     fn deploy_key(&mut self, path: &str) -> Result<Arc<PrivateKey>, Message> {
-        remember(&mut self.deploy_keys, path, || {
+        cached(&mut self.deploy_keys, path, || {
             let text = utf8(path, read(path)?)?;
             check_key(path, &text)?;
-            // ssh wants line feeds, one after the last line, too.
+            // ssh requires LF line endings, and one after the last line.
             let mut bytes = text.trim().replace("\r\n", "\n").into_bytes();
             bytes.push(b'\n');
             Ok(PrivateKey { bytes })
@@ -174,7 +178,7 @@ impl Files {
     }
 }
 
-/// Checks that ssh can use a private key without anybody who types a passphrase.
+/// Checks that a file is a private key, and that ssh can use it without a passphrase.
 fn check_key(path: &str, text: &str) -> Result<(), Message> {
     let text = text.trim();
     let Some((kind, body)) = text
@@ -184,8 +188,8 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
         let help = "name a private key, such as `ssh-keygen -t ed25519 -N '' -f FILE` makes";
         return refuse(format!("{} is no private key", quoted(path)), help);
     };
-    // The format's magic is followed by the length and the name of the cipher.
-    let opened = |body: &str| {
+    // After the magic bytes of the format come the length and the name of the cipher.
+    let has_no_cipher = |body: &str| {
         let body: String = body
             .lines()
             .take_while(|line| !line.starts_with('-'))
@@ -194,7 +198,7 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
         Some(start.starts_with(b"openssh-key-v1\0\0\0\0\x04none"))
     };
     let is_locked = match kind {
-        "OPENSSH " => opened(body) == Some(false),
+        "OPENSSH " => has_no_cipher(body) == Some(false),
         _ => kind == "ENCRYPTED " || body.contains("ENCRYPTED"),
     };
     ensure(
@@ -204,27 +208,27 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
     )
 }
 
-fn remember<T>(
-    known: &mut Known<T>,
+/// Returns the file from the cache, or reads it. Failures are cached, too.
+fn cached<T>(
+    cache: &mut Cache<T>,
     path: &str,
     read: impl FnOnce() -> Result<T, Message>,
 ) -> Result<Arc<T>, Message> {
-    if let Some(result) = known.get(path) {
-        return result.clone();
-    }
-    let result = read().map(Arc::new);
-    known.insert(path.to_owned(), result.clone());
-    result
+    let result = cache.entry(path.to_owned());
+    result.or_insert_with(|| read().map(Arc::new)).clone()
 }
 
-fn draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8>, Message> {
+fn read_draft_or_file(drafts: &HashMap<String, Vec<u8>>, path: &str) -> Result<Vec<u8>, Message> {
     match drafts.get(path) {
         Some(bytes) => Ok(bytes.clone()),
         None => read(path),
     }
 }
 
-/// Reads a dotenv file, of which it warns.
+/// Parses a dotenv file. Reports warnings about lines and names that are skipped.
+///
+/// # Errors
+/// The text is not UTF-8, or its variables are too large for the environment of a process.
 pub fn env_file(
     path: &str,
     bytes: Vec<u8>,
@@ -232,9 +236,8 @@ pub fn env_file(
 ) -> Result<EnvFile, Message> {
     let text = utf8(path, bytes)?;
     let dotenv = dotenv::parse(&text);
-    // The lines are not shown: they may hold a secret.
     let mut warn = |line: usize, message: Message| {
-        diagnostics.add_warning(Diagnostic::without_excerpt(Path::new(path), line, message));
+        diagnostics.warn_in_file(Path::new(path), line, message);
     };
     for line in dotenv.skipped {
         let what = "this line is not understood and skipped";
@@ -244,10 +247,10 @@ pub fn env_file(
     let mut variables = Vec::new();
     let mut assignments = environment_file::Variables::new();
     for dotenv::Variable { name, value, line } in dotenv.values {
-        if let Err(message) = can_be_exported(&name) {
+        if let Err(message) = check_exportable(&name) {
             warn(line, message);
         } else if let Some(value) = value {
-            check_size(path, &name, &value, line)?;
+            check_variable_size(path, &name, &value, line)?;
             let assignment = Assignment {
                 value: value.clone(),
                 lines: line..=line,
@@ -257,7 +260,7 @@ pub fn env_file(
         }
     }
     let size = |(name, value): &(String, String)| name.len() + value.len() + 10;
-    if dotenv.is_too_large || variables.iter().map(size).sum::<usize>() > LARGEST_ENV {
+    if dotenv.is_too_large || variables.iter().map(size).sum::<usize>() > MAX_ENV_SIZE {
         return refuse(
             format!(
                 "the variables of {} are more than a program can be given",
@@ -274,8 +277,8 @@ pub fn env_file(
     })
 }
 
-/// Checks that a shell can export a variable of this name.
-fn can_be_exported(name: &str) -> Validation {
+/// Checks that a shell can export a variable with this name.
+fn check_exportable(name: &str) -> Validation {
     if !is_name(name) {
         return refuse(
             "a shell cannot export what this line names",
@@ -289,15 +292,16 @@ fn can_be_exported(name: &str) -> Validation {
     )
 }
 
-/// What all variables may take, as Linux counts it, with room for others.
-const LARGEST_ENV: usize = 1_500_000;
+/// Maximum size of all variables together, in bytes. Linux limits arguments and environment to 2 MiB by default; the rest
+/// is for other variables and the arguments.
+const MAX_ENV_SIZE: usize = 1_500_000;
 
-/// Checks that Linux can give a variable to a program.
-fn check_size(path: &str, name: &str, value: &str, line: usize) -> Validation {
-    /// Of `NAME=value`, without the NUL at its end.
-    const LARGEST: usize = 131_071;
+/// Checks that a variable is within Linux's limit for a single string of the environment.
+fn check_variable_size(path: &str, name: &str, value: &str, line: usize) -> Validation {
+    /// The length of `NAME=value` without the terminating NUL: `MAX_ARG_STRLEN - 1`.
+    const MAX_LENGTH: usize = 131_071;
     ensure(
-        name.len() + 1 + value.len() <= LARGEST,
+        name.len() + 1 + value.len() <= MAX_LENGTH,
         || {
             format!(
                 "the value of {name} in line {line} of {} is larger than a program can be given",
@@ -308,7 +312,7 @@ fn check_size(path: &str, name: &str, value: &str, line: usize) -> Validation {
     )
 }
 
-/// Variables that a shell sets itself, or that it refuses to have set.
+/// Variables that a shell sets itself, or does not allow to be set.
 const RESERVED: [&str; 27] = [
     "BASHOPTS",
     "BASHPID",
@@ -339,7 +343,7 @@ const RESERVED: [&str; 27] = [
     "_",
 ];
 
-/// The last part of a path.
+/// The last component of a path.
 fn file_name(path: &str) -> Result<String, Message> {
     single_line(path)?;
     match Path::new(path).file_name().and_then(|name| name.to_str()) {
@@ -355,24 +359,24 @@ fn not_a_file(path: &str) -> Message {
     )
 }
 
-/// Refuses what is too large for scripts to carry.
-pub fn check_length(what: &str, length: u64) -> Validation {
+/// Checks that a file is small enough to be embedded in scripts.
+pub fn check_file_size(what: &str, size: u64) -> Validation {
     ensure(
-        length <= LARGEST,
+        size <= MAX_FILE_SIZE,
         || {
             format!(
                 "{what} is larger than {} MiB, and every script carries it",
-                LARGEST >> 20
+                MAX_FILE_SIZE >> 20
             )
         },
         "bring it to the hosts in another way",
     )
 }
 
-/// Of a file that scripts carry: they are held in memory here and, some ten times as large, by the shell there.
-const LARGEST: u64 = 10 << 20;
+/// Maximum size of a file that scripts embed, in bytes. The shell on the host needs about ten times as much memory.
+const MAX_FILE_SIZE: u64 = 10 << 20;
 
-/// A regular file's bytes. Paths are relative to the directory the command runs in.
+/// Reads a regular file. Paths are relative to the working directory.
 fn read(path: &str) -> Result<Vec<u8>, Message> {
     single_line(path)?;
     let problem = |error: std::io::Error| match error.kind() {
@@ -393,11 +397,11 @@ fn read(path: &str) -> Result<Vec<u8>, Message> {
     if !found.is_file() {
         return Err(not_a_file(path));
     }
-    check_length(&format!("the local file {}", quoted(path)), found.len())?;
+    check_file_size(&format!("the local file {}", quoted(path)), found.len())?;
     std::fs::read(path).map_err(problem)
 }
 
-/// The bytes as text without NUL.
+/// Decodes a file as UTF-8 text without NUL characters.
 fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Message> {
     let line = |end: usize, bytes: &[u8]| bytes[..end].iter().filter(|b| **b == b'\n').count() + 1;
     let text = String::from_utf8(bytes).map_err(|error| {

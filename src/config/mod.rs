@@ -1,5 +1,4 @@
-//! From `deployment.yml` to checked [`Server`]s. Of the user's files, only this module reads the config
-//! and those that it names.
+//! Reads `deployment.yml` and the local files it names, validates them, and returns [`Server`]s.
 
 #![expect(clippy::disallowed_methods, reason = "it reads the user's files")]
 
@@ -33,13 +32,13 @@ pub use types::{
     Delivery, Framework, Hooks, KnownHost, PackageManager, VenvMode, absolute, is_ssh,
 };
 
-/// A config file, read and checked.
+/// A valid config.
 #[derive(Debug)]
 pub struct Config {
     path: PathBuf,
-    /// In the order of the file.
+    /// The servers, in the order of the file.
     pub servers: Vec<Server>,
-    /// What works but should be looked at.
+    /// Warnings about the config and the files it names, sorted by position.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -47,7 +46,7 @@ pub struct Config {
 #[derive(Debug)]
 pub enum ConfigError {
     Unreadable(io::Error),
-    /// All mistakes, in the order of the file.
+    /// The config is not valid. All mistakes are listed, sorted by position.
     Mistakes {
         mistakes: Vec<Diagnostic>,
         warnings: Vec<Diagnostic>,
@@ -59,17 +58,17 @@ pub enum ConfigError {
 #[error("no server is called {}; the config has {known}", quoted(name))]
 pub struct UnknownServer {
     pub name: String,
-    /// The servers that it has, for people.
+    /// The servers of the config, for the message.
     pub known: String,
 }
 
 impl Config {
-    /// Keeps the servers that `--host` names, each as HOST or HOST:PORT; without names, all.
+    /// Keeps only the servers that `--host` names, each as HOST or HOST:PORT. Keeps all if there are no names.
     ///
     /// # Errors
-    /// A name that no server has.
+    /// No server matches one of the names.
     pub fn select(&mut self, names: &[String]) -> Result<(), UnknownServer> {
-        let is_unknown = |name: &&String| !self.servers.iter().any(|server| server.is(name));
+        let is_unknown = |name: &&String| !self.servers.iter().any(|server| server.matches(name));
         if let Some(unknown) = names.iter().find(is_unknown) {
             return Err(UnknownServer {
                 name: unknown.clone(),
@@ -78,21 +77,21 @@ impl Config {
         }
         if !names.is_empty() {
             self.servers
-                .retain(|server| names.iter().any(|name| server.is(name)));
+                .retain(|server| names.iter().any(|name| server.matches(name)));
         }
         Ok(())
     }
 
-    /// Runs the `env_command` of each server, once where they are the same: what it prints becomes the env file.
+    /// Runs the servers' `env_command`s and uses their output as env files. Returns warnings about the output.
     ///
     /// # Errors
-    /// A command that fails, or prints what is no dotenv text.
+    /// A command fails, or its output cannot be used as a dotenv file.
     pub fn fetch_env(&mut self) -> Result<Vec<Diagnostic>, EnvCommandError> {
         env_command::fetch(&mut self.servers)
     }
 
-    /// A mistake in the value of a server's field that shows only when the value is used, at its position.
-    pub fn mistake(&self, server: usize, field: &str, message: Message) -> Diagnostic {
+    /// A diagnostic at the position of a server's field, for a mistake that is only found when its value is used.
+    pub fn field_error(&self, server: usize, field: &str, message: Message) -> Diagnostic {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
         let source = Source::new(&self.path, text.trim_start_matches('\u{feff}').to_owned());
         let root = yaml::read(&mut Diagnostics::new(&source));
@@ -103,14 +102,15 @@ impl Config {
         source.diagnostic(position, message)
     }
 
-    /// What each server is called in messages and results, and by `--host`.
+    /// The labels of all servers.
     pub fn labels(&self) -> Vec<String> {
         self.servers.iter().map(Server::label).collect()
     }
 }
 
 impl Server {
-    /// The host, with the port only where the host alone is not enough.
+    /// The server's name in messages, results and `--host`: the host, followed by the port if several servers share
+    /// the host.
     pub fn label(&self) -> String {
         if self.name == *self.host {
             self.name.clone()
@@ -119,24 +119,24 @@ impl Server {
         }
     }
 
-    /// Whether it clones the repository and installs from the package index itself, without a payload.
+    /// Whether the server itself clones the repository and installs from the package index, without a payload.
     pub fn fetches(&self) -> bool {
         self.payload.is_none() && self.delivery == Delivery::Pull
     }
 
-    /// Makes it deploy this revision, which takes a full clone.
+    /// Sets the revision to deploy. A shallow clone may not contain it, so the whole history is cloned.
     pub fn set_revision(&mut self, revision: types::Revision) {
         self.revision = Some(revision);
         self.clone_depth.0 = None;
     }
 
-    /// The port that distinguishes servers of one host.
+    /// The configured port, or 22. Distinguishes servers that share a host.
     pub fn port_number(&self) -> u16 {
         self.port.map_or(22, |port| port.0)
     }
 
-    /// Whether `--host` names it.
-    fn is(&self, name: &str) -> bool {
+    /// Whether a name given to `--host` selects this server.
+    fn matches(&self, name: &str) -> bool {
         let length = self.host.len();
         name.get(..length)
             .is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
@@ -146,22 +146,21 @@ impl Server {
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Reads and checks the config of `app`, which is `<app>/<environment>`. All mistakes come back at
-/// once.
+/// Reads and validates the config of `app`, which is `<app>/<environment>`.
 ///
 /// # Errors
-/// The file cannot be read, or has mistakes.
+/// The file cannot be read, or has mistakes, all of which are returned.
 pub fn load(path: &Path, app: &str) -> Result<Config, ConfigError> {
     let bytes = std::fs::read(path).map_err(ConfigError::Unreadable)?;
     parse(path, app, &bytes, Files::default())
 }
 
-/// Checks the text of a config before it is written. `drafts` are texts of the local files that
-/// are written with it, by their paths in the config.
+/// Validates the text of a config that is still to be written to `path`. `drafts` holds the texts of local files that
+/// will be written with it, by their paths in the config.
 ///
 /// # Errors
-/// Its mistakes.
-pub fn review(
+/// The text has mistakes, all of which are returned.
+pub fn parse_draft(
     path: &Path,
     app: &str,
     text: &str,
@@ -169,11 +168,11 @@ pub fn review(
 ) -> Result<Config, ConfigError> {
     let drafts = drafts.into_iter();
     let drafts = drafts.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
-    let files = Files::with(drafts.collect());
+    let files = Files::with_drafts(drafts.collect());
     parse(path, app, text.as_bytes(), files)
 }
 
-/// The field of a config that is written on a line, or goes on there.
+/// The name of the field whose entry begins on this line or is the last to begin above it.
 pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
     let source = Source::new(path, text.to_owned());
     let root = yaml::read(&mut Diagnostics::new(&source))?;
@@ -182,9 +181,9 @@ pub fn field_at(path: &Path, text: &str, line: usize) -> Option<String> {
     field.map(|entry| entry.key.clone())
 }
 
-/// The same for the bytes of a config that is in no file.
+/// Parses a config that is not in a file.
 #[cfg(any(test, fuzzing))]
-pub fn read(bytes: &[u8]) -> Result<Config, ConfigError> {
+pub fn parse_bytes(bytes: &[u8]) -> Result<Config, ConfigError> {
     let path = Path::new("deployment.yml");
     parse(path, "shop/production", bytes, Files::default())
 }
@@ -193,20 +192,20 @@ fn parse(path: &Path, app: &str, bytes: &[u8], mut files: Files) -> Result<Confi
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes).into_owned();
     let valid = str::from_utf8(bytes).map_err(|error| error.valid_up_to());
-    let unreadable = unreadable(&text, valid.err());
+    let invalid = invalid_characters(&text, valid.err());
     let source = Source::new(path, text);
     let mut diagnostics = Diagnostics::new(&source);
     let servers = match yaml::read(&mut diagnostics) {
         Some(root) => document::servers(app, &root, &mut files, &mut diagnostics),
         None => Vec::new(),
     };
-    // What else is wrong on such a line follows from it.
-    let damaged = unreadable
+    // Other errors on a line with invalid characters are only consequences.
+    let lines = invalid
         .iter()
-        .map(|(number, _)| source.position_of(*number).line);
-    diagnostics.discard_errors_on(&damaged.collect::<Vec<_>>());
-    for (number, message) in unreadable {
-        diagnostics.error(source.position_of(number), message);
+        .map(|(index, _)| source.position_of(*index).line);
+    diagnostics.discard_errors_on(&lines.collect::<Vec<_>>());
+    for (index, message) in invalid {
+        diagnostics.error(source.position_of(index), message);
     }
     let (mistakes, warnings) = diagnostics.into_parts();
     if mistakes.is_empty() {
@@ -220,23 +219,23 @@ fn parse(path: &Path, app: &str, bytes: &[u8], mut files: Files) -> Result<Confi
     }
 }
 
-/// What no YAML may hold, with the number of characters before it: where bytes were no UTF-8, and the first
-/// control characters.
-fn unreadable(text: &str, valid: Option<usize>) -> Vec<(usize, Message)> {
-    const SHOWN: usize = 20;
-    let controls = text.match_indices(is_disallowed_control).take(SHOWN);
+/// Finds characters that YAML forbids: the first bytes that are not UTF-8, at the byte offset `invalid_utf8`, and the
+/// first few control characters. Returns the index of each in characters, with a message.
+fn invalid_characters(text: &str, invalid_utf8: Option<usize>) -> Vec<(usize, Message)> {
+    const MAX_REPORTED: usize = 20;
+    let controls = text.match_indices(is_disallowed_control).take(MAX_REPORTED);
     let controls = controls.map(|(offset, control)| {
-        let number = control.chars().next().map_or(0, u32::from);
-        let what = format!("the file has the control character U+{number:04X}");
+        let code = control.chars().next().map_or(0, u32::from);
+        let what = format!("the file has the control character U+{code:04X}");
         let help = "leave it out, or write it as an escape in double quotes";
         (offset, Message::new(what, help))
     });
-    let bytes = valid.map(|valid| {
+    let bytes = invalid_utf8.map(|offset| {
         let message = Message::new("the file is not UTF-8 from here on", "save it as UTF-8");
-        (valid, message)
+        (offset, message)
     });
-    let count = |(offset, message)| (text[..offset].chars().count(), message);
-    controls.chain(bytes).map(count).collect()
+    let to_index = |(offset, message)| (text[..offset].chars().count(), message);
+    controls.chain(bytes).map(to_index).collect()
 }
 
 #[cfg(test)]

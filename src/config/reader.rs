@@ -1,4 +1,4 @@
-//! The fields of one server: its own, then those of `common`.
+//! Reads the fields of a server from its own entries and those of `common`.
 
 use super::files::Files;
 use super::types::{Context, Value};
@@ -6,18 +6,18 @@ use crate::diagnostics::{Diagnostics, Message, Position, quoted};
 use crate::yaml::{Entry, Kind, Node};
 use std::rc::Rc;
 
-/// The fields of `common` or of a server.
+/// The entries of `common` or of a server.
 #[derive(Default)]
 pub struct Layer<'n> {
     entries: Vec<&'n Entry>,
-    /// `config_version`, which the Python tool also reads here.
+    /// `config_version`, which the Python tool also accepts here.
     pub version: Option<&'n Entry>,
-    /// Fields that unknown keys probably mean.
-    meant: Vec<&'static str>,
+    /// Fields that unknown keys are probably misspellings of.
+    misspelled: Vec<&'static str>,
 }
 
 impl<'n> Layer<'n> {
-    /// The fields of a mapping. Keys that are not `known` are reported.
+    /// Collects the entries of a mapping. Reports keys that are not in `known`.
     pub fn new(
         node: &'n Node,
         known: impl Iterator<Item = &'static str> + Clone,
@@ -34,10 +34,10 @@ impl<'n> Layer<'n> {
             } else if known.clone().any(|name| name == key) {
                 layer.entries.push(entry);
             } else if !key.starts_with("x-") {
-                let meant = similar(key, known.clone());
-                layer.meant.extend(meant);
+                let field = similar(key, known.clone());
+                layer.misspelled.extend(field);
                 let what = format!("unknown key {}", quoted(key));
-                let message = Message::new(what, suggestion(meant));
+                let message = Message::new(what, suggestion(field));
                 diagnostics.error(entry.key_position, message);
             }
         }
@@ -52,22 +52,22 @@ impl<'n> Layer<'n> {
     }
 }
 
-/// What is read for a field.
-pub enum Found<T> {
-    Value(T),
-    /// It has a mistake, which was reported.
-    Refused,
+/// The result of reading a field.
+pub enum FieldValue<T> {
+    Valid(T),
+    /// The value has a mistake, which was reported.
+    Invalid,
     Unset,
 }
 
 /// Reads the fields of one server.
 pub struct Reader<'r, 's> {
-    /// Where the server stands.
-    at: Position,
+    /// The position of the server.
+    start: Position,
     own: &'r Layer<'r>,
     common: &'r Layer<'r>,
-    /// Fields with a mistake that was reported.
-    refused: Vec<&'static str>,
+    /// Fields with a reported mistake, including fields whose names are misspelled.
+    invalid: Vec<&'static str>,
     /// Required fields that are not set.
     pub missing: Vec<&'static str>,
     files: &'r mut Files,
@@ -76,17 +76,17 @@ pub struct Reader<'r, 's> {
 
 impl<'r, 's> Reader<'r, 's> {
     pub fn new(
-        at: Position,
+        start: Position,
         own: &'r Layer<'r>,
         common: &'r Layer<'r>,
         files: &'r mut Files,
         diagnostics: &'r mut Diagnostics<'s>,
     ) -> Self {
         Reader {
-            at,
+            start,
             own,
             common,
-            refused: [&own.meant[..], &common.meant].concat(),
+            invalid: [&own.misspelled[..], &common.misspelled].concat(),
             missing: Vec::new(),
             files,
             diagnostics,
@@ -97,23 +97,23 @@ impl<'r, 's> Reader<'r, 's> {
         self.own.entry(field).or_else(|| self.common.entry(field))
     }
 
-    /// Where the value of a field stands; the server's position for a field that is not written.
+    /// The position of a field's value, or of the server if the field is not written.
     pub fn position(&self, field: &str) -> Position {
-        self.entry(field).map_or(self.at, Entry::position)
+        self.entry(field).map_or(self.start, Entry::position)
     }
 
-    /// Whether a field is set.
+    /// Whether a field is written and not unset with a blank value or `false`.
     pub fn is_set(&self, field: &str) -> bool {
         let entry = self.entry(field);
         entry.is_some_and(|entry| !entry.value.is_blank() && !is_false(entry))
     }
 
-    /// Whether the value of a field is the one that the config says, or its default.
+    /// Whether a field was read without a mistake, so that its value is meaningful for further checks.
     pub fn is_valid(&self, field: &str) -> bool {
-        !self.refused.contains(&field) && !self.missing.contains(&field)
+        !self.invalid.contains(&field) && !self.missing.contains(&field)
     }
 
-    /// The same for several fields.
+    /// Whether all of these fields are valid.
     pub fn are_valid(&self, fields: &[&str]) -> bool {
         fields.iter().all(|field| self.is_valid(field))
     }
@@ -123,24 +123,24 @@ impl<'r, 's> Reader<'r, 's> {
         self.diagnostics.error(self.position(field), message);
     }
 
-    /// Reports a mistake in an item of a list, at the last one that is written so.
+    /// Reports a mistake in an item of a list, at the last item with this text.
     pub fn item_error(&mut self, field: &str, item: &str, message: Message) {
         let position = self.item_position(field, item);
         self.diagnostics.error(position, message);
     }
 
-    /// Where an item stands; the position of its list where it is not written in one piece.
+    /// The position of an item, or of its list if the item does not appear there verbatim.
     fn item_position(&self, field: &str, item: &str) -> Position {
         let Some(node) = self.entry(field).map(|entry| &entry.value) else {
-            return self.at;
+            return self.start;
         };
         match &node.kind {
             Kind::List(items) => {
-                let is_written_so = |node: &&Rc<Node>| match &node.kind {
+                let is_item = |node: &&Rc<Node>| match &node.kind {
                     Kind::Text(text) => text.trim() == item,
                     _ => false,
                 };
-                let found = items.iter().rfind(is_written_so);
+                let found = items.iter().rfind(is_item);
                 found.map_or(node.start, |node| node.start)
             }
             _ => self
@@ -155,22 +155,23 @@ impl<'r, 's> Reader<'r, 's> {
         self.diagnostics.warn(self.position(field), message);
     }
 
-    pub fn field<T: Value>(&mut self, field: &'static str) -> Found<T> {
+    /// Reads a field. Reports mistakes, and marks the field as invalid if there are any.
+    pub fn field<T: Value>(&mut self, field: &'static str) -> FieldValue<T> {
         let is_unset = |entry: &&Entry| entry.value.is_blank() && !T::TAKES_EMPTY;
         let Some(entry) = self.entry(field).filter(|entry| !is_unset(entry)) else {
-            return Found::Unset;
+            return FieldValue::Unset;
         };
         if is_false(entry) && !T::TAKES_FALSE {
             let what = format!("an unquoted no, off or false leaves `{field}` unset");
             let help = "put quotes around it, or leave the value out";
             self.warn(field, Message::new(what, help));
-            return Found::Unset;
+            return FieldValue::Unset;
         }
         match self.read(field, entry) {
-            Some(value) => Found::Value(value),
+            Some(value) => FieldValue::Valid(value),
             None => {
-                self.refused.push(field);
-                Found::Refused
+                self.invalid.push(field);
+                FieldValue::Invalid
             }
         }
     }
@@ -185,19 +186,19 @@ impl<'r, 's> Reader<'r, 's> {
         T::read(entry, &mut context)
     }
 
-    /// A default, written as in a config.
+    /// Reads the default of a field from text as it could be written in a config.
     pub fn default<T: Value + Default>(&mut self, field: &'static str, text: &str) -> T {
         let entry = Entry {
             key: field.to_owned(),
-            key_position: self.at,
+            key_position: self.start,
             value: Node::text(text).into(),
         };
         self.read(field, &entry).unwrap_or_default()
     }
 
-    /// Notes that a required field is not set.
-    pub fn missing(&mut self, field: &'static str) {
-        if !self.refused.contains(&field) {
+    /// Records that a required field is not set, unless its name is misspelled.
+    pub fn set_missing(&mut self, field: &'static str) {
+        if !self.invalid.contains(&field) {
             self.missing.push(field);
         }
     }
@@ -207,23 +208,23 @@ fn is_false(entry: &Entry) -> bool {
     matches!(entry.value.kind, Kind::Bool(false))
 }
 
-/// "did you mean", or what to do with a key that is like no other.
-pub fn suggestion(meant: Option<&str>) -> String {
-    match meant {
+/// The help for an unknown key, given the known key that is most similar to it.
+pub fn suggestion(similar: Option<&str>) -> String {
+    match similar {
         Some(name) => format!("did you mean {}?", quoted(name)),
         None => "remove it, or start it with `x-` to have it ignored".to_owned(),
     }
 }
 
-/// The known name that is most like a key, if one is like it.
+/// The known name that is most similar to a key, if any is similar enough.
 pub fn similar<'k>(key: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    /// Below this, two names have nothing to do with each other.
-    const SIMILAR: f64 = 0.7;
-    let plain = key.to_lowercase().replace('-', "_");
+    /// Minimum normalized Damerau-Levenshtein similarity.
+    const MIN_SIMILARITY: f64 = 0.7;
+    let key = key.to_lowercase().replace('-', "_");
     known
         .into_iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(&plain, name), name))
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .map(|name| (strsim::normalized_damerau_levenshtein(&key, name), name))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
 }

@@ -1,11 +1,11 @@
-//! The JSON Schema of a config, for editors: names, types, ranges, defaults and what the fields mean.
-//! `check` finds more.
+//! Generates the JSON Schema of a config, for completion and checks in editors. Covers names, types and ranges;
+//! `pystrano check` also validates everything else.
 
 use super::fields::FIELDS;
 use super::types::Integer;
 use serde_json::{Map, Value, json};
 
-/// Draft-07.
+/// The schema of a config, in draft 07 of JSON Schema.
 pub fn schema() -> Value {
     let mut properties: Map<String, Value> = FIELDS
         .iter()
@@ -33,14 +33,14 @@ pub fn schema() -> Value {
     let required = FIELDS.iter().filter(|field| field.required.is_some());
     let required: Vec<Value> = required
         .map(|field| {
-            let there = json!({
+            let is_set = json!({
                 "type": "object",
                 "required": [field.name],
                 "properties": {field.name: {"not": {"enum": [null, "", false]}}},
             });
             json!({"anyOf": [
-                {"properties": {"common": there}, "required": ["common"]},
-                {"properties": {"servers": {"items": there}}},
+                {"properties": {"common": is_set}, "required": ["common"]},
+                {"properties": {"servers": {"items": is_set}}},
             ]})
         })
         .collect();

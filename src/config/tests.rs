@@ -1,6 +1,6 @@
 //! Compatibility with configs of the Python tool, and configs with arbitrary content.
 
-use super::{ConfigError, KnownHost, Server, read};
+use super::{ConfigError, KnownHost, Server, parse_bytes};
 use crate::fuzz;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -42,7 +42,8 @@ fn configs_of_the_python_tool_mean_the_same() {
     assert!(vectors.len() > 80);
     for vector in vectors {
         let text = vector["text"].as_str().expect("a text");
-        let config = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let config =
+            parse_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         let servers: Vec<Value> = config.servers.iter().map(described).collect();
         assert_eq!(Value::from(servers), vector["servers"], "{text}");
     }
@@ -65,7 +66,8 @@ fn servers_are_found_wherever_they_are_written() {
         ),
     ];
     for text in texts {
-        let config = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let config =
+            parse_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         let servers: Vec<_> = config
             .servers
             .iter()
@@ -89,7 +91,7 @@ fn a_long_chain_of_aliases_is_refused() {
     let link = |number| format!("  - &a{number} [*a{}]\n", number - 1);
     let chain: String = (1..200_000).map(link).collect();
     let text = format!("x-chain:\n  - &a0 []\n{chain}servers: []\n");
-    let Err(ConfigError::Mistakes { mistakes, .. }) = read(text.as_bytes()) else {
+    let Err(ConfigError::Mistakes { mistakes, .. }) = parse_bytes(text.as_bytes()) else {
         panic!("the chain is accepted");
     };
     let reported: Vec<_> = mistakes

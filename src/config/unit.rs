@@ -1,4 +1,4 @@
-//! systemd units of an app, as far as setup and deploys depend on their settings.
+//! The app's systemd units: the kinds of units, and a parser for their settings.
 
 use super::types::{Validation, ensure, refuse};
 use crate::diagnostics::{Message, quoted};
@@ -9,13 +9,13 @@ use std::sync::Arc;
 /// A systemd unit.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    /// The local file.
+    /// The path of the local file.
     pub path: PathBuf,
-    /// File name, such as `gunicorn.service`.
+    /// The file name, such as `gunicorn.service`.
     pub name: String,
     pub text: String,
     pub kind: UnitKind,
-    /// The section that makes it such a unit.
+    /// The section for units of this kind, such as `[Service]`.
     pub section: Section,
 }
 
@@ -29,8 +29,8 @@ pub enum UnitKind {
 }
 
 impl UnitKind {
-    /// The kind of a unit by its file name.
-    pub fn of(name: &str) -> Option<Self> {
+    /// The kind of a unit, from the suffix of its file name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Some(match name.rsplit_once('.')?.1 {
             "service" => UnitKind::Service,
             "socket" => UnitKind::Socket,
@@ -41,7 +41,7 @@ impl UnitKind {
         })
     }
 
-    /// The name of its section.
+    /// The name of the section for units of this kind.
     fn section(self) -> &'static str {
         match self {
             UnitKind::Service => "Service",
@@ -52,9 +52,9 @@ impl UnitKind {
         }
     }
 
-    /// What the names of the settings begin with of which it needs one, the usual one, and what to do
-    /// where it has none.
-    fn needs(self) -> Option<(&'static [&'static str], &'static str, &'static str)> {
+    /// The settings of which a unit of this kind must have one: prefixes of their names, the most common name, and the help
+    /// if there is none.
+    fn required_setting(self) -> Option<(&'static [&'static str], &'static str, &'static str)> {
         Some(match self {
             UnitKind::Service => (
                 &["ExecStart"],
@@ -82,12 +82,14 @@ impl UnitKind {
 }
 
 impl Unit {
+    /// Parses the text of a unit.
+    ///
     /// # Errors
-    /// A text that is no unit of the kind that its name ends with.
+    /// The unit lacks the setting that units of this kind require.
     pub fn new(path: PathBuf, name: String, kind: UnitKind, text: String) -> Result<Self, Message> {
         let section = Section::parse(&text, kind.section()).unwrap_or_default();
-        if let Some((beginnings, usual, help)) = kind.needs()
-            && !section.has_one_of(beginnings)
+        if let Some((prefixes, usual, help)) = kind.required_setting()
+            && !section.sets_any(prefixes)
         {
             let path = quoted(&path.to_string_lossy());
             let what = format!(
@@ -105,8 +107,8 @@ impl Unit {
         })
     }
 
-    /// The unit that a socket, timer or path starts.
-    pub fn starts(&self) -> Option<String> {
+    /// The unit that a socket, timer or path triggers.
+    pub fn triggered_unit(&self) -> Option<String> {
         let setting = match self.kind {
             UnitKind::Socket => "Service",
             UnitKind::Timer | UnitKind::Path => "Unit",
@@ -123,7 +125,7 @@ impl Unit {
         Some(format!("{stem}{instance}.service"))
     }
 
-    /// Whether it ends by itself.
+    /// Whether the service runs to completion: `Type=oneshot`.
     pub fn is_oneshot(&self) -> bool {
         self.section
             .value("Type")
@@ -131,21 +133,21 @@ impl Unit {
     }
 }
 
-/// The services that run the app, in order: those that a deploy restarts. What a timer or a path
-/// starts, and what ends by itself, starts with the new release anyway.
+/// The services that a deploy restarts, in order. Not those that are oneshot, or triggered by a timer or path: their next
+/// start uses the new release anyway.
 pub fn services(units: &[Arc<Unit>]) -> Vec<&Unit> {
     let units = || units.iter().map(Arc::as_ref);
-    let is_started_by = |service: &Unit| {
+    let is_triggered = |service: &Unit| {
         units()
             .filter(|unit| matches!(unit.kind, UnitKind::Timer | UnitKind::Path))
-            .any(|unit| unit.starts().as_deref() == Some(&service.name))
+            .any(|unit| unit.triggered_unit().as_deref() == Some(&service.name))
     };
     let is_restarted =
-        |unit: &&Unit| unit.kind == UnitKind::Service && !unit.is_oneshot() && !is_started_by(unit);
+        |unit: &&Unit| unit.kind == UnitKind::Service && !unit.is_oneshot() && !is_triggered(unit);
     units().filter(is_restarted).collect()
 }
 
-/// The sockets, timers and paths, which setup starts.
+/// The sockets, timers and paths, which `setup.sh` starts.
 pub fn triggers(units: &[Arc<Unit>]) -> Vec<&Unit> {
     let is_trigger = |unit: &&Unit| {
         matches!(
@@ -156,23 +158,24 @@ pub fn triggers(units: &[Arc<Unit>]) -> Vec<&Unit> {
     units.iter().map(Arc::as_ref).filter(is_trigger).collect()
 }
 
-/// The names of units, separated by spaces: none has one in it.
+/// The names of units, separated by spaces. Names have no spaces.
 pub fn names<U: Deref<Target = Unit>>(units: &[U]) -> String {
     let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     names.join(" ")
 }
 
-/// The settings of a section.
+/// The settings in a section of a unit.
 #[derive(Debug, Clone, Default)]
 pub struct Section {
-    /// Where it begins, 1-based.
+    /// The line of its first header, 1-based.
     pub line: usize,
-    /// Names and values in order, each with its line.
+    /// Name, value and line of each setting, in order.
     settings: Vec<(String, String, usize)>,
 }
 
 impl Section {
-    /// Reads a section of a unit. `None` if it has no such section.
+    /// Parses a section of a unit; `None` if the unit has no such section. Joins continued lines, and merges sections of the
+    /// same name, as systemd does.
     pub fn parse(text: &str, name: &str) -> Option<Self> {
         let mut section: Option<Section> = None;
         let mut is_open = false;
@@ -206,17 +209,14 @@ impl Section {
         section
     }
 
-    /// Whether it sets something whose name begins so.
-    fn has_one_of(&self, beginnings: &[&str]) -> bool {
+    /// Whether a setting whose name has one of the prefixes has a value.
+    fn sets_any(&self, prefixes: &[&str]) -> bool {
         self.settings.iter().any(|(name, value, _)| {
-            !value.is_empty()
-                && beginnings
-                    .iter()
-                    .any(|beginning| name.starts_with(beginning))
+            !value.is_empty() && prefixes.iter().any(|prefix| name.starts_with(prefix))
         })
     }
 
-    /// The values of a setting with their lines. An empty one takes back those above it.
+    /// The values of a setting with their lines. As in systemd, an empty value resets the list.
     pub fn values(&self, name: &str) -> Vec<(&str, usize)> {
         let mut values = Vec::new();
         for (_, value, line) in self.settings.iter().filter(|setting| setting.0 == name) {
@@ -229,17 +229,17 @@ impl Section {
         values
     }
 
-    /// The value that counts where a setting has one.
+    /// The value of a setting that takes only one, which is the last.
     pub fn value(&self, name: &str) -> Option<(&str, usize)> {
         self.values(name).pop()
     }
 }
 
-/// The file name of a systemd unit.
+/// Checks the file name of a systemd unit.
 pub fn unit_name(name: &str) -> Validation {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":_.@\\-".contains(c);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    if UnitKind::of(name).is_none() || stem.is_empty() || name.len() > 255 {
+    if UnitKind::from_name(name).is_none() || stem.is_empty() || name.len() > 255 {
         return refuse(
             format!("{} is not the name of a systemd unit", quoted(name)),
             "name the unit that runs the app, in a file like gunicorn.service; .socket, .timer, .path and .target may be beside it",

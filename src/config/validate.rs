@@ -1,4 +1,4 @@
-//! Cross-field validation: mistakes that only show when several fields are looked at together.
+//! Cross-field validation.
 
 mod units;
 
@@ -8,7 +8,7 @@ use super::types::{Delivery, Framework, Hooks, PackageManager, Rule, VenvMode, a
 use crate::diagnostics::{Diagnostics, Message, Position, quoted};
 use std::collections::HashMap;
 
-/// Checks the fields of one server against each other, and puts them into their final form.
+/// Validates the fields of a server against each other, and resolves its paths.
 pub fn server(server: &mut Server, reader: &mut Reader) {
     if reader.are_valid(&["project_user", "project_root", "venv_dir"]) {
         let user = &server.project_user;
@@ -36,8 +36,8 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     health_check(server, reader);
 }
 
-/// Fields that decide for all servers together must be the same on each.
-pub fn same(first: &Server, server: &Server, reader: &mut Reader) {
+/// Fields that apply to the whole run must have the same value for each server.
+pub fn uniform_fields(first: &Server, server: &Server, reader: &mut Reader) {
     let same_batch = server.promote_batch == first.promote_batch;
     let same_pause = server.promote_pause == first.promote_pause;
     let same_hooks = [Hooks::ON_SUCCESS, Hooks::ON_FAILURE]
@@ -55,10 +55,11 @@ pub fn same(first: &Server, server: &Server, reader: &mut Reader) {
     }
 }
 
+/// Checks that `venv_dir` does not collide with directories that deploys manage.
 fn paths(server: &Server, reader: &mut Reader) {
     let (root, venv) = (&*server.project_root, &*server.venv_dir);
-    let follows_release = server.venv_mode == VenvMode::Release;
-    let own = [
+    let is_release_venv = server.venv_mode == VenvMode::Release;
+    let managed = [
         "releases",
         "current",
         "shared/media",
@@ -67,8 +68,8 @@ fn paths(server: &Server, reader: &mut Reader) {
         "venvs",
     ]
     .into_iter()
-    .filter(|own| *own != "venvs" || follows_release)
-    .find(|own| is_inside(venv, &format!("{root}/{own}")))
+    .filter(|managed| *managed != "venvs" || is_release_venv)
+    .find(|managed| is_inside(venv, &format!("{root}/{managed}")))
     .or_else(|| {
         let in_shared = venv.strip_prefix(root)?.strip_prefix("/shared")?;
         (in_shared.is_empty() || in_shared.starts_with("/.env")).then_some("shared")
@@ -77,11 +78,11 @@ fn paths(server: &Server, reader: &mut Reader) {
         let what = "`venv_dir` is the same directory as `project_root`";
         let help = "give the virtualenv a directory of its own";
         reader.error("venv_dir", Message::new(what, help));
-    } else if let Some(own) = own {
-        let what = format!("`venv_dir` lies in the project's `{own}`, which deploys manage");
+    } else if let Some(managed) = managed {
+        let what = format!("`venv_dir` lies in the project's `{managed}`, which deploys manage");
         reader.error("venv_dir", Message::new(what, "name another directory"));
     }
-    if !follows_release {
+    if !is_release_venv {
         return;
     }
     if venv != root && is_inside(root, venv) {
@@ -109,12 +110,13 @@ fn paths(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Whether a path is a directory or lies in it.
+/// Whether a path is `directory` itself or inside it.
 fn is_inside(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// FastAPI has no default for `static_files_command`; for Django, a command replaces that of `manage.py`.
 fn commands(server: &Server, reader: &mut Reader) {
     if server.framework == Framework::FastApi {
         if server.collect_static_files && !reader.is_set("static_files_command") {
@@ -124,7 +126,7 @@ fn commands(server: &Server, reader: &mut Reader) {
         }
         return;
     }
-    for (field, command, own) in [
+    for (field, command, default) in [
         ("migration_command", &server.migration_command, "migrate"),
         (
             "static_files_command",
@@ -133,14 +135,14 @@ fn commands(server: &Server, reader: &mut Reader) {
         ),
     ] {
         if command.is_some() {
-            let what = format!("`{field}` runs in place of `manage.py {own}`");
-            let help = format!("leave it out where `manage.py {own}` is meant");
+            let what = format!("`{field}` runs in place of `manage.py {default}`");
+            let help = format!("leave it out where `manage.py {default}` is meant");
             reader.warn(field, Message::new(what, help));
         }
     }
 }
 
-/// Two paths that are shared must not lie in each other, nor where a secret goes.
+/// Shared paths and secrets must not overlap.
 fn shared_paths(server: &Server, reader: &mut Reader) {
     let secrets = server.secrets.iter();
     let mut paths: Vec<(&str, &str)> = secrets.map(|secret| ("secrets", &*secret.name)).collect();
@@ -152,13 +154,16 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
     }
     for (index, (field, path)) in paths.iter().enumerate() {
         let others = &paths[..index];
-        let meets = |other: &str| is_inside(path, other) || is_inside(other, path);
-        if let Some((of, other)) = others.iter().find(|(_, other)| meets(other)) {
+        let overlaps = |other: &str| is_inside(path, other) || is_inside(other, path);
+        if let Some((other_field, other)) = others.iter().find(|(_, other)| overlaps(other)) {
             let what = if path == other {
-                format!("{} is named twice, in `{of}` and here", quoted(path))
+                format!(
+                    "{} is named twice, in `{other_field}` and here",
+                    quoted(path)
+                )
             } else {
                 format!(
-                    "{} and {} of `{of}` lie in each other",
+                    "{} and {} of `{other_field}` lie in each other",
                     quoted(path),
                     quoted(other)
                 )
@@ -168,7 +173,7 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Hooks around a step that this server does not take.
+/// Warns of hooks around the static files step if the server has no such step.
 fn hooks(server: &Server, reader: &mut Reader) {
     if server.collect_static_files || reader.is_set("collect_static_files") {
         return;
@@ -182,20 +187,21 @@ fn hooks(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// uv makes a shared virtualenv anew for another Python only where it installs a lock.
+/// `uv pip` keeps the Python of an existing virtualenv; only `uv sync`, for a `uv.lock`, recreates it for another Python.
 fn python(server: &Server, reader: &mut Reader) {
-    let makes_none = server.package_manager == PackageManager::Uv
+    let keeps_python = server.package_manager == PackageManager::Uv
         && server.venv_mode == VenvMode::Shared
         && server.dependency_file.uv_lock_directory().is_none();
-    if server.python.is_some() && makes_none && reader.is_valid("venv_mode") {
+    if server.python.is_some() && keeps_python && reader.is_valid("venv_mode") {
         let what =
             "`python` has no effect on the virtualenv that releases share, which has one already";
         reader.error("python", Message::new(what, "write `venv_mode: release`"));
     }
 }
 
-/// A project that pip installs is code, too.
-fn project(server: &Server, reader: &mut Reader) {
+/// pip installs a `pyproject.toml` with the project itself. That is code of one release, which a shared virtualenv must
+/// not hold.
+fn pip_project(server: &Server, reader: &mut Reader) {
     if server.venv_mode != VenvMode::Release && reader.is_valid("venv_mode") {
         let what = "pip installs the project itself, which the virtualenv that releases share must not hold";
         let help = "write `venv_mode: release`, or name a requirements.txt";
@@ -203,7 +209,7 @@ fn project(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Extras and groups are those of a project.
+/// Extras and dependency groups need a `pyproject.toml` or `uv.lock`.
 fn dependency_sets(server: &Server, reader: &mut Reader) {
     let file = &server.dependency_file;
     let is_project = server.dependency_install_command.is_none()
@@ -221,14 +227,14 @@ fn dependency_sets(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Refuses files that the package manager would take for lists of requirements.
+/// Rejects dependency files that the package manager cannot install from.
 fn dependency_file(server: &Server, reader: &mut Reader) {
-    let is_known = reader.are_valid(&[
+    let is_valid = reader.are_valid(&[
         "package_manager",
         "dependency_file",
         "dependency_install_command",
     ]);
-    if !is_known || server.dependency_install_command.is_some() {
+    if !is_valid || server.dependency_install_command.is_some() {
         return;
     }
     let file = &*server.dependency_file;
@@ -246,7 +252,7 @@ fn dependency_file(server: &Server, reader: &mut Reader) {
             "is for another package manager",
             "write it out with `pipenv requirements >requirements.txt`, or write a `dependency_install_command`",
         ),
-        "pyproject.toml" if uses_pip => return project(server, reader),
+        "pyproject.toml" if uses_pip => return pip_project(server, reader),
         "setup.py" | "setup.cfg" if uses_pip => ("is not a list of requirements", name_another),
         "uv.lock" if uses_pip => ("is for uv", "write `package_manager: uv`"),
         _ => return,
@@ -283,7 +289,7 @@ fn deploy_key(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// What has no effect where a deploy sends the code, or is for that alone.
+/// Checks fields that have no effect, or another one, with `delivery: push`.
 fn delivery(server: &Server, reader: &mut Reader) {
     if server.delivery == Delivery::Pull {
         return;
@@ -334,25 +340,27 @@ fn health_check(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// Where a server's address is written.
+/// Positions of a server's address in the config.
 pub struct Address {
-    /// Host and port were read.
-    pub is_known: bool,
-    /// The server in the config file.
-    pub at: Position,
+    /// Whether host and port are valid.
+    pub is_valid: bool,
+    /// The position of the server.
+    pub server: Position,
+    /// The position of its host.
     pub host: Position,
 }
 
-/// Reports what is listed twice, and names the servers that share a host.
+/// Reports servers with the same host and port, and gives servers that share a host a name with the port.
 pub fn addresses(servers: &mut [Server], addresses: &[Address], diagnostics: &mut Diagnostics) {
     let lower = |server: &Server| server.host.to_lowercase();
-    let known = servers.iter_mut().zip(addresses);
-    let mut sorted: Vec<_> = known.filter(|(_, address)| address.is_known).collect();
-    sorted
-        .sort_by_cached_key(|(server, address)| (lower(server), server.port_number(), address.at));
+    let pairs = servers.iter_mut().zip(addresses);
+    let mut sorted: Vec<_> = pairs.filter(|(_, address)| address.is_valid).collect();
+    sorted.sort_by_cached_key(|(server, address)| {
+        (lower(server), server.port_number(), address.server)
+    });
     for same_host in sorted.chunk_by_mut(|(a, _), (b, _)| lower(a) == lower(b)) {
         for same in same_host.chunk_by(|(a, _), (b, _)| a.port_number() == b.port_number()) {
-            let help = format!("remove it here or on line {}", same[0].1.at.line);
+            let help = format!("remove it here or on line {}", same[0].1.server.line);
             for (server, address) in &same[1..] {
                 let what = format!(
                     "the server {}:{} is listed twice",
@@ -368,11 +376,11 @@ pub fn addresses(servers: &mut [Server], addresses: &[Address], diagnostics: &mu
             }
         }
     }
-    // On a file system that takes `A` for `a`, too.
+    // `render` names directories after servers, and file systems may ignore case.
     let with_port: HashMap<String, usize> = sorted
         .iter()
         .filter(|(server, _)| server.name != *server.host)
-        .map(|(server, address)| (server.name.to_lowercase(), address.at.line))
+        .map(|(server, address)| (server.name.to_lowercase(), address.server.line))
         .collect();
     for (server, address) in sorted
         .iter()

@@ -49,19 +49,6 @@ pub struct Diagnostic {
     pub excerpt: String,
 }
 
-impl Diagnostic {
-    /// A diagnostic about a line that may hold a secret and is therefore not quoted.
-    pub fn without_excerpt(file: &Path, line: usize, message: Message) -> Self {
-        Diagnostic {
-            file: shown_path(file),
-            line,
-            column: 1,
-            message,
-            excerpt: String::new(),
-        }
-    }
-}
-
 impl fmt::Display for Diagnostic {
     /// Writes `file:line:column: what; help`, then the source line with a caret under the column.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,8 +111,15 @@ impl<'a> Diagnostics<'a> {
         );
     }
 
-    /// Adds a warning about a file other than the config.
-    pub fn add_warning(&mut self, diagnostic: Diagnostic) {
+    /// Reports a warning about another file. Its line may hold a secret, so there is no excerpt.
+    pub fn warn_in_file(&mut self, file: &Path, line: usize, message: Message) {
+        let diagnostic = Diagnostic {
+            file: shown_path(file),
+            line,
+            column: 1,
+            message,
+            excerpt: String::new(),
+        };
         insert(&mut self.warnings, diagnostic);
     }
 

@@ -392,7 +392,7 @@ fn launcher(server: &Server, runs_uvicorn: bool, redact: bool) -> Result<String,
 #[cfg(test)]
 mod tests {
     use super::render;
-    use crate::config::{Server, review};
+    use crate::config::{Server, parse_draft};
     use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE};
     use crate::script::{ScriptKind, Secrets};
     use std::collections::HashMap;
@@ -406,7 +406,7 @@ mod tests {
              servers:\n  - host: app1.example.com\n"
         );
         let path = Path::new("deployment.yml");
-        let config = review(path, "shop/production", &text, HashMap::new());
+        let config = parse_draft(path, "shop/production", &text, HashMap::new());
         let mut server = config.expect("a config").servers.remove(0);
         let part = |name, letter: &str| Part {
             name,

@@ -304,7 +304,7 @@ fn sudoers_argument(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::unit::{Unit, UnitKind};
-    use crate::config::{Secret, review};
+    use crate::config::{Secret, parse_draft};
     use std::collections::HashMap;
     use std::path::Path;
 
@@ -316,7 +316,7 @@ mod tests {
              {fields}servers:\n  - host: app1.example.com\n"
         );
         let path = Path::new("deployment.yml");
-        let config = review(path, "example/production", &text, HashMap::new());
+        let config = parse_draft(path, "example/production", &text, HashMap::new());
         config.expect("a config").servers.remove(0)
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn unit(name: &str, text: &str) -> Unit {
-        let kind = UnitKind::of(name).expect("a unit");
+        let kind = UnitKind::from_name(name).expect("a unit");
         Unit::new(name.into(), name.to_owned(), kind, text.to_owned()).expect("a unit")
     }
 

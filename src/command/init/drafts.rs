@@ -55,7 +55,7 @@ impl Drafts {
         let Draft { path, text, .. } = &self.config;
         let files = self.units.iter().chain(&self.env);
         let files = files.filter_map(|draft| Some((draft.path.to_str()?, draft.text.as_str())));
-        match config::review(path, app, text, files.collect()) {
+        match config::parse_draft(path, app, text, files.collect()) {
             Ok(config) => Ok(config.warnings),
             Err(ConfigError::Unreadable(source)) => Err(Error::file("read", path)(source)),
             Err(ConfigError::Mistakes { mistakes, warnings }) => {

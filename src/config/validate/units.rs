@@ -1,16 +1,16 @@
-//! Checks of the units against each other and against other fields.
+//! Checks the systemd units against each other and against other fields.
 
 use super::is_inside;
 use crate::config::fields::Server;
 use crate::config::reader::Reader;
 use crate::config::types::{absolute, normalize_lexically};
 use crate::config::unit::{Unit, UnitKind};
-use crate::diagnostics::{Diagnostic, Message, quoted};
+use crate::diagnostics::{Message, quoted};
 use std::path::Path;
 
 pub fn units(server: &Server, reader: &mut Reader) {
     if reader.is_valid("service_file") {
-        started_units(server, reader);
+        triggered_units(server, reader);
     }
     if !reader.are_valid(&["project_user", "project_root"]) {
         return;
@@ -19,30 +19,30 @@ pub fn units(server: &Server, reader: &mut Reader) {
         if unit.kind == UnitKind::Service {
             service(unit, server, reader);
         }
-        opened_as_root(unit, server, reader);
-        run_as_root(unit, server, reader);
+        files_opened_as_root(unit, server, reader);
+        commands_run_as_root(unit, server, reader);
     }
 }
 
-/// What a socket, timer or path starts must be there, too.
-fn started_units(server: &Server, reader: &mut Reader) {
+/// The unit that a socket, timer or path triggers must be listed as well.
+fn triggered_units(server: &Server, reader: &mut Reader) {
     for unit in &server.service_file {
-        let Some(started) = unit.starts() else {
+        let Some(triggered) = unit.triggered_unit() else {
             continue;
         };
         if server
             .service_file
             .iter()
-            .any(|other| other.name == started)
+            .any(|other| other.name == triggered)
         {
             continue;
         }
         let what = format!(
             "{} starts {}, which `service_file` does not name",
             quoted(&unit.name),
-            quoted(&started)
+            quoted(&triggered)
         );
-        let help = if started.ends_with("@.service") {
+        let help = if triggered.ends_with("@.service") {
             "write `Accept=no`: the app takes the connections itself".to_owned()
         } else {
             "add its file to the list".to_owned()
@@ -55,9 +55,10 @@ fn started_units(server: &Server, reader: &mut Reader) {
 /// Checks the settings of a service against other fields.
 fn service(service: &Unit, server: &Server, reader: &mut Reader) {
     let user = &*server.project_user;
-    let mut warn = |file: &Path, line, message| {
-        let warning = Diagnostic::without_excerpt(file, line, message);
-        reader.diagnostics.add_warning(warning);
+    let mut warn = |line, message| {
+        reader
+            .diagnostics
+            .warn_in_file(&service.path, line, message);
     };
     let section = &service.section;
     match section.value("User") {
@@ -65,15 +66,15 @@ fn service(service: &Unit, server: &Server, reader: &mut Reader) {
         None => {
             let what = "the unit names no user, so systemd runs the app as root";
             let help = format!("write `User={user}` in its [Service] section");
-            warn(&service.path, section.line, Message::new(what, help));
+            warn(section.line, Message::new(what, help));
         }
-        // A specifier, which only systemd knows.
-        Some((named, _)) if named == user || named.contains('%') => {}
-        Some((named, line)) => {
-            let named = quoted(named);
-            let what = format!("the unit runs the app as {named}, not as the project_user");
+        // Only systemd can expand a specifier such as `%i`.
+        Some((other, _)) if other == user || other.contains('%') => {}
+        Some((other, line)) => {
+            let other = quoted(other);
+            let what = format!("the unit runs the app as {other}, not as the project_user");
             let message = Message::new(what, format!("write `User={user}`"));
-            warn(&service.path, line, message);
+            warn(line, message);
         }
     }
     let timeout = section.value("TimeoutStartSec");
@@ -82,19 +83,19 @@ fn service(service: &Unit, server: &Server, reader: &mut Reader) {
     {
         let what = "a deploy waits for this unit's start, however long it takes";
         let message = Message::new(what, "write a time, such as `TimeoutStartSec=90`");
-        warn(&service.path, line, message);
+        warn(line, message);
     }
     differing_lines(service, server, reader);
 }
 
-/// What starts the app with the release's env.
+/// Help that recommends the launcher, which starts the app with the release's env.
 fn launcher(server: &Server) -> String {
     let root = &*server.project_root;
     format!("`ExecStart={root}/current/.pystrano/run` before the app's command")
 }
 
-/// Files that systemd opens as root for a unit, although the app's user could put a link or a FIFO in their place.
-fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
+/// Warns of files that systemd opens as root, although the app's user can replace them with a symlink or a FIFO.
+fn files_opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
     let home = absolute(&server.project_user, "");
     let launcher = format!(
         "leave the line out and write {}, which sets the release's env",
@@ -126,26 +127,23 @@ fn opened_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
         ("ListenSpecial", listen),
     ] {
         for (value, line) in unit.section.values(setting) {
-            // Before it stand a `-`, a way to open it such as `append:`, or a credential's name.
+            // The path may follow a `-`, a mode such as `append:`, or the name of a credential.
             let path = value.find('/').map_or("", |start| &value[start..]);
             let path = normalize_lexically(Path::new(path));
             let path = &path.to_string_lossy();
             if is_inside(path, &server.project_root) || is_inside(path, &home) {
                 let what = "systemd opens this file as root, although the app can replace it";
-                reader.diagnostics.add_warning(Diagnostic::without_excerpt(
-                    &unit.path,
-                    line,
-                    Message::new(what, help),
-                ));
+                let message = Message::new(what, help);
+                reader.diagnostics.warn_in_file(&unit.path, line, message);
             }
         }
     }
 }
 
-/// Commands that run as root beside an app that does not.
-fn run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
+/// Warns of commands that systemd runs as root although the app runs as `project_user`.
+fn commands_run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
     let user = &*server.project_user;
-    let socket_of_root =
+    let is_root_socket =
         unit.kind == UnitKind::Socket && unit.section.value("User").is_none() && user != "root";
     for setting in [
         "ExecCondition",
@@ -164,19 +162,18 @@ fn run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
                 let what = "systemd runs this command as root, whatever `User=` says";
                 let prefix = prefix.replace(['+', '!'], "");
                 Message::new(what, format!("write `{setting}={prefix}{program}`"))
-            } else if socket_of_root {
+            } else if is_root_socket {
                 let what = "systemd runs this command as root: the socket names no user";
                 Message::new(what, format!("write `User={user}` in its [Socket] section"))
             } else {
                 continue;
             };
-            let warning = Diagnostic::without_excerpt(&unit.path, line, message);
-            reader.diagnostics.add_warning(warning);
+            reader.diagnostics.warn_in_file(&unit.path, line, message);
         }
     }
 }
 
-/// Lines of the env that a service gets otherwise than the deploy's commands.
+/// Warns of lines of the env file that systemd parses differently from the deploy's commands.
 fn differing_lines(service: &Unit, server: &Server, reader: &mut Reader) {
     let Some(env_file) = &server.env_file else {
         return;
@@ -192,9 +189,10 @@ fn differing_lines(service: &Unit, server: &Server, reader: &mut Reader) {
                 "in the unit, write {} in place of `EnvironmentFile=`",
                 launcher(server)
             );
-            let warning =
-                Diagnostic::without_excerpt(&env_file.path, *line, Message::new(what, help));
-            reader.diagnostics.add_warning(warning);
+            let message = Message::new(what, help);
+            reader
+                .diagnostics
+                .warn_in_file(&env_file.path, *line, message);
         }
     }
 }
