@@ -33,84 +33,75 @@ struct FleetCommand<'a> {
 }
 
 /// Runs `setup.sh` on every server, independently of the others.
-pub fn setup(cli: &Cli, arguments: &cli::Setup) -> Result<ExitCode, Error> {
-    let mut command =
-        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Setup)?;
+pub fn setup(cli: &Cli, args: &cli::Setup) -> Result<ExitCode, Error> {
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Setup)?;
     command
         .job
         .options
-        .extend(arguments.prune.then(|| "--prune".to_owned()));
-    command.send_reviewed(&arguments.reviewed)?;
+        .extend(args.prune.then(|| "--prune".to_owned()));
+    command.send_reviewed(&args.reviewed)?;
     command.execute()
 }
 
 /// Runs `deploy.sh` on every server: all get a new release of the same name, or none does.
-pub fn deploy(cli: &Cli, arguments: &cli::Deploy) -> Result<ExitCode, Error> {
-    let mut command =
-        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Deploy)?;
+pub fn deploy(cli: &Cli, args: &cli::Deploy) -> Result<ExitCode, Error> {
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Deploy)?;
     for server in &mut command.config.servers {
-        override_commit(server, arguments);
+        override_commit(server, args);
     }
     let started = Instant::now();
     command.job.release = Some(report::utc(RELEASE_NAME_FORMAT));
-    command.job.options.extend(arguments.lock.script_argument());
-    if arguments.reviewed.from.is_none() {
+    command.job.options.extend(args.lock.script_argument());
+    if args.reviewed.from.is_none() {
         let is_pushed = |server: &Server| server.delivery == Delivery::Push;
         super::make_payloads(&mut command.config, is_pushed)?;
     }
-    command.send_reviewed(&arguments.reviewed)?;
+    command.send_reviewed(&args.reviewed)?;
     let code = command.execute()?;
     // A deploy that starts within the same second would give its release the same name.
-    if !arguments.fleet.dry_run {
+    if !args.fleet.dry_run {
         std::thread::sleep(Duration::from_secs(1).saturating_sub(started.elapsed()));
     }
     Ok(code)
 }
 
 /// Applies `--revision` or `--branch` in place of the config's `revision` and `branch`.
-fn override_commit(server: &mut Server, arguments: &cli::Deploy) {
-    if let Some(revision) = &arguments.revision {
+fn override_commit(server: &mut Server, args: &cli::Deploy) {
+    if let Some(revision) = &args.revision {
         server.set_revision(revision.clone());
     }
-    if let Some(branch) = &arguments.branch {
+    if let Some(branch) = &args.branch {
         server.revision = None;
         server.branch = Some(branch.clone());
     }
 }
 
 /// Runs `deploy.sh rollback` on every server: all go back to an earlier release, with its env, or none does.
-pub fn rollback(cli: &Cli, arguments: &cli::Rollback) -> Result<ExitCode, Error> {
-    if let Some(name) = &arguments.release
+pub fn rollback(cli: &Cli, args: &cli::Rollback) -> Result<ExitCode, Error> {
+    if let Some(name) = &args.release
         && !is_release_name(name)
     {
         let name = name.clone();
         return Err(Error::ReleaseName { name });
     }
-    let mut command = FleetCommand::new(
-        cli,
-        &arguments.selection,
-        &arguments.fleet,
-        Action::Rollback,
-    )?;
-    command.job.release.clone_from(&arguments.release);
-    command.job.options.extend(arguments.lock.script_argument());
-    command.send_reviewed(&arguments.reviewed)?;
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Rollback)?;
+    command.job.release.clone_from(&args.release);
+    command.job.options.extend(args.lock.script_argument());
+    command.send_reviewed(&args.reviewed)?;
     command.execute()
 }
 
 /// Runs `deploy.sh restart` on every server, independently of the others: restarts and verifies the units.
-pub fn restart(cli: &Cli, arguments: &cli::Restart) -> Result<ExitCode, Error> {
-    let mut command =
-        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Restart)?;
+pub fn restart(cli: &Cli, args: &cli::Restart) -> Result<ExitCode, Error> {
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Restart)?;
     check_units(&command.config, None)?;
-    command.job.options.extend(arguments.lock.script_argument());
+    command.job.options.extend(args.lock.script_argument());
     command.execute()
 }
 
 /// Runs `deploy.sh status` on every server and shows the answers as one table.
-pub fn status(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
-    let mut command =
-        FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Status)?;
+pub fn status(cli: &Cli, args: &Query) -> Result<ExitCode, Error> {
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Status)?;
     command
         .job
         .options
@@ -119,27 +110,27 @@ pub fn status(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
 }
 
 /// Runs `deploy.sh status` on every server and shows their logs of runs as one table.
-pub fn history(cli: &Cli, arguments: &Query) -> Result<ExitCode, Error> {
-    FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::History)?.execute()
+pub fn history(cli: &Cli, args: &Query) -> Result<ExitCode, Error> {
+    FleetCommand::new(cli, &args.selection, &args.fleet, Action::History)?.execute()
 }
 
 /// Runs `logs.sh` on every server: shows what the units logged, merged by time, or follows it.
 ///
 /// # Errors
 /// If a server has no unit, or not the one of `--unit`.
-pub fn logs(cli: &Cli, arguments: &cli::Logs) -> Result<ExitCode, Error> {
-    let mut command = FleetCommand::new(cli, &arguments.selection, &arguments.fleet, Action::Logs)?;
-    check_units(&command.config, arguments.unit.as_ref())?;
-    let lines = match (arguments.lines, arguments.since) {
+pub fn logs(cli: &Cli, args: &cli::Logs) -> Result<ExitCode, Error> {
+    let mut command = FleetCommand::new(cli, &args.selection, &args.fleet, Action::Logs)?;
+    check_units(&command.config, args.unit.as_ref())?;
+    let lines = match (args.lines, args.since) {
         (None, None) => Some(DEFAULT_LOG_LINES),
         (lines, _) => lines,
     };
     let options = &mut command.job.options;
-    options.extend(arguments.follow.then(|| "follow".to_owned()));
-    options.extend(arguments.unit.as_ref().map(|unit| format!("unit={unit}")));
+    options.extend(args.follow.then(|| "follow".to_owned()));
+    options.extend(args.unit.as_ref().map(|unit| format!("unit={unit}")));
     options.extend(lines.map(|lines| format!("lines={lines}")));
-    options.extend(arguments.since.map(cli::Since::script_argument));
-    command.log = Some(Log::new(arguments.follow));
+    options.extend(args.since.map(cli::Since::script_argument));
+    command.log = Some(Log::new(args.follow));
     command.execute()
 }
 
@@ -191,8 +182,8 @@ impl<'a> FleetCommand<'a> {
 
     /// Replaces the scripts by those of `--from`, if it is given. The scripts of all servers are verified first, before
     /// any server is contacted.
-    fn send_reviewed(&mut self, arguments: &cli::ReviewedOptions) -> Result<(), Error> {
-        let Some(reviewed) = Reviewed::open(arguments)? else {
+    fn send_reviewed(&mut self, args: &cli::ReviewedOptions) -> Result<(), Error> {
+        let Some(reviewed) = Reviewed::open(args)? else {
             return Ok(());
         };
         let mut payloads: Vec<Arc<Payload>> = Vec::new();
