@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
-/// Where a release on a host keeps its own state: wheels, launcher, environment. Relative to the release.
+/// The directory in a release with what pystrano adds to it, such as wheels and the launcher.
 pub const RELEASE_STATE: &str = ".pystrano";
 
 /// A reader or writer that counts and hashes the bytes passing through.

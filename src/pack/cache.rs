@@ -92,7 +92,7 @@ impl Cache {
                 .create(&path)
                 .map_err(PackError::file("create", &path))?;
         }
-        // uv is run from it.
+        // uv is run from it, so nobody else may be able to write there.
         let found = fs::metadata(&directory).map_err(PackError::file("read", &directory))?;
         if found.uid() != geteuid().as_raw() {
             return Err(PackError::ForeignCache { path: directory });

@@ -28,7 +28,7 @@ pub struct Commit {
     pub label: String,
 }
 
-/// Passes the login to git in environment variables: command lines and files could be read by others.
+/// A credential helper that prints the login from environment variables: others could read it in command lines and files.
 const CREDENTIAL_HELPER: &str = "!answer() { printf \"username=%s\\npassword=%s\\n\" \"$repository_username\" \"$repository_password\"; }; answer";
 
 /// Variables that git sets for its hooks; if pystrano runs in one, they would redirect git to that repository.

@@ -116,10 +116,8 @@ pub fn make(
     notify: Notify,
 ) -> Result<(), ServerError> {
     let mut builder = None;
-    for (index, server) in servers.iter_mut().enumerate() {
-        if !wanted(server) {
-            continue;
-        }
+    let indexed = servers.iter_mut().enumerate();
+    for (index, server) in indexed.filter(|(_, server)| wanted(server)) {
         let failed = |error| ServerError {
             server: index,
             error,

@@ -392,22 +392,13 @@ fn launcher(server: &Server, runs_uvicorn: bool, redact: bool) -> Result<String,
 #[cfg(test)]
 mod tests {
     use super::render;
-    use crate::config::{Server, parse_draft};
+    use crate::config::Server;
     use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE};
-    use crate::script::{ScriptKind, Secrets};
-    use std::collections::HashMap;
-    use std::path::Path;
+    use crate::script::{ScriptKind, Secrets, test_server};
     use std::sync::Arc;
 
     fn with_payload(fields: &str) -> Server {
-        let text = format!(
-            "config_version: 2\ncommon:\n  source_code_url: https://ada:canary@git.example.com/shop.git\n  \
-             project_user: deploy\n  project_root: shop\n  venv_dir: .venv\n  branch: main\n{fields}\
-             servers:\n  - host: app1.example.com\n"
-        );
-        let path = Path::new("deployment.yml");
-        let config = parse_draft(path, "shop/production", &text, HashMap::new());
-        let mut server = config.expect("a config").servers.remove(0);
+        let mut server = test_server("https://ada:canary@git.example.com/shop.git", fields);
         let part = |name, letter: &str| Part {
             name,
             sha256: letter.repeat(64),

@@ -83,8 +83,8 @@ pub fn payload_sha256(script: &str) -> Option<&str> {
     is_hex.then_some(sum)
 }
 
-/// The file name of an app's `deploy_key` in `~/.ssh` on a host: `pystrano-<app>,<environment>`. The comma cannot be part of
-/// either, as a dash could. Without `%`, which ssh expands in `IdentityFile`.
+/// The file name of an app's `deploy_key` in `~/.ssh` on a host: `pystrano-<app>,<environment>`. Unlike a dash, a
+/// comma is encoded where it is part of either. Not with `%`, which ssh expands in `IdentityFile`.
 fn deploy_key_name(app: &str) -> String {
     let plain = record_name(app).replace('/', ",").replace('%', "+");
     format!("pystrano-{plain}")
@@ -147,6 +147,17 @@ fn base64_lines(bytes: &[u8], secrets: Secrets) -> String {
     let text = STANDARD.encode(bytes);
     let lines = text.as_bytes().chunks(76).map(String::from_utf8_lossy);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+fn test_server(source_code_url: &str, fields: &str) -> Server {
+    let text = format!(
+        "config_version: 2\ncommon:\n  source_code_url: {source_code_url}\n  project_user: deploy\n  \
+         project_root: shop\n  venv_dir: .venv\n  branch: main\n{fields}servers:\n  - host: app1.example.com\n"
+    );
+    let path = std::path::Path::new("deployment.yml");
+    let config = crate::config::parse_draft(path, "shop/production", &text, Default::default());
+    config.expect("a config").servers.remove(0)
 }
 
 #[cfg(test)]

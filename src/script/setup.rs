@@ -303,21 +303,15 @@ fn sudoers_argument(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
     use crate::config::unit::{Unit, UnitKind};
-    use crate::config::{Secret, parse_draft};
-    use std::collections::HashMap;
-    use std::path::Path;
+    use crate::script::test_server;
 
     fn with(fields: &str) -> Server {
-        let text = format!(
-            "config_version: 2\ncommon:\n  source_code_url: git@github.com:example/example.git\n  \
-             project_user: deploy\n  project_root: apps/example\n  venv_dir: .venv\n  branch: main\n  \
-             run_migrations: true\n  collect_static_files: true\n  system_packages: libpq-dev git\n\
-             {fields}servers:\n  - host: app1.example.com\n"
+        let fields = format!(
+            "  run_migrations: true\n  collect_static_files: true\n  system_packages: libpq-dev git\n{fields}"
         );
-        let path = Path::new("deployment.yml");
-        let config = parse_draft(path, "example/production", &text, HashMap::new());
-        config.expect("a config").servers.remove(0)
+        test_server("git@github.com:example/example.git", &fields)
     }
 
     fn server() -> Server {
