@@ -72,8 +72,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Parses a binding; `Some(None)` for a comment or the end of the text. Returns `None` on a syntax error, and does not
-    /// go back to where the binding began.
+    /// Parses a binding; `Some(None)` for a comment or the end of the text. Returns `None` on a syntax error, without
+    /// going back to where the binding began.
     fn binding(&mut self) -> Option<Option<Binding>> {
         self.take_while(is_space);
         if self.rest.is_empty() {

@@ -186,8 +186,8 @@ mod tests {
         file.expect("an env file").differing_lines
     }
 
-    /// Texts that systemd and python-dotenv parse differently, with the variables that a unit on Debian 12 got. The line
-    /// `NEXT=next` followed each text, and set a variable unless it became part of a value.
+    /// Texts that systemd and python-dotenv parse differently, with the variables that a unit on Debian 12 got. Each text
+    /// was followed by the line `NEXT=next`, which sets a variable unless it becomes part of a value.
     const OBSERVED: [(&str, &[(&str, &str)]); 41] = [
         ("V=a #b", &[("V", "a #b")]),
         ("V= #x", &[("V", "#x")]),

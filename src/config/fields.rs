@@ -26,7 +26,7 @@ pub struct Field {
     pub schema: fn() -> Json,
 }
 
-/// Declares the fields, in the order of the documentation, as `/// description`, `name: Type` and one of these defaults:
+/// Declares the fields, in the order of the documentation: a description, `name: Type`, and one of these defaults.
 ///
 /// - none: `Default::default()`, undocumented
 /// - `= "text"`: parsed as if the config had this text

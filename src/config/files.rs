@@ -292,8 +292,8 @@ fn check_exportable(name: &str) -> Validation {
     )
 }
 
-/// Maximum size of all variables together, in bytes. Linux limits arguments and environment to 2 MiB by default; the rest
-/// is for other variables and the arguments.
+/// Maximum size of all variables together, in bytes. By default Linux allows 2 MiB for arguments and environment; the
+/// rest is for arguments and other variables.
 const MAX_ENV_SIZE: usize = 1_500_000;
 
 /// Checks that a variable is within Linux's limit for a single string of the environment.

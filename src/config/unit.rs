@@ -52,8 +52,8 @@ impl UnitKind {
         }
     }
 
-    /// The settings of which a unit of this kind must have one: prefixes of their names, the most common name, and the help
-    /// if there is none.
+    /// The settings of which a unit of this kind must have one: prefixes of their names, the most common name, and the
+    /// help if there is none.
     fn required_setting(self) -> Option<(&'static [&'static str], &'static str, &'static str)> {
         Some(match self {
             UnitKind::Service => (
@@ -133,8 +133,8 @@ impl Unit {
     }
 }
 
-/// The services that a deploy restarts, in order. Not those that are oneshot, or triggered by a timer or path: their next
-/// start uses the new release anyway.
+/// The services that a deploy restarts, in order. Oneshot services, and those that a timer or path triggers, use the new
+/// release at their next start anyway.
 pub fn services(units: &[Arc<Unit>]) -> Vec<&Unit> {
     let units = || units.iter().map(Arc::as_ref);
     let is_triggered = |service: &Unit| {
@@ -174,8 +174,8 @@ pub struct Section {
 }
 
 impl Section {
-    /// Parses a section of a unit; `None` if the unit has no such section. Joins continued lines, and merges sections of the
-    /// same name, as systemd does.
+    /// Parses a section of a unit; `None` if the unit has no such section. Like systemd, joins continued lines and merges
+    /// sections of the same name.
     pub fn parse(text: &str, name: &str) -> Option<Self> {
         let mut section: Option<Section> = None;
         let mut is_open = false;

@@ -187,7 +187,8 @@ fn hooks(server: &Server, reader: &mut Reader) {
     }
 }
 
-/// `uv pip` keeps the Python of an existing virtualenv; only `uv sync`, for a `uv.lock`, recreates it for another Python.
+/// `uv pip` keeps the Python of an existing virtualenv. Only `uv sync`, which needs a `uv.lock`, recreates it for
+/// another Python.
 fn python(server: &Server, reader: &mut Reader) {
     let keeps_python = server.package_manager == PackageManager::Uv
         && server.venv_mode == VenvMode::Shared

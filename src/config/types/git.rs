@@ -45,8 +45,8 @@ impl Scalar for Depth {
     }
 }
 
-/// Warns of a password in a URL that is passed to git as an argument. That of an HTTP URL is not: git gets it from a
-/// credential helper.
+/// Warns of a password that `git clone` gets as part of its arguments. For HTTP the scripts use a credential helper
+/// instead.
 fn warn_visible_password(url: &str, _: &str) -> Option<Message> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     (!web && !credentials::find(url).is_empty()).then(|| {

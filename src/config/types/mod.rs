@@ -41,7 +41,7 @@ pub fn ensure(holds: bool, what: impl FnOnce() -> String, help: impl Into<String
     if holds { Ok(()) } else { refuse(what(), help) }
 }
 
-/// What reading a value needs besides the value.
+/// The surroundings of a value that is being read.
 pub struct Context<'a, 's> {
     /// The name of the field.
     pub field: &'static str,
@@ -122,7 +122,7 @@ pub trait Item: Sized {
         text.split(';').collect()
     }
 
-    /// Parses an item and appends it to the list; some items stand for several values, or for one that is listed already.
+    /// Parses an item and appends what it stands for: usually one value, but it may be several or a known one.
     ///
     /// # Errors
     /// The item breaks the type's rule.
