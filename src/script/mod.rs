@@ -155,8 +155,7 @@ fn test_server(source_code_url: &str, fields: &str) -> Server {
         "config_version: 2\ncommon:\n  source_code_url: {source_code_url}\n  project_user: deploy\n  \
          project_root: shop\n  venv_dir: .venv\n  branch: main\n{fields}servers:\n  - host: app1.example.com\n"
     );
-    let path = std::path::Path::new("deployment.yml");
-    let config = crate::config::parse_draft(path, "shop/production", &text, Default::default());
+    let config = crate::config::parse_bytes(text.as_bytes());
     config.expect("a config").servers.remove(0)
 }
 
