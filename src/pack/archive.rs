@@ -21,7 +21,7 @@ pub const RELEASE_STATE: &str = ".pystrano";
 pub struct Hashing<T> {
     inner: T,
     digest: Sha256,
-    pub size: u64,
+    size: u64,
 }
 
 impl<T> Hashing<T> {
@@ -38,9 +38,9 @@ impl<T> Hashing<T> {
         self.size += bytes.len() as u64;
     }
 
-    /// The SHA-256 of all bytes so far, in hexadecimal.
-    pub fn sha256(self) -> String {
-        hex(self.digest)
+    /// The SHA-256 of all bytes in hexadecimal, and their number.
+    pub fn finish(self) -> (String, u64) {
+        (hex(self.digest), self.size)
     }
 }
 
@@ -66,10 +66,13 @@ impl<W: Write> Write for Hashing<W> {
 
 /// The SHA-256 of a file in hexadecimal, and its size in bytes.
 pub fn hash_file(path: &Path) -> io::Result<(String, u64)> {
+    hash(File::open(path)?)
+}
+
+fn hash(mut reader: impl Read) -> io::Result<(String, u64)> {
     let mut hashing = Hashing::new(io::sink());
-    io::copy(&mut File::open(path)?, &mut hashing)?;
-    let size = hashing.size;
-    Ok((hashing.sha256(), size))
+    io::copy(&mut reader, &mut hashing)?;
+    Ok(hashing.finish())
 }
 
 /// Packs a release: the files of `tree` except `.git`, and `wheels` as `.pystrano/wheels/*`.
@@ -183,11 +186,8 @@ pub fn pack_parts(parts: &[Part], out: impl Write) -> io::Result<()> {
         let mut header = header(EntryType::Regular, 0o644, part.size);
         let mut reader = Hashing::new(part.open()?);
         archive.append_data(&mut header, part.name, &mut reader)?;
-        if reader.sha256() != part.sha256 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it has been changed since it was made",
-            ));
+        if reader.finish().0 != part.sha256 {
+            return Err(io::Error::other("it has been changed since it was made"));
         }
     }
     archive.into_inner()?.flush()
@@ -203,17 +203,13 @@ pub fn find_parts(path: &Path) -> io::Result<Vec<Part>> {
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
         let Some(name) = part_name(&String::from_utf8_lossy(&entry.path_bytes())) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is no payload",
-            ));
+            return Err(io::Error::other("it is no payload"));
         };
-        let mut hashing = Hashing::new(io::sink());
-        io::copy(&mut entry, &mut hashing)?;
+        let (sha256, size) = hash(&mut entry)?;
         parts.push(Part {
             name,
-            size: hashing.size,
-            sha256: hashing.sha256(),
+            sha256,
+            size,
             file: path.to_owned(),
             offset: entry.raw_file_position(),
         });

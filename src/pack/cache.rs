@@ -161,8 +161,7 @@ impl Cache {
             let mut hashing = archive::Hashing::new(io::BufWriter::new(&mut file));
             write(&mut hashing)?;
             hashing.flush()?;
-            let size = hashing.size;
-            let sha256 = hashing.sha256();
+            let (sha256, size) = hashing.finish();
             let path = directory.join(&sha256);
             file.persist(&path)?;
             Ok(Part {

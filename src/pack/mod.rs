@@ -316,8 +316,7 @@ fn payload_digest(parts: &[Part]) -> Result<(String, u64), PackError> {
         }
         PackError::DamagedPart { source }
     })?;
-    let size = hashing.size;
-    Ok((hashing.sha256(), size))
+    Ok(hashing.finish())
 }
 
 /// The name of the checkout in its [`WorkDir`].
