@@ -5,7 +5,7 @@
     reason = "it reads cached files and updates their mtime"
 )]
 
-use super::{Notify, PackError, archive, part_name};
+use super::{Notify, PackError, Result, archive, part_name};
 use crate::payload::Part;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
@@ -72,7 +72,7 @@ impl Cache {
     ///
     /// # Errors
     /// There is no home directory, or another user owns the cache or can write to it.
-    pub fn open(notify: Notify) -> Result<Self, PackError> {
+    pub fn open(notify: Notify) -> Result<Self> {
         let absolute = |name| {
             let path = env::var_os(name).map(PathBuf::from);
             path.filter(|path| path.is_absolute())
@@ -121,7 +121,7 @@ impl Cache {
         Ok(cache)
     }
 
-    pub fn work_dir(&self) -> Result<WorkDir, PackError> {
+    pub fn work_dir(&self) -> Result<WorkDir> {
         let parent = self.directory.join("work");
         tempfile::tempdir_in(&parent).map_err(PackError::file("make a directory in", &parent))
     }
@@ -154,7 +154,7 @@ impl Cache {
         &self,
         name: &'static str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<Part, PackError> {
+    ) -> Result<Part> {
         let directory = self.directory.join("parts");
         let add = || -> io::Result<Part> {
             let mut file = tempfile::NamedTempFile::new_in(&directory)?;

@@ -8,7 +8,7 @@ use super::resolve::{self, Resolved};
 use super::target::Target;
 use super::tools::{Tools, UV_VERSION};
 use super::wheels::{Wheel, WheelCollector};
-use super::{Notify, PackError, archive, cache_key};
+use super::{Notify, PackError, Result, archive, cache_key};
 use crate::config::{PackageManager, Server, VenvMode};
 use crate::credentials::without_secrets;
 use crate::payload::{DEPENDENCIES, Part};
@@ -38,7 +38,7 @@ pub struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    pub fn build(&self) -> Result<Dependencies, PackError> {
+    pub fn build(&self) -> Result<Dependencies> {
         let is_uv = self.server.package_manager == PackageManager::Uv;
         if self.server.dependency_install_command.is_some() {
             return Ok(Dependencies {
@@ -112,7 +112,7 @@ impl Resolver<'_> {
     }
 
     /// Copies the checkout for programs that may write into it: what is deployed must be the commit.
-    fn copy_checkout(&self, name: &str) -> Result<PathBuf, PackError> {
+    fn copy_checkout(&self, name: &str) -> Result<PathBuf> {
         let copy = self.work_dir.path().join(name);
         let cp = Program::new("cp").arg("-Rp").arg(self.tree).arg(&copy);
         cp.run()?;
@@ -120,11 +120,7 @@ impl Resolver<'_> {
     }
 
     /// Builds wheels of the projects in directories of the checkout.
-    fn build_local(
-        &self,
-        wheels: &WheelCollector,
-        local: &[PathBuf],
-    ) -> Result<Vec<PathBuf>, PackError> {
+    fn build_local(&self, wheels: &WheelCollector, local: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let mut local = local.to_vec();
         // pip installs the project of a `pyproject.toml` along with its dependencies.
         if self.server.package_manager == PackageManager::Pip
@@ -152,7 +148,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves requirements on the package index.
-    fn compile(&self, wheels: &WheelCollector, input: &Input) -> Result<Resolved, PackError> {
+    fn compile(&self, wheels: &WheelCollector, input: &Input) -> Result<Resolved> {
         let directory = self.tree.join(self.server.app_dir.to_string());
         let resolve = |strategy: &[&str]| {
             wheels
@@ -208,7 +204,7 @@ impl Resolver<'_> {
         wheels: &WheelCollector,
         directory: &Path,
         input: &Input,
-    ) -> Result<(), PackError> {
+    ) -> Result<()> {
         let text = wheels
             .tools
             .compile(directory, self.target, &input.text)
@@ -228,11 +224,7 @@ impl Resolver<'_> {
     ///
     /// # Errors
     /// [`PackError::UnsupportedPackages`] with all packages that have none.
-    fn collect(
-        &self,
-        wheels: &WheelCollector,
-        mut resolved: Resolved,
-    ) -> Result<Vec<Wheel>, PackError> {
+    fn collect(&self, wheels: &WheelCollector, mut resolved: Resolved) -> Result<Vec<Wheel>> {
         let found = wheels.collect(&resolved.packages, &mut resolved.unsupported)?;
         if resolved.unsupported.is_empty() {
             return Ok(found);
@@ -245,7 +237,7 @@ impl Resolver<'_> {
     }
 
     /// If the requirements have any hashes, they must have one for each file: pip would refuse the others.
-    fn check_hashes(&self, resolved: &Resolved, text: &str) -> Result<(), PackError> {
+    fn check_hashes(&self, resolved: &Resolved, text: &str) -> Result<()> {
         if !text.contains("--hash=") {
             return Ok(());
         }
@@ -264,7 +256,7 @@ impl Resolver<'_> {
     }
 
     /// A part with the wheel of uv alone.
-    fn uv_part(&self) -> Result<Part, PackError> {
+    fn uv_part(&self) -> Result<Part> {
         let key = cache_key(("uv", UV_VERSION, self.target));
         if let Some(cached) = self.cache.load(&key)
             && let Some(part) = self.cache.part(&cached)
@@ -280,12 +272,7 @@ impl Resolver<'_> {
     }
 
     /// Packs the wheels of the resolved packages with a `requirements.txt`, and the wheel of uv if hosts need it.
-    fn pack(
-        &self,
-        wheels: &WheelCollector,
-        resolved: Resolved,
-        with_uv: bool,
-    ) -> Result<Part, PackError> {
+    fn pack(&self, wheels: &WheelCollector, resolved: Resolved, with_uv: bool) -> Result<Part> {
         let mut packed = self.collect(wheels, resolved)?;
         let mut list = String::new();
         for wheel in &packed {
@@ -314,7 +301,7 @@ impl Resolver<'_> {
     }
 
     /// The wheel of uv, as the only element.
-    fn uv_wheel(&self, wheels: &WheelCollector) -> Result<Vec<Wheel>, PackError> {
+    fn uv_wheel(&self, wheels: &WheelCollector) -> Result<Vec<Wheel>> {
         let directory = self.work_dir.path();
         let output = wheels
             .tools

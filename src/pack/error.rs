@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub type Result<T, E = PackError> = std::result::Result<T, E>;
+
 /// Each message is `what is wrong; what to do about it`, or continues at the field that [`PackError::field`] names.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {

@@ -1,7 +1,7 @@
 //! Clones the repository with the same result as a deploy's clone on a host: see `templates/deploy/code.sh`.
 
-use super::PackError;
 use super::program::{Output, Program};
+use super::{PackError, Result};
 use crate::config::Server;
 use crate::credentials::{Login, split_login};
 use std::path::Path;
@@ -67,7 +67,7 @@ const LFS: [&str; 4] = [
 const UNKNOWN_REF: &str = "the repository has no such branch or tag; name one that it has";
 
 impl Git {
-    pub fn of(url: &str) -> Result<Self, PackError> {
+    pub fn of(url: &str) -> Result<Self> {
         let (mut url, login) = split_login(url);
         if let Ok(path) = Path::new(&url).canonicalize() {
             url = path.to_string_lossy().into_owned();
@@ -120,14 +120,14 @@ impl Git {
 }
 
 impl<'a> Repository<'a> {
-    pub fn of(server: &'a Server) -> Result<Self, PackError> {
+    pub fn of(server: &'a Server) -> Result<Self> {
         let git = Git::of(&server.source_code_url)?;
         Ok(Repository { server, git })
     }
 
     /// Asks the remote for the commit to deploy, without cloning. `None` if it has no such tag or branch, for example because
     /// `revision` is an abbreviated SHA.
-    pub fn resolve_remote(&self) -> Result<Option<Commit>, PackError> {
+    pub fn resolve_remote(&self) -> Result<Option<Commit>> {
         let names = match (&self.server.revision, &self.server.branch) {
             (Some(revision), _) if is_sha(revision) => {
                 let sha = revision.to_string();
@@ -171,7 +171,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Clones into `tree` and checks out `commit`, even if its branch has moved since; without it, what the config names.
-    pub fn check_out(&self, tree: &Path, commit: Option<&Commit>) -> Result<Commit, PackError> {
+    pub fn check_out(&self, tree: &Path, commit: Option<&Commit>) -> Result<Commit> {
         let server = self.server;
         let mut clone = self
             .git
@@ -211,7 +211,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Resolves `revision` in the clone, a tag before a branch of the same name. Fetches what the clone does not have.
-    fn resolve_revision(&self, tree: &Path, revision: &str) -> Result<Commit, PackError> {
+    fn resolve_revision(&self, tree: &Path, revision: &str) -> Result<Commit> {
         for (name, kind) in [
             (format!("refs/tags/{revision}"), "tag"),
             (format!("refs/remotes/origin/{revision}"), "branch"),
@@ -233,14 +233,14 @@ impl<'a> Repository<'a> {
             })
     }
 
-    fn fetch(&self, tree: &Path, name: &str) -> Result<(), PackError> {
+    fn fetch(&self, tree: &Path, name: &str) -> Result<()> {
         let fetch = ["fetch", "--quiet", "--no-auto-gc", "origin", name];
         self.run(self.git.command_in(tree).args(fetch))?;
         Ok(())
     }
 
     /// The SHA of the commit that `name` resolves to, if the clone has it.
-    fn rev_parse(&self, tree: &Path, name: &str) -> Result<Option<String>, PackError> {
+    fn rev_parse(&self, tree: &Path, name: &str) -> Result<Option<String>> {
         let name = format!("{name}^{{commit}}");
         let parse = ["rev-parse", "--verify", "--quiet", &name];
         let parsed = self.git.command_in(tree).args(parse).output()?;
@@ -248,7 +248,7 @@ impl<'a> Repository<'a> {
         Ok((parsed.is_success() && !sha.is_empty()).then(|| sha.to_owned()))
     }
 
-    fn update_submodules(&self, tree: &Path) -> Result<(), PackError> {
+    fn update_submodules(&self, tree: &Path) -> Result<()> {
         let call = |command: &[&str]| {
             let git = self.git.command_in(tree).args(LFS);
             git.args(["submodule", "--quiet"]).args(command)
@@ -271,7 +271,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Runs git and returns its stdout.
-    fn run(&self, git: Program) -> Result<String, PackError> {
+    fn run(&self, git: Program) -> Result<String> {
         git.run_or(|output| self.error(output))
     }
 

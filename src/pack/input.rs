@@ -7,7 +7,7 @@
 
 use super::indexes::{self, Index};
 use super::tools::Tools;
-use super::{PackError, ancestors_within};
+use super::{PackError, Result, ancestors_within};
 use crate::config::{PackageManager, Server};
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,7 +42,7 @@ const INDEX_OPTIONS: [&str; 12] = [
 impl Input {
     /// # Errors
     /// The dependency file is missing, includes a file outside of the repository, or is a lock that uv cannot export.
-    pub fn read(server: &Server, tree: &Path, tools: &Tools) -> Result<Self, PackError> {
+    pub fn read(server: &Server, tree: &Path, tools: &Tools) -> Result<Self> {
         let lock_directory = server.dependency_file.uv_lock_directory();
         match lock_directory.filter(|_| server.package_manager == PackageManager::Uv) {
             Some(directory) => Input::export(server, tree, tools, &tree.join(directory)),
@@ -51,12 +51,7 @@ impl Input {
     }
 
     /// Exports what the project installs from its `uv.lock`, which is in the project's directory or a parent. Works offline.
-    fn export(
-        server: &Server,
-        tree: &Path,
-        tools: &Tools,
-        project: &Path,
-    ) -> Result<Self, PackError> {
+    fn export(server: &Server, tree: &Path, tools: &Tools, project: &Path) -> Result<Self> {
         let mut locks = ancestors_within(project, tree).map(|path| path.join("uv.lock"));
         let Some(lock) = locks.find_map(|path| fs::read_to_string(path).ok()) else {
             let files = format!("{}, nor a uv.lock above it", server.dependency_file);
@@ -88,7 +83,7 @@ impl Input {
 
     /// Reads a requirements file with its includes, or a `pyproject.toml`; with uv also the settings that influence how it
     /// resolves them.
-    fn read_files(server: &Server, tree: &Path) -> Result<Self, PackError> {
+    fn read_files(server: &Server, tree: &Path) -> Result<Self> {
         let file = Path::new(&*server.dependency_file);
         if !tree.join(file).is_file() {
             let files = server.dependency_file.to_string();
@@ -120,7 +115,7 @@ impl Input {
         tree: &Path,
         file: &Path,
         visited: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), PackError> {
+    ) -> Result<()> {
         if !visited.insert(file.to_owned()) {
             return Ok(());
         }

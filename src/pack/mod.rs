@@ -21,6 +21,7 @@ use crate::payload::{DEPENDENCIES, Part, Payload, SOURCE, SYSTEM, hex};
 use cache::{Cache, Fingerprint, PartRef, WorkDir};
 use dependencies::Resolver;
 pub use error::PackError;
+use error::Result;
 use git::{Commit, Repository};
 use links::EscapingLinks;
 use serde::{Deserialize, Serialize};
@@ -132,7 +133,7 @@ pub fn make(
 }
 
 impl<'a> PayloadBuilder<'a> {
-    fn new(notify: Notify<'a>) -> Result<Self, PackError> {
+    fn new(notify: Notify<'a>) -> Result<Self> {
         Ok(PayloadBuilder {
             notify,
             cache: Cache::open(notify)?,
@@ -144,7 +145,7 @@ impl<'a> PayloadBuilder<'a> {
         })
     }
 
-    fn payload(&mut self, server: &Server) -> Result<Arc<Payload>, PackError> {
+    fn payload(&mut self, server: &Server) -> Result<Arc<Payload>> {
         let source_key = cache_key((
             &*server.source_code_url,
             (&server.branch, &server.revision),
@@ -191,7 +192,7 @@ impl<'a> PayloadBuilder<'a> {
     }
 
     /// Resolves the branch or revision once per source, so that all servers deploy the same commit.
-    fn commit(&mut self, source_key: &str, repository: &Repository) -> Result<Commit, PackError> {
+    fn commit(&mut self, source_key: &str, repository: &Repository) -> Result<Commit> {
         if let Some(commit) = self.commits.get(source_key) {
             return Ok(commit.clone());
         }
@@ -208,7 +209,7 @@ impl<'a> PayloadBuilder<'a> {
         source_key: &str,
         repository: &Repository,
         commit: Option<&Commit>,
-    ) -> Result<Commit, PackError> {
+    ) -> Result<Commit> {
         let work_dir = self.cache.work_dir()?;
         let commit = repository.check_out(&work_dir.path().join(TREE), commit)?;
         (self.notify)(&format!("Cloned {} at {:.12}", commit.label, commit.sha));
@@ -217,7 +218,7 @@ impl<'a> PayloadBuilder<'a> {
     }
 
     /// The target and the parts of a payload, from the cache if possible.
-    fn parts(&mut self, request: &Request) -> Result<(Target, Vec<Part>), PackError> {
+    fn parts(&mut self, request: &Request) -> Result<(Target, Vec<Part>)> {
         let local_target = if request.server.python.is_some() && request.server.platform.is_some() {
             None
         } else {
@@ -252,7 +253,7 @@ impl<'a> PayloadBuilder<'a> {
         }
     }
 
-    fn build_parts(&mut self, request: &Request) -> Result<(BuildInfo, Vec<Part>), PackError> {
+    fn build_parts(&mut self, request: &Request) -> Result<(BuildInfo, Vec<Part>)> {
         let server = request.server;
         if !self.clones.contains_key(request.source_key) {
             self.clone(
@@ -308,7 +309,7 @@ impl<'a> PayloadBuilder<'a> {
 ///
 /// # Errors
 /// A part cannot be read, or is damaged. All parts are then removed from the cache.
-fn payload_digest(parts: &[Part]) -> Result<(String, u64), PackError> {
+fn payload_digest(parts: &[Part]) -> Result<(String, u64)> {
     let mut hashing = archive::Hashing::new(io::sink());
     archive::pack_parts(parts, &mut hashing).map_err(|source| {
         for part in parts {

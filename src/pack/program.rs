@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts those programs")]
 
-use super::PackError;
+use super::{PackError, Result};
 use crate::credentials;
 use crate::diagnostics::sanitize;
 use std::ffi::OsStr;
@@ -95,7 +95,7 @@ impl Program {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn output(self) -> Result<Output, PackError> {
+    pub fn output(self) -> Result<Output> {
         let Program {
             name: program,
             mut command,
@@ -133,7 +133,7 @@ impl Program {
     ///
     /// # Errors
     /// It cannot be started, or fails.
-    pub fn run(self) -> Result<String, PackError> {
+    pub fn run(self) -> Result<String> {
         let program = self.name.clone();
         self.run_or(|output| {
             let reason = output.reason();
@@ -142,7 +142,7 @@ impl Program {
     }
 
     /// Like [`Program::run`], with the error for a non-zero exit status made by `error`.
-    pub fn run_or(self, error: impl FnOnce(&Output) -> PackError) -> Result<String, PackError> {
+    pub fn run_or(self, error: impl FnOnce(&Output) -> PackError) -> Result<String> {
         let output = self.output()?;
         if output.is_success() {
             Ok(output.stdout)

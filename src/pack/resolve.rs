@@ -1,8 +1,8 @@
 //! Reads the packages of a `pylock.toml`, and chooses the file of each that fits the target.
 
-use super::PackError;
 use super::marker;
 use super::target::Target;
+use super::{PackError, Result};
 use crate::credentials::decode;
 use crate::diagnostics::quoted;
 use serde::Deserialize;
@@ -157,7 +157,7 @@ pub fn parse_pylock(
     target: &Target,
     directory: &Path,
     tree: &Path,
-) -> Result<Resolved, PackError> {
+) -> Result<Resolved> {
     let lock: Lock = toml::from_str(text).map_err(|error| PackError::UvOutput {
         reason: error.message().to_owned(),
     })?;

@@ -3,7 +3,7 @@
 
 use super::cache::{Cache, WorkDir};
 use super::program::{Output, Program};
-use super::{Notify, PackError, ServerError, archive, payload_digest};
+use super::{Notify, PackError, Result, ServerError, archive, payload_digest};
 use crate::config::Server;
 use crate::payload::{Packages, Payload, SYSTEM};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -61,7 +61,7 @@ fn with_packages(
     release: &str,
     wanted: &Packages,
     notify: Notify,
-) -> Result<Arc<Payload>, PackError> {
+) -> Result<Arc<Payload>> {
     let cache = Cache::open(notify)?;
     let work_dir = cache.work_dir()?;
     let architecture = if payload.platform.starts_with("aarch64") {
@@ -116,7 +116,7 @@ impl<'a> Apt<'a> {
         architecture: &str,
         cache: &Cache,
         work_dir: &WorkDir,
-    ) -> Result<Self, PackError> {
+    ) -> Result<Self> {
         let apt = Program::new("apt-get").arg("--version").run();
         apt.map_err(|_| PackError::NoApt)?;
         if !Path::new(KEYRING).exists() {
@@ -194,7 +194,7 @@ impl<'a> Apt<'a> {
 
     /// Downloads packages with their dependencies. Returns the names of the files in `archives`, each with the SHA-256 that
     /// the mirror's index has for it, if any.
-    fn download(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>, PackError> {
+    fn download(&self, wanted: &Packages) -> Result<BTreeMap<String, Option<String>>> {
         self.run(self.command().arg("update"))?;
         // Deletes files that no mirror has any more.
         self.run(self.command().arg("autoclean"))?;
@@ -224,7 +224,7 @@ impl<'a> Apt<'a> {
     ///
     /// # Errors
     /// [`PackError::UnknownPackages`] with all names that the release does not have, or another failure.
-    fn run(&self, apt: Program) -> Result<String, PackError> {
+    fn run(&self, apt: Program) -> Result<String> {
         apt.run_or(|output| self.error(output))
     }
 
@@ -255,7 +255,7 @@ fn listed_files(text: &str) -> impl Iterator<Item = (String, Option<String>)> {
 
 /// URLs of this machine's mirrors of Debian and of its security updates, or those of Debian itself. URLs with a login are
 /// not used.
-fn mirrors() -> Result<(String, String), PackError> {
+fn mirrors() -> Result<(String, String)> {
     let targets = ["indextargets", "--format", "$(REPO_URI)"];
     let text = Program::new("apt-get").args(targets).output()?.stdout;
     let find = |suffix: &str, default: &str| {

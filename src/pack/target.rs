@@ -6,7 +6,7 @@
 )]
 
 use super::program::Program;
-use super::{PackError, ancestors_within};
+use super::{PackError, Result, ancestors_within};
 use crate::config::types::{Platform, Python};
 use crate::config::{PackageManager, Server};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ print(json.dumps([sys.version_info[1], platform.machine(), glibc]))";
 
 /// Asks this machine's `python3` for its minor version, the machine, and the minor version of its glibc; `None` with another
 /// libc or system.
-fn probe_python() -> Result<(u32, String, Option<u32>), PackError> {
+fn probe_python() -> Result<(u32, String, Option<u32>)> {
     let output = Program::python().args(["-c", PROBE]).run()?;
     serde_json::from_str(&output).map_err(|_| PackError::PythonOutput { output })
 }
@@ -47,7 +47,7 @@ impl Target {
         python: Option<&Python>,
         platform: Option<&Platform>,
         pinned: Option<u32>,
-    ) -> Result<(Self, bool), PackError> {
+    ) -> Result<(Self, bool)> {
         let minor = |python: &Python| python.version()?.strip_prefix("3.")?.parse().ok();
         let python = match python {
             Some(python) => Some(minor(python).ok_or(PackError::UnknownPython)?),

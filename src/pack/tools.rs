@@ -1,10 +1,10 @@
 //! uv, which resolves dependencies and builds wheels. If the operator has none, pystrano installs one in its cache.
 
-use super::PackError;
 use super::cache::{Cache, Fingerprint};
 use super::indexes::{self, Index};
 use super::program::Program;
 use super::target::Target;
+use super::{PackError, Result};
 use crate::config::PackageManager;
 use crate::credentials::{decode, mask, without_secrets};
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ impl Tools {
     ///
     /// # Errors
     /// There is no working `python3`, or uv cannot be installed.
-    pub fn find(cache: &Cache, manager: PackageManager) -> Result<Self, PackError> {
+    pub fn find(cache: &Cache, manager: PackageManager) -> Result<Self> {
         let uv = if is_supported_uv("uv") {
             PathBuf::from("uv")
         } else {
@@ -228,11 +228,7 @@ impl Tools {
     }
 
     /// Downloads `files`, pairs of URL and path, with the logins of `indexes`. Returns a message for each failed download.
-    pub fn download(
-        &self,
-        files: &[(String, PathBuf)],
-        indexes: &[Index],
-    ) -> Result<Vec<String>, PackError> {
+    pub fn download(&self, files: &[(String, PathBuf)], indexes: &[Index]) -> Result<Vec<String>> {
         let logins: Vec<_> = indexes.iter().filter_map(Index::login).collect();
         let mut input = serde_json::json!(logins).to_string() + "\n";
         for (url, path) in files {
@@ -264,7 +260,7 @@ fn pip_variable(setting: &str) -> String {
 }
 
 /// The settings in pip's configuration files that apply to `pip install`. Empty without pip.
-fn pip_settings() -> Result<HashMap<String, String>, PackError> {
+fn pip_settings() -> Result<HashMap<String, String>> {
     let list = ["-m", "pip", "config", "list"];
     let listed = Program::python().args(list).output()?.stdout;
     let mut settings = HashMap::new();
@@ -289,7 +285,7 @@ fn is_supported_uv(uv: impl AsRef<OsStr>) -> bool {
 }
 
 /// Installs uv in a virtualenv in the cache, unless it is there.
-fn install_uv(cache: &Cache) -> Result<PathBuf, PackError> {
+fn install_uv(cache: &Cache) -> Result<PathBuf> {
     let directory = cache.path("tools", &format!("uv-{UV_VERSION}"));
     let uv = directory.join("bin/uv");
     if is_supported_uv(&uv) {

@@ -8,7 +8,7 @@ use super::program::Program;
 use super::resolve::{Location, Origin, Package, PackageFile, Vcs};
 use super::target::Target;
 use super::tools::Tools;
-use super::{Notify, PackError, cache_key};
+use super::{Notify, PackError, Result, cache_key};
 use crate::credentials::mask;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ impl WheelCollector<'_> {
         &self,
         packages: &[Package],
         unsupported: &mut Vec<String>,
-    ) -> Result<Vec<Wheel>, PackError> {
+    ) -> Result<Vec<Wheel>> {
         let mut allowed = self.tools.find_links();
         allowed.extend(self.tree.canonicalize());
         let (packages, outside): (Vec<&Package>, Vec<&Package>) = packages
@@ -135,7 +135,7 @@ impl WheelCollector<'_> {
     fn download<'s>(
         &self,
         files: impl Iterator<Item = &'s PackageFile>,
-    ) -> Result<HashMap<&'s str, PathBuf>, PackError> {
+    ) -> Result<HashMap<&'s str, PathBuf>> {
         let mut paths = HashMap::new();
         let mut missing = Vec::new();
         for file in files {
@@ -170,7 +170,7 @@ impl WheelCollector<'_> {
         &self,
         file: &PackageFile,
         downloads: &HashMap<&str, PathBuf>,
-    ) -> Result<(PathBuf, String), PackError> {
+    ) -> Result<(PathBuf, String)> {
         let path = match &file.location {
             Location::Path(path) => path,
             Location::Url(url) => &downloads[url.as_str()],
@@ -186,7 +186,7 @@ impl WheelCollector<'_> {
         }
     }
 
-    fn move_to_cache(&self, path: &Path, sha256: &str) -> Result<PathBuf, PackError> {
+    fn move_to_cache(&self, path: &Path, sha256: &str) -> Result<PathBuf> {
         let cached = self.cache.path("wheels", sha256);
         fs::rename(path, &cached).map_err(PackError::file("write", &cached))?;
         Ok(cached)
@@ -233,7 +233,7 @@ impl WheelCollector<'_> {
         key: &str,
         label: &str,
         cutoff: &str,
-        get_source: impl FnOnce(&Path) -> Result<PathBuf, PackError>,
+        get_source: impl FnOnce(&Path) -> Result<PathBuf>,
     ) -> Result<(WheelFile, PathBuf), BuildFailure> {
         let cached = self.cache.load::<WheelFile>(key).and_then(|file| {
             let path = self.cache.find_verified("wheels", &file.sha256)?;
@@ -267,11 +267,7 @@ impl WheelCollector<'_> {
     }
 
     /// Builds the projects in `directories` of a checkout. Builds may write into it, so it must be a copy.
-    pub fn build_local(
-        &self,
-        tree: &Path,
-        directories: &[PathBuf],
-    ) -> Result<Vec<PathBuf>, PackError> {
+    pub fn build_local(&self, tree: &Path, directories: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let mut wheels = Vec::new();
         for directory in directories {
             let project = if directory.as_os_str().is_empty() {
