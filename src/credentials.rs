@@ -67,10 +67,10 @@ struct Url<'a> {
 fn urls(text: &[u8]) -> impl Iterator<Item = Url<'_>> {
     let starts = (3..=text.len()).filter(|at| text[..*at].ends_with(b"://"));
     starts.map(|start| {
-        let most = text.len().min(start + MAX_URL_LENGTH);
+        let limit = text.len().min(start + MAX_URL_LENGTH);
         let ends = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'"';
-        let length = text[start..most].iter().position(ends);
-        let end = length.map_or(most, |length| start + length);
+        let length = text[start..limit].iter().position(ends);
+        let end = length.map_or(limit, |length| start + length);
         let path = text[start..end]
             .iter()
             .position(|byte| b"/?#".contains(byte));

@@ -4,7 +4,7 @@ mod source;
 mod text;
 
 pub use source::{Position, Source};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use text::{is_disallowed_control, join_names, quoted, sanitize, shown_path};
@@ -36,8 +36,8 @@ impl fmt::Display for Message {
     }
 }
 
-/// An error or a warning at a position in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An error or a warning at a position in a file. Ordered by file and position.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
     pub file: PathBuf,
     /// 1-based.
@@ -52,14 +52,13 @@ pub struct Diagnostic {
 impl fmt::Display for Diagnostic {
     /// Writes `file:line:column: what; help`, then the source line with a caret under the column.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Diagnostic {
-            file,
-            line,
-            column,
-            message,
-            ..
-        } = self;
-        write!(out, "{}:{line}:{column}: {message}", file.display())?;
+        let Diagnostic { line, column, .. } = self;
+        write!(
+            out,
+            "{}:{line}:{column}: {}",
+            self.file.display(),
+            self.message
+        )?;
         if self.excerpt.is_empty() {
             return Ok(());
         }
@@ -72,67 +71,50 @@ impl fmt::Display for Diagnostic {
 #[derive(Debug)]
 pub struct Diagnostics<'a> {
     pub source: &'a Source,
-    errors: Sorted,
-    warnings: Sorted,
-}
-
-/// Diagnostics by file, line, column and message.
-type Sorted = BTreeMap<(PathBuf, usize, usize, Message), Diagnostic>;
-
-fn insert(sorted: &mut Sorted, diagnostic: Diagnostic) {
-    let Diagnostic {
-        file,
-        line,
-        column,
-        message,
-        ..
-    } = &diagnostic;
-    let key = (file.clone(), *line, *column, message.clone());
-    sorted.entry(key).or_insert(diagnostic);
+    errors: BTreeSet<Diagnostic>,
+    warnings: BTreeSet<Diagnostic>,
 }
 
 impl<'a> Diagnostics<'a> {
     pub fn new(source: &'a Source) -> Self {
         Diagnostics {
             source,
-            errors: Sorted::new(),
-            warnings: Sorted::new(),
+            errors: BTreeSet::new(),
+            warnings: BTreeSet::new(),
         }
     }
 
     pub fn error(&mut self, position: Position, message: Message) {
-        insert(&mut self.errors, self.source.diagnostic(position, message));
+        self.errors
+            .insert(self.source.diagnostic(position, message));
     }
 
     pub fn warn(&mut self, position: Position, message: Message) {
-        insert(
-            &mut self.warnings,
-            self.source.diagnostic(position, message),
-        );
+        self.warnings
+            .insert(self.source.diagnostic(position, message));
     }
 
     /// Reports a warning about another file. Its line may hold a secret, so there is no excerpt.
     pub fn warn_in_file(&mut self, file: &Path, line: usize, message: Message) {
-        let diagnostic = Diagnostic {
+        self.warnings.insert(Diagnostic {
             file: shown_path(file),
             line,
             column: 1,
             message,
             excerpt: String::new(),
-        };
-        insert(&mut self.warnings, diagnostic);
+        });
     }
 
     /// Drops the errors reported so far on these lines of the config.
     pub fn discard_errors_on(&mut self, lines: &[usize]) {
-        self.errors.retain(|(_, line, ..), _| !lines.contains(line));
+        self.errors.retain(|error| !lines.contains(&error.line));
     }
 
     /// The errors and the warnings, each sorted by position.
     pub fn into_parts(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (
-            self.errors.into_values().collect(),
-            self.warnings.into_values().collect(),
+            self.errors.into_iter().collect(),
+            self.warnings.into_iter().collect(),
         )
     }
 }
