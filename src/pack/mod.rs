@@ -248,7 +248,7 @@ impl<'a> PayloadBuilder<'a> {
     fn warn_omitted(&mut self, request: &Request, info: &BuildInfo) {
         if info.omits_state_dir && self.warned_sources.insert(request.source_key.to_owned()) {
             (self.notify)(
-                "warning: .pystrano of the repository gives way to what belongs to the release there; rename it",
+                "warning: .pystrano of the repository is replaced by that of the release; rename it",
             );
         }
     }

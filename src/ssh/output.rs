@@ -200,7 +200,7 @@ impl SessionOutput {
         if self.lost_input {
             Some(format!(
                 "a startup file of {user} (.bashrc, .profile, .zshenv, config.fish or the like) reads the standard input, \
-                 so the script did not arrive whole and nothing was run; let it read only in interactive shells"
+                 so the script did not arrive completely and nothing was run; let it read only in interactive shells"
             ))
         } else if has_line("sudo: a password is required") {
             Some(format!(

@@ -16,7 +16,7 @@
 {%- endif %}
 {%- else %}
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
-			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+			die 3 "$venv belongs to the current release, through venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 {%- if pip && server.python.is_some() %}
 		[ "$("$venv/bin/python" -V 2>&1)" = "$("$python" -V 2>&1)" ] ||

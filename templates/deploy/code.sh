@@ -20,7 +20,7 @@
 		agree_on_commit
 {%- endif %}
 		check_out
-		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository is replaced by that of the release; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 {% include "deploy/place_release.sh" %}
@@ -74,7 +74,7 @@
 		if commit=$(commit_at "refs/tags/$revision"); then
 			pulled="tag $revision"
 			if commit_at "refs/remotes/origin/$revision" >/dev/null; then
-				report warning "The repository has a tag and a branch called $revision; the tag is taken"
+				report warning "The repository has a tag and a branch called $revision; the tag is used"
 			fi
 		elif commit=$(commit_at "refs/remotes/origin/$revision"); then
 			pulled="branch $revision"
@@ -153,8 +153,8 @@
 		reason=${2:-}
 		case $output in
 		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
-		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository accepts none of the keys that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository requires credentials and accepts none that git has here; correct source_code_url' ;;
 		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')

@@ -45,7 +45,7 @@ EOF
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
 			'' | */.env.*) ;; # missing, or a link of an earlier version
-			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			*) report warning "$shared/.env had been replaced; it is the env of the current release again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
 				mv -T "$shared/.env" "$shared/.env.replaced-by-$release"
@@ -93,6 +93,6 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none and a different env: deploy with its env first"
 	}
 {%- endif %}

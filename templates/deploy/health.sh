@@ -14,7 +14,7 @@
 		case $answer in
 		*' https://'*)
 			if [ "/${answer#* https://*/}" = {{ health_path }} ]; then
-				report warning "$health_check_url only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
+				report warning "$health_check_url only redirects to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
 			fi
 			;;
 		esac

@@ -20,9 +20,9 @@
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}

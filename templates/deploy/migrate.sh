@@ -41,5 +41,5 @@
 {%- endif %}
 		event "fact migrations $applied"
 		event "fact undo $undo"
-		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+		report warning "The database schema is not reverted; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}

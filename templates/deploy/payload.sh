@@ -33,7 +33,7 @@
 		else
 			isolated tar -xOf "$payload" "$1" >"$state/part"
 		fi
-		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
+		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive completely"
 	}
 
 	# ask_part NAME requests it from the controller, which sends nothing else until the next event.

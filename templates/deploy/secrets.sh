@@ -21,7 +21,7 @@
 
 	link_secret() {
 		if [ -e {{ app_root|safe }}/"$1" ] || [ -L {{ app_root|safe }}/"$1" ]; then
-			report warning "$1 of the repository gives way to the secret of that name"
+			report warning "$1 of the repository is replaced by the secret of that name"
 		fi
 		link_shared "$1"
 	}

@@ -27,7 +27,7 @@
 		[ ! -e "$own" ] || others=$(cd {{ app_root|safe }} && isolated sh -c "$share_files" sh "$shared" '' "$missing" "$1")
 		if [ -n "$others" ]; then
 			[ -z "$missing" ] || die 3 "$1 of the repository cannot be copied to shared/$1: a link or a file is in the way"
-			report warning "$1 of the repository gives way to shared/$1, which differs"
+			report warning "$1 of the repository is replaced by shared/$1, which differs"
 		elif [ -n "$missing" ]; then
 			isolated sync "$shared/$1"
 			report changed "Copied $1 of the repository to shared/$1"

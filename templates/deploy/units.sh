@@ -27,9 +27,9 @@
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
 			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			*tty*) die 3 "sudo requires a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
 			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and make sure that no later rule of sudoers requires one"
 		fi
 		while read -r unit load; do
 			case $load in
@@ -75,7 +75,7 @@ EOF
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
-			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd accepts another start of $services"
 			sleep 0.5
 			waited=$((waited + 1))
 		done

@@ -150,7 +150,7 @@ EOF
 		if ! recorded root "$root"; then
 			for name in .dep repo/HEAD scm/HEAD; do
 				[ ! -e "$root/$name" ] ||
-					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+					die 2 "$root belongs to another deploy tool, which made $root/$name; name another project_root, or move that away"
 			done
 		fi
 	}
@@ -163,7 +163,7 @@ EOF
 		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $(printf %s "$link" | LC_ALL=C tr -c '\040-\176' '?'); name another venv_dir" ;;
 		esac
 		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
-			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+			die 2 "$venv is not a virtualenv, and not empty; name another venv_dir, or move it away"
 		fi
 	}
 {%- if !units.is_empty() %}
@@ -196,7 +196,7 @@ EOF
 		esac
 		# Units of an earlier setup, or of the Python tool, contain the path of the project.
 		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
-			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
+			die 2 "$file does not belong to $app: it does not contain $root; give service_file another name, or remove that unit first"
 		fi
 	}
 {%- if !aliases.is_empty() %}

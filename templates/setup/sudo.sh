@@ -21,7 +21,7 @@
 			outcome=changed
 		fi
 		if ! as_user sudo -n -l "$systemctl" restart{% for service in services %} {{ service.name }}{% endfor %}; then
-			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look for a cause such as requiretty in /etc/sudoers and the files beside $sudo_file"
 		fi
 		text="Limited sudo for $user to restarting $services and reading {% if services.len() == 1 %}its log{% else %}their logs{% endif %}"
 {%- else %}

@@ -61,7 +61,7 @@
 		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*) link_unit "$1" ;;
 		*TriggeredBy=?*.*) ;; # by a unit that starts at boot
-		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
+		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start at boot" ;;
 		esac
 		# Its [Install] may have changed, also in an earlier setup that was killed here.
 		[ ! -e "$state/relink/$1" ] || link_unit "$1"
@@ -92,7 +92,7 @@
 			refused=$(printf '%s\n' "$about" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
 			[ -z "$refused" ] || die 1 "systemd refuses $refused"
 			ignored=$(printf '%s\n' "$about" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
-			[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+			[ -z "$ignored" ] || warn "systemd ignores a part of $ignored"
 		done
 	}
 {%- if !triggers.is_empty() %}

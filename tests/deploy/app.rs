@@ -93,7 +93,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
         "from = 'the host'\n"
     );
     assert_eq!(host.read("root/current/backend/var/exports/first"), "2");
-    let told = "config/local.toml of the repository gives way to shared/config/local.toml";
+    let told = "config/local.toml of the repository is replaced by shared/config/local.toml";
     assert!(ran.stdout.contains(told), "{ran:?}");
 
     // What stops before promotion, each with what to do about it.
@@ -179,7 +179,7 @@ fn what_the_app_plants_in_shared_leads_nowhere() {
     let ran = host.run(&["sh"], &["deploy", "20260101000000"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let told =
-        "shared/media has no such files or other ones, and stays as it is: second sub/third ";
+        "shared/media lacks these files or has others, and is left as it is: second sub/third ";
     assert!(ran.stdout.contains(told), "{ran:?}");
     assert_eq!(host.read("root/current/media/first"), "first");
     assert_eq!(host.read("root/current/local.toml"), "ours");

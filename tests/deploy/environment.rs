@@ -77,7 +77,7 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
         assert_eq!(ran.status, 3, "{ran:?}");
         assert!(
             ran.stderr
-                .contains(", of an earlier version, has none, and another env than this one"),
+                .contains(", of an earlier version, has none and a different env"),
             "{ran:?}"
         );
         assert_eq!(host.current().as_deref(), Some("20260102000000"));

@@ -256,7 +256,7 @@ fn a_part_that_does_not_arrive_whole_changes_nothing() {
     for (bytes, reason) in [
         (
             &flipped[..],
-            "source.tar.gz of the payload did not arrive whole",
+            "source.tar.gz of the payload did not arrive completely",
         ),
         (half, "cancelled"),
         (&[], "cancelled"),

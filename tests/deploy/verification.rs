@@ -162,7 +162,7 @@ fn trial_24_a_start_that_systemd_would_refuse_is_waited_for() {
             "MainPID=0 StartLimitBurst=2 'StartLimitIntervalUSec=1min 9s' NRestarts=0 ActiveEnterTimestampMonotonic=0",
         ),
     );
-    let waits = "warning Waiting until systemd takes another start of app.service";
+    let waits = "warning Waiting until systemd accepts another start of app.service";
     let uptime = || {
         let uptime = fs::read_to_string("/proc/uptime").expect("a clock");
         let seconds = uptime.split_whitespace().next().expect("seconds");
@@ -263,7 +263,8 @@ fn silentsuite_326_a_redirect_to_https_is_told() {
         host.write("answer", answer);
         let ran = host.deploy();
         assert_eq!(ran.status, 0, "{ran:?}");
-        let warned = ran.stdout.contains("warning") && ran.stdout.contains("only leads to https");
+        let warned =
+            ran.stdout.contains("warning") && ran.stdout.contains("only redirects to https");
         assert_eq!(warned, told, "{url} {answer}: {ran:?}");
     }
 }

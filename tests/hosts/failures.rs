@@ -231,7 +231,7 @@ fn trial_24_a_restart_that_systemd_would_refuse_waits_while_the_app_runs() {
     fixture.repo.release("v2");
     fixture.project.run(&["deploy"]).expect(0);
     let output = fixture.project.run(&["rollback"]).expect(0);
-    output.says("Waiting until systemd takes another start of demo.service");
+    output.says("Waiting until systemd accepts another start of demo.service");
     assert!(fixture.project.page(0).contains("v1"));
     let log = fixture.host.root("journalctl --unit=demo --no-pager");
     assert!(!log.contains("repeated too quickly"), "{log}");
@@ -309,7 +309,7 @@ fn trial_31_sudo_wants_a_terminal() {
         &fixture,
         3,
         &format!(
-            "✗ release failed with exit status 3: sudo wants a terminal (requiretty); add to sudoers: Defaults:deploy !requiretty\n{STOPPED}"
+            "✗ release failed with exit status 3: sudo requires a terminal (requiretty); add to sudoers: Defaults:deploy !requiretty\n{STOPPED}"
         ),
         "rm /etc/sudoers.d/z-tty",
     );
@@ -325,7 +325,7 @@ fn sudo_rule_missing() {
         &fixture,
         3,
         &format!(
-            "✗ release failed with exit status 3: deploy may not run without a password: sudo systemctl restart demo.service; run setup.sh first, and see that no later rule of sudoers asks for one\n{STOPPED}"
+            "✗ release failed with exit status 3: deploy may not run without a password: sudo systemctl restart demo.service; run setup.sh first, and make sure that no later rule of sudoers requires one\n{STOPPED}"
         ),
         "mv /root/away/* /etc/sudoers.d/",
     );
@@ -458,14 +458,14 @@ fn a_health_check_gets_past_allowed_hosts_and_https() {
     project
         .run(&["deploy"])
         .expect(0)
-        .hides("only leads to https");
+        .hides("only redirects to https");
     assert_eq!(commit(), second);
 
     project.unset("health_check_statuses");
     repo.write("gunicorn.conf.py", "secure_scheme_headers = {}\n");
     repo.release("v3");
     project.run(&["deploy"]).expect(0).says(
-        "only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299",
+        "only redirects to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299",
     );
     let trust = "SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")";
     assert!(manual.contains(&format!("`{trust}`")));
@@ -477,7 +477,7 @@ fn a_health_check_gets_past_allowed_hosts_and_https() {
         .run(&["deploy"])
         .expect(0)
         .says("Verified that the app answers")
-        .hides("only leads to https");
+        .hides("only redirects to https");
     assert_eq!(commit(), trusting);
 
     repo.replace(

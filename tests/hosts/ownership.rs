@@ -174,7 +174,7 @@ fn trial_4_units_of_the_host_are_not_replaced() {
         ),
         (
             "mine.service",
-            "/etc/systemd/system/mine.service is not of demo/production: it does not name /home/deploy/demo",
+            "/etc/systemd/system/mine.service does not belong to demo/production: it does not contain /home/deploy/demo",
             "",
         ),
     ] {

@@ -351,7 +351,7 @@ fn trial_1_a_clone_over_ssh_has_the_agent_or_the_deploy_key_and_nothing_later_ha
     project.unset("deploy_key");
     deploy(&project, "by-agent", 0).says("without-agent");
     project.set("forward_agent", "false");
-    deploy(&project, "by-nothing", 3).says("takes no key that git has here");
+    deploy(&project, "by-nothing", 3).says("accepts none of the keys that git has here");
 }
 
 /// The operator's agent.

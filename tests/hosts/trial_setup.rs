@@ -334,7 +334,7 @@ fn what_systemd_would_refuse_or_pass_over_is_told() {
     project
         .run(&["setup"])
         .expect(0)
-        .says("systemd passes over a part of demo.service")
+        .says("systemd ignores a part of demo.service")
         .says("Restrat");
     let (start, _) = good.split_once("[Install]").expect("a section");
     fs::write(&path, start).expect("a unit");

@@ -170,7 +170,8 @@ fn the_tree_is_that_of_a_clone() {
             .expect("pystrano");
         let told = said(&output);
         assert!(output.status.success(), "{told}");
-        let left_out = "warning: .pystrano of the repository gives way to what belongs to the release there; rename it\n";
+        let left_out =
+            "warning: .pystrano of the repository is replaced by that of the release; rename it\n";
         assert_eq!(told.matches(left_out).count(), 1, "{told}");
     }
     let unpacked = project.unpack(&project.payload_in("out"), "unpacked");

@@ -161,7 +161,7 @@ fn no_human_ai_128_heroku_buildpack_python_345_a_shared_virtualenv_never_leads_i
             Some(line) => {
                 let ran = stops(
                     &host,
-                    "the virtualenv that releases share must not lead into one of them, and requirements.txt installs from it: ",
+                    "the virtualenv that releases share must not point into one of them, and requirements.txt installs from it: ",
                 );
                 assert!(
                     ran.stderr.contains(line) && ran.stderr.contains("; set venv_mode: release\n"),
@@ -216,7 +216,7 @@ fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
     );
     let ran = stops(
         &host,
-        "the virtualenv that releases share must not lead into one of them: ",
+        "the virtualenv that releases share must not point into one of them: ",
     );
     assert!(
         ran.stderr.contains("/app.pth; set venv_mode: release"),
@@ -224,7 +224,7 @@ fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
     );
     assert!(
         ran.stdout
-            .contains("The shared virtualenv was changed, and stays so: app-1.0 "),
+            .contains("The shared virtualenv was changed and stays changed: app-1.0 "),
         "{ran:?}"
     );
     // The release that runs has what it installs, rather than a link to one that is gone.
@@ -289,7 +289,7 @@ fn what_an_install_changed_before_a_stop_is_told() {
     let pip = host.read("venv/bin/pip");
     let upgrade = "packages=${0%/bin/pip}/lib/python3.11/site-packages\n\
                    [ ! -e \"$packages/Django-5.2.dist-info\" ] || mv \"$packages/Django-5.2.dist-info\" \"$packages/Django-6.0.dist-info\"\n";
-    let said = "The shared virtualenv was changed, and stays so: Django-5.2 Django-6.0 ";
+    let said = "The shared virtualenv was changed and stays changed: Django-5.2 Django-6.0 ";
     for fault in ["pip", "python", "curl"] {
         host.program(
             "venv/bin/pip",
@@ -387,7 +387,7 @@ fn an_index_that_asks_for_a_login_is_told() {
     index("ada:wrong@");
     let ran = stops(
         &host,
-        "dependencies, exit status 1: the package index takes no login that pip has here: http://127.0.0.1:",
+        "dependencies, exit status 1: the package index accepts none of the credentials that pip has here: http://127.0.0.1:",
     );
     assert!(
         ran.stderr
@@ -398,7 +398,7 @@ fn an_index_that_asks_for_a_login_is_told() {
     index("ada:${INDEX_TOKEN}@");
     stops(
         &host,
-        "requirements.txt names variables that are not set here, where env_file does not reach: INDEX_TOKEN (http://127.0.0.1:",
+        "requirements.txt names variables that are not set here, and env_file does not apply: INDEX_TOKEN (http://127.0.0.1:",
     );
 }
 

@@ -1,4 +1,4 @@
-//! Modes and contents of what a release holds, and what gives way to shared files.
+//! Modes and contents of what a release holds, and what shared files replace.
 
 use crate::repository::with_submodules;
 use crate::sandbox::{Ran, Sandbox, names};
@@ -97,7 +97,7 @@ fn files_that_the_repository_has_in_media_are_kept() {
     let ran = deploys(&host);
     assert!(
         ran.stdout
-            .contains("warning .pystrano of the repository gives way"),
+            .contains("warning .pystrano of the repository is replaced"),
         "{ran:?}"
     );
     assert!(
@@ -115,7 +115,7 @@ fn files_that_the_repository_has_in_media_are_kept() {
     let ran = deploys(&host);
     assert!(
         ran.stdout.contains(
-            "warning shared/media has no such files or other ones, and stays as it is: default-avatar.png it's/deep er.png "
+            "warning shared/media lacks these files or has others, and is left as it is: default-avatar.png it's/deep er.png "
         ),
         "{ran:?}"
     );
@@ -137,7 +137,7 @@ fn what_gives_way_to_a_secret_is_told() {
     let ran = deploys(&host);
     assert!(
         ran.stdout
-            .contains("warning key.txt of the repository gives way to the secret of that name"),
+            .contains("warning key.txt of the repository is replaced by the secret of that name"),
         "{ran:?}"
     );
     fs::remove_file(host.path("repo/key.txt")).expect("a file");

@@ -241,14 +241,14 @@ fn trial_17_the_password_of_the_repository_stays_out_of_releases_and_command_lin
     host.configure(&format!("clone_depth: 0\nsource_code_url: {wrong}"));
     stops(
         &host,
-        "the repository asks for a login and takes none that git has here; correct source_code_url",
+        "the repository requires credentials and accepts none that git has here; correct source_code_url",
     );
     let none = url.replace("ada:hunter%202@", "");
     fs::remove_file(host.path(".gitconfig")).expect("a file");
     host.configure(&format!("clone_depth: 0\nsource_code_url: {none}"));
     stops(
         &host,
-        "the repository asks for a login and takes none that git has here; correct source_code_url",
+        "the repository requires credentials and accepts none that git has here; correct source_code_url",
     );
 }
 
@@ -384,7 +384,7 @@ fn a_tag_and_a_branch_of_one_name_are_told_apart() {
         let ran = deploys(&host);
         assert_eq!(host.read("root/current/manage.py"), file);
         let warning =
-            format!("The repository has a tag and a branch called {revision}; the tag is taken");
+            format!("The repository has a tag and a branch called {revision}; the tag is used");
         assert!(ran.stdout.contains(&warning), "{ran:?}");
         assert!(
             ran.stdout.contains(&format!("Pulled tag {revision} at ")),

@@ -5,7 +5,7 @@
 			"$venv"/lib/python*/site-packages/__editable__* "$venv"/lib/python*/site-packages/*-info/direct_url.json) || :
 		[ -n "$leading" ] || return 0
 		[ -z "$current" ] || reinstall || report warning "Could not install what $current needs again; it runs, and may not start again"
-		die 3 "the virtualenv that releases share must not lead into one of them: $(printf '%s\n' "$leading" | sed -n 1p); set venv_mode: release"
+		die 3 "the virtualenv that releases share must not point into one of them: $(printf '%s\n' "$leading" | sed -n 1p); set venv_mode: release"
 	}
 
 	# reinstall installs the dependencies of the current release again.

@@ -2,7 +2,7 @@
 	# point into it, or change the code of the app that is running.
 	refuse_local_packages() {
 		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
-		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
+		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not point into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
 	# local_packages FILE DEPTH prints the directories of the release that FILE installs. It follows -r at

@@ -12,7 +12,7 @@
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then
 				event "fact packages $changed"
-				report warning "The shared virtualenv was changed, and stays so: $changed"
+				report warning "The shared virtualenv was changed and stays changed: $changed"
 			fi
 		fi
 	}

@@ -328,7 +328,7 @@ npm ci && npm run build
 		find_commit
 		event "fact commit $commit"
 		check_out
-		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository is replaced by that of the release; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
@@ -381,8 +381,8 @@ npm ci && npm run build
 		reason=${2:-}
 		case $output in
 		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
-		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository accepts none of the keys that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository requires credentials and accepts none that git has here; correct source_code_url' ;;
 		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
@@ -443,7 +443,7 @@ EOF
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
 			'' | */.env.*) ;; # missing, or a link of an earlier version
-			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			*) report warning "$shared/.env had been replaced; it is the env of the current release again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
 				mv -T "$shared/.env" "$shared/.env.replaced-by-$release"
@@ -493,9 +493,9 @@ EOF
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}
@@ -610,7 +610,7 @@ EOF
 		undo=''
 		event "fact migrations $applied"
 		event "fact undo $undo"
-		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+		report warning "The database schema is not reverted; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
 	# check_venv_dir: link_venv can rename the virtualenv that it takes over.

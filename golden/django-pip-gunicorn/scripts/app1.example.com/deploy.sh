@@ -333,7 +333,7 @@
 		fi
 		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
-			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+			die 3 "$venv belongs to the current release, through venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 		each_secret need_secret
 		check_promotion
@@ -370,7 +370,7 @@
 		find_commit
 		agree_on_commit
 		check_out
-		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository is replaced by that of the release; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
@@ -442,8 +442,8 @@
 		reason=${2:-}
 		case $output in
 		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
-		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository accepts none of the keys that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository requires credentials and accepts none that git has here; correct source_code_url' ;;
 		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
@@ -503,7 +503,7 @@ EOF
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
 			'' | */.env.*) ;; # missing, or a link of an earlier version
-			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			*) report warning "$shared/.env had been replaced; it is the env of the current release again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
 				mv -T "$shared/.env" "$shared/.env.replaced-by-$release"
@@ -545,7 +545,7 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none and a different env: deploy with its env first"
 	}
 
 	link_media() {
@@ -570,9 +570,9 @@ EOF
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}
@@ -663,7 +663,7 @@ EOF
 	# point into it, or change the code of the app that is running.
 	refuse_local_packages() {
 		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
-		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
+		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not point into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
 	# local_packages FILE DEPTH prints the directories of the release that FILE installs. It follows -r at
@@ -693,7 +693,7 @@ EOF
 		pip_log=$releases/$release/.pystrano/pip.log
 		pip_install "$venv" --log "$pip_log" -r "$dependency_file" || stop_pip "$?"
 		if grep -qs 'source of the following dependency conflicts' "$pip_log"; then
-			report warning "Packages in the virtualenv do not fit together: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
+			report warning "Packages in the virtualenv are incompatible: $(sed -n 's/^[^ ]* *\(.* requires .*\), but .*/\1/p' "$pip_log" | head -n 3 | tr '\n' ';')"
 		fi
 		rm -f "$pip_log"
 	}
@@ -706,9 +706,9 @@ EOF
 			printenv "$name" >/dev/null || unset_variables="$unset_variables$name "
 		done
 		if [ -n "$unset_variables" ]; then
-			reason="$dependency_file names variables that are not set here, where env_file does not reach: $unset_variables${refused:+($refused)}"
+			reason="$dependency_file names variables that are not set here, and env_file does not apply: $unset_variables${refused:+($refused)}"
 		elif [ -n "$refused" ]; then
-			reason="the package index takes no login that pip has here: $refused"
+			reason="the package index accepts none of the credentials that pip has here: $refused"
 		fi
 		die "$1" "${reason:+$reason; keep the login of an index in pip.conf or .netrc of $user}"
 	}
@@ -740,7 +740,7 @@ EOF
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then
 				event "fact packages $changed"
-				report warning "The shared virtualenv was changed, and stays so: $changed"
+				report warning "The shared virtualenv was changed and stays changed: $changed"
 			fi
 		fi
 	}
@@ -789,7 +789,7 @@ EOF
 
 	link_secret() {
 		if [ -e "$releases/$release"/"$1" ] || [ -L "$releases/$release"/"$1" ]; then
-			report warning "$1 of the repository gives way to the secret of that name"
+			report warning "$1 of the repository is replaced by the secret of that name"
 		fi
 		link_shared "$1"
 	}
@@ -833,7 +833,7 @@ EOF
 		done
 		event "fact migrations $applied"
 		event "fact undo $undo"
-		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+		report warning "The database schema is not reverted; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
 	# ---- promote
@@ -911,9 +911,9 @@ EOF
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
 			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			*tty*) die 3 "sudo requires a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
 			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and make sure that no later rule of sudoers requires one"
 		fi
 		while read -r unit load; do
 			case $load in
@@ -959,7 +959,7 @@ EOF
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
-			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd accepts another start of $services"
 			sleep 0.5
 			waited=$((waited + 1))
 		done

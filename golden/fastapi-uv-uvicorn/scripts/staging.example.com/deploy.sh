@@ -375,7 +375,7 @@
 		find_commit
 		event "fact commit $commit"
 		check_out
-		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository is replaced by that of the release; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
@@ -436,8 +436,8 @@
 		reason=${2:-}
 		case $output in
 		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
-		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository accepts none of the keys that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository requires credentials and accepts none that git has here; correct source_code_url' ;;
 		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
@@ -527,7 +527,7 @@ EOF
 			[ ! -e "$shared/.env" ] || link=${link:-file}
 			case $link in
 			'' | */.env.*) ;; # missing, or a link of an earlier version
-			*) report warning "$shared/.env had been replaced; it is the env of the release that runs again" ;;
+			*) report warning "$shared/.env had been replaced; it is the env of the current release again" ;;
 			esac
 			if [ -d "$shared/.env" ] && [ ! -L "$shared/.env" ]; then
 				mv -T "$shared/.env" "$shared/.env.replaced-by-$release"
@@ -569,7 +569,7 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none and a different env: deploy with its env first"
 	}
 
 	link_media() {
@@ -594,9 +594,9 @@ EOF
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}
@@ -821,7 +821,7 @@ EOF
 		undo="alembic downgrade -$(printf '%s' "$applied" | wc -w)"
 		event "fact migrations $applied"
 		event "fact undo $undo"
-		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+		report warning "The database schema is not reverted; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
 	# check_venv_dir: link_venv can rename the virtualenv that it takes over.
@@ -962,9 +962,9 @@ EOF
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
 			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			*tty*) die 3 "sudo requires a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
 			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and make sure that no later rule of sudoers requires one"
 		fi
 		while read -r unit load; do
 			case $load in
@@ -1010,7 +1010,7 @@ EOF
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
-			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd accepts another start of $services"
 			sleep 0.5
 			waited=$((waited + 1))
 		done
@@ -1232,7 +1232,7 @@ EOF
 		case $answer in
 		*' https://'*)
 			if [ "/${answer#* https://*/}" = /health ]; then
-				report warning "$health_check_url only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
+				report warning "$health_check_url only redirects to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
 			fi
 			;;
 		esac

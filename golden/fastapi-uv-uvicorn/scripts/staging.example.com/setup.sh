@@ -624,7 +624,7 @@ EOF
 		if ! recorded root "$root"; then
 			for name in .dep repo/HEAD scm/HEAD; do
 				[ ! -e "$root/$name" ] ||
-					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+					die 2 "$root belongs to another deploy tool, which made $root/$name; name another project_root, or move that away"
 			done
 		fi
 	}
@@ -637,7 +637,7 @@ EOF
 		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $(printf %s "$link" | LC_ALL=C tr -c '\040-\176' '?'); name another venv_dir" ;;
 		esac
 		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
-			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+			die 2 "$venv is not a virtualenv, and not empty; name another venv_dir, or move it away"
 		fi
 	}
 
@@ -669,7 +669,7 @@ EOF
 		esac
 		# Units of an earlier setup, or of the Python tool, contain the path of the project.
 		if [ -s "$file" ] && ! sed 's|$|/|' "$file" | grep -qF -e "$root/" && ! print_unit "$1" | cmp -s - "$file"; then
-			die 2 "$file is not of $app: it does not name $root; give service_file another name, or remove that unit first"
+			die 2 "$file does not belong to $app: it does not contain $root; give service_file another name, or remove that unit first"
 		fi
 	}
 
@@ -944,7 +944,7 @@ EOF
 			outcome=changed
 		fi
 		if ! as_user sudo -n -l "$systemctl" restart orders.service orders-worker.service; then
-			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look in /etc/sudoers and the files beside $sudo_file, for requiretty, say"
+			warn "sudo does not let $user restart $services: $(user_output | tail -n 1); look for a cause such as requiretty in /etc/sudoers and the files beside $sudo_file"
 		fi
 		text="Limited sudo for $user to restarting $services and reading their logs"
 		old_rule=/etc/sudoers.d/$user
@@ -1183,7 +1183,7 @@ WantedBy=timers.target
 		case $properties in
 		*UnitFileState=disabled* | *UnitFileState=*-runtime*) link_unit "$1" ;;
 		*TriggeredBy=?*.*) ;; # by a unit that starts at boot
-		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start when the host does" ;;
+		*UnitFileState=static*) warn "$1 has no WantedBy in [Install]: it does not start at boot" ;;
 		esac
 		# Its [Install] may have changed, also in an earlier setup that was killed here.
 		[ ! -e "$state/relink/$1" ] || link_unit "$1"
@@ -1214,7 +1214,7 @@ WantedBy=timers.target
 			refused=$(printf '%s\n' "$about" | grep -e 'Refusing' -e 'fatal error' -e 'bad unit file setting' | head -n 1) || :
 			[ -z "$refused" ] || die 1 "systemd refuses $refused"
 			ignored=$(printf '%s\n' "$about" | grep -e 'ignoring' -e 'Unknown ' | head -n 3 | tr '\n' ' ') || :
-			[ -z "$ignored" ] || warn "systemd passes over a part of $ignored"
+			[ -z "$ignored" ] || warn "systemd ignores a part of $ignored"
 		done
 	}
 

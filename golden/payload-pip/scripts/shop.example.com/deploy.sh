@@ -343,7 +343,7 @@
 		fi
 		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
-			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+			die 3 "$venv belongs to the current release, through venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 		[ "$("$venv/bin/python" -V 2>&1)" = "$("$python" -V 2>&1)" ] ||
 			die 3 "$venv has $("$venv/bin/python" -V 2>&1), not that of $python; name another venv_dir and run setup.sh, or set venv_mode: release"
@@ -419,7 +419,7 @@
 		else
 			isolated tar -xOf "$payload" "$1" >"$state/part"
 		fi
-		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive whole"
+		is_whole "$state/part" "$2" "$3" || die 3 "$1 of the payload did not arrive completely"
 	}
 
 	# ask_part NAME requests it from the controller, which sends nothing else until the next event.
@@ -486,7 +486,7 @@ EOF
 		fi
 		rm -rf "$releases/.new-launcher"
 		[ -x "$releases/$1/.pystrano/run" ] ||
-			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none, and another env than this one: deploy with its env first"
+			die 3 "$services starts releases by .pystrano/run; $1, of an earlier version, has none and a different env: deploy with its env first"
 	}
 
 	link_media() {
@@ -511,9 +511,9 @@ EOF
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}
@@ -629,7 +629,7 @@ EOF
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then
 				event "fact packages $changed"
-				report warning "The shared virtualenv was changed, and stays so: $changed"
+				report warning "The shared virtualenv was changed and stays changed: $changed"
 			fi
 		fi
 	}
@@ -708,7 +708,7 @@ EOF
 		done
 		event "fact migrations $applied"
 		event "fact undo $undo"
-		report warning "The schema of the database does not go back; applied: $applied${undo:+(with the code of $commit: $undo)}"
+		report warning "The database schema is not reverted; applied: $applied${undo:+(with the code of $commit: $undo)}"
 	}
 
 	# ---- promote
@@ -786,9 +786,9 @@ EOF
 		command -v sudo >/dev/null || die 3 "sudo is missing, and restarting $services needs it; run setup.sh first"
 		if ! said=$(of_services isolated sudo -n -l systemctl restart 2>&1 >/dev/null); then
 			case $said in
-			*tty*) die 3 "sudo wants a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
+			*tty*) die 3 "sudo requires a terminal (requiretty); add to sudoers: Defaults:$user !requiretty" ;;
 			esac
-			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and see that no later rule of sudoers asks for one"
+			die 3 "$user may not run without a password: sudo systemctl restart $services; run setup.sh first, and make sure that no later rule of sudoers requires one"
 		fi
 		while read -r unit load; do
 			case $load in
@@ -834,7 +834,7 @@ EOF
 	wait_for_start_limit() {
 		waited=0
 		while start_limit_is_reached && [ "$waited" -lt 900 ]; do
-			[ "$waited" -gt 0 ] || report warning "Waiting until systemd takes another start of $services"
+			[ "$waited" -gt 0 ] || report warning "Waiting until systemd accepts another start of $services"
 			sleep 0.5
 			waited=$((waited + 1))
 		done
@@ -1010,7 +1010,7 @@ EOF
 		case $answer in
 		*' https://'*)
 			if [ "/${answer#* https://*/}" = / ]; then
-				report warning "$health_check_url only leads to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
+				report warning "$health_check_url only redirects to https; let the app trust X-Forwarded-Proto, or set health_check_statuses to 200-299"
 			fi
 			;;
 		esac

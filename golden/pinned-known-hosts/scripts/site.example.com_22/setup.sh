@@ -605,7 +605,7 @@ EOF
 		if ! recorded root "$root"; then
 			for name in .dep repo/HEAD scm/HEAD; do
 				[ ! -e "$root/$name" ] ||
-					die 2 "$root is of another deploy tool, which made $root/$name; name another project_root, or move that away"
+					die 2 "$root belongs to another deploy tool, which made $root/$name; name another project_root, or move that away"
 			done
 		fi
 	}
@@ -618,7 +618,7 @@ EOF
 		*/current/.pystrano/venv) die 2 "$venv belongs to another project, it leads to $(printf %s "$link" | LC_ALL=C tr -c '\040-\176' '?'); name another venv_dir" ;;
 		esac
 		if ! recorded venv "$venv" && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(find "$venv" -prune -type d ! -empty 2>/dev/null)" ]; then
-			die 2 "$venv is no virtualenv, and not empty; name another venv_dir, or move it away"
+			die 2 "$venv is not a virtualenv, and not empty; name another venv_dir, or move it away"
 		fi
 	}
 

@@ -284,7 +284,7 @@
 		fi
 		[ ! -e "$releases/$release" ] || die 3 "release $release exists already"
 		[ "$(readlink "$venv")" != "$root/current/.pystrano/venv" ] ||
-			die 3 "$venv belongs to the release that runs, by venv_mode: release; name another venv_dir"
+			die 3 "$venv belongs to the current release, through venv_mode: release; name another venv_dir"
 		[ -x "$venv/bin/python" ] || die 3 "there is no virtualenv at $venv; run setup.sh first"
 		check_promotion
 		report ok "Prepared release $release"
@@ -315,7 +315,7 @@
 		find_commit
 		agree_on_commit
 		check_out
-		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository gives way to what belongs to the release there; rename it'
+		[ ! -e "$new/.pystrano" ] || report warning '.pystrano of the repository is replaced by that of the release; rename it'
 		rm -rf "$new/.pystrano"
 		mkdir "$new/.pystrano"
 		: >"$new/.pystrano/unfinished"
@@ -348,7 +348,7 @@
 		if commit=$(commit_at "refs/tags/$revision"); then
 			pulled="tag $revision"
 			if commit_at "refs/remotes/origin/$revision" >/dev/null; then
-				report warning "The repository has a tag and a branch called $revision; the tag is taken"
+				report warning "The repository has a tag and a branch called $revision; the tag is used"
 			fi
 		elif commit=$(commit_at "refs/remotes/origin/$revision"); then
 			pulled="branch $revision"
@@ -387,8 +387,8 @@
 		reason=${2:-}
 		case $output in
 		*'Host key verification failed'*) reason='the ssh server of the repository is not known here, or has another key now; name it in ssh_known_hosts and run setup.sh' ;;
-		*'Permission denied (publickey'*) reason='the ssh server of the repository takes no key that git has here; set deploy_key or forward_agent' ;;
-		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository asks for a login and takes none that git has here; correct source_code_url' ;;
+		*'Permission denied (publickey'*) reason='the ssh server of the repository accepts none of the keys that git has here; set deploy_key or forward_agent' ;;
+		*'could not read Username'* | *'could not read Password'* | *'Authentication failed'*) reason='the repository requires credentials and accepts none that git has here; correct source_code_url' ;;
 		*'Remote branch '*' not found'* | *"couldn't find remote ref"*) reason='the repository has no such branch or tag; correct branch or revision' ;;
 		*'git-lfs: '*'not found'* | *'filter lfs failed'*)
 			stored=$(repository_git -C "$new" grep -l -e '^version https://git-lfs.github.com/spec/' "$commit" | sed 's/^[^:]*://' | tr '\n' ' ')
@@ -450,9 +450,9 @@ EOF
 				mkdir -p "$state/copied/$1"
 				report changed "Copied what the repository has in $1 to shared/$1"
 			fi
-			[ -z "$others" ] || report warning "shared/$1 has no such files or other ones, and stays as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
+			[ -z "$others" ] || report warning "shared/$1 lacks these files or has others, and is left as it is: $(printf '%s\n' "$others" | LC_ALL=C sort | tr '\n' ' ')"
 		elif [ -e "$own" ] || [ -L "$own" ]; then
-			report warning "$1 of the repository is no directory, and gives way to shared/$1"
+			report warning "$1 of the repository is not a directory and is replaced by shared/$1"
 		fi
 		link_shared "$1"
 	}
@@ -520,7 +520,7 @@ EOF
 	# point into it, or change the code of the app that is running.
 	refuse_local_packages() {
 		local_package=$(local_packages "$dependency_file" xxxxxxxxx | sed -n 1p)
-		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not lead into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
+		[ -z "$local_package" ] || die 3 "the virtualenv that releases share must not point into one of them, and $dependency_file installs from it: $local_package; set venv_mode: release"
 	}
 
 	# local_packages FILE DEPTH prints the directories of the release that FILE installs. It follows -r at
@@ -551,7 +551,7 @@ EOF
 			"$venv"/lib/python*/site-packages/__editable__* "$venv"/lib/python*/site-packages/*-info/direct_url.json) || :
 		[ -n "$leading" ] || return 0
 		[ -z "$current" ] || reinstall || report warning "Could not install what $current needs again; it runs, and may not start again"
-		die 3 "the virtualenv that releases share must not lead into one of them: $(printf '%s\n' "$leading" | sed -n 1p); set venv_mode: release"
+		die 3 "the virtualenv that releases share must not point into one of them: $(printf '%s\n' "$leading" | sed -n 1p); set venv_mode: release"
 	}
 
 	# reinstall installs the dependencies of the current release again.
@@ -580,7 +580,7 @@ EOF
 			changed=$(printf '%s\n' "$packages" "$(packages)" | sort | uniq -u | tr '\n' ' ')
 			if [ -n "$changed" ]; then
 				event "fact packages $changed"
-				report warning "The shared virtualenv was changed, and stays so: $changed"
+				report warning "The shared virtualenv was changed and stays changed: $changed"
 			fi
 		fi
 	}
