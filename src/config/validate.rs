@@ -30,7 +30,7 @@ pub fn server(server: &mut Server, reader: &mut Reader) {
     hooks(server, reader);
     units::units(server, reader);
     env_command(server, reader);
-    users(server, reader);
+    setup_user(server, reader);
     deploy_key(server, reader);
     delivery(server, reader);
     health_check(server, reader);
@@ -273,7 +273,7 @@ fn env_command(server: &Server, reader: &mut Reader) {
     }
 }
 
-fn users(server: &Server, reader: &mut Reader) {
+fn setup_user(server: &Server, reader: &mut Reader) {
     if reader.is_set("setup_user") && server.setup_user == server.project_user {
         let what = "`setup_user` is the `project_user`, from whom setup takes all sudo but that of restarting the unit";
         let help = "name another user that may use sudo, or root";

@@ -60,18 +60,18 @@ impl TryFrom<Typed> for Flag {
     type Error = Message;
 
     fn try_from(typed: Typed) -> Result<Self, Message> {
-        let refused = |text: &str| {
+        let invalid = |text: &str| {
             let what = format!("{} is not a boolean", quoted(text));
             Err(Message::new(what, "write true or false"))
         };
         match typed {
             Typed::Bool(value) => Ok(Flag(value)),
             Typed::Number(number @ 0..=1) => Ok(Flag(number == 1)),
-            Typed::Number(number) => refused(&number.to_string()),
+            Typed::Number(number) => invalid(&number.to_string()),
             Typed::Text(text) => match text.trim().to_lowercase().as_str() {
                 "true" => Ok(Flag(true)),
                 "false" | "no" | "off" | "0" => Ok(Flag(false)),
-                _ => refused(&text),
+                _ => invalid(&text),
             },
         }
     }
