@@ -116,7 +116,7 @@ questions! {
         "Framework", "",
         Choice(Framework::NAMES), ["django"];
     app_dir "PATH",
-        "App directory (optional)", "in the repository, where not its top; commands and the dependency file start from it",
+        "App directory (optional)", "in the repository, if not its top; commands run there, and the dependency file is relative to it",
         Optional(|path| AppDir::check(path).and_then(|()| unquoted_path(path))), [];
     user "NAME",
         "Project user", "owns and deploys the app on the host; setup creates it",
@@ -129,20 +129,20 @@ questions! {
         "Package manager", "",
         Choice(PackageManager::NAMES), ["pip"];
     dependency_file "FILE",
-        "Dependency file", "from the app's directory",
+        "Dependency file", "relative to the app's directory",
         Required(DependencyFile::check),
         [|_, answers| answers.default_dependency_file(), shown "requirements.txt or uv.lock"];
     python "VERSION",
-        "Python version (optional)", "like 3.13, where not that of the host or, with uv, of the project",
+        "Python version (optional)", "like 3.13; default is that of the host or, with uv, of the project",
         Optional(Python::check), [];
     app_module "MODULE:NAME",
         "Application import path", "module:name, as the server imports it",
         Required(module),
         [|context, answers| answers.default_module(context.app), shown "<APP>.wsgi:application or main:app"];
     app_port "PORT",
-        "Service port", "of 127.0.0.1, for the web server in front; each app of a host needs its own",
+        "Service port", "on 127.0.0.1, for the web server in front; unique on the host",
         Required(|text| number(text, 1, 65535)),
-        [|context, _| context.port.to_string(), shown "8000, or the next that no unit here has"];
+        [|context, _| context.port.to_string(), shown "8000, or the next port that no unit here uses"];
     repo "URL",
         "Git repository URL", "as the host clones it, like git@github.com:you/app.git",
         Required(RepositoryUrl::check), [];
@@ -156,9 +156,9 @@ questions! {
     dependency_install_command "COMMAND",
         "Custom dependency install command (optional)", "instead of the built-in one",
         Optional(Command::check),
-        [|_, answers| answers.lock_command().unwrap_or_default(), shown "what reads the dependency file, where that is a poetry.lock or pdm.lock"];
+        [|_, answers| answers.lock_command().unwrap_or_default(), shown "one for poetry.lock or pdm.lock"];
     system_packages "NAMES",
-        "System packages", "of Debian, with spaces between",
+        "System packages", "Debian packages, separated by spaces",
         Optional(|text| packages(text).try_for_each(Package::check)),
         ["libpq-dev python3-dev build-essential"];
     env_file "FILE",
@@ -166,19 +166,19 @@ questions! {
         Required(file_path),
         [|context, _| context.beside_config(".env"), shown ".env beside deployment.yml"];
     ssh_known_hosts "HOSTS",
-        "SSH known hosts", "whose keys the host learns, with `;` between; none for a repository over https",
+        "SSH known hosts", "servers whose keys setup fetches, separated by `;`; none for a repository over https",
         Optional(|text| items(text).try_for_each(|entry| KnownHost::parse(entry).map(drop))),
         [|_, answers| repository_host(&answers.repo).unwrap_or_default(), shown "that of the repository"];
     service_file "FILE",
-        "Local systemd service file", "starter units are written there; their names follow this file's",
+        "Local systemd service file", "starter units are written there and named after this file",
         Required(service_path),
         [|context, _| context.beside_config(&format!("{}.service", context.name)),
          shown "<APP>-<ENVIRONMENT>.service beside deployment.yml"];
     celery_app "MODULE:NAME",
-        "Celery application (optional)", "module:name; units of a worker and of beat are written for it",
+        "Celery application (optional)", "module:name; init writes units for a worker and beat",
         Optional(module), [];
     worker_command "COMMAND",
-        "Worker command (optional)", "runs beside the web process, like python manage.py rqworker; a unit is written for it",
+        "Worker command (optional)", "runs beside the web process, like python manage.py rqworker; init writes a unit for it",
         Optional(unquoted_command), [];
     branch "NAME",
         "Git branch", "",
@@ -187,7 +187,7 @@ questions! {
         "Git clone depth", "0 or less clones the whole history",
         Required(|text| number(text, -MAX_COUNT, MAX_COUNT)), ["1"];
     secrets "FILES",
-        "Secret files (optional)", "local files that are linked into every release, with `;` between",
+        "Secret files (optional)", "local files that each release links to, separated by `;`",
         Optional(|text| items(text).try_for_each(existing_secret)), [];
     run_migrations "BOOL",
         "Run migrations during deploy?", "",
@@ -196,13 +196,13 @@ questions! {
         "Collect/build static files during deploy?", "",
         Confirm, [|_, answers| (!answers.is_fastapi()).to_string(), shown "true with Django"];
     migration_command [if |answers| answers.is_fastapi() && answers.run_migrations == "true"] "COMMAND",
-        "FastAPI migration command", "runs in the release, its virtualenv first in PATH",
+        "FastAPI migration command", "runs in the release, with its virtualenv first in PATH",
         Required(Command::check), ["alembic upgrade head"];
     static_files_command [if |answers| answers.is_fastapi() && answers.collect_static_files == "true"] "COMMAND",
-        "FastAPI static files command", "runs in the release, its virtualenv first in PATH",
+        "FastAPI static files command", "runs in the release, with its virtualenv first in PATH",
         Required(Command::check), [];
     host "HOST",
-        "Server host", "as ssh knows it",
+        "Server host", "name, address or alias from ssh_config",
         Required(Host::check), [];
     port "PORT",
         "SSH port (optional)", "that of your ssh_config, or 22",

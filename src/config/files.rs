@@ -56,7 +56,7 @@ impl Item for Arc<Unit> {
         add_once(list, unit, |unit| &unit.name).or_else(|name| {
             refuse(
                 format!("two units are called {}", quoted(&name)),
-                "rename one: a host has one unit of a name",
+                "rename one: unit names are unique on a host",
             )
         })
     }
@@ -79,7 +79,7 @@ impl Item for Arc<Secret> {
         add_once(list, secret, |secret| &secret.name).or_else(|name| {
             refuse(
                 format!("two secrets are called {}", quoted(&name)),
-                "rename one: they stand in one directory on the host",
+                "rename one: they are in one directory on the host",
             )
         })
     }
@@ -186,7 +186,7 @@ fn check_key(path: &str, text: &str) -> Result<(), Message> {
         .and_then(|rest| rest.split_once("PRIVATE KEY-----"))
     else {
         let help = "name a private key, such as `ssh-keygen -t ed25519 -N '' -f FILE` makes";
-        return refuse(format!("{} is no private key", quoted(path)), help);
+        return refuse(format!("{} is not a private key", quoted(path)), help);
     };
     // After the magic bytes of the format come the length and the name of the cipher.
     let has_no_cipher = |body: &str| {

@@ -49,7 +49,7 @@ pub fn uniform_fields(first: &Server, server: &Server, reader: &mut Reader) {
         ("hooks", "what `hooks` runs on the controller", same_hooks),
     ] {
         if !is_same {
-            let what = format!("{subject} is another one than the first server's");
+            let what = format!("{subject} differs from that of the first server");
             reader.error(field, Message::new(what, "set it once, under `common:`"));
         }
     }
@@ -275,7 +275,7 @@ fn env_command(server: &Server, reader: &mut Reader) {
 
 fn setup_user(server: &Server, reader: &mut Reader) {
     if reader.is_set("setup_user") && server.setup_user == server.project_user {
-        let what = "`setup_user` is the `project_user`, from whom setup takes all sudo but that of restarting the unit";
+        let what = "`setup_user` is the `project_user`, whose sudo rights setup limits to restarting the unit";
         let help = "name another user that may use sudo, or root";
         reader.warn("setup_user", Message::new(what, help));
     }
@@ -284,7 +284,7 @@ fn setup_user(server: &Server, reader: &mut Reader) {
 fn deploy_key(server: &Server, reader: &mut Reader) {
     let is_used = !reader.is_valid("source_code_url") || is_ssh(&server.source_code_url);
     if server.deploy_key.is_some() && !is_used {
-        let what = "`deploy_key` has no effect: `source_code_url` is no ssh address";
+        let what = "`deploy_key` has no effect: `source_code_url` is not an ssh address";
         let help = "write the address like git@github.com:you/app.git, or remove the key";
         reader.warn("deploy_key", Message::new(what, help));
     }
@@ -308,7 +308,7 @@ fn delivery(server: &Server, reader: &mut Reader) {
     }
     if server.dependency_install_command.is_some() {
         let what = "`dependency_install_command` runs on the host with `delivery: push`, too, which brings no wheels for it";
-        let help = "leave it out, or see that it finds what it installs there";
+        let help = "leave it out, or make sure that what it installs is available there";
         reader.warn("dependency_install_command", Message::new(what, help));
     }
     if let Some(python) = server

@@ -80,7 +80,7 @@ impl Fleet<'_> {
         let can_stop = self.barrier.can_stop();
         let can_abort = self.barrier.can_abort();
         let what = if !promotes {
-            "Interrupted: no more servers are begun, and those at work are waited for"
+            "Interrupted: no further servers are started; waiting for those in progress"
         } else if can_stop || self.barrier.stage() == Stage::Stopping {
             "Interrupted: stopping before promotion"
         } else if can_abort {
@@ -94,7 +94,7 @@ impl Fleet<'_> {
         let labels: Vec<_> = hosts.map(|host| self.report.label(host)).collect();
         let condition = match labels.join(", ") {
             names if names.is_empty() => String::new(),
-            names => format!(", once the migration on {names} has come to its end"),
+            names => format!(", once the migration on {names} has ended"),
         };
         let reads_log = self.job.action == Action::Logs;
         if !reads_log {

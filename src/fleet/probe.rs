@@ -60,7 +60,7 @@ impl Fleet<'_> {
                 host.busy_notified = true;
                 let label = self.report.label(index);
                 self.report.notice(&format!(
-                    "{label} is still at work, and is waited for: {holder}"
+                    "{label} is still busy; waiting for it: {holder}"
                 ));
             }
             let host = &mut self.hosts[index];

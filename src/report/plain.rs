@@ -85,7 +85,7 @@ pub fn lines(action: Action, event: &Event, prefix: &str, verbose: bool) -> Stri
         }
         Event::Order {
             order: Order::Revert,
-        } => line("… going back with the others"),
+        } => line("… reverting with the others"),
         // A small part is sent before anyone can read the line.
         Event::Sent { part, bytes, size } if *bytes > 0 && *size >= 1 << 20 => {
             line(&format!("… {}", transfer_progress(part, *bytes, *size)));

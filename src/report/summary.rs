@@ -71,7 +71,7 @@ fn heading(action: Action, summary: &Summary) -> String {
         (exit::FAILED, false) => "Not done on every server".to_owned(),
         (exit::STOPPED, _) => format!("Stopped before promotion: {same}"),
         (exit::UNREACHABLE, true) => {
-            format!("Stopped before promotion, for a server could not be reached: {same}")
+            format!("Stopped before promotion, because a server could not be reached: {same}")
         }
         (exit::UNREACHABLE, false) => "A server could not be reached".to_owned(),
         (exit::INTERRUPTED, true) if is_reverted => format!("Interrupted: {before}"),
@@ -93,7 +93,7 @@ fn next_step(action: Action, code: u8, target: &str) -> String {
         exit::IN_DOUBT => {
             format!("Next: `pystrano status {target}` shows what runs where; then {name} again")
         }
-        exit::INTERRUPTED => format!("Next: `pystrano {name} {target}` begins anew"),
+        exit::INTERRUPTED => format!("Next: `pystrano {name} {target}` starts over"),
         exit::UNREACHABLE => format!(
             "Next: check that `ssh` gets there, then {name} again, or name the other servers with --host"
         ),
@@ -129,12 +129,12 @@ fn state(action: Action, host: &HostResult, omit_problem: bool) -> String {
         (Outcome::Reverted, None) => "back to what it ran before".to_owned(),
         (Outcome::Failed, _) => format!("{} failed", action.name()),
         (Outcome::Unreachable, _) => "unreachable".to_owned(),
-        (Outcome::Untouched, _) => "not begun".to_owned(),
+        (Outcome::Untouched, _) => "not started".to_owned(),
         (Outcome::Broken, _) => "it does not run as it should, look at it".to_owned(),
         (Outcome::Unknown, _) => "not known, look at it".to_owned(),
     };
     if !host.packages.is_empty() {
-        now += ", but for packages in the shared virtualenv: ";
+        now += ", except packages in the shared virtualenv: ";
         now += &host.packages.join(" ");
     }
     if !host.migrations.is_empty() {

@@ -42,7 +42,7 @@ pub fn verify(text: &[u8], signature: &Path, signers: &Path) -> Result<String, E
             output: output
                 .lines()
                 .next_back()
-                .unwrap_or("it is by nobody")
+                .unwrap_or("its signer is unknown")
                 .escape_debug()
                 .to_string(),
         }

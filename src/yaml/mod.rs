@@ -257,7 +257,7 @@ impl Reader<'_, '_> {
                 }
                 _ => {
                     let message = Message::new(
-                        "an alias stands inside its own anchor",
+                        "an alias is inside its own anchor",
                         "name another anchor, or write the value out",
                     );
                     return Err(SyntaxError::new(position(span.start), message));

@@ -36,7 +36,7 @@ pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
         }
     } else if info.contains("unknown anchor") {
         (
-            "no anchor of this name stands above",
+            "there is no anchor of this name above",
             "correct the name after `*`",
         )
     } else if info.contains("tab") {

@@ -296,7 +296,7 @@ fn nobody_says_as_it_was_while_a_migration_runs() {
     let ran = fleet.run(&["deploy"]);
     assert!(began.elapsed().as_secs() >= 6, "{ran:?}");
     assert_eq!(ran.code(), 3, "{ran:?}");
-    let told = "h1 is still at work, and is waited for: ada@";
+    let told = "h1 is still busy; waiting for it: ada@";
     assert!(ran.stderr.contains(told), "{ran:?}");
     assert_eq!(fleet.read("h1/applied"), "1\n2\n3\n4\n5\n", "{ran:?}");
     assert_eq!(fleet.releases("h1").len(), 2, "{ran:?}");

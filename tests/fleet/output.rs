@@ -207,7 +207,7 @@ fn the_summary_tells_that_packages_changed() {
     assert_eq!(ran.code(), 3, "{ran:?}");
     for told in [
         "✗ Stopped before promotion: every server runs what it ran before, but packages in a shared virtualenv changed (",
-        "  h1: as it was, but for packages in the shared virtualenv: app-1.0\n",
+        "  h1: as it was, except packages in the shared virtualenv: app-1.0\n",
     ] {
         assert!(ran.stderr.contains(told), "{told} {ran:?}");
     }

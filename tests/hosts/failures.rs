@@ -64,7 +64,7 @@ fn matches(text: &str, expected: &str) -> bool {
 
 const STOPPED: &str = "✗ Stopped before promotion: every server is as it was (T)\n  127.0.0.1: as it was\n\
                        Next: fix what failed, then deploy again\n";
-const UNREACHABLE: &str = "✗ Stopped before promotion, for a server could not be reached: every server is as it was (T)\n  127.0.0.1: unreachable\n\
+const UNREACHABLE: &str = "✗ Stopped before promotion, because a server could not be reached: every server is as it was (T)\n  127.0.0.1: unreachable\n\
      Next: check that `ssh` gets there, then deploy again, or name the other servers with --host\n";
 const REVERTED: &str = "✗ Failed after promotion: every server runs what it ran before (T)\n  127.0.0.1: back to OLD\n\
                         Next: fix what failed, then deploy again\n";

@@ -247,7 +247,7 @@ fn what_check_would_refuse_is_refused() {
         ),
         (
             &["--secrets", "one/key;two/key"],
-            "--secrets: two secrets are called \"key\"; rename one: they stand in one directory on the host",
+            "--secrets: two secrets are called \"key\"; rename one: they are in one directory on the host",
         ),
         (
             &["--env-file", "one"],

@@ -73,7 +73,7 @@ fn relative(text: &str) -> Validation {
     no_parent(text)?;
     if text.starts_with(['/', '~']) {
         return refuse(
-            format!("{} does not start from the app's repository", quoted(text)),
+            format!("{} is not in the app's repository", quoted(text)),
             "write a path in it, like backend",
         );
     }
@@ -186,7 +186,7 @@ impl Value for Hooks {
             let key = entry.key.as_str();
             let Some(point) = POINTS.into_iter().find(|point| *point == key) else {
                 if !key.starts_with("x-") {
-                    let what = format!("{} is no point of a deploy", quoted(key));
+                    let what = format!("{} is not a point of a deploy", quoted(key));
                     let help = match similar(key, POINTS) {
                         Some(point) => format!("did you mean {}?", quoted(point)),
                         None => format!("the points are {}", POINTS.join(", ")),

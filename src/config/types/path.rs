@@ -132,7 +132,7 @@ fn venv(value: &str) -> Validation {
         !value.contains(':'),
         || {
             format!(
-                "the path {} has a colon, which separates the paths of PATH",
+                "the path {} has a colon, which separates the entries of PATH",
                 quoted(value)
             )
         },

@@ -42,7 +42,7 @@ fn python(value: &str) -> Validation {
         && !version.ends_with('.');
     ensure(
         is_version || value.starts_with('/') && !value.contains(':'),
-        || format!("{} names no Python", quoted(value)),
+        || format!("{} does not name a Python", quoted(value)),
         "write it like 3.13, python3.13 or /opt/python/bin/python3",
     )
 }
@@ -76,7 +76,7 @@ fn platform(value: &str) -> Validation {
     match parse_platform(value) {
         Some(_) => Ok(()),
         None => refuse(
-            format!("{} is no platform that wheels are built for", quoted(value)),
+            format!("{} is not a platform that wheels are built for", quoted(value)),
             "write it like x86_64-manylinux_2_36 or aarch64-manylinux_2_41: Debian 12 has glibc 2.36, Debian 13 2.41, Ubuntu 24.04 2.39",
         ),
     }

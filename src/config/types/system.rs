@@ -95,7 +95,7 @@ impl Scalar for Batch {
             (Ok(percent @ 1..=100), true) => Ok(Batch::Percent(percent)),
             (Ok(count @ 1..=100_000), false) => Ok(Batch::Servers(count)),
             _ => refuse(
-                format!("{} is no number of servers", quoted(&text)),
+                format!("{} is not a number of servers", quoted(&text)),
                 "write a number from 1, or a percentage such as `25%`",
             ),
         }

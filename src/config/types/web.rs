@@ -58,7 +58,7 @@ fn url(value: &str) -> Result<(String, Option<String>), Message> {
 fn unix_url(value: &str, rest: &str) -> Result<(String, Option<String>), Message> {
     let help = "write it like unix:/run/shop.sock:/health";
     let Some((socket, path)) = rest.split_once(':') else {
-        return refuse(format!("{} names no path to fetch", quoted(value)), help);
+        return refuse(format!("{} has no path to fetch", quoted(value)), help);
     };
     no_parent(socket)?;
     if value.contains(char::is_whitespace) {

@@ -184,7 +184,7 @@ fn differing_lines(service: &Unit, server: &Server, reader: &mut Reader) {
             continue;
         }
         for line in &env_file.differing_lines {
-            let what = "systemd, which reads this file for the unit, takes this line otherwise than the deploy's commands";
+            let what = "systemd, which reads this file for the unit, reads this line differently from the deploy's commands";
             let help = format!(
                 "in the unit, write {} in place of `EnvironmentFile=`",
                 launcher(server)
