@@ -96,16 +96,16 @@ pub enum Error {
     OtherApp { path: PathBuf, app: String },
     #[error("{} is not signed; render with --sign, or leave --allowed-signers out", path.display())]
     NotSigned { path: PathBuf },
-    #[error("{} is there to be checked; name who may have signed with --allowed-signers FILE", path.display())]
+    #[error("the scripts are signed by {}; name the allowed signers with --allowed-signers FILE", path.display())]
     NoSigners { path: PathBuf },
-    #[error("{} is not by one of {}: {output}; do not run these scripts", path.display(), signers.display())]
+    #[error("{} was not made by one of {}: {output}; do not run these scripts", path.display(), signers.display())]
     BadSignature {
         path: PathBuf,
         signers: PathBuf,
         /// What ssh-keygen printed.
         output: String,
     },
-    #[error("ssh-keygen could not sign with {}: {status}; what it said stands above", key.display())]
+    #[error("ssh-keygen could not sign with {}: {status}; its output is above", key.display())]
     SigningFailed {
         key: PathBuf,
         status: std::process::ExitStatus,

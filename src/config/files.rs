@@ -108,7 +108,10 @@ fn warn_if_exposed(path: &str, context: &mut Context) {
     // A draft does not exist yet.
     if mode.is_ok_and(|mode| mode & 0o066 != 0) {
         context.warn(Message::new(
-            format!("other users of this machine can read {}", quoted(path)),
+            format!(
+                "other users of this machine can read or change {}",
+                quoted(path)
+            ),
             format!("run `chmod 600 {}`", shell_escape::escape(path.into())),
         ));
     }
@@ -304,7 +307,7 @@ fn check_variable_size(path: &str, name: &str, value: &str, line: usize) -> Vali
         name.len() + 1 + value.len() <= MAX_LENGTH,
         || {
             format!(
-                "the value of {name} in line {line} of {} is larger than a program can be given",
+                "the value of {name} in line {line} of {} is too large for the environment of a program",
                 quoted(path)
             )
         },

@@ -136,7 +136,7 @@ fn commands(server: &Server, reader: &mut Reader) {
     ] {
         if command.is_some() {
             let what = format!("`{field}` runs in place of `manage.py {default}`");
-            let help = format!("leave it out where `manage.py {default}` is meant");
+            let help = format!("leave it out if you want `manage.py {default}`");
             reader.warn(field, Message::new(what, help));
         }
     }
@@ -163,7 +163,7 @@ fn shared_paths(server: &Server, reader: &mut Reader) {
                 )
             } else {
                 format!(
-                    "{} and {} of `{other_field}` lie in each other",
+                    "{} and {} of `{other_field}` overlap",
                     quoted(path),
                     quoted(other)
                 )
@@ -221,7 +221,7 @@ fn dependency_sets(server: &Server, reader: &mut Reader) {
         ("dependency_groups", &server.dependency_groups),
     ] {
         if !names.is_empty() && !is_project && reader.is_valid("dependency_file") {
-            let what = format!("`{field}` has no effect: {} is no project", quoted(file));
+            let what = format!("`{field}` has no effect: {} is not a project", quoted(file));
             let help = "write `dependency_file: pyproject.toml`, or leave it out";
             reader.warn(field, Message::new(what, help));
         }

@@ -59,9 +59,8 @@ impl Fleet<'_> {
             if let Some(holder) = host.probe_facts.lock.take_if(|_| !host.busy_notified) {
                 host.busy_notified = true;
                 let label = self.report.label(index);
-                self.report.notice(&format!(
-                    "{label} is still busy; waiting for it: {holder}"
-                ));
+                self.report
+                    .notice(&format!("{label} is still busy; waiting for it: {holder}"));
             }
             let host = &mut self.hosts[index];
             if may_retry {

@@ -45,7 +45,8 @@ impl Parts {
         let part = payload.and_then(|payload| payload.part(name));
         let Some(part) = part.filter(|part| !self.requested.contains(&part.name)) else {
             return Err(
-                "the script requested an unknown part of the payload, or the same part twice".to_owned(),
+                "the script requested an unknown part of the payload, or the same part twice"
+                    .to_owned(),
             );
         };
         let opened = part.open();
@@ -228,7 +229,8 @@ mod tests {
             let SessionEnd::Lost { reason, .. } = end else {
                 panic!("{name}: {end:?}");
             };
-            let expected = "the script requested an unknown part of the payload, or the same part twice";
+            let expected =
+                "the script requested an unknown part of the payload, or the same part twice";
             assert_eq!(reason, expected);
             assert_eq!(got.len(), 300_000, "{name}");
         }

@@ -73,8 +73,8 @@ pub fn explain(source: &Source, error: &ScanError) -> SyntaxError {
         )
     } else if info.contains("escape") {
         (
-            "double quotes do not know an escape in this value",
-            "put single quotes around it, in which a backslash is itself",
+            "this value in double quotes has an unknown escape",
+            "put single quotes around it, where a backslash is literal",
         )
     } else if info == "invalid indentation in quoted scalar" {
         (

@@ -76,7 +76,10 @@ fn platform(value: &str) -> Validation {
     match parse_platform(value) {
         Some(_) => Ok(()),
         None => refuse(
-            format!("{} is not a platform that wheels are built for", quoted(value)),
+            format!(
+                "{} is not a platform that wheels are built for",
+                quoted(value)
+            ),
             "write it like x86_64-manylinux_2_36 or aarch64-manylinux_2_41: Debian 12 has glibc 2.36, Debian 13 2.41, Ubuntu 24.04 2.39",
         ),
     }

@@ -155,7 +155,7 @@ fn http_url(value: &str) -> Validation {
         )
     } else if host.is_empty() {
         refuse(
-            format!("{} names no host", quoted(value)),
+            format!("{} has no host", quoted(value)),
             "write it like http://127.0.0.1:8000/health",
         )
     } else if port.is_some_and(|port| integer_port(port).is_none()) {

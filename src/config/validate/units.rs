@@ -151,7 +151,6 @@ fn commands_run_as_root(unit: &Unit, server: &Server, reader: &mut Reader) {
         "ExecStart",
         "ExecStartPost",
         "ExecReload",
-        "ExecStopPre",
         "ExecStop",
         "ExecStopPost",
     ] {
