@@ -96,7 +96,7 @@ pub enum Error {
     OtherApp { path: PathBuf, app: String },
     #[error("{} is not signed; render with --sign, or leave --allowed-signers out", path.display())]
     NotSigned { path: PathBuf },
-    #[error("the scripts are signed by {}; name the allowed signers with --allowed-signers FILE", path.display())]
+    #[error("{} signs these scripts; name the allowed signers with --allowed-signers FILE", path.display())]
     NoSigners { path: PathBuf },
     #[error("{} was not made by one of {}: {output}; do not run these scripts", path.display(), signers.display())]
     BadSignature {

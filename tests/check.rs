@@ -255,7 +255,7 @@ fn trial_33_env_values_are_no_larger_than_exec_takes() {
     assert_eq!(code, Some(2));
     assert!(
         message.contains(
-            "the value of V1 in line 2 of \"env\" is larger than a program can be given; \
+            "the value of V1 in line 2 of \"env\" is too large for the environment of a program; \
              keep it below 128 KiB"
         ),
         "{message}"

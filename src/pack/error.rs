@@ -58,6 +58,10 @@ pub enum PackError {
     NoDependencyFile { files: String },
     #[error("{} lies outside of the repository; take it into the repository", path.display())]
     OutsideRepository { path: PathBuf },
+    #[error(
+        "{file} includes {included}; write the path of a file in the repository, without variables, quotes and backslashes"
+    )]
+    UnclearInclude { file: String, included: String },
 
     #[error("it does not say its version, which a payload's wheels are for; write it like 3.13")]
     UnknownPython,
@@ -166,6 +170,7 @@ impl PackError {
             PackError::UnknownPlatform => "platform",
             PackError::NoDependencyFile { .. }
             | PackError::OutsideRepository { .. }
+            | PackError::UnclearInclude { .. }
             | PackError::Lock { .. }
             | PackError::EmptyProject
             | PackError::IndexLogin { .. }

@@ -41,7 +41,8 @@ const INDEX_OPTIONS: [&str; 12] = [
 
 impl Input {
     /// # Errors
-    /// The dependency file is missing, includes a file outside of the repository, or is a lock that uv cannot export.
+    /// The dependency file is missing, includes a file that is not certainly in the repository, or is a lock that uv
+    /// cannot export.
     pub fn read(server: &Server, tree: &Path, tools: &Tools) -> Result<Self> {
         let lock_directory = server.dependency_file.uv_lock_directory();
         match lock_directory.filter(|_| server.package_manager == PackageManager::Uv) {
@@ -120,19 +121,24 @@ impl Input {
             return Ok(());
         }
         let path = tree.join(file);
-        let bytes = fs::read(&path).map_err(PackError::file("read", &path))?;
-        let text = String::from_utf8_lossy(&bytes);
+        // uv decodes UTF-16, too, in which the lines below would not be found.
+        let text = fs::read_to_string(&path).map_err(PackError::file("read", &path))?;
         self.text += &format!("\0{}\0{text}", file.display());
-        if path.extension().is_some_and(|kind| kind == "toml") {
+        // uv reads included files as requirements, whatever their names are.
+        if visited.len() == 1 && path.extension().is_some_and(|kind| kind == "toml") {
             let local_sources = ["dynamic", "path", "workspace", "git", "file:", "url"];
             self.is_self_contained &= !local_sources.iter().any(|word| text.contains(word));
             return Ok(());
         }
-        for line in text.lines() {
+        for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split(" #").next().unwrap_or_default().trim();
             let Some(included) = included_file(line) else {
                 self.is_self_contained &= is_index_requirement(line);
                 continue;
+            };
+            let Some(included) = plain_path(included) else {
+                let (file, included) = (file.display().to_string(), included.to_owned());
+                return Err(PackError::UnclearInclude { file, included });
             };
             let included = file.parent().unwrap_or(Path::new("")).join(included);
             let path = tree.join(&included);
@@ -178,9 +184,21 @@ fn included_file(line: &str) -> Option<&str> {
     let options = ["-r", "-c", "--requirement", "--constraint"];
     options.iter().find_map(|option| {
         let rest = line.strip_prefix(option)?;
-        let is_end = |c: char| c == '=' || c.is_whitespace();
-        rest.starts_with(is_end).then(|| rest[1..].trim())
+        let is_end = |c: char| c == '=' || c == '\\' || c.is_whitespace();
+        let value = rest.split('#').next().unwrap_or_default();
+        rest.starts_with(is_end)
+            .then(|| value.trim_start_matches('=').trim())
     })
+}
+
+/// The path of an included file, without the quotes around it. `None` for what uv reads as another path: it expands
+/// variables, removes quotes and backslashes, and takes URLs.
+fn plain_path(written: &str) -> Option<&str> {
+    let path = ['"', '\'']
+        .iter()
+        .find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote))
+        .unwrap_or(written);
+    (!path.is_empty() && !path.contains(['"', '\'', '\\', '$', ':'])).then_some(path)
 }
 
 /// Whether a line of a requirements file needs nothing but a package index.

@@ -91,11 +91,11 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
     };
     refused(
         &["--from", "ops"],
-        "ops/SHA256SUMS.sig is there to be checked; name who may have signed",
+        "ops/SHA256SUMS.sig signs these scripts; name the allowed signers",
     );
     refused(
         &["--from", "ops", "--allowed-signers", &others],
-        "ops/SHA256SUMS.sig is not by one of eve.allowed",
+        "ops/SHA256SUMS.sig was not made by one of eve.allowed",
     );
     refused(
         &["--from", "ops", "--revision", "v1"],
@@ -107,7 +107,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
     );
     refused(
         &["--from", "ops", "--allowed-signers", "other.allowed"],
-        "is not by one of other.allowed",
+        "was not made by one of other.allowed",
     );
     // Somebody who changes a script and its sum has no signature for that; without the sum it is no different.
     let changed = reviewed.replace("keep_releases=5", "keep_releases=6");
@@ -118,7 +118,10 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         "ops/SHA256SUMS",
         sums.replace("h2/deploy.sh", "h3/deploy.sh"),
     );
-    refused(&from, "ops/SHA256SUMS.sig is not by one of ada.allowed");
+    refused(
+        &from,
+        "ops/SHA256SUMS.sig was not made by one of ada.allowed",
+    );
     // Rendered again without a key, there is no signature that could be of something else.
     assert_eq!(
         fleet

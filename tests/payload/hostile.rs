@@ -176,6 +176,62 @@ fn links_out_of_the_repository_are_not_followed() {
     assert!(!told.contains("keys of"), "{told}");
 }
 
+/// uv removes quotes and backslashes, continues lines and expands variables; a path that means another one is refused.
+#[test]
+fn an_include_is_refused_however_its_path_is_written() {
+    let project = Project::new("");
+    project.write("secret", "token-of-the-operator\n");
+    let path = project.path("secret").display().to_string();
+    let (directory, name) = path.rsplit_once('/').expect("a path");
+    project.write("repo/more.toml", &format!("-r {path}\n"));
+    for line in [
+        format!("-r {path}"),
+        format!("-c={path}"),
+        format!("-r \"{path}\""),
+        format!("--requirement '{directory}/'{name}"),
+        format!("-r \\{path}"),
+        format!("-r \\\n{path}"),
+        format!("--requirement\\\n {path}"),
+        format!("-r ${{PWD}}/../../../../../../../../../..{path}"),
+        format!("-r file://{path}"),
+        format!("--constraint FILE:{path}"),
+        // What is included there is not looked at.
+        format!("-r {}secret", project.index()),
+        format!("-r {path}#c"),
+        format!("-r {path}\t# c"),
+        format!("alpha\r-r {path}"),
+        format!("\u{feff}-r {path}"),
+        format!("UTF-16 -r {path}"),
+        "-r more.toml".to_owned(),
+    ] {
+        let text = line.strip_prefix("UTF-16 ").map_or_else(
+            || format!("{line}\nalpha\n").into_bytes(),
+            |line| {
+                format!("\u{feff}{line}\n")
+                    .encode_utf16()
+                    .flat_map(u16::to_le_bytes)
+                    .collect()
+            },
+        );
+        fs::write(project.repo().join("requirements.txt"), text).expect("a file");
+        project.commit();
+        for manager in ["pip", "uv"] {
+            project.configure(&format!(
+                "  package_manager: {manager}\n  dependency_file: requirements.txt\n  venv_mode: release\n"
+            ));
+            let told = project.refused();
+            assert!(!told.contains("token-of-the-operator"), "{line}: {told}");
+            assert!(told.contains("requirements.txt"), "{line}: {told}");
+        }
+    }
+    // Quotes alone change nothing.
+    project.write("repo/with space.txt", "alpha\n");
+    project.write("repo/requirements.txt", "-r \"with space.txt\"\n");
+    project.commit();
+    project.configure("");
+    project.payload("out");
+}
+
 /// uv takes a source whose name at its index is a path; nothing is written there. A lock's git is no repository of this
 /// machine.
 #[test]
