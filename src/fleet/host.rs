@@ -89,7 +89,7 @@ impl Host {
     }
 }
 
-/// Shares a redactor between servers with the same files and settings.
+/// Shares a redactor between servers with the same files and settings, unless their names allow different secrets.
 #[derive(Default)]
 struct RedactorCache(HashMap<(Vec<usize>, String), Arc<Redactor>>);
 
@@ -104,7 +104,8 @@ impl RedactorCache {
             .collect::<Vec<_>>()
             .join("\0");
         let entry = self.0.entry((files, texts));
-        Arc::clone(entry.or_insert_with(|| Arc::new(Redactor::new(server))))
+        let redactor = entry.or_insert_with(|| Arc::new(Redactor::new(server)));
+        redactor.allow_names_of(server)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::Server;
 use crate::credentials;
 use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Minimum bytes of a secret: shorter texts are too common.
 const MIN_SECRET: usize = 4;
@@ -23,13 +24,15 @@ const REDACTED: &str = "[redacted]";
 ///   without credentials.
 ///
 /// A word of the project's paths, user, host, app or unit names is never redacted.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
     /// Keyed by their first bytes, longest first.
     secrets: HashMap<[u8; MIN_SECRET], Vec<String>>,
 }
 
 impl Redactor {
+    /// A redactor for the secrets of a server, including those that are words of its names; see
+    /// [`Redactor::allow_names_of`].
     pub fn new(server: &Server) -> Self {
         let mut redactor = Redactor::default();
         for (name, value) in server.env_file.iter().flat_map(|env| &env.variables) {
@@ -42,9 +45,25 @@ impl Redactor {
         for text in Self::texts_with_urls(server) {
             redactor.add_credentials(text);
         }
-        redactor.allow_names(&Self::public_names(server));
         redactor.sort();
         redactor
+    }
+
+    /// Allows secrets that are words of the server's names: `[redacted]` within a known path would reveal the secret.
+    pub fn allow_names_of(self: &Arc<Self>, server: &Server) -> Arc<Self> {
+        self.allow_names(&Self::public_names(server))
+    }
+
+    fn allow_names(self: &Arc<Self>, names: &[&str]) -> Arc<Self> {
+        let is_allowed = |secret: &String| names.iter().any(|name| has_word(name, secret));
+        if !self.secrets.values().flatten().any(is_allowed) {
+            return Arc::clone(self);
+        }
+        let mut redactor = Redactor::clone(self);
+        for candidates in redactor.secrets.values_mut() {
+            candidates.retain(|secret| !is_allowed(secret));
+        }
+        Arc::new(redactor)
     }
 
     /// A redactor for these values; `named` as in `add_text`.
@@ -74,13 +93,6 @@ impl Redactor {
             &server.app,
         ];
         units.chain(names).collect()
-    }
-
-    /// Drops secrets that are a word of these names: `[redacted]` within a known path would reveal the secret.
-    fn allow_names(&mut self, names: &[&str]) {
-        for candidates in self.secrets.values_mut() {
-            candidates.retain(|secret| !names.iter().any(|name| has_word(name, secret)));
-        }
     }
 
     /// The settings that may contain a URL with a password.
@@ -251,8 +263,8 @@ mod tests {
         for secret in ["shop", "deploy", "hop/cur", "db.example", "shop-4711"] {
             redactor.add_text(secret, true);
         }
-        redactor.allow_names(&["/home/deploy/shop", "db.example.com"]);
         redactor.sort();
+        let redactor = Arc::new(redactor).allow_names(&["/home/deploy/shop", "db.example.com"]);
         let path = "/home/deploy/shop/current at db.example.com";
         assert_eq!(
             redactor.clean(path.as_bytes()),
@@ -274,6 +286,18 @@ mod tests {
             let printed = format!("https://a:canary-{number}@h/ was told canary-{number}");
             let clean = redactor.clean(printed.as_bytes());
             assert_eq!(clean, "https://a:[redacted]@h/ was told [redacted]");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_name_of_one_host_is_redacted_for_the_others() {
+        let text = "config_version: 2\ncommon:\n  source_code_url: https://a:canary@h/u.git\n  project_user: deploy\n  \
+                    project_root: shop\n  venv_dir: .venv\nservers:\n  - host: canary.h\n  - host: b.h\n";
+        let config = crate::config::parse_bytes(text.as_bytes());
+        let servers = config.expect("a config").servers;
+        let redactor = Arc::new(Redactor::new(&servers[0]));
+        for (server, clean) in servers.iter().zip(["canary", "[redacted]"]) {
+            assert_eq!(redactor.allow_names_of(server).clean(b"canary"), clean);
         }
     }
 
