@@ -317,7 +317,7 @@ fn delivery(server: &Server, reader: &mut Reader) {
         .filter(|python| python.version().is_none())
     {
         let what = format!(
-            "{} does not say its version, which a payload's wheels are for",
+            "{} does not contain its version, and a payload has wheels for one version",
             quoted(python)
         );
         let help = "write it like 3.13, or name the file that ends with the version, like /opt/python/bin/python3.13";

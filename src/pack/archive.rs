@@ -203,7 +203,7 @@ pub fn find_parts(path: &Path) -> io::Result<Vec<Part>> {
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
         let Some(name) = part_name(&String::from_utf8_lossy(&entry.path_bytes())) else {
-            return Err(io::Error::other("it is no payload"));
+            return Err(io::Error::other("it is not a payload"));
         };
         let (sha256, size) = hash(&mut entry)?;
         parts.push(Part {

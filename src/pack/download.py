@@ -33,7 +33,7 @@ def find_login(parts):
 def download(job):
     path, parts = job["path"], urllib.parse.urlsplit(job["url"])
     if parts.scheme not in ("http", "https"):
-        return "%s is for no web server" % job["url"]
+        return "%s is not an http URL" % job["url"]
     request = urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
     login = find_login(parts)
     if login:
@@ -48,7 +48,7 @@ def download(job):
                 # The number of missing bytes: a connection that ends early raises no error.
                 if not response.length:
                     return None
-                reason = "%s ended it early" % parts.hostname
+                reason = "%s closed the connection early" % parts.hostname
         except urllib.error.HTTPError as error:
             reason = "%s answered %s" % (parts.hostname, error.code)
             if error.code < 500 and error.code not in (408, 429):

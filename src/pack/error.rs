@@ -9,33 +9,33 @@ pub type Result<T, E = PackError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// An I/O error on the controller.
-    #[error("cannot {action} {}: {source}; see that there is room and that you may", path.display())]
+    #[error("cannot {action} {}: {source}; check free space and permissions", path.display())]
     File {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
-    #[error("there is no place for a payload's parts; set HOME or XDG_CACHE_HOME")]
+    #[error("there is no directory for the parts of payloads; set HOME or XDG_CACHE_HOME")]
     NoCache,
     #[error("{} belongs to another user; name a directory of your own in XDG_CACHE_HOME", path.display())]
     ForeignCache { path: PathBuf },
     /// Refused because uv is run from the cache.
-    #[error("others may write into {path}; `chmod go-w {path}`, if nobody has", path = path.display())]
+    #[error("others can write to {path}; if you trust what is in it, run `chmod go-w {path}`", path = path.display())]
     WritableCache { path: PathBuf },
-    #[error("a part of the payload cannot be read: {source}; try again: it is made anew")]
+    #[error("a part of the payload cannot be read: {source}; try again: it is made again")]
     DamagedPart { source: io::Error },
 
-    #[error("cannot run {program}: {source}; see that it is there and runs")]
+    #[error("cannot run {program}: {source}; check that it is installed and runs")]
     Spawn { program: String, source: io::Error },
-    #[error("{program} cannot be run: {reason}; install {program}, which makes a payload")]
+    #[error("{program} cannot be run: {reason}; install {program}, which payloads are made with")]
     ProgramUnavailable { program: String, reason: String },
-    #[error("{program} failed: {reason}; see what it says")]
+    #[error("{program} failed: {reason}; fix what it reports")]
     ProgramFailed { program: String, reason: String },
     #[error("uv is missing, and could not be installed for this program: {0}")]
     InstallUv(Box<PackError>),
-    #[error("python3 does not say its version, but {output:?}; make it one that runs")]
+    #[error("python3 prints {output:?} instead of its version; install one that runs")]
     PythonOutput { output: String },
-    #[error("what uv printed cannot be read: {reason}; install a uv of this year")]
+    #[error("what uv printed cannot be read: {reason}; install a newer uv")]
     UvOutput { reason: String },
 
     #[error("git failed: {reason}; {help}")]
@@ -63,10 +63,10 @@ pub enum PackError {
     )]
     UnclearInclude { file: String, included: String },
 
-    #[error("it does not say its version, which a payload's wheels are for; write it like 3.13")]
+    #[error("its version is unknown, and a payload has wheels for one version; write it like 3.13")]
     UnknownPython,
     #[error(
-        "this machine is none that the hosts could be like; \
+        "hosts cannot have the platform of this machine; \
          write `platform: x86_64-manylinux_2_36`, for machine and glibc of the hosts"
     )]
     UnknownPlatform,
@@ -79,7 +79,7 @@ pub enum PackError {
     )]
     EmptyProject,
     #[error(
-        "{package} is for {marker}, which is not known of the hosts; take that condition out of the project's dependencies"
+        "{package} is for {marker}, which is unknown for the hosts; remove that condition from the project's dependencies"
     )]
     UnknownMarker { package: String, marker: String },
     #[error(
@@ -87,7 +87,7 @@ pub enum PackError {
     )]
     IndexLogin { reason: String },
     #[error(
-        "{file} cannot be resolved for {target}: {reason}; correct it, or see that this machine reaches the package index"
+        "{file} cannot be resolved for {target}: {reason}; correct it, or check that this machine can reach the package index"
     )]
     Unresolved {
         file: String,
@@ -99,13 +99,13 @@ pub enum PackError {
     )]
     MissingHash { file: String, package: String },
     #[error(
-        "packages cannot be fetched: {}; try again, or see that this machine reaches the package index",
+        "packages cannot be fetched: {}; try again, or check that this machine can reach the package index",
         reasons.join("; ")
     )]
     Download { reasons: Vec<String> },
     #[error(
         "{file} has the SHA-256 {sha256}, not the one that was locked or announced; \
-         do not deploy it; see who serves the package index"
+         do not deploy it; check the package index"
     )]
     HashMismatch { file: String, sha256: String },
     /// All packages without a usable wheel, each with its reason.
@@ -121,7 +121,7 @@ pub enum PackError {
         packages: Vec<String>,
     },
     #[error(
-        "{project} of the repository {reason}; make it a project of Python alone, or deploy with `delivery: pull`"
+        "{project} of the repository {reason}; make it a pure Python project, or deploy with `delivery: pull`"
     )]
     ProjectBuild { project: String, reason: String },
     #[error(
@@ -136,16 +136,16 @@ pub enum PackError {
     )]
     NoApt,
     #[error(
-        "there is no {file} here, which tells that packages are Debian's; install debian-archive-keyring"
+        "there is no {file} here, and without it packages cannot be verified; install debian-archive-keyring"
     )]
     NoKeyring { file: &'static str },
     #[error(
-        "apt-get cannot resolve packages for {release}: {reason}; see that this machine reaches a mirror of Debian"
+        "apt-get cannot resolve packages for {release}: {reason}; check that this machine can reach a mirror of Debian"
     )]
     Apt { release: String, reason: String },
-    #[error("{name} in the cache is not as Debian has it; try again: it is fetched anew")]
+    #[error("{name} in the cache differs from Debian's package; try again: it is downloaded again")]
     DamagedPackage { name: String },
-    #[error("Debian {release} has no {}; name what that release has", names.join(", "))]
+    #[error("Debian {release} has no {}; name packages of that release", names.join(", "))]
     UnknownPackages { release: String, names: Vec<String> },
 }
 

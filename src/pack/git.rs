@@ -64,7 +64,7 @@ const LFS: [&str; 4] = [
     "filter.lfs.required=true",
 ];
 
-const UNKNOWN_REF: &str = "the repository has no such branch or tag; name one that it has";
+const UNKNOWN_REF: &str = "the repository has no such branch or tag; name an existing one";
 
 impl Git {
     pub fn of(url: &str) -> Result<Self> {
@@ -282,7 +282,7 @@ impl<'a> Repository<'a> {
         let help = if has("Host key verification failed") {
             "its ssh server is not known on this machine: log in there once"
         } else if has("Permission denied (publickey") {
-            "its ssh server takes no key that git has on this machine"
+            "its ssh server accepts none of the keys that git has on this machine"
         } else if has("could not read Username")
             || has("could not read Password")
             || has("Authentication failed")

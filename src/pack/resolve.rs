@@ -210,11 +210,11 @@ fn check_file_name(origin: Origin) -> Result<Origin, String> {
         let name = &file.file_name;
         let is_unsafe = |c: char| c == '/' || c.is_whitespace() || c.is_control();
         if name.starts_with('.') || name.contains(is_unsafe) {
-            return Err(format!("has a file of the name {}", quoted(name)));
+            return Err(format!("has a file with the name {}", quoted(name)));
         }
         if file.subdirectory.is_some() {
             return Err(format!(
-                "lies in a directory of {name}, of which no wheel can be built"
+                "lies in a directory of {name}, from which no wheel can be built"
             ));
         }
     }
@@ -251,7 +251,7 @@ fn choose_file(
             Some(_) => Ok(Origin::Wheel(wheel)),
             None => Err(format!("is the wheel {}", wheel.file_name)),
         },
-        None => Err("has wheels for others only".to_owned()),
+        None => Err("has only wheels for other platforms".to_owned()),
     }
 }
 

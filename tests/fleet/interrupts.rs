@@ -159,7 +159,7 @@ fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
     let ran = ran(child);
     assert_eq!(ran.code(), 130, "{ran:?}");
     assert!(
-        ran.stdout.contains("those at work are waited for"),
+        ran.stdout.contains("waiting for those in progress"),
         "{ran:?}"
     );
     let summary = ran.summary();
@@ -274,7 +274,7 @@ fn a_migration_is_waited_for_however_long_it_takes() {
     let ran = ran(child);
     assert!(began.elapsed().as_secs() >= 64, "{ran:?}");
     assert_eq!(ran.code(), 130, "{ran:?}");
-    let told = "Interrupted: stopping before promotion, once the migration on h1 has come to its end; press";
+    let told = "Interrupted: stopping before promotion, once the migration on h1 has ended; press";
     assert!(ran.stderr.contains(told), "{ran:?}");
     assert!(!ran.stderr.contains("lost"), "{ran:?}");
     assert_eq!(fleet.all_current(), [OLD; 2], "{ran:?}");

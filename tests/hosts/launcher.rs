@@ -146,7 +146,7 @@ fn warned_of(newcomer: &Newcomer, cases: &[Case]) -> BTreeSet<usize> {
     let output = newcomer.run(&["check", "production", "seen"]).expect(0);
     let numbers = output.stderr.lines().filter_map(|line| {
         let (number, said) = line.strip_prefix("warning: ")?.split_once(".env:")?;
-        said.contains("takes this line otherwise")
+        said.contains("reads this line differently")
             .then(|| number.parse().unwrap())
     });
     numbers.collect()

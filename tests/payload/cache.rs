@@ -167,8 +167,7 @@ fn a_full_disk_leaves_nothing_behind() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let told = said(&output);
     assert!(
-        told.contains("cannot write in ")
-            && told.contains("see that there is room and that you may"),
+        told.contains("cannot write in ") && told.contains("check free space and permissions"),
         "{told}"
     );
     assert!(!project.path("out").exists());

@@ -252,7 +252,7 @@ fn a_package_keeps_the_name_of_its_file() {
             format!(
                 "source = {{ registry = \"{host}/simple/\" }}\nsdist = {{ url = \"{host}/x/{up}evil.tar.gz\", hash = \"sha256:{sum}\" }}"
             ),
-            "evil 1.0 has a file of the name \"../../../../evil.tar.gz\"",
+            "evil 1.0 has a file with the name \"../../../../evil.tar.gz\"",
         ),
         (
             format!(
@@ -410,7 +410,7 @@ fn a_cache_of_another_user_is_refused() {
     fs::create_dir_all(&cache).expect("a directory");
     let mode = |mode| fs::set_permissions(&cache, fs::Permissions::from_mode(mode));
     mode(0o775).expect("a mode");
-    project.refuses(&["others may write into ", "; `chmod go-w "]);
+    project.refuses(&["others can write to ", "run `chmod go-w "]);
     mode(0o755).expect("a mode");
     std::os::unix::fs::chown(&cache, Some(65534), Some(65534)).expect("root's rights");
     project.refuses(&["/cache/pystrano belongs to another user; name"]);

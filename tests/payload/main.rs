@@ -144,11 +144,11 @@ fn packages_without_a_wheel_are_built_or_all_named() {
         "other 2.0 has no wheel",
         "PIP_FIND_LINKS",
     ]);
-    // uv stops at the first of those that have wheels for others only.
+    // uv stops at the first of those that have only wheels for other platforms.
     project.write("repo/requirements.txt", "late\nnative\n");
     project.commit();
     project.refuses(&[
-        "late 1.0 has wheels for others only",
+        "late 1.0 has only wheels for other platforms",
         "native 2.0 has no wheel",
     ]);
     assert!(!project.path("refused").exists());
