@@ -28,8 +28,8 @@
 		if [ -z "$applied" ] || [ "$action" = rollback ]; then
 			return
 		fi
-		undo=''
 {%- if django && migration_command.is_none() %}
+		undo=''
 		for name in $applied; do
 			case $undo in *" ${name%%.*} "*) continue ;; esac
 			before=$(isolated "$releases/$release/.pystrano/run" "$venv/bin/python" manage.py showmigrations "${name%%.*}" 2>/dev/null |
@@ -38,6 +38,8 @@
 		done
 {%- else if migration_command.is_none() %}
 		undo="alembic downgrade -$(printf '%s' "$applied" | wc -w)"
+{%- else %}
+		undo=''
 {%- endif %}
 		event "fact migrations $applied"
 		event "fact undo $undo"

@@ -817,7 +817,6 @@ EOF
 		if [ -z "$applied" ] || [ "$action" = rollback ]; then
 			return
 		fi
-		undo=''
 		undo="alembic downgrade -$(printf '%s' "$applied" | wc -w)"
 		event "fact migrations $applied"
 		event "fact undo $undo"
