@@ -1,11 +1,12 @@
-//! `check`: what wrong and odd configs are told, word for word. `BLESS=1` rewrites the words.
+//! `check`: the exact messages for the configs of `wrong/` and `odd/`. `BLESS=1` rewrites the expected messages.
 
 use assert_cmd::Command;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Runs every config of a directory; `told` makes the text that must be in the file beside it.
+/// Checks every config of a directory; `told` turns stdout and stderr into the text expected in the `.txt` file
+/// beside it.
 fn words(directory: &str, status: i32, told: fn(&str, &str) -> String) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let configs: Vec<PathBuf> = fs::read_dir(tests.join(directory))
@@ -33,7 +34,7 @@ fn words(directory: &str, status: i32, told: fn(&str, &str) -> String) {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// Checks one config in a directory of its own, which has `files/` beside `deploy/`.
+/// Checks one config in a temporary directory that has `files/` beside `deploy/`.
 fn check(config: &Path, files: &Path) -> std::process::Output {
     let directory = tempfile::tempdir().expect("a directory");
     copy(files, &directory.path().join("files"));
@@ -49,7 +50,7 @@ fn check(config: &Path, files: &Path) -> std::process::Output {
         .expect("the program runs")
 }
 
-/// Copies files, and closes them to others but those called `open`, as git keeps no modes.
+/// Copies files with mode 0600, or 0644 if they are called `open`, because git does not store these modes.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("a directory") {
@@ -91,7 +92,7 @@ fn oddities_are_told_in_these_words() {
     });
 }
 
-/// A directory with the correct config `deploy/shop/production/deployment.yml` of two servers.
+/// A directory with the valid config `deploy/shop/production/deployment.yml` of two servers.
 fn correct() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let target = directory.path().join("deploy/shop/production");
@@ -219,7 +220,7 @@ fn configs_that_are_not_there() {
     }
 }
 
-/// What an env file whose one variable has a value of this length is told.
+/// The exit code and stderr of `check` for an env file whose variables have values of these lengths.
 fn env_of(values: &[usize]) -> (Option<i32>, String) {
     let directory = correct();
     let value = |(index, length): (usize, &usize)| format!("V{index}={}\n", "x".repeat(*length));
@@ -246,7 +247,7 @@ fn env_of(values: &[usize]) -> (Option<i32>, String) {
     (output.status.code(), message)
 }
 
-/// Linux gives a program strings of at most 128 KiB.
+/// Linux limits each argument and environment string of a program to 128 KiB.
 #[test]
 fn trial_33_env_values_are_no_larger_than_exec_takes() {
     let most = 131_071 - "V0=".len();
@@ -293,7 +294,7 @@ fn trial_32_a_secret_that_no_script_should_carry_is_refused_without_reading_it()
     assert!(check().status.success());
 }
 
-/// The operator's keys are lent to deploys of ssh sources, or where the config says so.
+/// The SSH agent is forwarded only for deploys from ssh sources, or where the config enables it.
 #[test]
 fn trial_1_the_agent_is_forwarded_for_ssh_sources_alone() {
     let directory = tempfile::tempdir().expect("a directory");

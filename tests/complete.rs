@@ -1,4 +1,4 @@
-//! What is offered to shells. `tests/shells/completions.rs` asks as they do.
+//! The candidates of shell completion. `tests/shells/completions.rs` requests them from real shells.
 
 mod commands;
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What is offered for the last word of a command line, which is split as bash splits it.
+/// The candidates for the last word of a command line, which is split as bash splits it.
 fn offers(words: &[&str]) -> Vec<String> {
     let project = TempDir::new().expect("a directory");
     for path in ["deploy/shop/production", "ops/wiki/intern"] {
@@ -26,7 +26,7 @@ fn offers(words: &[&str]) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// What is offered, without options.
+/// The candidates without options.
 fn words_for(words: &[&str]) -> Vec<String> {
     let mut offers = offers(words);
     offers.retain(|word| !word.starts_with('-'));

@@ -1,4 +1,4 @@
-//! `deploy.sh` led by a controller that says when to go on, against a local tree and a local repository.
+//! `deploy.sh` under a controller that sends it orders, against a local tree and a local repository.
 
 mod sandbox;
 
@@ -82,7 +82,7 @@ fn the_barrier_goes_back_when_told_and_stops_when_cut() {
         ),
         (&["migrate", "stop"], "end 3 stopped", "20260101000000"),
         (&["stop"], "end 3 stopped", "20260101000000"),
-        // A promoted host that hears nothing keeps what it verified.
+        // A promoted host that gets no order keeps the release that it verified.
         (&["migrate", "go"], "end 0 deployed", "20260102000000"),
     ] {
         let mut session = host.controlled(&["deploy", "20260102000000", "barrier=60"]);
@@ -140,7 +140,7 @@ fn a_host_waits_as_long_as_it_hears_of_the_controller() {
     assert_eq!(session.end(), ("end 0 deployed".to_owned(), 0));
 }
 
-/// The commit that another server cloned: this one's branch has it, before a push or after one.
+/// The controller orders the commit that another server cloned; it is on this host's branch, at its tip or before it.
 #[test]
 fn openship_748_a_host_takes_the_commit_of_the_others() {
     for depth in ["1", "0"] {
@@ -184,7 +184,7 @@ fn openship_748_a_host_takes_the_commit_of_the_others() {
     }
 }
 
-/// It was pushed while this one had cloned already.
+/// The ordered commit was pushed after this host had cloned.
 #[test]
 fn openship_748_a_commit_that_came_after_the_clone_is_fetched() {
     let host = Sandbox::new();
@@ -206,7 +206,8 @@ fn openship_748_a_commit_that_came_after_the_clone_is_fetched() {
     assert_eq!(host.read("root/current/manage.py"), "# version 2\n");
 }
 
-/// Who controls one server could have it report a commit of their own: the repository of a fork may hold it.
+/// Whoever controls one server could have it report their own commit, which the repository may hold as that of a
+/// fork.
 #[test]
 fn a_commit_that_is_not_in_the_branch_is_not_deployed() {
     let host = Sandbox::new();
@@ -240,7 +241,7 @@ fn a_commit_that_is_not_in_the_branch_is_not_deployed() {
     }
 }
 
-/// What a killed run left: a migration that goes on, by the release's directory that it has open.
+/// A host on which a killed run left a running migration, recognizable because it has the release's directory open.
 fn with_leftover_migration() -> (Sandbox, std::process::Child) {
     let host = Sandbox::new();
     host.configure("");
@@ -335,7 +336,7 @@ fn trial_20_a_stopped_run_is_named_and_ends_with_its_controller() {
     host.deployed("20260103000000");
 }
 
-/// A migration prints five lines, and does one thing after each.
+/// A migration that prints five lines and writes to a file after each.
 const FIVE: &str = "migration_command: 'for number in 1 2 3 4 5; do echo \"  Applying pages.000$number... OK\" || exit 1; sleep 0.2; echo $number >>\"$SANDBOX/applied\"; done'";
 
 #[test]
@@ -361,7 +362,7 @@ fn a_migration_that_has_begun_goes_on_after_ctrl_c_by_hand() {
     host.deployed("20260101000000");
     host.configure(FIVE);
     host.write("deploy.sh", host.script());
-    // As a terminal does it, to all of the foreground's processes.
+    // Ctrl-C in a terminal signals all processes of the foreground process group.
     let mut run = host
         .command(&["env", "--default-signal=INT", "sh", "deploy.sh"])
         .args(["deploy", "20260102000000"])

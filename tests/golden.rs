@@ -1,6 +1,6 @@
-//! Each `golden/<case>/` holds a `deploy/` tree and, in `scripts/`, what it must render to, byte
-//! for byte. `BLESS=1 cargo test --test golden` writes the scripts anew. A case with a `repository/`
-//! is rendered with a payload of it, whose sizes and sums are left out: they change with each version of uv.
+//! Each `golden/<case>/` holds a `deploy/` tree and, in `scripts/`, the scripts that it renders to, byte for byte.
+//! `BLESS=1 cargo test --test golden` rewrites the scripts. A case with a `repository/` is rendered with a payload of
+//! it, whose sizes and checksums are left out because they change with each version of uv.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// Those with a payload.
+/// The cases with a payload.
 fn payload_cases() -> Vec<PathBuf> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut cases: Vec<PathBuf> = entries(&golden);
@@ -32,7 +32,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The environment and the app of a case.
+/// The names of the environment and the app of a case.
 fn target(case: &Path) -> [String; 2] {
     let app = entries(&case.join("deploy")).remove(0);
     let environment = entries(&app).remove(0);
@@ -61,7 +61,7 @@ fn render(case: &Path, args: &[&str]) -> Output {
     output
 }
 
-/// All files below a directory, by their path in it.
+/// All files below a directory, by their relative path.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
@@ -87,7 +87,7 @@ fn every_case_renders_to_its_scripts() {
     }
 }
 
-/// What a case renders to, by path, is what is there; with `BLESS` it is put there.
+/// Compares the rendered files with the expected ones; with `BLESS` it replaces those.
 fn compare(case: &Path, expected: &Path, made: BTreeMap<PathBuf, Vec<u8>>) {
     if std::env::var_os("BLESS").is_some() {
         let _ = fs::remove_dir_all(expected);
@@ -174,7 +174,7 @@ fn cases_with_a_payload_render_to_their_scripts() {
     }
 }
 
-/// The text with zeros in place of sums and sizes of a payload.
+/// The script with zeros in place of the payload's checksums and sizes.
 fn without_sums(script: &str) -> String {
     let mut text = String::new();
     for line in script.lines() {
@@ -213,7 +213,7 @@ fn the_reference_example_installs_its_three_packages_at_once() {
     );
 }
 
-/// HOME, TZ, LANG and the directory's own path differ from machine to machine; the bytes do not.
+/// HOME, TZ, LANG and the directory's own path differ from machine to machine; the bytes must not.
 #[test]
 fn rendering_depends_on_the_config_alone() {
     for case in cases() {
@@ -254,7 +254,7 @@ fn rendering_depends_on_the_config_alone() {
     }
 }
 
-/// `sha256sum` accepts the sums; only the owner reads the files.
+/// `sha256sum` accepts the checksums; only the owner can read the files.
 #[test]
 fn what_is_handed_off_is_private_and_verified() {
     use std::os::unix::fs::PermissionsExt;
@@ -278,7 +278,7 @@ fn what_is_handed_off_is_private_and_verified() {
     assert_eq!(String::from_utf8_lossy(&sums.stdout).lines().count(), 4);
 }
 
-/// On stdout secrets are left out, and what is left refuses to run.
+/// On stdout the secrets are redacted, and a redacted script refuses to run.
 #[test]
 fn stdout_is_redacted_and_refuses_to_run() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/django-pip-gunicorn");
@@ -300,7 +300,7 @@ fn stdout_is_redacted_and_refuses_to_run() {
     }
 }
 
-/// A project whose `common` has these lines too.
+/// A project with these lines in `common`.
 fn project(common: &str) -> tempfile::TempDir {
     let project = tempfile::tempdir().expect("a directory");
     let target = project.path().join("deploy/shop/production");
@@ -317,7 +317,7 @@ fn printed(project: &Path, args: &[&str]) -> String {
     String::from_utf8(render(project, args).stdout).expect("UTF-8")
 }
 
-/// Where a password stands only in a command that a script does not have, it is a whole script.
+/// A script is not redacted if only commands that it does not contain have a password.
 #[test]
 fn what_is_not_rendered_is_no_secret_of_a_script() {
     let command = "get https://ada:canary@example.com/";
@@ -376,7 +376,7 @@ fn the_password_of_a_repository_is_a_secret() {
     assert!(
         printed(project.path(), &["deploy", "--reveal"]).contains("repository_password=canary\n")
     );
-    // With a slash, as people write it and as it should be written.
+    // A password with a slash, unescaped as people write it, and percent-encoded.
     for password in ["qx7/zv9", "qx7%2Fzv9"] {
         let url = format!("https://ada:{password}@example.com/shop.git");
         let project = self::project(&format!("  source_code_url: {url}\n"));
@@ -424,7 +424,7 @@ fn the_passwords_in_commands_and_units_are_secrets() {
     }
 }
 
-/// Then it is the whole script, which need not refuse to run.
+/// Without secrets the script is complete and does not refuse to run.
 #[test]
 fn nothing_is_redacted_where_there_is_no_secret() {
     let project = project("  source_code_url: ssh://git@example.com/shop.git\n");

@@ -1,4 +1,4 @@
-//! `render --output`: a directory for its owner alone.
+//! `render --output`: a directory that only its owner can access.
 
 #[path = "sandbox/names.rs"]
 mod names;
@@ -61,7 +61,7 @@ impl Project {
         );
     }
 
-    /// A directory in the project, with a mode.
+    /// Makes a directory with a mode in the project.
     fn directory(&self, name: &str, mode: u32) -> PathBuf {
         let path = self.path(name);
         fs::create_dir(&path).expect("a directory");
@@ -81,7 +81,7 @@ fn a_directory_that_others_use_is_left_as_it_is() {
         let path = project.directory(name, mode_before);
         fs::write(path.join("somebody's"), "").expect("a file");
         if name == "sums" {
-            // Of something else.
+            // Checksums of other files.
             let sum = format!("{}  debian.iso\n", "0".repeat(64));
             fs::write(path.join("SHA256SUMS"), sum).expect("a file");
         }
@@ -109,7 +109,7 @@ fn a_directory_of_its_own_becomes_private() {
     project.renders(&["--output", "empty"]);
     assert_eq!(mode(&empty), 0o700);
 
-    // Of an earlier render.
+    // A directory from the previous render.
     fs::set_permissions(&empty, Permissions::from_mode(0o755)).expect("a mode");
     project.renders(&["--output", "empty"]);
     assert_eq!(mode(&empty), 0o700);
@@ -140,11 +140,11 @@ fn nothing_is_written_through_a_link() {
     project.is_refused(&["--output", "output"], says);
 }
 
-/// Secrets of a run that was killed do not stay behind.
+/// Secrets of a killed run do not stay behind.
 #[test]
 fn the_next_run_removes_what_a_killed_one_left() {
     let project = Project::new();
-    // Writing more than 4 KB is a signal.
+    // `ulimit -f 8`: writing more than 4 KB to a file raises SIGXFSZ.
     let killed = Command::new("sh")
         .args(["-c", "ulimit -c 0; ulimit -f 8; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_pystrano"))
@@ -154,14 +154,14 @@ fn the_next_run_removes_what_a_killed_one_left() {
         .expect("sh");
     assert!(killed.status.signal().is_some(), "{killed:?}");
     assert_eq!(foreign(&project.path("output")), 1);
-    // Somebody's own file has no such name.
+    // A user's own file, whose name is not that of a temporary file.
     fs::write(project.path("output/.pystrano-notes"), "").expect("a file");
     project.renders(&["--output", "output"]);
     assert_eq!(foreign(&project.path("output")), 1);
     assert!(project.path("output/.pystrano-notes").exists());
 }
 
-/// Files that are neither scripts nor checksums.
+/// The number of files that are neither scripts nor checksums.
 fn foreign(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).into_iter().flatten();
     let count = |entry: fs::DirEntry| match entry.path() {
@@ -177,7 +177,7 @@ fn foreign(directory: &Path) -> usize {
     entries.map(|entry| count(entry.expect("an entry"))).sum()
 }
 
-/// The checksums that `sha256sum` accepts, by their files.
+/// The files whose checksums `sha256sum` accepts.
 #[track_caller]
 fn verified(directory: &Path) -> Vec<String> {
     let output = Command::new("sha256sum")
@@ -215,7 +215,7 @@ fn checksums_cover_what_earlier_renders_wrote() {
     assert_eq!(verified(&output), all);
 }
 
-/// In a directory that somebody else made, say.
+/// SHA256SUMS is not trusted: somebody else may have made the directory.
 #[test]
 fn no_line_of_checksums_removes_a_file_elsewhere() {
     let project = Project::new();
@@ -243,7 +243,7 @@ fn it_says_how_many_scripts_it_wrote() {
     }
 }
 
-/// Others' directories, also empty or private ones, are not for secrets, whatever root may do there.
+/// Secrets are not written to directories of other users, even empty or private ones, although root could.
 #[test]
 fn trial_27_a_directory_of_another_user_is_refused() {
     let project = Project::new();

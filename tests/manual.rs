@@ -27,7 +27,7 @@ fn every_command_has_a_manual_page_and_an_example() {
             .success()
             .stdout(contains("Example").and(contains(format!("pystrano {command}"))));
     }
-    // Its argument is described.
+    // The argument of `man` is described.
     let page = pystrano().args(["man", "man"]).output().unwrap().stdout;
     assert!(
         String::from_utf8(page)
@@ -39,7 +39,7 @@ fn every_command_has_a_manual_page_and_an_example() {
         .assert()
         .stdout(contains("with --verbose the scripts"));
     pystrano().args(["man", "reboot"]).assert().code(2);
-    // Programs read these.
+    // Without a terminal the page is printed as roff.
     pystrano()
         .args(["man", "deploy"])
         .assert()
@@ -47,7 +47,7 @@ fn every_command_has_a_manual_page_and_an_example() {
         .stdout(contains(".SH \"JSON EVENTS\"").and(contains(".TP\n\\fBsummary\\fR")));
 }
 
-/// Each page is one that man-db and mandoc-like readers accept without a word, with all of its text.
+/// man-db and mandoc accept each page without a warning, and show all of its text.
 #[test]
 fn every_page_of_the_list_is_sound() {
     let pystrano = |words: &[&str]| {

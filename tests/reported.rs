@@ -1,5 +1,5 @@
-//! What public reports of other deployment tools say went wrong there, tried on `deploy.sh` in a
-//! directory that plays the host. Each test is named by its report, or by what it is about.
+//! Failures from public reports about other deployment tools, tried on `deploy.sh` in a directory that plays the
+//! host. Each test is named after its report, or after its subject.
 
 #[path = "reported/dependencies.rs"]
 mod dependencies;
@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A deploy that must stop before promotion, for this reason.
+/// A deploy that must stop before promotion for this reason.
 #[track_caller]
 fn stops(host: &Sandbox, reason: &str) -> Ran {
     let current = host.current();
@@ -27,7 +27,7 @@ fn stops(host: &Sandbox, reason: &str) -> Ran {
     ran
 }
 
-/// A deploy that must work.
+/// A deploy that must succeed.
 #[track_caller]
 fn deploys(host: &Sandbox) -> Ran {
     let ran = host.deploy();
@@ -50,7 +50,7 @@ fn git(directory: &Path, args: &[&str]) -> String {
         .to_owned()
 }
 
-/// `-p 22` would win over what ssh_config says of the host.
+/// `-p 22` would override the port from ssh_config.
 #[test]
 fn capistrano_1956_ssh_config_decides_the_port() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,10 +1,10 @@
-//! Results go to stdout, whole, or the program says that they did not.
+//! Results are written to stdout completely, or the program fails with an error.
 
 use std::fs::{self, OpenOptions};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// Runs a command of a project with one server.
+/// Runs a command in a project with one server.
 fn run(arguments: &[&str], stdout: impl Into<Stdio>) -> Output {
     let directory = TempDir::new().expect("a directory");
     let target = directory.path().join("deploy/shop/production");

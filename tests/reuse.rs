@@ -1,5 +1,4 @@
-//! What a deploy takes from the one before: objects that git need not fetch again, and packages that
-//! pip need not look at again.
+//! What a deploy reuses from the one before: git objects and installed packages.
 
 mod sandbox;
 
@@ -19,7 +18,7 @@ fn git(directory: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// All that tells one clone from another, but for the template of one: refs, settings, objects, submodules, files.
+/// The state of a clone, except for the files of git's template: refs, settings, objects, submodules, index.
 fn portrait(clone: &Path) -> String {
     let mut objects: Vec<String> =
         git(clone, &["cat-file", "--batch-all-objects", "--batch-check"])
@@ -36,7 +35,7 @@ fn portrait(clone: &Path) -> String {
         git(clone, &["ls-files", "--stage"]),
         objects.join("\n"),
     ];
-    // Lists for servers without git, in info and objects/info, may be there or not; alternates may not.
+    // The files of `git update-server-info` in info and objects/info may differ; objects/info/alternates may not.
     let ignored = [
         "info",
         "packs",
@@ -53,7 +52,7 @@ fn portrait(clone: &Path) -> String {
     said.join("\n")
 }
 
-/// A repository with tags, a submodule and a blob that is large for this test.
+/// A repository with tags, a submodule and a blob that is large for these tests.
 fn with_history() -> Sandbox {
     let host = Sandbox::new();
     let mut state = 1_u64;
@@ -84,7 +83,7 @@ fn with_history() -> Sandbox {
     host
 }
 
-/// Deploys and gives how many bytes of packs came from the repository.
+/// Deploys; returns the number of bytes of packs that came from the repository.
 fn received(host: &Sandbox, release: &str) -> u64 {
     let packs = host.path("packs");
     fs::write(&packs, "").expect("a file");
@@ -101,7 +100,7 @@ fn received(host: &Sandbox, release: &str) -> u64 {
 
 #[test]
 fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
-    // What is pushed between two deploys, and how the release is chosen.
+    // The changes pushed between two deploys, and how the config chooses the release.
     let changes: [(&str, &str, &[&[&str]]); 6] = [
         ("nothing", "clone_depth: 0", &[]),
         (
@@ -156,7 +155,7 @@ fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
         let next = received(&host, "20260102000000");
         assert!(next < 4_000, "{what}: {next} bytes");
 
-        // It needs nothing of the release that it was made beside.
+        // The clone must not depend on the release whose objects it reused.
         fs::remove_dir_all(host.path("root/releases/20260101000000")).expect("a release");
         let url = format!("file://{}", host.path("repo").display());
         let plain = host.path("plain");
@@ -173,7 +172,7 @@ fn a_full_clone_fetches_only_what_is_new_and_is_as_plain_as_ever() {
             git(&plain, &["checkout", "--quiet", "--detach", "origin/other"]);
         }
         if what == "another history of the branch" {
-            // Git follows tags whose commits it has; here it has those of the history before.
+            // git fetches tags of commits that it has, and the reused objects include those of the old history.
             git(
                 &plain,
                 &["fetch", "--quiet", "origin", "tag", "light", "tag", "v1"],
@@ -231,7 +230,7 @@ fn a_release_without_its_repository_or_a_shallow_one_is_no_hindrance() {
     }
 }
 
-/// A virtualenv in which pip, a stand-in, has installed one package.
+/// A virtualenv in which a stand-in for pip has installed one package.
 fn with_venv() -> Sandbox {
     let host = Sandbox::new();
     host.configure("");
@@ -246,7 +245,7 @@ fn with_venv() -> Sandbox {
     host
 }
 
-/// Deploys; whether pip was called.
+/// Deploys; returns whether pip was called.
 fn asked(host: &Sandbox, settings: &[(&str, &str)]) -> bool {
     fs::write(host.path("calls/pip"), "").expect("a file");
     host.write("deploy.sh", host.script());
@@ -354,14 +353,14 @@ fn half_an_install_is_done_again() {
     host.fail("pip");
     assert_eq!(host.deploy().status, 3);
     host.stop_failing("pip");
-    // What pip changed before it failed is nothing that a list of packages shows.
+    // pip may have changed packages before it failed, which a list of packages does not show.
     host.write("repo/requirements.txt", file);
     host.commit("back");
     assert!(asked(&host, &[]));
     assert!(!asked(&host, &[]));
 }
 
-/// A packaged project is installed by its place in each release, beside packages that stay.
+/// A packaged project is installed for each release, beside packages that are shared while the lock stays the same.
 #[test]
 fn a_packaged_uv_project_installs_only_itself_where_the_lock_stayed() {
     let host = Sandbox::new();
@@ -402,7 +401,7 @@ fn a_packaged_uv_project_installs_only_itself_where_the_lock_stayed() {
         fs::canonicalize(&link).expect("a link")
     );
 
-    // Another package of the checkout may differ in each release.
+    // Other packages from the checkout may differ in each release, so they are not shared.
     lock("[[package]]\nname = \"core\"\nsource = { editable = \"libs/core\" }\n");
     assert_eq!(synced("three"), [true, false]);
     assert_eq!(synced("four"), [true, false]);

@@ -1,4 +1,4 @@
-//! The JSON Schema agrees with `check`: what works is accepted, and what it refuses is wrong.
+//! The JSON Schema agrees with `check`: it accepts valid configs, and whatever it refuses is invalid.
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn schema() -> jsonschema::Validator {
     jsonschema::draft7::new(&schema).unwrap()
 }
 
-/// A YAML file as JSON, merge keys applied; none if it cannot be read as such.
+/// Parses a YAML file as JSON with merge keys applied; `None` if it is not valid YAML.
 fn load(path: &Path) -> Option<Value> {
     let text = fs::read_to_string(path).ok()?;
     let mut value: serde_yaml::Value = serde_yaml::from_str(&text).ok()?;
@@ -25,7 +25,7 @@ fn load(path: &Path) -> Option<Value> {
     serde_json::to_value(value).ok()
 }
 
-/// All files of one name below a directory.
+/// All files with this name below a directory.
 fn find(directory: &Path, name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory)
         .unwrap()
@@ -55,7 +55,7 @@ fn every_golden_config_is_accepted() {
     println!("{} configs accepted", configs.len());
 }
 
-/// A config that is right but for the fields given.
+/// A valid config with these fields added.
 fn config(common: Value, server: Value) -> Value {
     let merged = |mut base: Value, more: Value| {
         base.as_object_mut()
@@ -148,7 +148,7 @@ fn mistakes_are_refused() {
     println!("{} configs refused", wrong.len());
 }
 
-/// Those of the wrong configs whose names, types and numbers are wrong.
+/// The configs of `wrong/` with errors that a schema can detect: names, types and numbers of fields.
 const REFUSED: [&str; 53] = [
     "common-list",
     "deep",
@@ -220,7 +220,7 @@ fn wrong_configs_are_refused_as_far_as_a_schema_can() {
     }
     let mut refused: Vec<String> = configs("wrong")
         .iter()
-        // What is no YAML never reaches a schema.
+        // Files that are not valid YAML are never validated.
         .filter(|path| load(path).is_some_and(|config| !schema.is_valid(&config)))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();

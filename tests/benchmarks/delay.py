@@ -10,14 +10,14 @@ import sys
 async def serve(delay, rate, listen, target):
     async def accept(reader, writer):
         loop = asyncio.get_running_loop()
-        # The client has the handshake's answer after one round trip, the host after one and a half.
+        # A handshake takes the client one round trip, and the host one and a half.
         opened = loop.time() + delay
 
         async def carry(source, sink, not_before):
             queue = asyncio.Queue(64)
 
             async def deliver():
-                free = 0  # when the link has carried what came before
+                free = 0  # when the link has transmitted the earlier data
                 while True:
                     due, data = await queue.get()
                     free = max(free, due) + len(data) / rate

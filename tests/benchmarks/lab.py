@@ -13,7 +13,7 @@ TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS.parent / "target/release/pystrano"
 TOOLS = ["pystrano", "release", "socketed", "pushed", "uv", "python", "mina", "capistrano", "ansible"]
 ROUND_TRIP = 0.05
-# What some deployments have in `common` beside the rest.
+# Additional fields in `common` of some deployments.
 MORE = {"release": "  venv_mode: release\n", "uv": "  package_manager: uv\n  dependency_file: requirements.txt\n",
         "pushed": "  delivery: push\n  python: \"3.13\"\n  platform: x86_64-manylinux_2_36\n"}
 
@@ -54,7 +54,7 @@ class Host:
         self.port, self.far = lab.ports.take(), lab.ports.take()
         self.web = {tool: lab.ports.take() for tool in TOOLS}
         self.keeper = None
-        # Without them sudo looks for the host's name elsewhere.
+        # Without these files sudo looks up the host's name by DNS.
         self.write("/etc/hostname", f"{self.name}\n")
         self.write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
         self.write("/root/.ssh/authorized_keys", lab.key.with_suffix(".pub").read_text())
@@ -94,7 +94,7 @@ class Lab:
     """Everything under one directory, which goes away with it."""
 
     def __init__(self, image, cache):
-        # The tests remove directories there that are not named after a living process.
+        # The tests remove directories here that are not named after the PID of a running process.
         self.home = cache / "hosts" / str(os.getpid())
         self.home.mkdir(parents=True)
         self.ports, self.processes, self.hosts = Ports(), [], []
@@ -159,7 +159,7 @@ class Lab:
     def noise(self, files, megabytes):
         """Commits files of so many MB that do not compress."""
         app = self.home / "git/app"
-        # Neither compressed nor compared with each other.
+        # Neither compression nor deltas.
         for setting, value in ("core.compression", "0"), ("core.bigFileThreshold", "1m"):
             run(["git", "-C", app, "config", setting, value])
         for number in range(files):

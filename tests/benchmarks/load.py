@@ -14,7 +14,7 @@ class Load:
     def __init__(self, port):
         self.port, self.over = port, threading.Event()
         self.sent, self.lost, self.longest = 0, 0, 0
-        # When somebody was answered.
+        # The times of the responses.
         self.answered = []
 
     def __enter__(self):

@@ -31,7 +31,7 @@ USES = {  # measurements, and the deployments that they need
     "setup": ["pystrano"],
     "render": [],
     "controller": [],
-    # Last: what they commit makes the app large.
+    # These come last, because their commits make the app large.
     "first-push": ["pushed"],
     "payload-memory": ["pushed"],
 }
@@ -114,7 +114,7 @@ class Bench:
                     self.lab.project(app, hosts, far)
                 taken = rounds(self.runs_on(count), {
                     "python": lambda: peers.python(self.lab, hosts, ports),
-                    # It ends before the app answers, which would slow the next one down.
+                    # The Python tool ends before the app answers; without the wait, the next run would be slower.
                     "answer": lambda: peers.wait_for_python(hosts),
                     **{app: lambda app=app: self.lab.pystrano(app, "deploy") for app in apps},
                 })
@@ -164,7 +164,7 @@ class Bench:
                     ended = now
             if process.wait():
                 raise SystemExit(f"the deploy ended with {process.returncode}")
-            if number:  # the first one makes the payload
+            if number:  # the first deploy builds the payload
                 taken["ours"].append(ended - began)
                 taken["needed"].append(size * 8 / mbit / 1e6)
         compare(f"{size / 1e6:.0f} MB pushed over {mbit} Mbit/s, until unpacked: the time that its bytes need", taken, "ours", "needed",
@@ -247,7 +247,7 @@ class Bench:
                         deploy()
                     except SystemExit:
                         pass
-                    # What takes a release back has done it before it ends.
+                    # A tool that reverts a failed release has done so by the time it exits.
                     time.sleep(3)
                     is_back = bool(load.answered) and time.perf_counter() - max(load.answered) < 1
                 self.lab.commit("gunicorn.conf.py", None)
@@ -299,7 +299,7 @@ class Bench:
                          "exec sh -s"]
                 last, step = time.perf_counter(), "ssh"
                 process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-                # Its input stays open: the end of it means that the controller is gone.
+                # Keep stdin open: its end would mean that the controller has disconnected.
                 process.stdin.write(f"set -- deploy nonce={nonce} who=bench\n" + script.read_text())
                 process.stdin.flush()
                 for line in process.stdout:
@@ -329,7 +329,7 @@ class Bench:
             for number in range(self.runs + 1):
                 host.root("rm -rf /home/deploy/pystrano/current/.git")
                 tried = {"alone": deploy(0), "next": deploy(0), "shallow": deploy(1)}
-                if number:  # the first one warms the caches
+                if number:  # the first round warms the caches
                     for name, one in tried.items():
                         taken[name].append(one)
             compare(f"{size:.0f} MB repository, {link}: nothing to borrow", taken, "next", "alone", "")
@@ -412,7 +412,7 @@ class Bench:
                 began = time.perf_counter()
                 process = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL,
                                            stderr=subprocess.DEVNULL)
-                # Until it is waited for, its figures stay; in the end they are whole.
+                # A zombie's statistics can be read until it is reaped, and are final.
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
                 taken.append(time.perf_counter() - began)
                 fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -453,7 +453,7 @@ def main():
     chosen = arguments.names or names
     if unknown := set(chosen) - set(names):
         parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(names)}")
-    # However it is told to end, it cleans up.
+    # Clean up after these signals, too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     lab = Lab(arguments.image, arguments.cache)

@@ -103,7 +103,7 @@ def ansible(lab, hosts, ports):
         "migrates": index == 0, "ansible_python_interpreter": "/usr/bin/python3",
     } for index, (host, port) in enumerate(zip(hosts, ports))}
     (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": members}}))
-    # Masters of an earlier run must not serve the next one.
+    # ssh ControlMasters of an earlier run must not be reused.
     sockets = lab.home / f"cp{release()[-6:]}"
     call(lab, [program("ansible-playbook"), "-i", "hosts.json", "play.yml"], directory, "output.txt",
          ANSIBLE_PIPELINING="True", ANSIBLE_FORKS="8", ANSIBLE_SSH_CONTROL_PATH_DIR=str(sockets),
@@ -137,7 +137,7 @@ class Fujin:
         self.lab, self.host, self.port = lab, host, lab.ports.take()
         self.directory = home(lab, "fujin")
         shutil.copytree(TESTS / "apps/django", self.directory, dirs_exist_ok=True)
-        # It takes nothing that is not named, so that its users keep a compiled list.
+        # fujin installs without dependencies, so its users keep a compiled list with all packages.
         with (self.directory / "requirements.txt").open("a") as requirements:
             requirements.write("asgiref\nsqlparse\npackaging\n")
         settings = self.directory / "demo/settings.py"
@@ -175,7 +175,7 @@ class Fujin:
                   "ln -sfn /opt/uv/bin/uv /home/deploy/.local/bin/uv")
 
     def deploy(self):
-        # It reads its input without waiting, so that an empty one would cost it a processor.
+        # fujin polls its stdin, and would spin on one that is at its end.
         done = subprocess.Popen([program("fujin"), "deploy", "--no-input"], cwd=self.directory, env=self.lab.environment,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = done.stdout.read()

@@ -1,4 +1,4 @@
-//! Stands in for `ssh`: a host that takes the script and plays a deploy without doing anything.
+//! Stands in for `ssh`: reads the script and prints the events of a deploy without doing anything.
 
 use std::io::{BufRead, Write};
 
@@ -18,7 +18,7 @@ fn main() {
         let _ = writeln!(out, "@{nonce} {line}").and_then(|()| out.flush());
     };
     let mut line = Vec::new();
-    // The script runs from its last lines on.
+    // `sh -s` runs the script only once it has read its last lines.
     while line != b"\tmain \"$@\"\n" && input.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
         if line != b"\tmain \"$@\"\n" {
             line.clear();

@@ -1,4 +1,4 @@
-//! The commands by their first names, in the order of the help.
+//! The names of the commands, in the order of the help.
 
 pub const COMMANDS: [&str; 14] = [
     "init",

@@ -1,4 +1,4 @@
-//! How an app lies in its repository: directories, shared paths, hooks, commands of its own.
+//! The layout of an app in its repository: subdirectories, shared paths, hooks, custom commands.
 
 use crate::sandbox::{Sandbox, names};
 use std::fs;
@@ -16,7 +16,7 @@ fn shared_may_lie_on_another_volume() {
     assert_eq!(host.read("root/current/key.txt"), "canary-key\n");
 }
 
-/// An app in a directory of its repository, with what it shares and does besides.
+/// An app in a subdirectory of its repository, with shared paths and hooks.
 #[test]
 fn an_app_below_the_top_shares_paths_and_runs_hooks() {
     let host = Sandbox::new();
@@ -83,7 +83,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
             fs::canonicalize(host.path("root/shared").join(shared)).expect(shared)
         );
     }
-    // What is shared is not overwritten, and what the repository has of it is told.
+    // Files in `shared` are not overwritten; a warning names the repository's file that they replace.
     host.write("root/shared/config/local.toml", "from = 'the host'\n");
     host.write("root/shared/var/exports/first", "2");
     let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
@@ -96,7 +96,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
     let told = "config/local.toml of the repository is replaced by shared/config/local.toml";
     assert!(ran.stdout.contains(told), "{ran:?}");
 
-    // What stops before promotion, each with what to do about it.
+    // Errors before promotion, each with advice.
     let before = host.snapshot();
     configure("");
     for (from, to, told) in [
@@ -125,7 +125,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
         assert!(ran.stderr.contains(told), "{told}: {ran:?}");
         assert_eq!(host.snapshot(), before, "{told}");
     }
-    // A directory on the way that leads elsewhere.
+    // A parent directory of the shared path is a link that points elsewhere.
     fs::remove_dir_all(host.path("repo/backend/config")).expect("removed");
     host.write("elsewhere/local.toml", "of somebody else");
     std::os::unix::fs::symlink(host.path("elsewhere"), host.path("repo/backend/config"))
@@ -142,7 +142,7 @@ fn an_app_below_the_top_shares_paths_and_runs_hooks() {
     assert_eq!(host.read("elsewhere/local.toml"), "of somebody else");
 }
 
-/// Commands of the config run in place of Django's own.
+/// Custom commands replace Django's own.
 #[test]
 fn commands_of_the_config_run_with_django_too() {
     let host = Sandbox::new();
@@ -152,8 +152,8 @@ fn commands_of_the_config_run_with_django_too() {
     assert!(!host.path("calls/python").exists());
 }
 
-/// The app can write in shared, whatever else its unit forbids it: what it plants there leads no deploy
-/// out of it, and stops none for ever.
+/// The app can write in `shared`, whatever else its unit forbids: links that it plants there must neither make a
+/// deploy write elsewhere nor block deploys for good.
 #[test]
 fn what_the_app_plants_in_shared_leads_nowhere() {
     let host = Sandbox::new();
@@ -184,7 +184,7 @@ fn what_the_app_plants_in_shared_leads_nowhere() {
     assert_eq!(host.read("root/current/media/first"), "first");
     assert_eq!(host.read("root/current/local.toml"), "ours");
 
-    // Later ones, of what was copied before.
+    // Links planted later, in place of what an earlier deploy copied.
     fs::remove_dir_all(host.path("root/shared/config")).expect("a directory");
     symlink(host.path("keys"), host.path("root/shared/config")).expect("a link");
     let ran = host.run(&["sh"], &["deploy", "20260101000001"]);

@@ -1,4 +1,4 @@
-//! The env and the virtualenv of a release.
+//! The env file and the virtualenv of a release.
 
 use crate::sandbox::{Sandbox, names};
 use std::fs;
@@ -18,7 +18,7 @@ fn a_virtualenv_of_the_running_release_is_not_shared() {
     assert!(ran.stderr.contains("name another venv_dir"), "{ran:?}");
 }
 
-/// For another Python than it found, uv makes the virtualenv anew, without pip and itself.
+/// When another Python is requested, `uv sync` recreates the virtualenv, without pip and uv in it.
 #[test]
 fn a_virtualenv_that_uv_made_anew_is_no_dead_end() {
     let host = Sandbox::new();
@@ -49,7 +49,7 @@ fn a_virtualenv_that_uv_made_anew_is_no_dead_end() {
     }
 }
 
-/// A release of an earlier version has no launcher, by which the unit starts the app now.
+/// Releases of an earlier version lack the launcher that the unit now starts the app with.
 #[test]
 fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
     let host = Sandbox::new();
@@ -59,7 +59,7 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
     host.configure("");
     host.deployed("20260101000000");
     host.deployed("20260102000000");
-    // Version 0.1.0 kept env files in shared.
+    // Version 0.1.0 kept env files in `shared`.
     for release in ["20260101000000", "20260102000000"] {
         let at = format!("root/releases/{release}/.pystrano");
         for part in ["run", "serve.py"] {
@@ -70,7 +70,8 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
         let link = format!("../../../shared/.env.{release}");
         std::os::unix::fs::symlink(link, host.path(&format!("{at}/env"))).expect("a link");
     }
-    // Before the same env was deployed nothing is known that another one could be started with.
+    // Such a release is given a launcher only if its env equals the deployed one: its app may not start with another
+    // env.
     host.write("files/.env", "GREETING=other\n");
     for words in [&["deploy"][..], &["rollback"]] {
         let ran = host.run(&["sh"], words);
@@ -109,7 +110,7 @@ fn a_unit_that_needs_the_launcher_finds_one_in_earlier_releases_too() {
     assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
 }
 
-/// uvicorn is started by a file of the release, so that its stop reads what it has accepted.
+/// The release's `serve.py` starts uvicorn, so that it answers accepted connections before it stops.
 #[test]
 fn the_launcher_starts_uvicorn_by_serve_py() {
     let host = Sandbox::new();
@@ -141,7 +142,7 @@ fn the_launcher_starts_uvicorn_by_serve_py() {
     assert_eq!(told, format!("python {} app:app --fd 3 ", serve.display()));
 }
 
-/// Whoever can write in shared may put anything in the place of the env.
+/// Whoever can write in `shared` may put anything in place of the env file.
 #[test]
 fn what_was_put_in_place_of_the_env_is_replaced() {
     let host = Sandbox::new();
@@ -177,7 +178,7 @@ fn what_was_put_in_place_of_the_env_is_replaced() {
     }
 }
 
-/// Of two virtualenvs that were taken over, the second gets a name of its own.
+/// When a second virtualenv is imported, it gets a name of its own.
 #[test]
 fn another_venv_dir_is_taken_over_beside_the_first() {
     let host = Sandbox::new();
@@ -189,7 +190,7 @@ fn another_venv_dir_is_taken_over_beside_the_first() {
     let at = host.dir.path().display().to_string();
     let kept = format!("{at}/root/venvs/shared");
     assert!(host.path("root/venvs/shared/bin/pip").exists());
-    // A release of another mode, with another virtualenv.
+    // A deploy with another `venv_dir` and `venv_mode`.
     fs::create_dir_all(host.path("other/bin")).expect("a directory");
     for program in names(&host.path("root/venvs/shared/bin")) {
         let text = host.read(&format!("root/venvs/shared/bin/{program}"));
@@ -239,7 +240,7 @@ fn a_virtualenv_on_another_file_system_stops_the_deploy_with_advice() {
     assert_eq!(host.snapshot(), before);
 }
 
-/// pip installs a project, with its extras and groups, into a virtualenv of the Python that is named.
+/// pip installs a project, with its extras and groups, into a virtualenv made by the configured Python.
 #[test]
 fn pip_installs_a_project_for_the_python_that_is_named() {
     let host = Sandbox::new();

@@ -1,8 +1,8 @@
-//! A lock that another run holds is waited for.
+//! Waiting for a lock that another run holds.
 
 use crate::sandbox::Sandbox;
 
-/// A process that holds the lock of a sandbox, as a run does, until its input ends.
+/// A process that holds the lock of a sandbox, as a run does, until its stdin is closed.
 fn holder(sandbox: &Sandbox) -> std::process::Child {
     use std::io::BufRead;
     let lock = sandbox.path("root/.pystrano/lock");
@@ -45,7 +45,7 @@ fn a_lock_is_waited_for_when_that_is_asked_for() {
         );
     }
 
-    // A controller that goes away ends the waiting, and so does a signal.
+    // The wait ends when the controller disconnects, and on a signal.
     let mut session = sandbox.controlled(&["deploy", "2", "lock-wait=600"]);
     session.wait_for("done lock warning Waiting up to 600 s");
     session.hang_up();
@@ -59,7 +59,7 @@ fn a_lock_is_waited_for_when_that_is_asked_for() {
     assert!(kill.expect("kill").success());
     assert_eq!(session.end(), ("end 3 stopped".to_owned(), 3));
 
-    // It goes on when the other one is over, and the orders after that are heard.
+    // The run continues when the lock is released, and then reads its orders.
     let mut session = sandbox.controlled(&["deploy", "2", "lock-wait=600", "barrier=20"]);
     session.wait_for("done lock warning Waiting up to 600 s");
     session.say("wait");

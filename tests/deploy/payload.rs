@@ -1,4 +1,4 @@
-//! A payload in place of a clone: by hand from a file, and under a controller through its connection.
+//! A payload in place of a clone: from a file when run by hand, and through the connection under a controller.
 
 use crate::sandbox::{NONCE, Ran, Sandbox, Session, names};
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const SCRIPT: &str = "out/host.example.com/deploy.sh";
 
-/// A host on which git ends what calls it, with the scripts of a config beside their payload.
+/// A host with a sandbox repository, and the rendered scripts of a config with their payload in `out`.
 fn host(fields: &str) -> Sandbox {
     let host = Sandbox::new();
     host.write("repo/requirements.txt", "");
@@ -25,7 +25,7 @@ fn host(fields: &str) -> Sandbox {
     host
 }
 
-/// Writes the scripts and the payload to a directory; gives the path of the payload.
+/// Renders the scripts and the payload into a directory; returns the path of the payload.
 fn render(host: &Sandbox, to: &str) -> PathBuf {
     let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
         .args(["render", "test", "app", "--payload", "--output", to])
@@ -38,7 +38,7 @@ fn render(host: &Sandbox, to: &str) -> PathBuf {
     payload(host, to)
 }
 
-/// The payload that the scripts in a directory ask for.
+/// The path of the payload that the script in directory `of` names.
 fn payload(host: &Sandbox, of: &str) -> PathBuf {
     let script = host.read(&format!("{of}/host.example.com/deploy.sh"));
     let sum = setting(&script, "payload_sha256");
@@ -52,7 +52,7 @@ fn setting(script: &str, name: &str) -> String {
     line.expect(name).to_owned()
 }
 
-/// Runs the script from its file; git is not there.
+/// Runs the script from its file, with a git that always fails.
 fn run(host: &Sandbox, script: &str, args: &[&str]) -> Ran {
     host.program("bin/git", "#!/bin/sh\n: >\"$SANDBOX/calls/git\"\nexit 9\n");
     let mut command = host.command(&["sh", script]);
@@ -67,7 +67,7 @@ fn deployed(host: &Sandbox, release: &str) {
     assert_eq!(ran.status, 0, "{ran:?}");
 }
 
-/// Each path of a release with its mode and content, but for those of pystrano and git.
+/// Each path of a release with its mode and content, except those of pystrano and git.
 fn tree(release: &Path) -> Vec<String> {
     fn walk(top: &Path, path: &Path, lines: &mut Vec<String>) {
         for name in names(path) {
@@ -105,7 +105,7 @@ fn tree(release: &Path) -> Vec<String> {
 fn a_release_from_a_payload_is_that_of_a_clone() {
     let host = host("");
     deployed(&host, "20260101000000");
-    host.deployed("20260102000000"); // a clone, by the config alone
+    host.deployed("20260102000000"); // a clone: this script has no payload
     let release = |name: &str| tree(&host.path(&format!("root/releases/{name}")));
     assert_eq!(release("20260101000000"), release("20260102000000"));
     assert!(
@@ -128,7 +128,7 @@ fn a_release_from_a_payload_is_that_of_a_clone() {
     assert!(!host.path("root/.pystrano/part").exists());
 }
 
-/// What was installed from the same packages before is not installed again.
+/// Packages that an earlier payload installed are not installed again.
 #[test]
 fn packages_come_from_the_payload_alone() {
     for mode in ["shared", "release"] {
@@ -185,7 +185,7 @@ fn a_payload_is_found_where_it_was_carried_to() {
     assert_eq!(host.current().as_deref(), Some("b"));
 }
 
-/// Truncated, with a bit flipped, or another app's.
+/// The payload is truncated, has a flipped bit, or belongs to another app.
 #[test]
 fn a_damaged_payload_changes_nothing() {
     let host = host("");
@@ -226,7 +226,7 @@ fn a_damaged_payload_changes_nothing() {
     deployed(&host, "20260102000000");
 }
 
-/// The bytes of a part of a payload.
+/// The bytes of one part of a payload.
 fn part(path: &Path, name: &str) -> Vec<u8> {
     let tar = Command::new("tar").arg("-xOf").arg(path).arg(name).output();
     let tar = tar.expect("tar");
@@ -234,7 +234,7 @@ fn part(path: &Path, name: &str) -> Vec<u8> {
     tar.stdout
 }
 
-/// Sends the part of a payload that the script asks for next.
+/// Waits until the script requests this part, and sends it.
 fn send(session: &mut Session, path: &Path, name: &str) {
     assert_eq!(session.wait_for("need "), format!("need {name}"));
     session.say(&format!("part {name}"));
@@ -242,7 +242,7 @@ fn send(session: &mut Session, path: &Path, name: &str) {
     stdin.write_all(&part(path, name)).expect("bytes sent");
 }
 
-/// What arrives damaged, or not at all, ends the run as if it had not begun.
+/// A part that is damaged or incomplete ends the run and leaves the host as it was.
 #[test]
 fn a_part_that_does_not_arrive_whole_changes_nothing() {
     let host = host("");
@@ -267,7 +267,7 @@ fn a_part_that_does_not_arrive_whole_changes_nothing() {
             &["deploy", "20260102000000", "barrier=60"],
         );
         session.wait_for("need source.tar.gz");
-        session.say("wait"); // a heartbeat that was on its way
+        session.say("wait"); // a heartbeat sent before the request arrived
         session.say("part source.tar.gz");
         let stdin = session.child.stdin.as_mut().expect("stdin");
         stdin.write_all(bytes).expect("bytes sent");
@@ -281,7 +281,7 @@ fn a_part_that_does_not_arrive_whole_changes_nothing() {
     }
 }
 
-/// A host whose packages are those of the payload asks for the code alone.
+/// A host that has the payload's packages already requests only the code.
 #[test]
 fn a_redeploy_needs_the_code_alone() {
     let host = host("");
@@ -301,7 +301,8 @@ fn a_redeploy_needs_the_code_alone() {
     assert_eq!(NONCE.len(), 32);
 }
 
-/// None of the programs that receive, check and unpack a part holds it: each has 24 MB of memory, and the part is larger.
+/// No program that receives, checks and unpacks a part holds it in memory: each may use 24 MB, less than the part's
+/// size.
 #[test]
 fn memory_of_a_host_does_not_grow_with_the_payload() {
     const SIZE: usize = 40_000_000;
@@ -323,7 +324,7 @@ fn memory_of_a_host_does_not_grow_with_the_payload() {
     assert!(end.0.starts_with("end 0 deployed"), "{end:?}");
     let noise = fs::metadata(host.path("root/current/noise")).expect("a file");
     assert_eq!(noise.len(), SIZE as u64);
-    // By hand, from the file.
+    // Run by hand, from the file.
     host.write(
         "bounded.sh",
         format!("ulimit -v 24576\nexec sh {SCRIPT} \"$@\"\n"),

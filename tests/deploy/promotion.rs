@@ -1,4 +1,4 @@
-//! What is promoted, what is not, and what is put back.
+//! Which releases are promoted, which are not, and which are reverted.
 
 use crate::sandbox::{Sandbox, names};
 use std::fs;
@@ -133,7 +133,7 @@ fn what_does_not_verify_goes_back() {
             );
             assert_eq!(host.releases(), ["20260101000000"]);
         } else {
-            // The old release does not come up either.
+            // The old release does not start either.
             host.fail(fault);
             let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
             assert_eq!(ran.status, 5, "{ran:?}");

@@ -1,4 +1,4 @@
-//! Releases: their names, their order, what is pruned, gone back to and left behind.
+//! Releases: their names, their order, pruning, rollback and leftovers.
 
 use crate::sandbox::Sandbox;
 use std::fs;
@@ -14,7 +14,7 @@ fn a_release_is_named_by_the_time_in_utc() {
     assert!(name.bytes().all(|byte| byte.is_ascii_digit()), "{name}");
 }
 
-/// The clock stands still while it is asked for the first two names, and once more.
+/// The clock advances at the fourth call of `date`: the first names the first release, the others are for the second.
 #[test]
 fn a_second_deploy_within_a_second_waits_for_the_next_one() {
     let host = Sandbox::new();
@@ -44,7 +44,7 @@ fn rollback_brings_back_what_ran_before_with_its_env() {
     assert_eq!(host.run(&["sh"], &["rollback", "20260101000000"]).status, 0);
     assert_eq!(host.read("root/shared/.env"), "GREETING='hello world'\n");
     host.deployed("20260104000000");
-    // What ran before was the first, not the third.
+    // Before the fourth release the first one was current, not the third.
     assert_eq!(host.run(&["sh"], &["rollback"]).status, 0);
     assert_eq!(host.current().as_deref(), Some("20260101000000"));
     let ran = host.run(&["sh"], &["rollback", "20260109000000"]);
@@ -99,7 +99,7 @@ fn keep_releases_of_0_or_less_keeps_all() {
     }
 }
 
-/// Files of another user, for one: root's, after somebody ran something as root in a release.
+/// For example files of root, after a command was run as root in a release.
 #[test]
 fn what_cannot_be_removed_is_in_nobodys_way() {
     let host = Sandbox::new();
@@ -195,7 +195,7 @@ fn a_revision_on_another_branch_is_reached() {
     host.configure(&format!("revision: \"{side}\""));
     host.deployed("20260101000000");
     assert_eq!(host.read("root/current/manage.py"), "# side\n");
-    // A ref that no branch or tag reaches.
+    // A ref that is neither a branch nor a tag.
     host.repo(&["checkout", "--quiet", "--detach"]);
     host.write("repo/manage.py", "# pull\n");
     let pull = host.commit("pull");
@@ -214,7 +214,7 @@ fn capistrano_124_1810_releases_are_kept_in_the_order_of_their_promotion() {
         host.deployed(release);
     }
     assert_eq!(host.releases(), ["v10", "v9"]);
-    // A clock that was ahead made the first of these.
+    // The clock was ahead when the first of these was deployed.
     for release in ["20990101000000", "20260101000000", "20260102000000"] {
         host.deployed(release);
     }
@@ -228,7 +228,7 @@ fn capistrano_124_1810_releases_are_kept_in_the_order_of_their_promotion() {
     assert_eq!(host.current().as_deref(), Some("20260101000000"));
 }
 
-/// Gone back to is promoted again.
+/// A rollback promotes the release again, so pruning counts it as the newest.
 #[test]
 fn a_rollback_makes_a_release_the_newest() {
     let host = Sandbox::new();
@@ -261,7 +261,7 @@ fn what_ran_before_and_is_gone_is_not_replaced_by_a_guess() {
     );
 }
 
-/// An earlier version kept its log in shared.
+/// An earlier version kept its log in `shared`.
 #[test]
 fn an_earlier_log_is_taken_over() {
     let host = Sandbox::new();
@@ -306,7 +306,7 @@ fn trial_10_what_the_app_puts_in_place_of_the_log_is_not_opened() {
 fn trial_19_read_only_directories_are_removed_with_their_release() {
     use std::os::unix::process::CommandExt;
     let host = Sandbox::new();
-    // Root may remove what others may not.
+    // Root could remove the directories regardless of their modes.
     let nobody = 65_534;
     host.configure("keep_releases: 1");
     for release in ["a", "b"] {

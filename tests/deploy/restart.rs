@@ -1,4 +1,4 @@
-//! `restart`: the units again, without another release.
+//! `restart`: restarts the units of the current release.
 
 use crate::sandbox::Sandbox;
 use crate::unit_log::{SHOWN, logging};
@@ -7,7 +7,7 @@ use crate::unit_log::{SHOWN, logging};
 fn a_restart_changes_nothing_and_is_verified() {
     let sandbox = logging();
     let log = "root/.pystrano/revisions.log";
-    // The times of the starts are not what a restart must keep.
+    // A restart changes the recorded start times.
     let starts = "root/.pystrano/starts";
     let started = sandbox.read(starts);
     let before = sandbox.snapshot();
@@ -39,7 +39,7 @@ fn a_restart_changes_nothing_and_is_verified() {
             .ends_with("restart app.service releases/1\n")
     );
 
-    // One that fails is told with the unit's log, and is in the log.
+    // A failed restart shows the unit's log and is recorded in the revision log.
     for (fault, failure) in [
         ("restart", "failed  restart, exit status 1\n"),
         (
@@ -66,7 +66,7 @@ fn a_restart_changes_nothing_and_is_verified() {
     assert_eq!(session.end(), ("end 0 restarted".to_owned(), 0));
     assert_eq!(sandbox.run(&["sh"], &["restart", "1"]).status, 2);
 
-    // Where nothing runs there is nothing to restart; without a unit there is no such action.
+    // Without a current release there is nothing to restart; without a unit the script has no such action.
     let empty = Sandbox::new();
     empty.configure("");
     let ran = empty.run(&["sh"], &["restart"]);

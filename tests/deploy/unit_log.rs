@@ -1,8 +1,8 @@
-//! What a unit that fails has logged, below the failure.
+//! The log of a unit that fails is shown below the failure.
 
 use crate::sandbox::Sandbox;
 
-/// A sandbox with a release, whose unit has logged something before and after each restart.
+/// A sandbox with a release, whose unit logs something before and after each restart.
 pub fn logging() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.configure("");
@@ -22,10 +22,10 @@ pub fn logging() -> Sandbox {
     sandbox
 }
 
-/// What is shown of its log in the end.
+/// The lines of the unit's log that are shown.
 pub const SHOWN: &str = "gunicorn[8]: hello world, [secret] [secret] [secret] [secret] 1234\n    ModuleNotFoundError\nsystemd[1]: app.service: Failed\n";
 
-/// The last lines of this start alone, below the failure.
+/// Only the last lines since this start are shown.
 #[test]
 fn a_unit_that_fails_is_told_with_its_log() {
     let sandbox = logging();
@@ -43,7 +43,7 @@ fn a_unit_that_fails_is_told_with_its_log() {
         sandbox.fail(fault);
         let ran = sandbox.run(&["sh"], &["deploy", "2"]);
         sandbox.stop_failing(fault);
-        // What ran before fails, too.
+        // The previous release fails, too.
         assert_eq!(ran.status, 5, "{ran:?}");
         assert!(ran.stderr.starts_with(failure), "{ran:?}");
         let lines: Vec<&str> = ran
@@ -65,7 +65,8 @@ fn a_unit_that_fails_is_told_with_its_log() {
     }
 }
 
-/// Under a controller they come before the event of the failure, to whose output they belong.
+/// Under a controller the lines come before the event of the failure, because output belongs to the event that
+/// follows it.
 #[test]
 fn a_controller_gets_the_log_with_the_failure() {
     let sandbox = logging();
@@ -78,7 +79,8 @@ fn a_controller_gets_the_log_with_the_failure() {
     assert_eq!(session.end(), ("end 1 reverted".to_owned(), 1));
 }
 
-/// Nothing is read where another host failed, where the build failed, or where setup has not been run since.
+/// No log is read if another host failed, if the build failed, or if `setup` has not yet allowed the app user to read
+/// it.
 #[test]
 fn a_log_is_shown_only_where_it_tells_something() {
     let sandbox = logging();

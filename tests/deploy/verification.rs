@@ -1,11 +1,11 @@
-//! What is looked at around a promotion: units, programs, answers, limits.
+//! Checks around a promotion: units, programs, health checks, systemd's start limits.
 
 use crate::sandbox::Sandbox;
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-/// The app answers with this, once its release is the second.
+/// Makes the health check return this status for the second release.
 fn answers(host: &Sandbox, code: &str) {
     host.program(
         "bin/curl",
@@ -15,7 +15,7 @@ fn answers(host: &Sandbox, code: &str) {
     );
 }
 
-/// Half a minute is for an app that does not answer yet.
+/// The whole `health_check_timeout` is only for apps that do not answer at all yet.
 #[test]
 fn an_app_that_answers_that_it_is_broken_is_not_asked_for_long() {
     let host = Sandbox::new();
@@ -33,7 +33,7 @@ fn an_app_that_answers_that_it_is_broken_is_not_asked_for_long() {
     assert!(begun.elapsed() < Duration::from_secs(45));
 }
 
-/// Behind a socket the check waits in the queue of requests that came while the app restarted.
+/// Behind a socket the health check waits in the backlog, behind requests that arrived while the app restarted.
 #[test]
 fn an_app_whose_queue_is_long_is_waited_for() {
     let host = Sandbox::new();
@@ -45,7 +45,7 @@ fn an_app_whose_queue_is_long_is_waited_for() {
     host.deployed("release1");
 }
 
-/// A proxy before the app answers so while it waits for it.
+/// A proxy in front of the app answers 502 until the app is up.
 #[test]
 fn answers_of_a_proxy_are_waited_for() {
     let host = Sandbox::new();
@@ -120,7 +120,7 @@ fn a_server_of_the_app_that_the_dependencies_lack_stops_before_promotion() {
     }
 }
 
-/// The agent is for git and the dependencies.
+/// The SSH agent is only for git and the installation of dependencies.
 #[test]
 fn trial_1_what_runs_later_does_not_reach_the_agent() {
     let host = Sandbox::new();
@@ -149,7 +149,7 @@ fn trial_1_what_runs_later_does_not_reach_the_agent() {
     assert!(!socket.exists(), "the connection was for this deploy");
 }
 
-/// systemd would stop the unit, and then refuse to start it.
+/// Starts beyond systemd's start limit: systemd would stop the unit and refuse to start it.
 #[test]
 fn trial_24_a_start_that_systemd_would_refuse_is_waited_for() {
     let host = Sandbox::new();
@@ -169,7 +169,7 @@ fn trial_24_a_start_that_systemd_would_refuse_is_waited_for() {
         seconds.parse::<f64>().expect("a number")
     };
     for (release, before, told) in [
-        // Long ago, and in a life of the host that is over.
+        // Starts long ago, and one recorded before a reboot.
         ("release1", "99999999999.5 1 2 3", false),
         ("release2", "70 71 72", false),
         ("release3", "64 99", false),
@@ -223,7 +223,7 @@ fn a_health_check_says_for_whom_it_asks_and_what_counts() {
         assert!(called.contains(words), "{called}");
     }
     let ran = deploy("health_check_statuses: 200-299,404", "302 https://x/");
-    // The old release answers so, too.
+    // The old release answers with this status, too.
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(
         ran.stderr
@@ -269,7 +269,7 @@ fn silentsuite_326_a_redirect_to_https_is_told() {
     }
 }
 
-/// systemd stays silent about a process that works elsewhere.
+/// systemd does not report a process that runs in an earlier release's directory.
 #[test]
 fn a_unit_that_works_in_an_earlier_release_is_no_success() {
     let host = Sandbox::new();
@@ -296,7 +296,7 @@ fn a_unit_that_works_in_an_earlier_release_is_no_success() {
     assert_eq!(host.current().as_deref(), Some("20260101000000"));
 }
 
-/// Three seconds is what a unit must survive, not what it takes to see that it died.
+/// A unit must survive three seconds, but a crash is noticed before they are over.
 #[test]
 fn a_unit_that_dies_is_noticed_at_once() {
     for check in [
@@ -310,7 +310,7 @@ fn a_unit_that_dies_is_noticed_at_once() {
         let dies = "\"InvocationID=$(case $(readlink \"$SANDBOX/root/current\") in *2) od -An -N8 -tx8 /dev/urandom ;; esac)\"";
         let systemctl = host.read("bin/systemctl");
         host.program("bin/systemctl", &systemctl.replace("InvocationID=1", dies));
-        // How long it was slept, however busy the machine is.
+        // Adds up the requested sleeps, which do not depend on the machine's load.
         host.program(
         "bin/sleep",
         "#!/bin/sh\nprintf '%s %s\\n' \"$(readlink \"$SANDBOX/root/current\")\" \"$1\" >>\"$SANDBOX/calls/sleep\"\nexec /bin/sleep \"$1\"\n",
@@ -333,13 +333,13 @@ fn a_unit_that_dies_is_noticed_at_once() {
                 .sum::<f64>()
         };
         assert!(slept("release2") < 1.0, "{sleeps}");
-        // The old release, which nobody asks for an answer, is watched for its three seconds.
+        // Without a health check the old release is watched for its three seconds, too.
         let is_watched = check.starts_with("health_check_url: -");
         assert_eq!(slept("20260101000000") > 2.9, is_watched, "{sleeps}");
     }
 }
 
-/// The app's answer says nothing of a worker, which has its three seconds, too.
+/// The health check says nothing about a worker, which must survive three seconds, too.
 #[test]
 fn a_worker_that_dies_after_the_app_answered_takes_the_release_back() {
     let host = Sandbox::new();
@@ -353,7 +353,7 @@ fn a_worker_that_dies_after_the_app_answered_takes_the_release_back() {
         files[1].display()
     ));
     host.deployed("20260101000000");
-    // It is gone at the sixth look at a release that is called so.
+    // The worker fails when its state in release2 is read for the sixth time.
     let systemctl = host.read("bin/systemctl");
     let dies = "case $(readlink \"$SANDBOX/root/current\")$unit in\n\t\t*release2worker.service)\n\t\t\techo >>\"$SANDBOX/looks\"\n\
                 \t\t\t[ \"$(wc -l <\"$SANDBOX/looks\")\" -lt 6 ] || state=failed\n\t\t\t;;\n\t\tesac\n\t\tcase $unit in\n\t\t-*)";
@@ -370,7 +370,7 @@ fn a_worker_that_dies_after_the_app_answered_takes_the_release_back() {
     assert_eq!(host.current().as_deref(), Some("20260101000000"));
 }
 
-/// Both reasons are told: that of the new release, and that of the old one.
+/// Two failures are reported: that of the new release, and that of the old one after the revert.
 #[test]
 fn a_release_that_cannot_be_brought_back_is_told_why() {
     let host = Sandbox::new();
@@ -382,7 +382,7 @@ fn a_release_that_cannot_be_brought_back_is_told_why() {
     let told = "did not answer with 200-399 within 1 s; its last answer was 500";
     assert_eq!(ran.stderr.matches(told).count(), 2, "{ran:?}");
     host.stop_failing("curl");
-    // A step that fails without a reason has none of another step.
+    // A failed step without a reason of its own does not repeat that of an earlier step.
     host.fail("restart");
     let ran = host.run(&["sh"], &["deploy", "20260103000000"]);
     assert_eq!(ran.status, 5, "{ran:?}");
@@ -408,8 +408,8 @@ fn a_masked_unit_stops_before_promotion() {
     );
 }
 
-/// Services restart in one call, in the order of the config; what a timer starts, and what ends by
-/// itself, does not.
+/// Services restart in one `systemctl` call, in the order of the config; units that a timer starts, and those that
+/// end by themselves, do not.
 #[test]
 fn several_units_restart_at_once_and_go_back_together() {
     let host = Sandbox::new();
@@ -454,7 +454,7 @@ fn several_units_restart_at_once_and_go_back_together() {
         ("clean.timer", "clean.timer is not active; run setup.sh"),
     ] {
         host.fail(broken);
-        // The release before does not hold either.
+        // The previous release fails, too.
         let ran = host.run(&["sh"], &["deploy", "20260102000000"]);
         assert_eq!(ran.status, 5, "{ran:?}");
         assert!(ran.stderr.contains(told), "{ran:?}");
@@ -467,7 +467,7 @@ fn several_units_restart_at_once_and_go_back_together() {
     );
 }
 
-/// A clock that somebody sets back an hour again and again.
+/// Something sets the clock back an hour again and again.
 #[test]
 fn trial_22_waits_go_by_a_clock_that_nobody_sets() {
     let host = Sandbox::new();
@@ -486,7 +486,7 @@ fn trial_22_waits_go_by_a_clock_that_nobody_sets() {
         "{ran:?}"
     );
     assert!(!host.read("back").is_empty());
-    // A wait for the hour to come round takes longer by far.
+    // A wait that used the wall clock would take far longer.
     assert!(
         begun.elapsed() < std::time::Duration::from_secs(600),
         "{:?}",

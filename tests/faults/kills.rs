@@ -1,5 +1,5 @@
-//! SIGKILL before every change that a run makes: to all processes at once, as in a power cut, and
-//! to the script's shell alone.
+//! SIGKILL before every file system change of a run: to all processes at once, as in a power cut, and to the script's
+//! shell alone.
 
 use crate::runner::Test;
 use crate::site::{Found, Site, must};
@@ -81,10 +81,10 @@ const PYTHON_TOOL: &[&str] = &["20250101000000", "20250102000000"];
 const NEW: &str = "20260104000000";
 const NEXT: &str = "20260105000000";
 
-/// Places tried of each kind in an everyday run.
+/// Places tried for each kind of kill, unless the run is exhaustive.
 const SAMPLE: usize = 4;
 
-/// Tries all kinds of kill on the run that `words` start at `site`; release `sick` does not verify.
+/// Tries all kinds of kill on the run of `words` at `site`; release `sick` fails its verification.
 fn kill(tally: &mut Tally, site: impl Fn() -> Site, words: &[&str], sick: &str) {
     let site = site();
     if !sick.is_empty() {
@@ -129,7 +129,7 @@ fn one(site: &Site, words: &[&str], at: usize, blow: Blow) -> Found {
         "current is {:?}",
         site.current()
     );
-    // Every other time, so that the next deploy finds all that the killed run left.
+    // Every other time only, so that the next deploy also meets everything that the killed run left.
     if at.is_multiple_of(2) && !promoted && !before.contains(release) {
         site.refuses(release)?;
     }

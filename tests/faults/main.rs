@@ -1,9 +1,9 @@
-//! Kills deploys, rollbacks and reverts, and checks what SPEC calls the rules that hold whatever
-//! fails: `cargo test --test faults [NAME]`.
+//! Kills deploys, rollbacks and reverts, and checks the invariants that SPEC requires whatever fails:
+//! `cargo test --test faults [NAME]`.
 //!
-//! Every day a sample of the places where a run can be hit is tried. Its seed is printed;
-//! `PYSTRANO_SEED=N` repeats it, and `PYSTRANO_EXHAUSTIVE=1` takes every place. The last lines of
-//! the output say how many were tried, and in how many all rules held.
+//! By default a random sample of the places where a run can be killed is tried. Its seed is printed;
+//! `PYSTRANO_SEED=N` repeats it, and `PYSTRANO_EXHAUSTIVE=1` tries every place. The last lines of the output say how
+//! many were tried, and for how many all invariants held.
 
 mod kills;
 mod payload;

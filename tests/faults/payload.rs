@@ -1,9 +1,10 @@
-//! A payload for each release of a site, with packages that carry its name.
+//! A payload for each release of a site, with packages that contain the release's name.
 
 use crate::sandbox::Sandbox;
 use std::process::Command;
 
-/// Packs what a clone of this release would have, and its packages: a list with its name.
+/// Packs the tree that a clone of this release would have, and its packages: a requirements file with the release's
+/// name.
 const PACK: &str = r#"
 release=$1
 mkdir -p tree/media dependencies
@@ -19,7 +20,7 @@ for part in payload.tar source.tar.gz dependencies.tar; do
 done
 "#;
 
-/// Puts the script of the config, and the payload that it then asks for, into a directory of the sandbox.
+/// Renders the script of the config and packs the payload that it names into a directory of the sandbox.
 pub fn pack(host: &Sandbox, release: &str, directory: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))
         .args([

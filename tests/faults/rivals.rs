@@ -1,4 +1,4 @@
-//! Two runs at once, and what a killed run leaves at work.
+//! Two concurrent runs, and processes that a killed run leaves running.
 
 use crate::runner::Test;
 use crate::site::{Found, Site, must};
@@ -42,7 +42,7 @@ fn two_at_once(tally: &mut Tally) {
     }
 }
 
-/// Who holds the lock works until both have tried; they begin up to 50 ms apart.
+/// The run that holds the lock is kept busy until both have tried to take it; they start up to 50 ms apart.
 fn rivals(site: &Site, round: usize) -> Found {
     site.host
         .program("venv/bin/pip", "#!/bin/sh\nuntil [ -e \"$SANDBOX/go\" ]; do sleep 0.02; done\ncp requirements.txt \"${0%/bin/pip}/package\"\n");
@@ -87,7 +87,7 @@ fn rivals(site: &Site, round: usize) -> Found {
     site.is_tidy()
 }
 
-/// The shell is killed while its pip works; pip would write into the virtualenv for long.
+/// The shell is killed while its pip runs, which would go on writing into the virtualenv.
 fn outlived(mode: &'static str) -> Found {
     let site = Site::with(mode, &[OLD]);
     let pip = "#!/bin/sh\n[ ! -e \"$SANDBOX/slow\" ] || { rm \"$SANDBOX/slow\"; echo $$ >\"$SANDBOX/pip\"; kill -KILL $(sed \"s/.* pid //\" \"$SANDBOX/root/.pystrano/lock\"); \
@@ -116,7 +116,7 @@ fn outlived(mode: &'static str) -> Found {
     site.is_whole()
 }
 
-/// The shell is killed while it migrates; nothing else may be done before the migration is over.
+/// The shell is killed while it migrates; the next run must not begin before the migration has ended.
 fn migrates_on() -> Found {
     let site = Site::with("shared", &[OLD]);
     let python = "#!/bin/sh\n[ \"$2\" = migrate ] && [ -e \"$SANDBOX/slow\" ] || exit 0\n\
@@ -135,7 +135,7 @@ fn migrates_on() -> Found {
     site.is_tidy()
 }
 
-/// The power fails while an unused virtualenv is removed; a later release needs the same again.
+/// The power fails while an unused virtualenv is being removed; a later release needs the same virtualenv again.
 fn half_pruned() -> Found {
     let site = Site::with("release", &[OLD]);
     let rm = "#!/bin/sh\n[ -e \"$2\" ] && case $2 in */venvs/*) /bin/rm \"$SANDBOX/bin/rm\"; \

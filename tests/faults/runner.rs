@@ -1,4 +1,4 @@
-//! Runs the tests two at a time and prints what they counted.
+//! Runs the tests two at a time and prints their counts.
 
 use crate::tally::{SEED, Tally};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// A name and what it runs.
+/// The name of a test and its function.
 pub type Test = (&'static str, fn(&mut Tally));
 
-/// Runs those whose name holds one of the program's arguments; prints the counts last.
+/// Runs the tests whose names contain one of the program's arguments; prints the counts last.
 pub fn run(tests: &[&[Test]]) -> ExitCode {
     let wanted: Vec<String> = std::env::args()
         .skip(1)

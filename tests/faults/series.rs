@@ -26,7 +26,7 @@ fn release(day: usize) -> String {
     format!("202601{day:02}000000")
 }
 
-/// The third fails in its build, the sixth in its migration, the ninth when it is verified.
+/// The third deploy fails in its build, the sixth in its migration, the ninth in its verification.
 fn failures_between(tally: &mut Tally, mode: &'static str) {
     let site = Site::new(mode);
     for day in tally.pick(12, 12).into_iter().map(|place| place + 1) {
@@ -64,14 +64,14 @@ fn one_of_many(site: &Site, day: usize, status: i32) -> Found {
     if status == 0 {
         return site.is_tidy();
     }
-    // What a failed one installed waits for the next try; the next good deploy removes it.
+    // What a failed deploy installed is kept for the next attempt; the next successful deploy removes it.
     let mut shared = names(&site.host.path("root/shared"));
     shared.retain(|name| name.starts_with(".env."));
     must!(shared.is_empty(), "env files are {shared:?}");
     Ok(())
 }
 
-/// Somebody reads code, env and dependencies through their links while deploys and rollbacks run.
+/// A reader follows the links to code, env and dependencies while deploys and rollbacks run.
 fn watched(mode: &'static str) -> Found {
     let site = Site::with(mode, &[&release(1)]);
     let mut paths = vec!["root/current/version", "root/shared/.env"];

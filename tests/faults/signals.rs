@@ -1,6 +1,5 @@
-//! Signals, a controller that goes away, an output that nobody reads and a disk that fills up,
-//! each before every change of a deploy. It ends in one of two ways: done, or stopped with the
-//! host as it was.
+//! Signals, a controller that disconnects, an output that nobody reads and a full disk, each before every file system
+//! change of a deploy, which must either succeed or stop with the host as it was.
 
 use crate::runner::Test;
 use crate::site::{Found, Site, must};
@@ -49,14 +48,14 @@ const LED: &[&str] = &[
     "who=ada@laptop",
 ];
 
-/// Calls `hit` with every place picked; it runs the deploy and gives its status.
+/// Calls `hit` for each of the picked places; it runs the deploy and returns its exit status.
 fn each_place(tally: &mut Tally, words: &[&str], sample: usize, hit: impl Fn(&Site, usize) -> i32) {
     let site = Site::with("shared", &[OLD]);
     site.save();
     places(tally, &site, words, sample, hit);
 }
 
-/// Runs the command with an input that stays open, as a controller's does.
+/// Traces the command with a stdin that stays open, as under a controller.
 fn run(site: &Site, command: &mut Command, blow: Option<(usize, Blow)>) -> Traced {
     let (reader, writer) = pipe().expect("a pipe");
     trace(command.stdin(reader), &site.trees(), Some(writer), blow)
@@ -103,7 +102,7 @@ fn ended_well(site: &Site, status: i32) -> Found {
 fn signals(tally: &mut Tally, words: &[&str]) {
     let site = Site::with("shared", &[OLD]);
     site.save();
-    // From kill(1) to the script, from a terminal to all of its processes.
+    // A `kill` signals the script alone, a terminal its whole process group.
     let blows = [
         |signal| Blow::Signal(signal),
         |signal| Blow::GroupSignal(signal),
@@ -135,7 +134,7 @@ fn unread(tally: &mut Tally, words: &[&str]) {
     });
 }
 
-/// A small file system over the project root, which only root can mount.
+/// A small tmpfs mounted over the project root, which needs root.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -148,7 +147,7 @@ impl SmallDisk {
         SmallDisk(root)
     }
 
-    /// Takes all the space that is left.
+    /// Uses up the free space.
     fn fill(root: &Path) {
         if let Ok(file) = fs::File::create(root.join("filler")) {
             let mut end = 0;
@@ -158,7 +157,7 @@ impl SmallDisk {
         }
     }
 
-    /// Takes all the inodes that are left.
+    /// Uses up the free inodes.
     fn take_inodes(root: &Path) {
         let filler = root.join("filler");
         if fs::create_dir(&filler).is_ok() {

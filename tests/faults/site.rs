@@ -1,7 +1,7 @@
-//! A site on this machine: the real `deploy.sh` with stand-ins for git, pip, manage.py, systemctl
-//! and curl, put back to a saved state for each try, and what must hold after any of them.
+//! A site on this machine: the real `deploy.sh` with stand-ins for git, pip, manage.py, systemctl and curl. Each
+//! attempt starts from a saved state, and the invariants are checked after it.
 //!
-//! Release, env and dependencies all carry the name of their release, so that a mixture shows.
+//! Code, env and dependencies contain the name of their release, so that a mixture of releases is noticed.
 
 use crate::payload;
 use crate::sandbox::{Ran, Sandbox, names};
@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Gives up the check it stands in, with a text.
+/// Returns from a check with an error message unless the condition holds.
 macro_rules! must {
     ($holds:expr, $($text:tt)+) => {
         if !$holds {
@@ -21,7 +21,7 @@ macro_rules! must {
 }
 pub(crate) use must;
 
-/// What was found wrong; `Ok` when all holds.
+/// `Err` describes the invariant that was violated.
 pub type Found = Result<(), String>;
 
 const GIT: &str = r#"#!/bin/sh
@@ -95,16 +95,16 @@ release=$(readlink "$SANDBOX/root/current")
 if [ -e "$SANDBOX/fail/sick-${release##*/}" ]; then printf 500; else printf 200; fi
 "#;
 
-/// The site; `venv_mode` is `shared` or `release`.
+/// A site; `venv_mode` is `shared` or `release`.
 pub struct Site {
     pub host: Sandbox,
     venv_mode: &'static str,
-    /// Releases come from payloads.
+    /// Whether releases are deployed from payloads.
     payload: bool,
 }
 
 impl Site {
-    /// A site that was set up and never deployed.
+    /// A site that was set up but never deployed to.
     pub fn new(venv_mode: &'static str) -> Site {
         let host = Sandbox::new();
         host.program("bin/git", GIT);
@@ -133,7 +133,7 @@ impl Site {
         site
     }
 
-    /// A site with releases of this program's own.
+    /// A site with releases deployed by `deploy.sh`.
     pub fn with(venv_mode: &'static str, releases: &[&str]) -> Site {
         let site = Site::new(venv_mode);
         for release in releases {
@@ -142,7 +142,7 @@ impl Site {
         site
     }
 
-    /// The same, its releases from payloads, without git.
+    /// A site with releases deployed from payloads, without git.
     pub fn with_payloads(venv_mode: &'static str, releases: &[&str]) -> Site {
         let mut site = Site::new(venv_mode);
         site.payload = true;
@@ -155,11 +155,11 @@ impl Site {
         site
     }
 
-    /// A site whose releases the Python tool made.
+    /// A site with releases deployed by the Python tool.
     pub fn of_python_tool(venv_mode: &'static str, releases: &[&str]) -> Site {
         let site = Site::new(venv_mode);
         let host = &site.host;
-        // Its releases have no launcher.
+        // The Python tool's releases have no launcher.
         let unit = host.read(&format!("files/{}", UNITS[0]));
         host.write(&format!("files/{}", UNITS[1]), unit);
         if venv_mode == "release" {
@@ -197,12 +197,12 @@ impl Site {
         [self.host.path("root"), self.host.path("venv")]
     }
 
-    /// Keeps the site as it is for [`Site::restore`].
+    /// Saves the state of the site for [`Site::restore`].
     pub fn save(&self) {
         self.copy("", "saved");
     }
 
-    /// Puts the site back to what was saved.
+    /// Restores the saved state of the site.
     pub fn restore(&self) {
         for tree in ["root", "venv"] {
             let _ = fs::remove_file(self.host.path(tree));
@@ -225,7 +225,7 @@ impl Site {
         }
     }
 
-    /// Writes the script that makes this release; `words` name it second.
+    /// Renders the script for the release that is the second of `words`.
     pub fn prepare(&self, words: &[&str]) {
         let release = words.get(1).copied().unwrap_or("unnamed");
         let script = format!("scripts/{release}.sh");
@@ -248,14 +248,14 @@ impl Site {
             } else {
                 self.host.script()
             };
-            // Nothing ends late here.
+            // No unit fails late here, so one look at its state is enough.
             assert!(text.contains("looks=15"));
             self.host
                 .write(&script, text.replace("looks=15", "looks=1"));
         }
     }
 
-    /// The command that runs the script with `words`, its output kept in `output`.
+    /// The command that runs the script with `words` and redirects its output to the file `output`.
     pub fn command(&self, words: &[&str]) -> Command {
         self.prepare(words);
         let release = words.get(1).copied().unwrap_or("unnamed");
@@ -274,14 +274,14 @@ impl Site {
         command
     }
 
-    /// Runs the script with `words` to its end.
+    /// Runs the script with `words` and collects its output.
     pub fn run(&self, words: &[&str]) -> Ran {
         let mut command = self.command(words);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.output().expect("a shell").into()
     }
 
-    /// What the last [`Site::command`] said.
+    /// The output of the last [`Site::command`].
     pub fn output(&self) -> String {
         self.host.read("output")
     }
@@ -290,7 +290,7 @@ impl Site {
         self.host.current()
     }
 
-    /// Releases that are whole as far as their names and marks tell.
+    /// The releases that are complete, judging by their names and marker files.
     pub fn good(&self) -> BTreeSet<String> {
         let current = self.current();
         let mut releases = self.host.releases();
@@ -303,7 +303,7 @@ impl Site {
         releases.into_iter().collect()
     }
 
-    /// What must hold at every instant: code, env and dependencies are those of one release.
+    /// The invariant of every instant: code, env and dependencies are those of one release.
     pub fn is_whole(&self) -> Found {
         let Some(current) = self.current() else {
             let link = self.host.path("root/current");
@@ -330,7 +330,7 @@ impl Site {
             must!(mode == 0o100_600, "the env of {current} has mode {mode:o}");
         }
         let package = read("venv/package");
-        // The Python tool's releases are those of 2025 here; they share what was installed then.
+        // In these tests the Python tool's releases are those of 2025, and share one virtualenv.
         let is_legacy = current.starts_with("2025");
         let wanted = match is_legacy {
             true => "earlier",
@@ -357,8 +357,8 @@ impl Site {
         Ok(())
     }
 
-    /// What must hold between runs. `before` are the releases that were good before the last run,
-    /// and `made` is the one that it made, if it made one.
+    /// The invariants between runs. `before` are the releases that were good before the last run, and `made` is the
+    /// one that it deployed, if any.
     pub fn is_sound(&self, before: &BTreeSet<String>, made: &str) -> Found {
         self.is_whole()?;
         let lock = self.host.path("root/.pystrano/lock");
@@ -398,14 +398,14 @@ impl Site {
         Ok(())
     }
 
-    /// Rollback to a release that was not promoted must be refused.
+    /// A rollback to a release that was not promoted must be refused.
     pub fn refuses(&self, release: &str) -> Found {
         let ran = self.run(&["rollback", release]);
         must!(ran.status == 3, "rollback to {release}: {ran:?}");
         self.is_whole()
     }
 
-    /// The next deploy must succeed without help and leave nothing behind.
+    /// The next deploy must succeed without manual repair and leave nothing behind.
     pub fn recovers(&self, next: &str) -> Found {
         let before = self.good();
         let ran = self.run(&["deploy", next]);

@@ -3,18 +3,18 @@
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-/// What one test tried.
+/// The counts of one test.
 pub struct Tally {
     pub name: &'static str,
     random: u64,
     pub tried: usize,
     pub survived: usize,
-    /// How many places there are to try.
+    /// The number of places that could be tried.
     pub of: usize,
     pub failures: Vec<String>,
 }
 
-/// `PYSTRANO_SEED`, or else the time.
+/// The seed: `PYSTRANO_SEED`, or else the current time.
 pub static SEED: LazyLock<u64> = LazyLock::new(|| match std::env::var("PYSTRANO_SEED") {
     Ok(seed) => seed.parse().expect("PYSTRANO_SEED is a number"),
     Err(_) => SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs(),
@@ -32,13 +32,13 @@ impl Tally {
         }
     }
 
-    /// Some of the places 0..`of`: about `sample` of them, or all in an exhaustive run.
+    /// Picks places from 0..`of`: about `sample` of them, or all in an exhaustive run.
     pub fn pick(&mut self, of: usize, sample: usize) -> Vec<usize> {
         self.of += of;
         if std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some() || sample >= of {
             return (0..of).collect();
         }
-        // One at random out of each of as many equal parts: no stretch is left out.
+        // One random place from each of `sample` equal parts, so that no part is skipped.
         (0..sample)
             .map(|part| {
                 let (begin, end) = (part * of / sample, (part + 1) * of / sample);
@@ -58,7 +58,7 @@ impl Tally {
         self.random >> 1
     }
 
-    /// Counts one place; `found` is what was wrong there.
+    /// Counts one place; an error in `found` is a failure.
     pub fn count(&mut self, place: &str, found: Result<(), String>) {
         self.tried += 1;
         match found {

@@ -1,5 +1,5 @@
-//! Runs a command under ptrace, with all it starts, counts the changes they make to a tree of
-//! files, and does something to them just before the Nth.
+//! Runs a command and all its children under ptrace, counts their changes to some directories, and interferes just
+//! before the Nth change.
 #![expect(
     unsafe_code,
     reason = "ptrace takes hold of a child between fork and exec"
@@ -19,34 +19,32 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What happens just before a change.
+/// The interference just before a change.
 pub enum Blow {
-    /// Every process dies at once, as in a power cut.
+    /// All processes are killed at once, as in a power cut.
     PowerCut,
-    /// The first process dies; those that it started live on.
+    /// The first process is killed; its children live on.
     ShellDies,
-    /// A signal to the first process.
+    /// The first process gets a signal.
     Signal(Signal),
-    /// A signal to the process group, as from a terminal.
+    /// The process group gets a signal, as from a terminal.
     GroupSignal(Signal),
-    /// The input ends: the controller is gone.
+    /// Stdin reaches its end: the controller is gone.
     HangUp,
-    /// Anything else; the processes wait meanwhile.
+    /// A function is called while the processes are stopped.
     Call(Box<dyn FnOnce()>),
 }
 
-/// How a traced run went.
+/// The result of a traced run.
 pub struct Traced {
-    /// The changes, in order, each as the system call and its path. Only those before the blow
-    /// are counted if it killed something.
+    /// The changes in order, each as system call and path; after a kill, only those before it.
     pub changes: Vec<String>,
     /// The exit status of the first process, or 128 + N after signal N.
     pub status: i32,
 }
 
-/// Runs `command` and gives it the blow before its `at`th change below one of `trees`, counted
-/// from 0. `input` is the other end of its standard input, kept open until the first process is
-/// gone. Comes back when all of its processes are.
+/// Runs `command` and applies the blow before its `at`th change (from 0) below one of `trees`. `input` is the write
+/// end of its stdin, kept open until the first process exits. Returns when all of its processes have exited.
 pub fn trace(
     command: &mut Command,
     trees: &[PathBuf],
@@ -55,7 +53,7 @@ pub fn trace(
 ) -> Traced {
     command.process_group(0);
     let mut filter = filter();
-    // SAFETY: ptrace and prctl are bare system calls, which may be made between fork and exec.
+    // SAFETY: ptrace and prctl are plain system calls, which are allowed between fork and exec.
     unsafe {
         command.pre_exec(move || {
             ptrace::traceme()?;
@@ -83,7 +81,7 @@ pub fn trace(
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_EXITKILL;
-    // It stops when it becomes the command.
+    // A traced process stops with SIGTRAP at its exec.
     let begun = waitpid(shell, Some(flags())).expect("a stop");
     assert_eq!(begun, WaitStatus::Stopped(shell, Signal::SIGTRAP));
     ptrace::setoptions(shell, options).expect("options");
@@ -93,7 +91,7 @@ pub fn trace(
     run.traced
 }
 
-// The other threads' children are not this one's to wait for.
+// `__WNOTHREAD`: do not reap the children of other test threads.
 fn flags() -> WaitPidFlag {
     WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD
 }
@@ -112,7 +110,7 @@ impl Run<'_> {
     fn follow(&mut self) {
         loop {
             match waitpid(None, Some(flags())) {
-                // A new process begins with SIGSTOP; nothing else here sends one.
+                // A new process starts stopped by SIGSTOP; nothing else here sends that signal.
                 Ok(WaitStatus::Stopped(pid, Signal::SIGSTOP)) => {
                     self.alive.insert(pid);
                     resume(pid, None);
@@ -162,7 +160,7 @@ impl Run<'_> {
                 for pid in &self.alive {
                     let _ = kill(*pid, Signal::SIGKILL);
                 }
-                // And who was being born just now.
+                // A process that was forked just now is not in `alive` yet.
                 let _ = killpg(self.shell, Signal::SIGKILL);
             }
             Blow::ShellDies => {
@@ -178,23 +176,23 @@ impl Run<'_> {
 }
 
 fn resume(pid: Pid, signal: Option<Signal>) {
-    // A process that was just killed is not there to resume.
+    // Fails for a process that was just killed.
     let _ = ptrace::cont(pid, signal);
 }
 
-/// Where a system call names what it changes.
+/// The arguments of a system call that name the file it changes.
 #[derive(Clone, Copy)]
 enum At {
-    /// A path, in this argument.
+    /// A path.
     Path(usize),
-    /// A directory's descriptor and a path below it.
+    /// A directory's file descriptor and a path relative to it.
     Below(usize, usize),
-    /// An open file.
+    /// A file descriptor.
     File(usize),
 }
 
-/// A system call that changes files: its number, what it is called here, where it names them, and the
-/// argument with the flags of [`WRITING`], if it may only read.
+/// A system call that changes files: its number, its name in the results, the arguments that name the file, and the
+/// argument with open flags, if the call counts only with one of [`WRITING`].
 type Call = (libc::c_long, &'static str, At, Option<usize>);
 
 const CALLS: &[Call] = &[
@@ -212,7 +210,7 @@ const CALLS: &[Call] = &[
     (libc::SYS_copy_file_range, "write", At::File(2), None),
 ];
 
-/// Those that newer architectures do not have.
+/// System calls that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const OLDER_CALLS: &[Call] = &[
     (libc::SYS_open, "open", At::Path(0), Some(1)),
@@ -231,8 +229,8 @@ const OLDER_CALLS: &[Call] = &[];
 const WRITING: u32 =
     (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC).cast_unsigned();
 
-/// A program of seccomp: the kernel stops a process at these calls alone, which takes a fraction of the
-/// time that stops at all calls take.
+/// A seccomp filter that stops a process only at these calls, which takes a fraction of the time of stopping at every
+/// system call.
 fn filter() -> Vec<libc::sock_filter> {
     let load = |offset| op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0);
     let stop = op(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_TRACE, 0);
@@ -240,7 +238,7 @@ fn filter() -> Vec<libc::sock_filter> {
     for (number, _, _, flags) in CALLS.iter().chain(OLDER_CALLS) {
         let number = u32::try_from(*number).expect("a number of a call");
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        // Offsets in seccomp_data: the number is its first field, arguments begin at 16.
+        // Offsets in seccomp_data: the call's number is its first field, its arguments begin at 16.
         filter.push(load(0));
         if let Some(flags) = flags {
             let offset = 16 + 8 * *flags as u32 + if cfg!(target_endian = "big") { 4 } else { 0 };
@@ -255,7 +253,7 @@ fn filter() -> Vec<libc::sock_filter> {
     filter
 }
 
-/// An instruction that skips the next `skipped` ones if it compares and finds something else.
+/// A BPF instruction; a comparison that fails skips the next `skipped` instructions.
 fn op(code: u32, k: u32, skipped: u8) -> libc::sock_filter {
     libc::sock_filter {
         code: code as u16,
@@ -265,13 +263,13 @@ fn op(code: u32, k: u32, skipped: u8) -> libc::sock_filter {
     }
 }
 
-/// From here on this process and those that it starts stop at what `filter` names.
+/// Installs the filter: this process and its children stop at the calls in it.
 fn stop_at(filter: &mut [libc::sock_filter]) -> std::io::Result<()> {
     let program = libc::sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: the kernel copies the program, which lives until the call is over.
+    // SAFETY: the kernel copies the filter during the call, and the filter outlives the call.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
@@ -283,13 +281,13 @@ fn stop_at(filter: &mut [libc::sock_filter]) -> std::io::Result<()> {
     }
 }
 
-/// The change that a process is about to make below `trees`, if that is what it does.
+/// The change below `trees` that the stopped process is about to make, if any.
 fn change(pid: Pid, trees: &[PathBuf]) -> Option<String> {
     let info = ptrace::syscall_info(pid).ok()?;
     if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
         return None;
     }
-    // SAFETY: the kernel says that it filled in the fields of a stop by seccomp.
+    // SAFETY: `op` says that the kernel filled in the seccomp fields.
     let call = unsafe { info.u.seccomp };
     let (_, name, at, _) = CALLS
         .iter()
@@ -325,7 +323,7 @@ fn below(pid: Pid, base: PathBuf, path: PathBuf) -> PathBuf {
 fn text(pid: Pid, address: u64) -> Option<PathBuf> {
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
     let mut bytes = [0; 4096];
-    // Up to the end of the page at least, or of the two pages.
+    // Reads to the end of the page first, because the next page may not be mapped.
     let page = 4096 - usize::try_from(address % 4096).ok()?;
     let mut read = memory.read_at(&mut bytes[..page], address).ok()?;
     if !bytes[..read].contains(&0) {

@@ -25,7 +25,7 @@ fn status_is_a_table_of_all_hosts() {
     assert_eq!(words, expected);
 }
 
-/// The code of the outcome, but never success.
+/// The exit code is that of the outcome, but never 0.
 #[test]
 fn a_result_that_is_lost_is_told() {
     let fleet = Fleet::new(2);
@@ -69,7 +69,7 @@ fn status_tells_when_hosts_differ() {
     assert_eq!(ran.summary()["code"], 5);
 }
 
-/// The releases have one name, as when two controllers deployed in one second.
+/// The releases have the same name, as when two controllers deployed in the same second.
 #[test]
 fn status_tells_when_commits_differ_which_units_are_down_and_what_a_lock_waits_for() {
     let fleet = Fleet::new(2);
@@ -323,7 +323,7 @@ fn a_dry_run_in_json_is_one_event_for_each_server() {
     assert_eq!(fleet.read("h1/ssh"), "");
 }
 
-/// The orders that a host got, one for each time that it waited.
+/// The orders that a host received, one for each time it waited for one.
 fn orders(fleet: &Fleet, host: &str) -> Vec<String> {
     let heard = fleet.read(&format!("{host}/heard"));
     let (_, nonce) = heard.split_once("nonce=").expect("a nonce");

@@ -6,12 +6,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-/// A config whose env comes from a command.
+/// Writes a config whose env comes from a command.
 fn with_env_command(fleet: &Fleet, command: &str) {
     with_env_command_and(fleet, command, "");
 }
 
-/// The same with more lines of `common`.
+/// The same, with more lines in `common`.
 fn with_env_command_and(fleet: &Fleet, command: &str, extra: &str) {
     fleet.configure(extra);
     let text = fleet.read("deploy/app/test/deployment.yml");
@@ -90,9 +90,9 @@ fn an_env_command_gives_the_env_and_shows_it_to_nobody() {
     }
 }
 
-/// The files below a directory, but for those of the hosts, in which the secret stands, plain or in base64.
+/// The files below a directory, except those of the hosts, that contain the secret, plain or as base64.
 fn files_with_the_secret(fleet: &Fleet, directory: &Path, found: &mut Vec<String>) {
-    // Files come and go during a run.
+    // Files may vanish during a run.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -110,8 +110,7 @@ fn files_with_the_secret(fleet: &Fleet, directory: &Path, found: &mut Vec<String
     }
 }
 
-/// Neither while it deploys nor afterwards, wherever it may write: the project, its home, its cache, the place of
-/// temporary files.
+/// Neither during a deploy nor after it, wherever the controller may write: the project, its home, its cache, TMPDIR.
 #[test]
 fn an_env_of_a_command_is_in_no_file_of_the_controller() {
     for delivery in ["pull", "push"] {
@@ -119,7 +118,7 @@ fn an_env_of_a_command_is_in_no_file_of_the_controller() {
         fleet.repository();
         fleet.write("vault", "PASSWORD='canary horse'\n");
         with_env_command_and(&fleet, "cat vault", &format!("  delivery: {delivery}\n"));
-        // What the program fetches for itself is fetched once for all tests.
+        // The tools that pystrano downloads are shared by all tests.
         let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pystrano/tools");
         fs::create_dir_all(&tools).expect("a directory");
         fs::create_dir_all(fleet.path("cache/pystrano")).expect("a directory");
@@ -142,7 +141,7 @@ fn an_env_of_a_command_is_in_no_file_of_the_controller() {
             command.env(variable, fleet.path(name));
         }
         let mut child = command.spawn().expect("pystrano");
-        // A payload's tools may be fetched before.
+        // The tools for a payload may be downloaded first.
         while !fleet.read("order").contains("h1 restart") {
             if child.try_wait().expect("a state").is_some() {
                 panic!("{delivery}: {:?}", ran(child));

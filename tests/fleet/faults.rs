@@ -16,7 +16,7 @@ fn all_hosts_get_the_release() {
         "{current:?}"
     );
     assert_eq!(fleet.order("migrate"), ["h1", "h2"]);
-    // Nobody restarts before all have built and migrated.
+    // No host restarts before all have built and migrated.
     let order = fleet.read("order");
     let first = order.find(" restart").expect("a restart");
     assert!(order.rfind(" migrate").expect("a migration") < first);
@@ -57,7 +57,7 @@ fn a_failure_at_any_phase_on_any_host_leaves_all_on_the_old_release() {
     }
 }
 
-/// One server at a time: the others wait for the first, and all for the verdict.
+/// One server is promoted at a time: the others wait for their turn, and all for the verdict.
 #[test]
 fn a_failure_of_any_batch_takes_all_back() {
     for (what, step, code) in [
@@ -68,7 +68,7 @@ fn a_failure_of_any_batch_takes_all_back() {
     ] {
         for number in 1..=3 {
             if what == "migrate" && number == 3 {
-                continue; // it does not
+                continue; // the third host runs no migrations
             }
             let fleet = Fleet::new(3);
             fleet.configure("  promote_batch: 1\n");
@@ -87,7 +87,8 @@ fn a_failure_of_any_batch_takes_all_back() {
                     .iter()
                     .filter(|of| **of == host)
                     .count();
-                // There and back, but for those whose turn never came.
+                // Promoted hosts restart twice, for the release and for the revert; those of later batches do not
+                // restart.
                 let expected = if code == 1 && index < number { 2 } else { 0 };
                 assert_eq!(restarts, expected, "{host}, {case}");
             }
@@ -108,12 +109,12 @@ fn batches_promote_in_the_order_of_the_config() {
             current.iter().all(|release| *release != OLD),
             "{batch}: {current:?}"
         );
-        // Nobody of the second batch before the first is verified.
+        // No host of the second batch restarts before the first batch is verified.
         let order = fleet.read("order");
         let verified = order.find("h1 curl").expect("a health check");
         let before = order[..verified].matches(" restart\n").count();
         assert!(before <= first, "{batch}: {order}");
-        // The pause comes between the promotions of two batches, after the first's slow answer.
+        // The pause lies between the promotions of two batches, after the slow verification of the first.
         let promoted = |host: usize| {
             let link = std::fs::symlink_metadata(fleet.path(&format!("h{host}/root/current")));
             link.expect("a link").modified().expect("a time")
@@ -130,7 +131,7 @@ fn batches_promote_in_the_order_of_the_config() {
     }
 }
 
-/// Its old release is sick as well, but those of the others are not.
+/// The old release of this host fails its verification, too; those of the others do not.
 #[test]
 fn a_host_that_cannot_go_back_takes_the_others_back() {
     let fleet = Fleet::new(3);
@@ -143,7 +144,7 @@ fn a_host_that_cannot_go_back_takes_the_others_back() {
     assert!(ran.stderr.contains(told), "{ran:?}");
 }
 
-/// What it ran before has fallen sick meanwhile.
+/// The old release of h1 fails its health check by the time it is reverted.
 #[test]
 fn why_a_host_that_was_called_off_does_not_run_is_told() {
     let fleet = Fleet::new(2);
@@ -152,7 +153,7 @@ fn why_a_host_that_was_called_off_does_not_run_is_told() {
     let child = fleet.start(&["deploy"]);
     fleet.wait_for("order", "h2 restart");
     fleet.wait_for("order", "h1 curl");
-    // Until it has promoted.
+    // Give h1 time to finish its promotion.
     sleep(Duration::from_millis(500));
     fleet.write("h1/fail/old", "");
     fleet.write("h1/fail/curl", "");
@@ -233,7 +234,7 @@ fn the_slowest_host_decides_when_all_promote() {
     );
 }
 
-/// Hosts that clone with the real git; a push lands as soon as the first of them builds.
+/// Hosts that clone with the real git. `held` waits at a git `call` until host `first` builds; then `push` runs.
 fn pushed_between_clones(first: &str, held: &str, call: &str, push: &str) -> (Fleet, String) {
     let fleet = Fleet::new(3);
     let commit = fleet.repository();
@@ -246,7 +247,7 @@ fn pushed_between_clones(first: &str, held: &str, call: &str, push: &str) -> (Fl
 
 const PUSH: &str = "(cd \"$FLEET/repo\" && echo 2 >version && git -c user.name=Ada -c user.email=a@b commit --quiet --all -m 2)";
 
-/// A push lands between the clones; or the first to report has it, and another one that cloned before does not.
+/// A push lands between the clones of two hosts, or between the clone and the report of one of them.
 #[test]
 fn openship_748_hosts_whose_clones_differ_deploy_one_commit() {
     for (depth, first, held, call, version) in [
@@ -271,7 +272,7 @@ fn openship_748_hosts_whose_clones_differ_deploy_one_commit() {
     }
 }
 
-/// The push replaced the commit that the first one has.
+/// A forced push replaced the commit that the first host cloned.
 #[test]
 fn openship_748_hosts_that_cannot_have_one_commit_do_not_promote() {
     let amend = PUSH.replace("commit", "commit --amend");
@@ -289,7 +290,7 @@ fn openship_748_hosts_that_cannot_have_one_commit_do_not_promote() {
     assert!(ran.stderr.contains(&told), "{ran:?}");
 }
 
-/// A host that does not do as ordered.
+/// A host that reports another commit than the one ordered.
 #[test]
 fn openship_748_hosts_with_different_commits_do_not_promote() {
     let fleet = Fleet::new(3);
@@ -314,13 +315,13 @@ fn openship_748_hosts_with_different_commits_do_not_promote() {
     }
 }
 
-/// What a host calls its commit, and is none, is in no order to another.
+/// A reported commit that is not a SHA is not sent to other hosts in an order.
 #[test]
 fn what_is_no_commit_is_sent_to_no_other_host() {
     for named in ["$(reboot)", "0123456789abcdef", &"g".repeat(40)] {
         let fleet = Fleet::new(2);
         fleet.write("h1/commit", named);
-        // h1 is the first to name one.
+        // Makes h1 the first host to report its commit.
         fleet.write(
             "h2/before/git",
             "until [ -s \"$FLEET/h1/named\" ]; do sleep 0.02; done",

@@ -4,7 +4,8 @@ use crate::support::Fleet;
 use serde_json::Value;
 use std::fs;
 
-/// The success is kept in a file, the failure by a command that fails itself; both look whether the hosts are free.
+/// `on_success` saves the result and checks that the hosts are unlocked; the first command of `on_failure` fails
+/// after saving the result.
 const HOOKS: &str = "  hooks:
     on_success:
       - cat >success.json; echo the chat knows
@@ -57,7 +58,7 @@ fn a_hook_that_fails_hides_no_failure() {
     let told = "    no login as app with [redacted]\n";
     assert!(ran.stderr.contains(told), "{ran:?}");
     fs::remove_file(fleet.path("h2/talk/restart")).expect("a file");
-    // One that does not read hides nothing either.
+    // A hook that fails without reading its stdin does not change the exit code either.
     fs::remove_file(fleet.path("h2/fail/restart")).expect("a file");
     fleet.configure("  hooks:\n    on_success: exit 9\n");
     let ran = fleet.run(&["deploy"]);

@@ -1,4 +1,4 @@
-//! Ctrl-C, and other signals that ask for an end, at every phase.
+//! Ctrl-C and other termination signals, in every phase.
 
 use crate::support::{Fleet, OLD, ran};
 use rustix::process::{Pid, Signal, kill_process};
@@ -76,7 +76,7 @@ fn the_first_after_promotion_is_told_and_waits() {
     }
 }
 
-/// The first server has the release, the others wait for theirs.
+/// The first server is promoted, the others wait for their turn.
 #[test]
 fn between_two_batches_it_takes_the_first_back() {
     let fleet = Fleet::new(3);
@@ -116,7 +116,8 @@ fn a_link_that_stays_when_the_script_has_ended_is_not_waited_for() {
     assert!(began.elapsed().as_secs() < 15, "{ran:?}");
 }
 
-/// The word that the script has begun is on its way, and the script with all it takes is there.
+/// The host has the whole script and its arguments and has reported that it is ready, but the report has not arrived
+/// yet.
 #[test]
 fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {
     let fleet = Fleet::new(1);
@@ -130,7 +131,7 @@ fn a_lone_rollback_that_is_not_heard_of_yet_goes_nowhere() {
     assert_eq!(fleet.current("h1"), OLD, "{ran:?}");
 }
 
-/// Its link was lost after promotion, and it has not answered yet.
+/// The host's connection was lost after promotion, and the probe has not been answered yet.
 #[test]
 fn a_host_that_is_being_asked_is_waited_for() {
     let fleet = Fleet::new(1);
@@ -146,7 +147,7 @@ fn a_host_that_is_being_asked_is_waited_for() {
     assert_ne!(fleet.current("h1"), OLD, "{ran:?}");
 }
 
-/// A setup is not left half done, either.
+/// A setup that has begun is not interrupted, either.
 #[test]
 fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
     let fleet = Fleet::new(2);
@@ -172,7 +173,7 @@ fn what_does_not_promote_is_waited_for_and_no_more_is_begun() {
     assert!(fleet.read("h2/ssh").lines().count() < 5, "{ran:?}");
 }
 
-/// A terminal that closes, a job that is cancelled: they are no reason to leave hosts that differ.
+/// A closed terminal or a cancelled CI job must not leave hosts with different releases.
 #[test]
 fn every_signal_that_asks_for_an_end_waits_for_the_verdict() {
     for asked in [Signal::TERM, Signal::HUP] {
@@ -181,7 +182,7 @@ fn every_signal_that_asks_for_an_end_waits_for_the_verdict() {
         let child = fleet.start(&["deploy"]);
         fleet.wait_for("order", "h2 restart");
         signal(&child, asked);
-        // A shell hangs up its jobs, and then the system does.
+        // A closing terminal may send SIGHUP twice: from the shell and from the kernel.
         if asked == Signal::HUP {
             sleep(Duration::from_millis(300));
             signal(&child, asked);
@@ -231,7 +232,7 @@ fn the_second_leaves_even_where_nobody_takes_the_output() {
     fleet.write("h1/talk/pip", "x\n".repeat(1024 * 1024));
     let mut child = fleet.start(&["deploy", "--verbose"]);
     fleet.wait_for("order", "h1 pip");
-    // Until its pipe and its queue are full.
+    // Give the pipe and the queue time to fill up.
     sleep(Duration::from_secs(1));
     let began = Instant::now();
     interrupt(&child);
@@ -244,7 +245,7 @@ fn the_second_leaves_even_where_nobody_takes_the_output() {
     assert_eq!(ran(child).code(), 130);
 }
 
-/// A host that takes long to clean up is waited for; a second signal does without.
+/// A host that takes long to clean up is waited for, until a second signal.
 #[test]
 fn the_second_leaves_at_once() {
     for what in ["migrate", "restart"] {
@@ -262,7 +263,7 @@ fn the_second_leaves_at_once() {
     }
 }
 
-/// Longer than a host may take to clean up.
+/// The migration takes longer than the timeout for cleaning up.
 #[test]
 fn a_migration_is_waited_for_however_long_it_takes() {
     let fleet = Fleet::new(2);
@@ -281,11 +282,12 @@ fn a_migration_is_waited_for_however_long_it_takes() {
     assert_eq!(fleet.releases("h1").len(), 2, "{ran:?}");
 }
 
-/// The link is lost while it runs: at what it prints, for a script that is only about to begin it stops.
+/// The connection is lost during the migration, at its first line of output, so that the host is probed while it
+/// still migrates.
 #[test]
 fn nobody_says_as_it_was_while_a_migration_runs() {
     let fleet = Fleet::new(2);
-    // It does one thing after each line, whether or not anybody reads it.
+    // The migration writes to a file after each line, whether or not anybody reads its output.
     let migration = "for number in 1 2 3 4 5; do
         echo \"Applying $number\" || exit 1
         sleep 1.3

@@ -1,11 +1,11 @@
-//! Links that are lost at each point: the hosts are asked, and end alike.
+//! Connections that are lost at each point: the hosts are probed, and all end with the same release.
 
 use crate::support::{Fleet, OLD, OLDER, ran};
 use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Lines of the script at which the link of one host is cut, and how the deploy ends.
+/// Lines of the script at which the connection of one host is cut, and the exit code of the deploy.
 const CUTS: [(&str, i32); 10] = [
     ("start deploy", 3),
     ("step clone", 3),
@@ -26,8 +26,9 @@ fn a_link_cut_anywhere_leaves_all_hosts_alike() {
         fleet.write("h2/cut", cut);
         let ran = fleet.run(&["deploy"]);
         let place = format!("cut at {cut}: {ran:?}");
-        // The others may be told to go on before the loss is seen, or before the host is in its promotion,
-        // which nothing ends any more; then they go back. Or this host was told too: then all went on.
+        // The other hosts may get the order to promote before the loss is noticed, or before the cut host begins a
+        // promotion that can no longer be stopped; then they revert. Or the cut host got the order too; then all are
+        // promoted.
         let raced = match ran.code() {
             0 => cut == "phase migrated",
             1 => cut.starts_with("phase") && code == 3 || cut == "step promote",
@@ -64,7 +65,7 @@ fn a_link_cut_on_the_only_host_is_asked_after() {
     }
 }
 
-/// It waits for a word, so it goes nowhere without one.
+/// A rollback waits for an order, and without one changes nothing.
 #[test]
 fn a_link_cut_on_the_only_host_stops_its_rollback() {
     let fleet = Fleet::new(1);
@@ -92,7 +93,7 @@ fn a_host_that_kept_what_the_others_gave_up_is_put_back() {
     assert!(asked.contains(&format!("rollback {OLD} 'who=")), "{asked}");
 }
 
-/// A rollback without a name would go to whatever older release it has.
+/// A rollback without a release's name would go to any older release on the host.
 #[test]
 fn a_host_that_kept_its_first_release_is_not_put_back_to_another() {
     let fleet = Fleet::new(3);
@@ -109,7 +110,7 @@ fn a_host_that_kept_its_first_release_is_not_put_back_to_another() {
     assert!(ran.stderr.contains(&told), "{ran:?}");
 }
 
-/// A deploy in which `h1` has told that it kept the release, which `h2` is about to give up.
+/// A deploy in which `h1` has reported that it kept the release, and `h2` is about to revert.
 fn one_that_kept() -> (Fleet, Child) {
     let fleet = Fleet::new(2);
     fleet.write("h1/cut", "phase promoted");
@@ -143,7 +144,7 @@ fn why_a_put_back_fails_is_told() {
     assert!(ran.stderr.contains(told), "{ran:?}");
 }
 
-/// Somebody removed what it would go back to.
+/// The release to go back to was removed.
 #[test]
 fn a_put_back_that_is_refused_is_not_tried_again() {
     let (fleet, child) = one_that_kept();
@@ -181,7 +182,7 @@ fn a_host_that_dies_before_promotion_stops_all() {
     assert_eq!(fleet.all_current(), [OLD; 3], "{ran:?}");
 }
 
-/// Takes as long as a host is asked that does not answer: a minute.
+/// Takes a minute, the time for which an unreachable host is probed.
 #[test]
 fn a_host_that_dies_after_promotion_is_named_and_in_doubt() {
     let fleet = Fleet::new(3);
@@ -198,7 +199,7 @@ fn a_host_that_dies_after_promotion_is_named_and_in_doubt() {
     assert_eq!(fleet.current("h1"), fleet.current("h3"));
 }
 
-/// A host whose link is frozen hears nothing, and goes its own way after a minute.
+/// A host whose connection hangs gets no heartbeats, and decides on its own after a minute.
 #[test]
 fn hosts_that_wait_hear_that_somebody_is_there() {
     let fleet = Fleet::new(2);

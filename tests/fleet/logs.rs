@@ -1,4 +1,4 @@
-//! `logs`: of all hosts by their time, and followed.
+//! `logs`: the lines of all hosts sorted by time, and `--follow`.
 
 use super::support::{Fleet, ran};
 use std::fs;
@@ -85,7 +85,7 @@ fn logs_of_all_hosts_come_by_their_time() {
         "{dry:?}"
     );
 
-    // More was asked for than the app user may read.
+    // More lines were requested than the app user may read.
     let long = "1795691736.417513 app2 gunicorn[7]: one of many\n".repeat(10_000);
     fleet.write("h2/journal", long);
     let cut = fleet.run(&[
@@ -107,7 +107,7 @@ fn logs_of_all_hosts_come_by_their_time() {
     assert_eq!(cut.stdout.lines().count(), 1);
     journal(&fleet);
 
-    // A host that has no such right says what to do; the others' logs are there all the same.
+    // A host without the sudo rule explains what to do; the logs of the others are shown nevertheless.
     fleet.write("h1/fail/journalctl-rule", "");
     let denied = fleet.run(&["logs"]);
     assert_eq!(denied.code(), 1, "{denied:?}");
@@ -131,7 +131,7 @@ fn logs_are_followed_until_they_are_interrupted() {
     let mut command = fleet.command(&["logs", "--follow", "--lines", "1"]);
     let follower = command.stdout(output).spawn().expect("pystrano");
     fleet.wait_for("shown", "two\n");
-    // Of the lines that are there already none comes again, not even of one time.
+    // Lines that were shown already are not repeated, even if a new line has the same time.
     let more = |host: &str, lines: &str| {
         fleet.write(&format!("{host}/new"), lines);
         let at = |name: &str| fleet.path(&format!("{host}/{name}"));

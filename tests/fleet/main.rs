@@ -1,4 +1,4 @@
-//! The controller over many hosts, each played by a directory of this machine.
+//! The controller with many hosts, each played by a directory on this machine.
 
 mod commands;
 mod env_command;

@@ -1,4 +1,4 @@
-//! What hosts print: garbage, secrets, too much, and lines that look like the script's own.
+//! Output of hosts: garbage, secrets, too much, and lines that imitate the script's events.
 
 use crate::support::{Fleet, OLD, ran};
 use std::time::Instant;
@@ -67,7 +67,7 @@ fn forged_markers_are_output() {
 #[test]
 fn much_goes_both_ways_at_once() {
     let fleet = Fleet::new(2);
-    // A script of 4 MB and output of 4 MB, of which most comes before the script is read.
+    // A script of 4 MB and output of 4 MB, most of which is printed before the script is read.
     let comment = "# nothing to see\n".repeat(3 * 1024 * 1024 / 17);
     fleet.write("env", comment);
     let lines = "x".repeat(79) + "\n";
@@ -83,7 +83,7 @@ fn much_goes_both_ways_at_once() {
 fn a_login_that_is_no_shell_is_told_from_a_host_that_is_away() {
     let fleet = Fleet::new(1);
     fleet.write("h1/before", "This account is currently not available.\n");
-    // The shell that would read the script is gone.
+    // The shell that would read the script has exited.
     fleet.write("ssh", "#!/bin/sh\ncat h1/before\nexit 1\n");
     let ran = fleet.run(&["deploy"]);
     assert_eq!(ran.code(), 3, "{ran:?}");
@@ -117,14 +117,14 @@ fn without_ssh_nothing_begins() {
     assert_eq!(fleet.read("h1/ssh"), "");
 }
 
-/// A startup file that reads the beginning of the script, or all of it.
+/// A startup file of the login shell that reads the beginning of the script, or all of it.
 #[test]
 fn trial_26_a_login_that_reads_the_script_runs_nothing_of_it() {
     for login in [
         "IFS= read -r eaten",
         "head -c 4000 >/dev/null",
         "dd bs=1 count=3 of=/dev/null 2>&1",
-        // The magic word and nothing else, or the arguments, too.
+        // Reads only the first line, or the line with the arguments, too.
         "IFS= read -r eaten; IFS= read -r eaten",
     ] {
         let fleet = Fleet::new(1);
@@ -139,7 +139,7 @@ fn trial_26_a_login_that_reads_the_script_runs_nothing_of_it() {
     }
 }
 
-/// Something on the host knows the nonce: who can read the memory of the script's shell.
+/// A process on the host that knows the nonce, for example by reading the memory of the script's shell.
 #[test]
 fn trial_7_a_forged_end_is_not_believed() {
     let fleet = Fleet::new(2);
@@ -169,7 +169,7 @@ fn trial_7_success_without_what_must_come_before_is_doubt() {
     }
 }
 
-/// One connection is opened at a time, and the first fails.
+/// One connection is opened at a time, and the first one fails.
 #[test]
 fn a_host_that_was_never_contacted_has_no_events_but_its_end() {
     let fleet = Fleet::new(3);
@@ -188,7 +188,7 @@ fn a_host_that_was_never_contacted_has_no_events_but_its_end() {
     }
 }
 
-/// A shared virtualenv that an install changed is not as it was.
+/// A shared virtualenv that was changed by a failed deploy does not count as unchanged.
 #[test]
 fn the_summary_tells_that_packages_changed() {
     let fleet = Fleet::new(2);
@@ -198,7 +198,7 @@ fn the_summary_tells_that_packages_changed() {
     let install = "mkdir -p \"$SANDBOX/venv/lib/python3/site-packages/app-1.0.dist-info\"";
     fleet.write("h1/before/pip", install);
     fleet.write("h2/fail/static", "");
-    // Not before the other one has installed.
+    // Wait until the other host has installed its packages.
     fleet.write(
         "h2/before/static",
         "until grep -q 'h1 static' \"$FLEET/order\"; do sleep 0.02; done",
@@ -227,7 +227,7 @@ fn the_summary_tells_that_packages_changed() {
     );
 }
 
-/// Nothing takes the schema back: neither a revert nor a stop.
+/// Neither a revert nor a stop undoes migrations.
 #[test]
 fn the_summary_tells_which_migrations_stay_applied() {
     for (failing, code, heading, state) in [
@@ -268,7 +268,7 @@ fn the_summary_tells_which_migrations_stay_applied() {
         );
         assert_eq!(host["undo"], undo, "{ran:?}");
     }
-    // A rollback applies none, whatever its release once did.
+    // A rollback applies no migrations, even if the deploy of its release did.
     let fleet = Fleet::new(1);
     fleet.write("h1/talk/migrate", "  Applying shop.0002_price... OK\n");
     assert_eq!(fleet.run(&["deploy"]).code(), 0);

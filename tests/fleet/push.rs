@@ -1,9 +1,9 @@
-//! `delivery: push`: code and packages through the one connection of each host.
+//! `delivery: push`: code and packages are sent through the one connection of each host.
 
 use crate::support::{Fleet, OLD, OLDER};
 use std::time::{Duration, Instant};
 
-/// Hosts that get an app whose code is some 3 MB.
+/// Hosts for an app with some 3 MB of code.
 fn fleet(hosts: usize) -> Fleet {
     let fleet = Fleet::new(hosts);
     fleet.repository();
@@ -18,7 +18,7 @@ fn fleet(hosts: usize) -> Fleet {
     fleet
 }
 
-/// The parts that were sent to a host, by the events of `--json`.
+/// The parts that were sent to a host, according to the events of `--json`.
 fn parts(events: &str, host: &str) -> Vec<String> {
     let mut parts = Vec::new();
     for line in events.lines() {
@@ -58,7 +58,7 @@ fn all_hosts_get_the_code_and_unchanged_packages_once() {
     assert!(fleet.order("git").is_empty(), "a host ran git");
 }
 
-/// The code is on its way by then.
+/// The code is already being sent when the host fails.
 #[test]
 fn a_host_that_is_not_ready_says_why_and_gets_no_code() {
     let fleet = fleet(2);
@@ -70,7 +70,7 @@ fn a_host_that_is_not_ready_says_why_and_gets_no_code() {
     assert!(!fleet.path("h2/root/.pystrano/part").exists(), "{ran:?}");
 }
 
-/// In its middle, and just before its last byte.
+/// The connection is cut in the middle of the part, and just before its last byte.
 #[test]
 fn a_link_cut_within_a_part_leaves_all_hosts_as_they_were() {
     for bytes in [1_500_000, 3_000_000] {
@@ -102,7 +102,7 @@ fn a_link_cut_within_a_part_leaves_all_hosts_as_they_were() {
     }
 }
 
-/// A repository that is not there is noticed before a host is.
+/// A missing repository is noticed before any host is contacted.
 #[test]
 fn a_payload_that_cannot_be_made_contacts_nobody() {
     let fleet = fleet(2);

@@ -1,9 +1,9 @@
-//! `render --sign` and `deploy --from`: scripts that were reviewed are sent as they are.
+//! `render --sign` and `deploy --from`: reviewed scripts are sent unchanged.
 
 use super::support::{Fleet, OLD};
 use std::fs;
 
-/// The key of a signer, and a file that allows it.
+/// Makes a signing key, and an allowed signers file for it.
 fn key(fleet: &Fleet, name: &str) -> String {
     let made = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
@@ -37,7 +37,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         .current_dir(fleet.path(""))
         .status();
     assert!(by_hand.expect("ssh-keygen").success());
-    // What the config says since then is not in the scripts; hosts and arguments come from it.
+    // Later changes of the config do not affect the scripts; hosts and arguments still come from the config.
     fleet.configure("  keep_releases: 1\n");
     let reviewed = fleet.read("ops/h1/deploy.sh");
     let from = ["--from", "ops", "--allowed-signers", &signers];
@@ -109,7 +109,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         &["--from", "ops", "--allowed-signers", "other.allowed"],
         "was not made by one of other.allowed",
     );
-    // Somebody who changes a script and its sum has no signature for that; without the sum it is no different.
+    // Changing a script together with its checksum invalidates the signature, and so does removing its checksum.
     let changed = reviewed.replace("keep_releases=5", "keep_releases=6");
     assert_ne!(changed, reviewed);
     fleet.write("ops/h2/deploy.sh", fleet.read("ops/h2/deploy.sh") + "\n");
@@ -122,7 +122,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         &from,
         "ops/SHA256SUMS.sig was not made by one of ada.allowed",
     );
-    // Rendered again without a key, there is no signature that could be of something else.
+    // A render without a key removes the old signature, which would not match.
     assert_eq!(
         fleet
             .run(&["render", "--output", "ops", "--host", "h1"])
@@ -141,7 +141,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
         "ops/h1/deploy.sh has no secrets and refuses to run",
     );
     refused(&["--from", "none"], "cannot read none/SHA256SUMS");
-    // What has no end, and what nobody writes to.
+    // Files without an end, and FIFOs without a writer.
     for (file, make) in [
         ("h1/deploy.sh", "ln -s /dev/zero"),
         ("h1/deploy.sh", "mkfifo"),
@@ -164,7 +164,7 @@ fn reviewed_scripts_are_sent_as_they_were_reviewed_or_not_at_all() {
     );
 }
 
-/// Another app of the same servers has scripts under the same names.
+/// Another app of the same servers has scripts with the same names.
 #[test]
 fn scripts_of_another_app_are_not_sent() {
     let fleet = Fleet::new(2);

@@ -1,4 +1,4 @@
-//! `run`: a command in the current release of one host.
+//! `run`: runs a command in the current release of one host.
 
 use super::support::{Fleet, OLD, ran};
 use std::fs;

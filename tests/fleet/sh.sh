@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands in for the shell that reads the script: keeps the line with its arguments.
+# Stands in for the shell that reads the script: records the line with the script's arguments.
 [ "$*" = -s ] || exec /bin/sh "$@"
 IFS= read -r words
 printf '%s\n' "$words" >>"$SANDBOX/calls"

@@ -1,10 +1,13 @@
 #!/bin/sh
 # Stands in for ssh: runs the remote command here, as the host whose directory is $FLEET/<host>.
 #
-# The arguments that the script gets are kept in its file `calls`. Files in that directory say what goes wrong: `refused`, `denied`, `dropped` (a number of
-# times), `before` (text printed ahead of the script), `login` (a startup file of the login shell), `cut` (the link is lost at the first line that
-# holds this text; once), `dead` (with `cut`: the host dies too, and is never reached again), `mute`
-# (nothing of what the host says arrives), `starve` (the link is lost when so many bytes were sent to the host; once), `linger` (the link stays when the script has ended; once), `heard` (the words that it gets are kept there).
+# The script's arguments are recorded in the host's file `calls`. Files in the host's directory inject faults:
+# `refused`; `denied`; `dropped` (the number of connections to drop); `before` (text printed before the script runs);
+# `login` (a startup file of the login shell); `cut` (the connection is lost once, at the first line that contains
+# this text); `dead` (with `cut`: the host dies, too, and is never reached again); `mute` (no output of the host
+# arrives); `starve` (the connection is lost once, after so many bytes were sent to the host); `linger` (once, the
+# connection stays open for a while after the script has ended); `heard` (all that is sent to the host is recorded in
+# it).
 exec 3<&0
 forward=no
 while [ "$1" != -- ]; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Plays each command that a deploy runs, under its name. $SANDBOX/fail/<what> makes it fail,
-# $SANDBOX/slow/<what> holds the seconds it takes, $SANDBOX/before/<what> commands that come first.
+# Plays each command of a deploy under its name. $SANDBOX/fail/<what> makes it fail, $SANDBOX/slow/<what> holds the
+# seconds that it takes, $SANDBOX/before/<what> commands to run first.
 name=${0##*/}
 what=$name
 case "$name $*" in
@@ -14,7 +14,7 @@ printf '%s %s\n' "${SANDBOX##*/}" "$what" >>"$FLEET/order"
 [ ! -e "$SANDBOX/before/$what" ] || . "$SANDBOX/before/$what"
 release=$(readlink "$SANDBOX/root/current")
 if [ -e "$SANDBOX/fail/$what" ]; then
-	# What runs after the switch fails for the new release only.
+	# Commands that run after the switch fail only for the new release.
 	case "$what $release" in
 	"restart releases/20260101000000" | "curl releases/20260101000000")
 		[ ! -e "$SANDBOX/fail/old" ] || {

@@ -1,5 +1,5 @@
-//! Directories that play hosts, behind a program that plays `ssh`: the real controller and the real
-//! `deploy.sh` run whole on this machine, with stand-ins for the commands of a deploy.
+//! Directories that play hosts, behind a program that plays `ssh`: the real controller and the real `deploy.sh` run
+//! from end to end on this machine, with stand-ins for the commands of a deploy.
 
 use super::executable;
 use std::fs;
@@ -22,7 +22,7 @@ pub struct Fleet {
     hosts: usize,
 }
 
-/// What a run said and how it ended.
+/// The output and the exit status of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub stdout: String,
@@ -31,13 +31,13 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The exit code; 128 and the signal where one ended it.
+    /// The exit code, or 128 + N after signal N.
     pub fn code(&self) -> i32 {
         let signal = || self.status.signal().map_or(-1, |signal| 128 + signal);
         self.status.code().unwrap_or_else(signal)
     }
 
-    /// The summary among the events of `--json`.
+    /// The summary event of `--json`.
     pub fn summary(&self) -> serde_json::Value {
         let is_summary = |line: &&str| line.contains(r#""event":"summary""#);
         let line = self.stdout.lines().find(is_summary).expect("a summary");
@@ -89,7 +89,7 @@ impl Fleet {
         fs::write(at("root/.pystrano/revisions.log"), log).expect("a file");
     }
 
-    /// Writes the config; `extra` are more lines of `common`.
+    /// Writes the config, with `extra` lines in `common`.
     pub fn configure(&self, extra: &str) {
         let root = self.dir.path().display();
         let user = Command::new("id").arg("-un").output().expect("id").stdout;
@@ -111,7 +111,7 @@ impl Fleet {
         self.write("deploy/app/test/deployment.yml", &text);
     }
 
-    /// Makes a repository that the hosts clone with the real git; gives its first commit.
+    /// Makes a repository that the hosts clone with the real git; returns its first commit.
     pub fn repository(&self) -> String {
         let repo = self.path("repo");
         let url = format!("url.file://{}.insteadOf", repo.display());
@@ -128,7 +128,7 @@ impl Fleet {
         self.commit("1")
     }
 
-    /// Pushes a commit that says `version`; gives its name.
+    /// Commits a file with the text `version`; returns the SHA.
     pub fn commit(&self, version: &str) -> String {
         self.write("repo/version", version);
         let repo = self.path("repo");
@@ -177,9 +177,9 @@ impl Fleet {
         executable::write(&path, text);
     }
 
-    /// `pystrano` with a subcommand and its options, for the app of all tests.
+    /// `pystrano` with a subcommand and its options, for the test app.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // In the background of a shell, tests are started with signals ignored.
+        // Shells start background jobs with signals ignored, and tests would inherit that.
         let mut command = Command::new("/usr/bin/env");
         command
             .args(["--default-signal=INT,TERM,HUP", PYSTRANO, arguments[0]])
@@ -205,7 +205,7 @@ impl Fleet {
         self.command(arguments).spawn().expect("pystrano")
     }
 
-    /// The release that runs on a host.
+    /// The release that is current on a host.
     pub fn current(&self, host: &str) -> String {
         let link = fs::read_link(self.path(&format!("{host}/root/current"))).expect("a link");
         link.file_name()
@@ -214,12 +214,12 @@ impl Fleet {
             .into_owned()
     }
 
-    /// The release of each host.
+    /// The current release of each host.
     pub fn all_current(&self) -> Vec<String> {
         self.hosts().map(|host| self.current(&host)).collect()
     }
 
-    /// The directories of releases on a host, with what an unfinished one left behind.
+    /// The release directories of a host, including unfinished ones.
     pub fn releases(&self, host: &str) -> Vec<String> {
         let entries =
             fs::read_dir(self.path(&format!("{host}/root/releases"))).expect("a directory");
@@ -236,7 +236,7 @@ impl Fleet {
         names
     }
 
-    /// Which hosts did something, in order, one element for each time.
+    /// The hosts that ran a command, in order, one element for each time.
     pub fn order(&self, what: &str) -> Vec<String> {
         let wanted = |line: &str| {
             let (host, did) = line.split_once(' ')?;
@@ -245,7 +245,7 @@ impl Fleet {
         self.read("order").lines().filter_map(wanted).collect()
     }
 
-    /// Waits until a file holds a text.
+    /// Waits until a file contains a text.
     pub fn wait_for(&self, name: &str, text: &str) {
         let began = Instant::now();
         while !self.read(name).contains(text) {
@@ -268,7 +268,7 @@ fn git(directory: &Path, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Waits for the end.
+/// Waits until the program exits.
 pub fn ran(child: Child) -> Ran {
     let output = child.wait_with_output().expect("an end");
     Ran {

@@ -1,4 +1,4 @@
-//! The fields of `deploy.sh`, and the values of its env.
+//! The fields of `deploy.sh`, and the values of its env file.
 
 use crate::sandbox::Sandbox;
 use crate::strings::{Paths, address, any_text, name, paths, reference, text};
@@ -45,7 +45,7 @@ fn release() -> impl Strategy<Value = Release> {
         ),
         (text(true), text(true), text(true)),
         (prop::option::of(name()), (name(), name()), name()),
-        // In a dotenv file this means a value of an earlier line, however it is quoted.
+        // In a dotenv file `${` refers to an earlier variable, however it is quoted.
         prop::collection::vec(any_text().prop_map(|text| text.replace("${", "$ {")), 1..6),
     )
         .prop_map(
@@ -70,7 +70,7 @@ fn release() -> impl Strategy<Value = Release> {
         )
 }
 
-/// A git that makes the smallest repository there can be.
+/// A git that makes a minimal repository.
 const GIT: &str = r#"#!/bin/sh
 while [ "$1" = -c ]; do shift 2; done # settings
 for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/git"
@@ -95,14 +95,14 @@ for word in "$@"; do printf '%s\0' "$word"; done >>"$SANDBOX/calls/curl"
 printf 200
 "#;
 
-/// Gives the arguments that a stand-in got.
+/// The arguments that a stand-in was called with.
 fn calls(host: &Sandbox, name: &str) -> Vec<String> {
     let text = host.read(&format!("calls/{name}"));
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
 fn deploys(template: &Sandbox, case: &Release) {
-    // A fresh place for each: what one run leaves must not help the next.
+    // A fresh sandbox for each case, so that no case depends on leftovers of another.
     let host = &Sandbox::bare(template);
     for (name, text) in [("git", GIT), ("bash", BASH), ("curl", CURL)] {
         host.program(&format!("bin/{name}"), text);
@@ -130,7 +130,7 @@ fn deploys(template: &Sandbox, case: &Release) {
     }
     let values = case.values.iter().enumerate();
     let dotenv = values.map(|(index, value)| {
-        // Quotes and backslashes mean something between single quotes in a dotenv file.
+        // Backslashes and single quotes must be escaped between single quotes in a dotenv file.
         let value = value.replace('\\', "\\\\").replace('\'', "\\'");
         format!("VALUE_{index}='{value}'\n")
     });
@@ -165,7 +165,7 @@ fn venv_dir(host: &Sandbox, case: &Release) -> String {
     format!("{}/v{}", host.dir.path().display(), case.paths.venv)
 }
 
-/// The virtualenv that the release is installed into.
+/// The virtualenv that the release's packages are installed into.
 fn venv(host: &Sandbox, case: &Release, root: &str) -> String {
     let venv_dir = venv_dir(host, case);
     if !case.own_venv {

@@ -1,6 +1,6 @@
-//! Any string, in any field that takes free text, in any value of the env file and in any secret,
-//! arrives as that string: in the arguments, the environment and the files that commands get.
-//! `PYSTRANO_CASES=10000` tries that many; the quick part tries fewer.
+//! Any string, in any free-text field, any value of the env file and any secret, reaches the arguments, the
+//! environment and the files of commands unchanged. `PYSTRANO_CASES=10000` tries that many cases; the default is
+//! fewer.
 
 mod deploy;
 #[path = "../sandbox/mod.rs"]
@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use sandbox::Sandbox;
 use std::fs;
 
-/// Tries that many cases, and fails with the smallest that does not pass.
+/// Tries `PYSTRANO_CASES` cases; a failure is reported for the smallest failing case.
 fn hold<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, test: impl Fn(T)) {
     let cases =
         std::env::var("PYSTRANO_CASES").map_or(40, |cases| cases.parse().expect("a number"));
@@ -33,13 +33,13 @@ fn json(text: &str) -> String {
     serde_json::to_string(text).expect("JSON")
 }
 
-/// A value of the env file and a secret show up nowhere but in the files meant for them.
+/// Values of the env file and secrets appear only in the files meant for them.
 #[test]
 fn secrets_stay_where_they_belong() {
     let host = Sandbox::new();
     host.write("files/.env", "TOKEN=canary-token\n");
     host.configure("");
-    // Every command writes down what all processes were started with.
+    // Every command records the command lines of all running processes.
     host.program(
         "venv/bin/python",
         "#!/bin/sh\nfor p in /proc/[0-9]*; do cat $p/cmdline; echo; done >>\"$SANDBOX/argv\" 2>/dev/null\nexit 0\n",

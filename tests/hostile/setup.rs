@@ -63,7 +63,7 @@ fn sets_up(shell: &str, case: &Server) {
         host.path("pwned").display()
     );
     host.set_up(&script);
-    // A second run finds nothing to fix.
+    // A second run changes nothing.
     let again = host.run(&script, &[]);
     let last = again.stdout.lines().last();
     assert_eq!(last, Some("setup: 0 changed, 10 ok"), "{case:?}: {again:?}");

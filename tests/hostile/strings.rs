@@ -1,8 +1,8 @@
-//! Text that hurts where it is taken for more than text.
+//! Strings that break programs which interpret them.
 
 use proptest::prelude::*;
 
-/// What a shell would act on, if it saw it bare.
+/// Text that a shell would execute or expand if it were not quoted.
 const TRAPS: [&str; 18] = [
     "$(touch $PWNED)",
     "`touch $PWNED`",
@@ -31,19 +31,19 @@ pub fn text(lines: bool) -> impl Strategy<Value = String> {
         1 => Just(if lines { "\n".to_owned() } else { " ".to_owned() }),
         1 => Just(if lines { "\t".to_owned() } else { "é🦀".to_owned() }),
     ];
-    // A field of blanks alone counts as not set.
+    // A value that consists of blanks counts as unset.
     prop::collection::vec(piece, 1..5).prop_map(|pieces| format!("x{}", pieces.concat()))
 }
 
-/// What a dotenv file and a unit may hold besides; NUL is refused, and a dotenv file is read with
-/// its line ends made one.
+/// Text of env values and units, which may contain control characters. NUL is refused, and carriage returns are left
+/// out because a dotenv file is read with its line ends normalized.
 pub fn any_text() -> impl Strategy<Value = String> {
     let control = "[\\p{Cc}&&[^\\x00\r]]{0,3}";
     (text(true), control, text(true))
         .prop_map(|(before, control, after)| before + &control + &after)
 }
 
-/// A name in a path: no slash, nothing that stands for a directory, no space at an end.
+/// A path component: no slash, neither `.` nor `..`, no space at an end.
 pub fn name() -> impl Strategy<Value = String> {
     text(false).prop_map(|text| {
         format!(
@@ -55,7 +55,7 @@ pub fn name() -> impl Strategy<Value = String> {
     })
 }
 
-/// What git takes for the name of a branch.
+/// A valid name of a git branch.
 pub fn reference() -> impl Strategy<Value = String> {
     text(false).prop_map(|text| {
         let text = text.replace(|c: char| c.is_whitespace() || "~^:?*[\\/".contains(c), "_");
@@ -63,7 +63,7 @@ pub fn reference() -> impl Strategy<Value = String> {
     })
 }
 
-/// A part of an address, which has no blanks.
+/// Part of an address, which has no blanks.
 pub fn address() -> impl Strategy<Value = String> {
     text(false).prop_map(|text| text.replace(char::is_whitespace, "_"))
 }

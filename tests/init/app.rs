@@ -1,4 +1,4 @@
-//! `init` looks at a checkout of the app.
+//! `init` in a checkout of the app.
 
 use crate::{pystrano, read};
 use std::fs;
@@ -13,10 +13,10 @@ pub const FASTAPI: &str =
 const GIT: &str = "[core]\n\tbare = false\n[remote \"other\"]\n\turl = git@other.example.com:x.git\n\
     [remote \"origin\"]\n\turl = git@code.example.com:you/shop.git\n\tfetch = +refs/heads/*\n";
 
-/// Paths and texts.
+/// Paths and contents of files.
 pub type Files<'a> = &'a [(&'a str, &'a str)];
 
-/// Writes files, their directories, too.
+/// Writes files, and creates their directories.
 pub fn checkout(files: Files) -> TempDir {
     let directory = TempDir::new().unwrap();
     add(directory.path(), files);
@@ -38,7 +38,7 @@ pub fn add(directory: &Path, files: Files) {
     }
 }
 
-/// Runs `init` there with all defaults; the lines of the config, and what was said.
+/// Runs `init` in the checkout with all defaults; returns the lines of the config, and the output.
 pub fn init(directory: &TempDir, more: &[&str]) -> (Vec<String>, String) {
     let words = ["init", "production", "shop", "--yes", "--force", "--host"];
     let words = [&words[..], &["www.example.com"], more].concat();
@@ -97,7 +97,7 @@ fn a_django_project_is_found() {
         !said.contains("warning") && !said.contains("note:"),
         "{said}"
     );
-    // Options come first.
+    // Options take precedence over what was found.
     let (lines, _) = init(
         &directory,
         &[
@@ -118,7 +118,7 @@ fn a_django_project_is_found() {
 fn apps_are_found_below_the_top() {
     let base = "DJANGO_SETTINGS_MODULE\"] = \"config.settings.production\"\n";
     let shapes: [(Files, &[&str], &str); 11] = [
-        // Django with celery, and a Python of its own.
+        // Django with celery, and a Python version of its own.
         (
             &[
                 ("manage.py", MANAGE),
@@ -135,7 +135,7 @@ fn apps_are_found_below_the_top() {
             ],
             "found manage.py, shop/wsgi.py, shop/celery.py, requirements.txt",
         ),
-        // Django whose env names the settings.
+        // Django whose settings are named by the env file.
         (
             &[
                 (
@@ -148,7 +148,7 @@ fn apps_are_found_below_the_top() {
             &["framework: \"django\"", " shop.wsgi:application"],
             "note: manage.py names no settings; set DJANGO_SETTINGS_MODULE in the env file",
         ),
-        // FastAPI's object comes from a function.
+        // A function returns FastAPI's app object.
         (
             &[
                 (
@@ -161,7 +161,7 @@ fn apps_are_found_below_the_top() {
             &["framework: \"fastapi\"", " app.main:app "],
             "found app/main.py",
         ),
-        // Django in backend/, settings in a package.
+        // Django in backend/, with settings that are a package.
         (
             &[
                 ("backend/manage.py", base),
@@ -177,7 +177,7 @@ fn apps_are_found_below_the_top() {
             ],
             "",
         ),
-        // Django in src/, its dependencies at the top.
+        // Django in src/, with dependencies at the top of the repository.
         (
             &[
                 ("src/manage.py", MANAGE),
@@ -232,7 +232,7 @@ fn apps_are_found_below_the_top() {
             &[" shop.web:api ", "run_migrations: false"],
             "note: the app uses celery;",
         ),
-        // Requirements of its own, and a lock of something else.
+        // The app has its own requirements file, beside a lock of something else.
         (
             &[
                 ("uv.lock", ""),
@@ -248,7 +248,7 @@ fn apps_are_found_below_the_top() {
             ],
             "",
         ),
-        // Django with a queue whose worker its settings name.
+        // Django with a task queue whose worker is named by its settings.
         (
             &[
                 ("manage.py", MANAGE),
@@ -262,7 +262,7 @@ fn apps_are_found_below_the_top() {
             &["- \"./deploy/shop/production/shop-production-tasks.service\""],
             "found manage.py, shop/wsgi.py, requirements.txt",
         ),
-        // Django for an asynchronous server.
+        // Django with ASGI only.
         (
             &[
                 ("manage.py", MANAGE),
@@ -272,7 +272,7 @@ fn apps_are_found_below_the_top() {
             &[" shop.asgi:application"],
             "note: there is no wsgi.py; for shop.asgi:application add uvicorn-worker to the dependencies, and `--worker-class",
         ),
-        // Django comes before FastAPI; a project that Poetry alone understands is not proposed.
+        // Django takes precedence over FastAPI; a project that only Poetry can install is not proposed.
         (
             &[
                 ("manage.py", MANAGE),
@@ -298,7 +298,7 @@ fn apps_are_found_below_the_top() {
     }
 }
 
-/// Of what collectstatic wrote, a repository may have what it would not write again.
+/// If the repository contains files that collectstatic would not write again, `init` does not propose to run it.
 #[test]
 fn static_files_that_the_repository_has_are_not_collected() {
     let directory = checkout(&[
@@ -307,7 +307,7 @@ fn static_files_that_the_repository_has_are_not_collected() {
         ("requirements.txt", "gunicorn\n"),
         ("static/staticfiles.json", "{}\n"),
     ]);
-    // Those of a build here are not in the repository.
+    // Files of a local build are not in the repository.
     let (lines, said) = init(&directory, &[]);
     has(&lines, "collect_static_files: true");
     assert!(!said.contains("staticfiles.json"), "{said}");
@@ -331,7 +331,7 @@ fn static_files_that_the_repository_has_are_not_collected() {
     assert!(!said.contains("as collectstatic made them"), "{said}");
 }
 
-/// A worker has a unit of its own, in which no shell runs.
+/// A worker has a unit of its own, which does not start it through a shell.
 #[test]
 fn a_worker_runs_beside_the_web_process() {
     let directory = checkout(&[("manage.py", MANAGE), ("requirements.txt", "gunicorn\n")]);
@@ -368,7 +368,7 @@ fn a_checkout_can_be_elsewhere() {
     has(&lines, " main:app ");
     assert!(said.contains("found main.py, requirements.txt"), "{said}");
 
-    // Where nothing is found, nothing but that is said.
+    // In an empty directory the output says only that nothing was found.
     let empty = TempDir::new().unwrap();
     let from = empty.path().to_str().unwrap();
     let (lines, said) = init(
@@ -386,7 +386,7 @@ fn a_checkout_can_be_elsewhere() {
         .stderr("error: --from: nowhere is not a directory; name a checkout of the app\n");
 }
 
-/// A repository with the config of some app is not that app's.
+/// A repository without an app may be one that only holds configs, so it is not proposed as the app's repository.
 #[test]
 fn a_repository_without_an_app_proposes_nothing() {
     let directory = checkout(&[("README", ""), ("scripts/tool.py", "print()\n")]);
@@ -439,7 +439,7 @@ fn remotes_are_proposed_without_passwords() {
     }
 }
 
-/// Nothing outside is read, nothing is waited for, and large files are left alone.
+/// Nothing outside of the checkout is read, FIFOs are not opened, and large files are skipped.
 #[test]
 fn links_pipes_and_large_trees_are_left_alone() {
     let outside = checkout(&[
@@ -475,7 +475,7 @@ fn links_pipes_and_large_trees_are_left_alone() {
         .code(2)
         .stderr("error: there is no terminal to ask on, and no --repo; give them as options\n");
 
-    // The links of git's own files are not followed either.
+    // Links among git's own files are not followed either.
     let linked = TempDir::new().unwrap();
     add(
         linked.path(),
@@ -489,7 +489,7 @@ fn links_pipes_and_large_trees_are_left_alone() {
         "found main.py, the branch main\nerror: there is no terminal to ask on, and no --repo; give them as options\n",
     );
 
-    // Thousands of files before the app's.
+    // Thousands of files precede the app's.
     let many = TempDir::new().unwrap();
     add(many.path(), &[("zz/main.py", FASTAPI)]);
     fs::create_dir(many.path().join(".git")).unwrap();

@@ -1,4 +1,4 @@
-//! `init` with a person who answers, or does not.
+//! `init` on a terminal, with answers and without.
 
 use crate::terminal::{Terminal, is_colored};
 use crate::{pystrano, read};
@@ -6,7 +6,7 @@ use assert_cmd::Command;
 use std::fs;
 use tempfile::TempDir;
 
-/// Answers every question, in their order; `\r` alone takes the default.
+/// Answers all questions in order; `\r` alone accepts the default.
 fn answer(terminal: &mut Terminal, unit: &str) {
     for (question, keys) in [
         ("? Framework", "\r"),
@@ -76,7 +76,7 @@ fn a_person_answers_on_a_terminal() {
     }
     pystrano(&directory, &["check", "production", "shop"]).success();
 
-    // The config is to be kept: nothing else is asked.
+    // If the config is not to be overwritten, nothing else is asked.
     let mut terminal = Terminal::start(directory.path(), &words);
     terminal
         .expect("? Overwrite ./deploy/shop/production/deployment.yml?")
@@ -85,7 +85,7 @@ fn a_person_answers_on_a_terminal() {
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("nothing was written"), "{shown}");
 
-    // The config is replaced, the unit that somebody changed is kept.
+    // The config is overwritten, and a unit that was edited is kept.
     let unit = "deploy/shop/production/shop-production.service";
     fs::write(directory.path().join(unit), "changed\n").unwrap();
     let mut terminal = Terminal::start(directory.path(), &words);
@@ -102,7 +102,7 @@ fn a_person_answers_on_a_terminal() {
     assert_eq!(read(&directory, unit), "changed\n");
 }
 
-/// What the app's files show stands there as the default.
+/// The defaults come from the app's files.
 #[test]
 fn a_person_is_offered_what_the_checkout_shows() {
     let directory = TempDir::new().unwrap();
@@ -132,7 +132,7 @@ fn a_person_is_offered_what_the_checkout_shows() {
     assert_eq!(terminal.end().0, 130);
 }
 
-/// Before the first question, which a wrong option would have made in vain.
+/// Invalid options are reported before the first question, so that no answers are lost.
 #[test]
 fn wrong_options_are_told_on_a_terminal_at_once() {
     let directory = TempDir::new().unwrap();
@@ -183,7 +183,7 @@ fn ctrl_c_leaves_nothing() {
     }
 }
 
-/// Prompts, help and mistakes are colored as all other talk is.
+/// Prompts, help and errors are colored by the same rules as all other output.
 #[test]
 fn colors_are_decided_once() {
     let directory = TempDir::new().unwrap();

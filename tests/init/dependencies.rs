@@ -1,8 +1,8 @@
-//! What `init` makes of lock files and lists of requirements.
+//! How `init` handles lock files and requirements files.
 
 use crate::app::{FASTAPI, MANAGE, checkout, has, init};
 
-/// What has another package manager's lock is installed by uv from it.
+/// uv installs a project from the lock of another package manager.
 #[test]
 fn the_locks_of_poetry_and_pdm_come_with_a_command() {
     let project = ("backend/pyproject.toml", "[project]\nname = \"shop\"\n");
@@ -88,7 +88,7 @@ fn a_server_that_is_not_among_the_dependencies_is_named() {
             ],
             "",
         ),
-        // What a project brings is not seen.
+        // Dependencies that the project itself declares are not seen.
         (&[django, ("requirements.txt", "-e .\n")], ""),
         (
             &[

@@ -23,7 +23,7 @@ fn pystrano(directory: &TempDir, arguments: &[&str]) -> assert_cmd::assert::Asse
         .assert()
 }
 
-/// `init production APP --yes` with what has no default.
+/// `init production APP --yes`, with the options that have no default.
 fn init(directory: &TempDir, app: &str, more: &[&str]) -> assert_cmd::assert::Assert {
     let words = ["init", "production", app, "--yes", "--repo", REPO];
     let words = [&words[..], &["--host", "www.example.com"], more].concat();
@@ -108,7 +108,7 @@ fn what_it_writes_passes_check_and_renders() {
                 .join("deploy/deployment.schema.json")
                 .exists()
         );
-        // Each field has its comment.
+        // Each field has a comment.
         let lines: Vec<&str> = config.lines().map(str::trim_start).collect();
         for pair in lines.windows(2) {
             let item = pair[1].strip_prefix("- ").unwrap_or(pair[1]);
@@ -212,7 +212,7 @@ fn a_wrong_answer_says_which() {
     assert_eq!(files(directory.path()), 0);
 }
 
-/// Before anything is written, and by the options.
+/// The errors name the options and come before anything is written.
 #[test]
 fn what_check_would_refuse_is_refused() {
     let directory = TempDir::new().unwrap();
@@ -354,7 +354,7 @@ fn files_that_exist_are_kept() {
     init(&directory, "shop", &[]).code(2).stderr(contains(
         "deployment.yml exists; overwrite it with --force, or remove it",
     ));
-    // The same unit is no conflict; another one is, and then nothing is written.
+    // An existing unit with the same text is no conflict; with another text it is one, and nothing is written.
     fs::remove_file(here.join("deployment.yml")).unwrap();
     init(&directory, "shop", &["--app-port", "8000"]).success();
     fs::remove_file(here.join("deployment.yml")).unwrap();
@@ -369,7 +369,7 @@ fn files_that_exist_are_kept() {
     assert!(read(&directory, "deploy/shop/production/shop-production.socket").contains(":9000"));
 }
 
-/// A link of a repository may lead anywhere.
+/// A link in a repository may point anywhere.
 #[test]
 fn nothing_is_written_through_a_link() {
     for (link, target) in [
@@ -391,7 +391,7 @@ fn nothing_is_written_through_a_link() {
             )));
         assert_eq!(files(both.path()), usize::from(target.starts_with('n')));
     }
-    // One that the command line names is meant.
+    // A link that the command line names is followed.
     let directory = TempDir::new().unwrap();
     fs::create_dir(directory.path().join("configs")).unwrap();
     symlink("configs", directory.path().join("ops")).unwrap();
@@ -432,7 +432,7 @@ fn the_schema_is_that_of_the_program() {
         .stdout(contains("schema").not());
 }
 
-/// The config names its schema, wherever it is.
+/// The config refers to its schema by a path that is right wherever the config is.
 #[test]
 fn every_config_finds_its_schema() {
     let directory = TempDir::new().unwrap();

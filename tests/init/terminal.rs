@@ -1,4 +1,4 @@
-//! The program on a pseudo terminal, driven as a person would.
+//! The program on a pseudoterminal, driven as by a person.
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 pub struct Terminal {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
-    /// All that came.
+    /// All bytes that were received.
     raw: Vec<u8>,
-    /// All that was shown, without escape sequences.
+    /// All text that was received, without escape sequences.
     pub shown: String,
-    /// Where the text that was not yet expected begins.
+    /// The offset in `shown` after the last expected text.
     seen: usize,
     child: Child,
 }
@@ -27,7 +27,7 @@ impl Terminal {
         Terminal::start_in(directory, arguments, &[("NO_COLOR", "1")])
     }
 
-    /// The same in an environment of its own.
+    /// The same, with more environment variables.
     pub fn start_in(
         directory: &Path,
         arguments: &[&str],
@@ -67,7 +67,8 @@ impl Terminal {
         let (sender, screen) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // The last end of the terminal being closed is an error here, not an end of file.
+            // When the last process closes its side of the terminal, reading fails with EIO instead of returning an
+            // end of file.
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
                 if sender.send(bytes[..count].to_vec()).is_err() {
                     break;
@@ -84,7 +85,7 @@ impl Terminal {
         }
     }
 
-    /// Waits for text that was not there before.
+    /// Waits for text after the last expected text.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> &mut Self {
         let begin = Instant::now();
@@ -105,13 +106,13 @@ impl Terminal {
         self
     }
 
-    /// Waits for the end; the exit status, 128 + N after signal N.
+    /// Waits until the program exits; returns its exit status, or 128 + N after signal N, and the text.
     pub fn end(self) -> (i32, String) {
         let (code, shown, _) = self.end_with_color();
         (code, shown)
     }
 
-    /// The same, and whether something was colored.
+    /// The same, and whether anything was colored.
     pub fn end_with_color(mut self) -> (i32, String, bool) {
         use std::os::unix::process::ExitStatusExt;
         let status = self.child.wait().unwrap();
@@ -126,13 +127,13 @@ impl Terminal {
     fn read(&mut self, patience: Duration) {
         while let Ok(bytes) = self.screen.recv_timeout(patience) {
             self.raw.extend(bytes);
-            // Characters and sequences may come in pieces.
+            // Characters and escape sequences may arrive in pieces, so all bytes are decoded again.
             self.shown = plain(&String::from_utf8_lossy(&self.raw));
         }
     }
 }
 
-/// Whether a sequence sets a color or another face.
+/// Whether a text contains an SGR sequence, which sets a color or style.
 pub fn is_colored(text: &str) -> bool {
     text.split("\u{1b}[").skip(1).any(|sequence| {
         let end = sequence.find(|c: char| c.is_ascii_alphabetic());
@@ -140,7 +141,7 @@ pub fn is_colored(text: &str) -> bool {
     })
 }
 
-/// Text without the sequences that move, erase and color.
+/// The text without escape sequences.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut characters = text.chars();

@@ -1,4 +1,4 @@
-//! What runs leave for the next one: the cache, and the directory of a handoff.
+//! What runs leave for later ones: the cache, and the `--output` directory.
 
 use super::project::{Project, RENDER, git, said};
 use super::{names, requirements};
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What was changed in the cache is no part and no wheel: it is made and fetched anew.
+/// A damaged part or wheel in the cache is detected, and built or fetched again.
 #[test]
 fn what_was_damaged_is_made_anew() {
     let mut project = Project::new("alpha\npure\n");
@@ -28,12 +28,12 @@ fn what_was_damaged_is_made_anew() {
     damage("parts");
     damage("wheels");
     assert!(fs::read(project.payload("third")).expect("a payload") == first);
-    // All of it is whole again.
+    // The whole cache is intact again, so the index is not needed.
     project.stop_index();
     assert!(fs::read(project.payload("fourth")).expect("a payload") == first);
 }
 
-/// A wheel that was built anew under its old version, beside an index that has none.
+/// A wheel that was rebuilt with the same version, in a directory beside an index without it.
 #[test]
 fn a_wheel_that_was_replaced_is_another() {
     let project = Project::new("old\n");
@@ -113,7 +113,8 @@ fn unfinished(parts: &Path) -> usize {
     names.iter().filter(|name| name.starts_with(".tmp")).count()
 }
 
-/// Interrupted in the middle of a part: nothing is there that looks like a payload, and the next run removes the rest.
+/// A render that is interrupted in the middle of a part leaves nothing that looks like a payload, and the next run
+/// removes the rest.
 #[test]
 fn half_a_payload_is_none() {
     let project = Project::new("beta\n");
@@ -126,7 +127,7 @@ fn half_a_payload_is_none() {
     project.commit();
     let parts = project.path("cache/pystrano/parts");
     let mut render = project.rendering("cache", "out").spawn().expect("pystrano");
-    // That of the packages is there when that of the code begins.
+    // The dependencies' part is complete, and the code's part has begun.
     wait_until(|| parts.is_dir() && names(&parts).len() == 2 && unfinished(&parts) == 1);
     let pid = render.id().to_string();
     let killed = Command::new("kill").args(["-INT", &pid]).status();
@@ -141,7 +142,7 @@ fn half_a_payload_is_none() {
     assert_eq!(names(&work), Vec::<String>::new());
 }
 
-/// No file becomes larger than 1 MB, as on a disk that is full then.
+/// A limit of 1 MB per file acts like a disk that is full from then on.
 #[test]
 fn a_full_disk_leaves_nothing_behind() {
     let project = Project::new("beta\n");
@@ -150,13 +151,13 @@ fn a_full_disk_leaves_nothing_behind() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     });
-    // What git stores and what the tree has are small files, and the part is none.
+    // All files of git and of the tree are below the limit, but the part is above it.
     let noise: Vec<u8> = noise.take(2_000_000).collect();
     for (number, piece) in noise.chunks(500_000).enumerate() {
         fs::write(project.repo().join(format!("noise-{number}")), piece).expect("a file");
     }
     project.commit();
-    // In blocks of 512 bytes.
+    // `ulimit -f` counts blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
     let output = project
         .in_shell("cache", script)
@@ -178,7 +179,7 @@ fn a_full_disk_leaves_nothing_behind() {
     project.payload("out");
 }
 
-/// What was asked for is deployed, even if somebody pushes before it is cloned.
+/// The commit that the revision meant at first is deployed, even if a push lands before it is cloned.
 #[test]
 fn a_push_in_between_changes_nothing() {
     let project = Project::new("beta\n");
@@ -200,7 +201,7 @@ fn a_push_in_between_changes_nothing() {
     assert_ne!(git(&project.repo(), &["rev-parse", "HEAD"]), asked);
 }
 
-/// A payload that no script names any more goes from the directory; one that a script of another host names stays.
+/// A render removes payloads that no script names any more, but not one that another host's script names.
 #[test]
 fn a_render_removes_the_payloads_before_it() {
     let project = Project::new("beta\n");

@@ -1,4 +1,4 @@
-//! What a hostile repository, or a hostile directory to work in, gets of the machine where payloads are made.
+//! What a hostile repository or working directory can do to the machine where payloads are built.
 
 use crate::project::{Project, git, make_repository, said};
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-/// A program in the repository that writes down that it ran.
+/// Plants a program in the repository that records that it ran.
 fn plant(project: &Project, name: &str) {
     let ran = project.path(&format!("ran-{}", name.replace('/', "-")));
     let text = format!(
@@ -18,14 +18,14 @@ fn plant(project: &Project, name: &str) {
     fs::set_permissions(project.path(name), mode).expect("a mode");
 }
 
-/// What was planted and has run, or was made where it should not.
+/// Traces of planted programs that ran, and of files that were created in the wrong place.
 fn traces(project: &Project) -> Vec<String> {
     let mut names = super::names(&project.path(""));
     names.retain(|name| name.starts_with("ran") || name.starts_with("planted"));
     names
 }
 
-/// uv asks interpreters what they are: those of the repository are not asked.
+/// uv runs Python interpreters to query them, but not those in the repository.
 #[test]
 fn no_program_of_the_repository_runs_when_it_is_only_looked_at() {
     let project = Project::new("alpha\n");
@@ -49,7 +49,7 @@ fn no_program_of_the_repository_runs_when_it_is_only_looked_at() {
             assert_eq!(traces(&project), [""; 0], "{manager} {python}");
         }
     }
-    // All misfits are looked for in another way.
+    // When packages have no wheel, another uv command looks for all of them.
     project.write("repo/requirements.txt", "late\n");
     project.commit();
     project.refused();
@@ -66,7 +66,7 @@ fn no_program_of_the_repository_runs_when_it_is_only_looked_at() {
     assert_eq!(traces(&project), [""; 0]);
 }
 
-/// Whoever deploys stands in a checkout of the app, often.
+/// Users often deploy from a checkout of the app.
 #[test]
 fn no_code_of_the_current_directory_runs() {
     let project = Project::new("alpha\npure\n");
@@ -100,7 +100,7 @@ fn no_code_of_the_current_directory_runs() {
     assert_eq!(traces(&project), [""; 0]);
 }
 
-/// A link may mean something on a host; here it would lead to files of whoever makes the payload.
+/// A link may be right on a host, but here it would point to files of the user who builds the payload.
 #[test]
 fn links_out_of_the_repository_are_not_followed() {
     let project = Project::new("");
@@ -131,7 +131,7 @@ fn links_out_of_the_repository_are_not_followed() {
     lock(&by_index);
     relink("/dev/zero", &format!("vendor/{wheel}"));
     lock(&by_index);
-    // A real file of this name that lies elsewhere.
+    // A real wheel with this name outside of the repository.
     fs::copy(&secret, project.path(wheel)).expect("a file");
     let outside = project.path(wheel).display().to_string();
     let sum = "c4f0aa5b6f24c92fb43a1e9ea5e2a3ea01f1d68b64b3d2e2bd8a5ba2f2c2f2a0";
@@ -149,7 +149,7 @@ fn links_out_of_the_repository_are_not_followed() {
         let told = lock(&source);
         assert!(told.contains("outside of the repository"), "{told}");
     }
-    // Text of other files that are read, and one without an end.
+    // Files that uv reads, as links to an endless file and, later, to a secret.
     for name in ["uv.lock", "pyproject.toml"] {
         fs::remove_file(repo.join(name)).expect("a file");
     }
@@ -176,7 +176,8 @@ fn links_out_of_the_repository_are_not_followed() {
     assert!(!told.contains("keys of"), "{told}");
 }
 
-/// uv removes quotes and backslashes, continues lines and expands variables; a path that means another one is refused.
+/// uv removes quotes and backslashes, joins continued lines and expands variables; a path that could mean another one
+/// is refused.
 #[test]
 fn an_include_is_refused_however_its_path_is_written() {
     let project = Project::new("");
@@ -195,7 +196,7 @@ fn an_include_is_refused_however_its_path_is_written() {
         format!("-r ${{PWD}}/../../../../../../../../../..{path}"),
         format!("-r file://{path}"),
         format!("--constraint FILE:{path}"),
-        // What is included there is not looked at.
+        // Includes in a file at a URL would not be inspected.
         format!("-r {}secret", project.index()),
         format!("-r {path}#c"),
         format!("-r {path}\t# c"),
@@ -224,7 +225,7 @@ fn an_include_is_refused_however_its_path_is_written() {
             assert!(told.contains("requirements.txt"), "{line}: {told}");
         }
     }
-    // Quotes alone change nothing.
+    // Quotes alone do not change a path.
     project.write("repo/with space.txt", "alpha\n");
     project.write("repo/requirements.txt", "-r \"with space.txt\"\n");
     project.commit();
@@ -232,8 +233,8 @@ fn an_include_is_refused_however_its_path_is_written() {
     project.payload("out");
 }
 
-/// uv takes a source whose name at its index is a path; nothing is written there. A lock's git is no repository of this
-/// machine.
+/// uv accepts a package whose file name at its index is a path, but no file is written there; and a lock cannot refer
+/// to a git repository on this machine.
 #[test]
 fn a_package_keeps_the_name_of_its_file() {
     let project = Project::new("");
@@ -273,7 +274,7 @@ fn a_package_keeps_the_name_of_its_file() {
     assert!(!project.path("cache/pystrano/evil.tar.gz").exists());
 }
 
-/// Names are shown as plain text: no control sequence, and nothing that hides how a text goes on.
+/// Names from the repository are shown as plain text, without control or bidirectional formatting characters.
 #[test]
 fn what_a_repository_names_reaches_no_terminal_as_it_is() {
     let project = Project::new("");
@@ -295,7 +296,7 @@ fn what_a_repository_names_reaches_no_terminal_as_it_is() {
     plain(&said(&made));
 }
 
-/// Submodules that are commands, options, or somebody's files; trees with files that lie elsewhere.
+/// Submodules whose URL is a command, an option or another user's files, and trees whose paths lie outside.
 #[test]
 fn git_runs_nothing_that_a_repository_brings() {
     let project = Project::new("");
@@ -305,7 +306,7 @@ fn git_runs_nothing_that_a_repository_brings() {
     let private = project.path("private");
     make_repository(&private);
     let private_sha = git(&private, &["rev-parse", "HEAD"]);
-    // With the protections of git that this user has.
+    // With this user's git protections, which the tests otherwise relax.
     let render = || {
         let mut command = project.rendering("cache", "out");
         for name in ["GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"] {
@@ -361,7 +362,7 @@ fn git_runs_nothing_that_a_repository_brings() {
         &["rm", "--quiet", "-f", "--cached", "part", ".gitmodules"],
     );
     fs::remove_file(repo.join(".gitmodules")).expect("a file");
-    // Trees that git itself would not make.
+    // Trees that git itself would refuse to create.
     let script = "blob=$(echo '[core] fsmonitor = touch ran' | git hash-object -w --stdin)
         link=$(printf %s \"$2\" | git hash-object -w --stdin)
         raw() { printf \"$1 $2\\0\"; python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' \"$3\"; }
@@ -402,7 +403,7 @@ fn git_runs_nothing_that_a_repository_brings() {
     }
 }
 
-/// Where everybody may write, somebody else may have made the cache, or a part of it.
+/// In a directory that everybody can write, another user may have created the cache or a part of it.
 #[test]
 fn a_cache_of_another_user_is_refused() {
     let project = Project::new("beta\n");
@@ -416,8 +417,8 @@ fn a_cache_of_another_user_is_refused() {
     project.refuses(&["/cache/pystrano belongs to another user; name"]);
 }
 
-/// The code of a project in the repository is asked what it needs, and of a package that does not declare it: it gets
-/// none of the operator's variables, and what it leaves behind is not deployed.
+/// Build backends of the repository's projects run to list dependencies that are not declared statically: they get
+/// none of the operator's variables, and the files that they leave behind are not deployed.
 #[test]
 fn code_that_is_asked_what_it_needs_changes_nothing() {
     let project = Project::new("./lib/tool\n");
@@ -440,7 +441,7 @@ fn code_that_is_asked_what_it_needs_changes_nothing() {
         super::names(&unpacked.join("source/lib/tool")),
         ["backend.py", "pyproject.toml"]
     );
-    // What the list itself names, it gets: here it is named in a comment alone.
+    // A variable that the requirements file names is passed on; a comment does not count.
     project.write("repo/requirements.txt", "./lib/tool # ${CANARY}\n");
     project.commit();
     let output = project
@@ -451,7 +452,7 @@ fn code_that_is_asked_what_it_needs_changes_nothing() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 
-/// Whoever runs this in a hook of git has variables that name another repository: it stays as it is.
+/// In a git hook GIT_DIR and other variables name another repository, which must not be changed.
 #[test]
 fn the_repository_of_a_hook_stays_as_it_is() {
     let project = Project::new("");

@@ -1,4 +1,4 @@
-# Makes a package index in a directory, serves it on a port of its own, and prints that port.
+# Writes a package index into a directory, serves it on a free port, and prints the port.
 import base64, functools, hashlib, http.server, io, os, sys, tarfile, zipfile
 
 BACKEND = '''
@@ -93,7 +93,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/cut/"):
             self.path = self.path[len("/cut"):]
-            # The connection ends in the middle of the file, the first time.
+            # The first download is cut off in the middle of the file.
             if self.headers.get("User-Agent", "").startswith("Python") and self.path not in self.cut:
                 self.cut.add(self.path)
                 with open(self.translate_path(self.path), "rb") as file:

@@ -1,4 +1,4 @@
-//! Package indexes: which ones are asked, with which login, and what becomes of what they send.
+//! Package indexes: which are used, with which credentials, and how their responses are handled.
 
 use super::project::{Project, git, make_repository, said};
 use super::{packages, requirements};
@@ -15,7 +15,7 @@ fn with(url: &str, login: &str) -> String {
     url.replace("//", &format!("//{login}@"))
 }
 
-/// A render without any setting of pip, and with nothing in the cache.
+/// A render without pip settings, and with an empty cache.
 fn rendering(project: &Project, output: &str) -> Command {
     let mut command = project.rendering(&format!("cache-{output}"), output);
     command
@@ -24,7 +24,7 @@ fn rendering(project: &Project, output: &str) -> Command {
     command
 }
 
-/// The packages of what was rendered. No password is in it, or was printed.
+/// The packages of the rendered payload; fails if a password is in it or was printed.
 fn well(project: &Project, output: &Output, name: &str) -> Vec<String> {
     let told = said(output);
     assert!(output.status.success(), "{name}: {told}");
@@ -35,7 +35,7 @@ fn well(project: &Project, output: &Output, name: &str) -> Vec<String> {
     packages(&unpacked)
 }
 
-/// In the URL, in netrc, in pip's settings; packages that are built ask there, too.
+/// Credentials from the URL, from netrc and from pip's settings; packages that are built use the index, too.
 #[test]
 fn a_private_index_gets_the_login_that_pip_would_give() {
     let project = Project::new("alpha\npure\n");
@@ -71,8 +71,8 @@ fn a_private_index_gets_the_login_that_pip_would_give() {
     well(Some(&with(&private, "ada")), "user");
 }
 
-/// As uv does: the login of an index that the project names is in variables of that name. Code of packages from there
-/// that is built has no use for it, and does not get it.
+/// As with uv, the credentials of an index that the project names are in variables with the index's name. They are
+/// not passed to the build backends of packages.
 #[test]
 fn the_login_of_a_named_index_is_in_variables() {
     let project = Project::new("");
@@ -99,7 +99,7 @@ fn the_login_of_a_named_index_is_in_variables() {
     assert_eq!(found, ["alpha==1.0", "beta==2.5", "pure==0.6"]);
 }
 
-/// In lists of requirements: of an index, and of a file.
+/// Credentials in requirements files: those of an index, and of a file's URL.
 #[test]
 fn logins_in_a_list_are_used_and_stay_there() {
     let project = Project::new("");
@@ -124,7 +124,8 @@ fn logins_in_a_list_are_used_and_stay_there() {
     assert_eq!(found, ["old==1.0"]);
 }
 
-/// No command line of ours has it, and the host does not get it. git clones from any web server.
+/// The password is on no command line and is not sent to the host. The repository is served over git's dumb HTTP
+/// protocol, as by any web server.
 #[test]
 fn the_login_of_a_dependency_in_git_stays_here() {
     let project = Project::new("");
@@ -155,7 +156,7 @@ fn the_login_of_a_dependency_in_git_stays_here() {
     );
 }
 
-/// The variables of pip come before its files, and where Python has no pip they are read all the same.
+/// pip's variables take precedence over its configuration files, which are read even if Python has no pip.
 #[test]
 fn the_index_is_the_one_that_pip_would_ask() {
     let project = Project::new("beta\n");
@@ -194,7 +195,7 @@ fn the_index_is_the_one_that_pip_would_ask() {
     assert_eq!(found, ["alpha==1.0", "beta==2.5"]);
 }
 
-/// A connection that ends in the middle of a file is no file: it is fetched again.
+/// A download that is cut off in the middle of the file is repeated.
 #[test]
 fn half_a_package_is_fetched_again() {
     let project = Project::new("beta\n");
@@ -208,7 +209,7 @@ fn half_a_package_is_fetched_again() {
     assert_eq!(well(&project, &output, "out"), ["beta==2.5"]);
 }
 
-/// All that changes what is installed makes it be resolved again.
+/// Packages are resolved again after any change that affects what is installed.
 #[test]
 fn settings_and_included_files_count() {
     let project = Project::new("-r\tbase.txt\n");
@@ -231,7 +232,7 @@ fn settings_and_included_files_count() {
     assert_eq!(resolved("settings"), ["beta==2.0", "old==1.0"]);
 }
 
-/// What another index had is not taken for what this one has.
+/// Files cached from one index are not used for another.
 #[test]
 fn another_index_is_asked_anew() {
     let project = Project::new("beta\n");
@@ -247,7 +248,7 @@ fn another_index_is_asked_anew() {
     assert_eq!(well(&project, &output, "second"), ["beta==2.0"]);
 }
 
-/// uv asks in pip's place, and pip reads neither its files nor its variables.
+/// uv resolves in pip's place, but its configuration files and variables do not affect pip projects.
 #[test]
 fn settings_of_uv_change_nothing_for_pip() {
     let project = Project::new("beta\n");
@@ -265,7 +266,7 @@ fn settings_of_uv_change_nothing_for_pip() {
     assert_eq!(well(&project, &output, "out"), ["beta==2.5"]);
 }
 
-/// Hashes that stand in an included file are those of what is installed.
+/// Hashes in an included file are checked.
 #[test]
 fn hashes_of_an_included_file_count() {
     let project = Project::new("-r base.txt\n");
@@ -276,7 +277,7 @@ fn hashes_of_an_included_file_count() {
     project.refuses(&["requirements.txt has no hash of beta-2.0-py3-none-any.whl"]);
 }
 
-/// Its options are not those of today.
+/// An installed uv that is too old lacks options that are needed.
 #[test]
 fn an_old_uv_is_left_alone() {
     let project = Project::new("beta\n");

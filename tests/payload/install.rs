@@ -1,4 +1,4 @@
-//! What a host installs of a payload, with the real pip: packages that releases share, and the project in each.
+//! How a host installs a payload with the real pip: shared packages once, and the project for each release.
 
 use crate::project::{Project, said};
 use std::fs;
@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The version of a package that commands of a release find, and where the virtualenv is.
+/// Prints the versions that a command of a release finds, and the path of its virtualenv.
 const LOOK: &str = "python -c 'import importlib.metadata as m, sys; print(m.version(\"shop\"), m.version(\"alpha\"), sys.prefix)' >seen";
 
-/// Runs `deploy.sh` with the payload beside it, and no index.
+/// Runs `deploy.sh` with the payload beside it and without an index.
 fn deploy(project: &Project, release: &str) {
     let output = Command::new("sh")
         .args(["out/localhost/deploy.sh", "deploy", release])
@@ -68,7 +68,7 @@ fn the_project_is_installed_into_each_release_and_its_packages_once() {
     let (one, other) = (seen("a"), seen("b"));
     assert_ne!(one, other);
     assert_eq!(package(&one), package(&other), "it was installed twice");
-    // What the second one did has changed nothing for the first; its programs are its own.
+    // The second release has not changed the first, which runs its own programs.
     let ran = Command::new(project.path("root/releases/a/.pystrano/run"))
         .args(["bash", "-c", LOOK])
         .status();

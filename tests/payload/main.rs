@@ -1,4 +1,4 @@
-//! `render --payload` and what `delivery: push` sends: code and wheels of one commit.
+//! `render --payload`, and the payload that `delivery: push` sends: code and wheels of one commit.
 
 mod cache;
 #[path = "../sandbox/executable.rs"]
@@ -22,7 +22,7 @@ fn requirements(unpacked: &Path) -> String {
     fs::read_to_string(unpacked.join("dependencies/requirements.txt")).expect("requirements")
 }
 
-/// The names and versions of a list of requirements.
+/// The names and versions in a requirements file.
 fn packages(unpacked: &Path) -> Vec<String> {
     let list = requirements(unpacked);
     let lines = list.lines().filter(|line| !line.starts_with('#'));
@@ -65,7 +65,7 @@ fn servers_share_one_payload_that_the_checksums_list() {
             "fast-3.1-cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
         ]
     );
-    // pip itself takes the list, with the hashes.
+    // pip itself accepts the file with its hashes.
     let pip = Command::new("python3")
         .args([
             "-m",
@@ -128,7 +128,7 @@ fn what_this_machine_decides_is_said() {
     );
 }
 
-/// Sources are built, as far as no compiler is needed; all packages that cannot come along are named at once.
+/// Source distributions are built if they need no compiler; all packages that cannot be included are named at once.
 #[test]
 fn packages_without_a_wheel_are_built_or_all_named() {
     let project = Project::new("pure\nbeta\n");
@@ -144,7 +144,7 @@ fn packages_without_a_wheel_are_built_or_all_named() {
         "other 2.0 has no wheel",
         "PIP_FIND_LINKS",
     ]);
-    // uv stops at the first of those that have only wheels for other platforms.
+    // uv itself stops at the first package that has only wheels for other platforms.
     project.write("repo/requirements.txt", "late\nnative\n");
     project.commit();
     project.refuses(&[
@@ -153,7 +153,7 @@ fn packages_without_a_wheel_are_built_or_all_named() {
     ]);
     assert!(!project.path("refused").exists());
 
-    // A wheel that was built for one Python is kept, but goes to no other.
+    // A wheel that was built for one Python version is cached, but not used for another.
     project.write("repo/requirements.txt", "modern\n");
     project.commit();
     project.payload("modern");
@@ -203,7 +203,7 @@ fn a_lock_is_kept_to() {
             .any(|name| name.starts_with(&format!("uv-{UV}-"))),
         "{wheels:?}"
     );
-    // Each hash is one of the lock's.
+    // Each hash is in the lock.
     let lock = fs::read_to_string(project.repo().join("uv.lock")).expect("a lock");
     for line in requirements(&unpacked)
         .lines()
@@ -212,7 +212,7 @@ fn a_lock_is_kept_to() {
         let (_, sum) = line.split_once("--hash=").expect("a hash");
         assert!(lock.contains(sum), "{line}");
     }
-    // An index that serves another file is not believed.
+    // A file from the index that does not match its hash is refused.
     let wheel = project.path("index/files/alpha-1.0-py3-none-any.whl");
     fs::copy(project.path("index/files/beta-2.0-py3-none-any.whl"), wheel).expect("a file");
     let output = project
@@ -227,7 +227,7 @@ fn a_lock_is_kept_to() {
     );
 }
 
-/// Dependencies from repositories and from the app's own one.
+/// Dependencies from git repositories and from paths in the app's repository.
 #[test]
 fn dependencies_that_are_no_packages_of_an_index() {
     let project = Project::new("");
@@ -255,7 +255,7 @@ fn dependencies_that_are_no_packages_of_an_index() {
     project.configure("  venv_mode: release\n");
     let unpacked = project.unpack(&project.payload("local"), "unpacked-local");
     assert_eq!(packages(&unpacked), ["beta==2.5"]);
-    // Whenever it was checked out, the build sees the same times.
+    // The build sees the same file times, whenever the repository was checked out.
     let script =
         "import sys, zipfile; print(zipfile.ZipFile(sys.argv[1]).getinfo('dated').date_time)";
     let times = Command::new("python3")
@@ -282,7 +282,7 @@ fn dependencies_that_are_no_packages_of_an_index() {
     ]);
 }
 
-/// The Python that the project asks uv for is the target's, where the config names none.
+/// If the config names no Python, the payload is for the version that the project asks uv for.
 #[test]
 fn the_python_of_a_project_is_that_of_its_payload() {
     let project = Project::new("");

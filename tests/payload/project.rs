@@ -9,13 +9,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// The uv that payloads carry.
+/// The version of uv that payloads contain.
 pub const UV: &str = "0.13.9";
 
-/// A render with a payload, up to its directory.
+/// Renders with a payload; the output directory is appended.
 pub const RENDER: [&str; 5] = ["render", "production", "shop", "--payload", "--output"];
 
-/// A command line that starts with a clock 1,000 days ahead, but the one that waits are measured by.
+/// Runs a command with a clock 1,000 days ahead, except the monotonic clock, which measures waiting.
 pub const AHEAD: &str = "faketime --exclude-monotonic -f +1000d";
 
 pub struct Project {
@@ -30,7 +30,7 @@ impl Drop for Project {
     }
 }
 
-/// Where this program has installed uv for itself, once for all tests.
+/// The directory into which pystrano has installed uv, once for all tests.
 fn tools() -> &'static Path {
     static TOOLS: OnceLock<PathBuf> = OnceLock::new();
     TOOLS.get_or_init(|| {
@@ -40,7 +40,7 @@ fn tools() -> &'static Path {
     })
 }
 
-/// uv, by the way in which this program gets it where it is missing.
+/// The path of uv, which pystrano installs itself if it is missing.
 fn uv() -> PathBuf {
     static MADE: OnceLock<()> = OnceLock::new();
     let uv = tools().join(format!("uv-{UV}/bin/uv"));
@@ -63,7 +63,7 @@ fn uv() -> PathBuf {
     uv
 }
 
-/// PATH with the directory of Python itself first, not what a version manager has in its place.
+/// PATH with the directory of the real Python first, instead of a version manager's shims.
 fn path() -> &'static str {
     static SEARCHED: OnceLock<String> = OnceLock::new();
     SEARCHED.get_or_init(|| {
@@ -97,7 +97,7 @@ pub fn git(directory: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Makes a directory a repository of what lies in it.
+/// Makes a directory a git repository and commits its files.
 pub fn make_repository(directory: &Path) {
     git(directory, &["init", "--quiet", "--initial-branch=main"]);
     commit(directory);
@@ -110,7 +110,7 @@ fn commit(directory: &Path) {
 }
 
 impl Project {
-    /// A repository with a `requirements.txt` of these lines.
+    /// A repository whose `requirements.txt` has these lines.
     pub fn new(requirements: &str) -> Self {
         uv();
         let directory = TempDir::new().expect("a directory");
@@ -158,7 +158,7 @@ impl Project {
         fs::write(path, text).expect("a file");
     }
 
-    /// A project that is built without anything else, in a directory of the repository.
+    /// Writes a project whose build needs no other packages into a directory of the repository.
     pub fn write_project(&self, directory: &str, name: &str, requires: &str, more: &str) {
         let index = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payload/index.py");
         let text = fs::read_to_string(index).expect("the index");
@@ -186,7 +186,7 @@ impl Project {
         git(&self.repo(), &["rev-parse", "HEAD"]).trim().to_owned()
     }
 
-    /// Locks the project in the repository.
+    /// Runs `uv lock` in the repository.
     pub fn lock(&self, options: &[&str], variables: &[(&str, &str)]) {
         let lock = Command::new(uv())
             .args(["lock", "--quiet"])
@@ -198,7 +198,7 @@ impl Project {
         assert!(lock.status.success(), "{}", said(&lock));
     }
 
-    /// Servers `a` and `b`, with more lines of `common`.
+    /// Writes a config with servers `a` and `b`, and more lines in `common`.
     pub fn configure(&self, common: &str) {
         let repository = self.repo();
         self.write(
@@ -212,14 +212,14 @@ impl Project {
         );
     }
 
-    /// Replaces the first place of a text in the config.
+    /// Replaces the first occurrence of a text in the config.
     pub fn replace_config(&self, old: &str, new: &str) {
         let config = self.path("deploy/shop/production/deployment.yml");
         let text = fs::read_to_string(&config).expect("a config");
         fs::write(config, text.replacen(old, new, 1)).expect("a file");
     }
 
-    /// This program, with a cache of its own.
+    /// pystrano with a cache of its own.
     pub fn pystrano(&self, cache: &str) -> Command {
         let cache = self.path(cache);
         fs::create_dir_all(cache.join("pystrano")).expect("a directory");
@@ -238,7 +238,7 @@ impl Project {
         command
     }
 
-    /// A PATH with a program that runs a script before it does what it does.
+    /// A PATH with a program that runs a script before the real program.
     pub fn path_with(&self, name: &str, script: &str) -> String {
         let text = format!(
             "#!/bin/sh\n{script}\nPATH='{}' exec {name} \"$@\"\n",
@@ -249,14 +249,14 @@ impl Project {
         format!("{}:{}", self.path("bin").display(), path())
     }
 
-    /// A cache and a PATH with whose programs git, python3 and uv have a clock that is 1,000 days ahead; each of them writes
-    /// the year that it sees to a file of its name in `years`.
+    /// Prepares a cache, and returns a PATH, whose git, python3 and uv run with a clock 1,000 days ahead; each of
+    /// them appends the year that it sees to the file with its name in `years`.
     pub fn ahead(&self, cache: &str) -> String {
         fs::create_dir_all(self.path("years")).expect("a directory");
         let uv_in_tools = self.path(&format!("{cache}/pystrano/tools/uv-{UV}/bin/uv"));
         fs::create_dir_all(uv_in_tools.parent().expect("a parent")).expect("a directory");
         fs::create_dir_all(self.path("ahead")).expect("a directory");
-        // With such a clock Python's own sleep fails.
+        // Python's own sleep fails with such a clock.
         let sleep = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds)\n";
         self.write("ahead/sitecustomize.py", sleep);
         for (program, file) in [
@@ -276,7 +276,7 @@ impl Project {
         format!("{}:{}", self.path("ahead").display(), path())
     }
 
-    /// This program as a shell starts it, whose script ends with `exec "$0" "$@"`.
+    /// pystrano started by a shell, with a script that ends with `exec "$0" "$@"`.
     pub fn in_shell(&self, cache: &str, script: &str) -> Command {
         let program = self.pystrano(cache);
         let mut shell = Command::new("sh");
@@ -294,7 +294,7 @@ impl Project {
         shell
     }
 
-    /// This program, which renders with a payload.
+    /// pystrano rendering with a payload.
     pub fn rendering(&self, cache: &str, output: &str) -> Command {
         let mut command = self.pystrano(cache);
         command.args(RENDER).arg(output);
@@ -305,7 +305,7 @@ impl Project {
         self.rendering("cache", output).output().expect("pystrano")
     }
 
-    /// The path of the only payload that is rendered.
+    /// Renders, and returns the path of the only payload.
     pub fn payload(&self, output: &str) -> PathBuf {
         let rendered = self.render(output);
         assert!(rendered.status.success(), "{}", said(&rendered));
@@ -319,14 +319,14 @@ impl Project {
         files[0].clone()
     }
 
-    /// What stops the rendering.
+    /// Renders, which must be refused; returns the output.
     pub fn refused(&self) -> String {
         let output = self.render("refused");
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         said(&output)
     }
 
-    /// Makes sure that the rendering is stopped with these texts.
+    /// Fails unless rendering is refused with these texts.
     #[track_caller]
     pub fn refuses(&self, texts: &[&str]) {
         let stopped = self.refused();
@@ -340,7 +340,7 @@ impl Project {
         let _ = self.index.wait();
     }
 
-    /// Unpacks a payload: the directory with its parts, in `source` and `dependencies`.
+    /// Unpacks the parts of a payload into `source` and `dependencies` of a directory, which it returns.
     pub fn unpack(&self, payload: &Path, name: &str) -> PathBuf {
         let directory = self.path(name);
         for part in ["source", "dependencies"] {
@@ -362,7 +362,7 @@ pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// All files below a directory: kind, mode, path, and text or target.
+/// All files below a directory, each with its type, mode, path, and checksum or link target.
 pub fn portrait(directory: &Path) -> Vec<String> {
     let script = "find . -name .git -prune -o -printf '%y %m %p %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | LC_ALL=C sort";
     let output = Command::new("sh")

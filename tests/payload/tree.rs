@@ -1,4 +1,4 @@
-//! The bytes of a payload and the files of its release: those of the commit, wherever and whenever it is made.
+//! The bytes of a payload and the files of its release depend only on the commit, not on where and when it is built.
 
 use super::names;
 use super::project::{AHEAD, Project, RENDER, git, make_repository, portrait, said};
@@ -14,7 +14,7 @@ fn the_same_bytes_on_another_machine() {
     let project = Project::new("alpha\npure\n");
     project.write_project("repo", "shop", "\"alpha\", \"pure\"", "");
     fs::create_dir(project.path("elsewhere")).expect("a directory");
-    // The build sees the clock, too.
+    // The build backend records the year that it sees, too.
     let backend = fs::read_to_string(project.path("repo/backend.py")).expect("a backend");
     let seen = project.path("years/backend");
     let look = format!("import time\nprint(time.strftime('%Y'), file=open({seen:?}, 'a'))\n");
@@ -48,7 +48,7 @@ fn the_same_bytes_on_another_machine() {
         output
     };
     let output = render("elsewhere/out");
-    // What is kept gets the time of its use.
+    // The second use of a cached part updates its modification time.
     render("elsewhere/again");
     let other = project.payload_in("elsewhere/out");
     assert!(
@@ -62,7 +62,7 @@ fn the_same_bytes_on_another_machine() {
         ["shop-1.0-py3-none-any.whl"]
     );
     assert!(!unpacked.join("source/left-by-the-build").exists());
-    // That was on another day, for this program and for each that it starts.
+    // The clock was really ahead, for pystrano and for each program that it started.
     let soon = SystemTime::now() + Duration::from_secs(900 * 24 * 60 * 60);
     let kept = fs::read_dir(project.path("other-cache/pystrano/parts")).expect("what is kept");
     let modified = |file: fs::DirEntry| file.metadata().expect("a file").modified();
@@ -78,7 +78,7 @@ fn the_same_bytes_on_another_machine() {
             "{program}: {years}"
         );
     }
-    // Nothing in it has a time.
+    // The gzip header contains no time.
     let gzip = fs::read(unpacked.join("source.tar.gz")).expect("a part");
     assert_eq!(gzip[4..8], [0; 4]);
     for file in [
@@ -100,7 +100,7 @@ fn the_same_bytes_on_another_machine() {
     }
 }
 
-/// The files are those that git has on a host, whatever this user's settings are.
+/// The tree is the one that git checks out on a host, regardless of this user's git settings.
 #[test]
 fn the_tree_is_that_of_a_clone() {
     let project = Project::new("beta\n");
@@ -140,7 +140,7 @@ fn the_tree_is_that_of_a_clone() {
         symlink(target, repo.join(link)).expect("a link");
     }
     project.commit();
-    // What deploy.sh does: clone, check out, submodules.
+    // The steps of deploy.sh: clone, checkout, submodules.
     let clone = project.path("clone");
     git(
         &project.path(""),
@@ -159,7 +159,7 @@ fn the_tree_is_that_of_a_clone() {
                     [filter \"upper\"]\n\tsmudge = tr a-z A-Z\n\trequired = true\n[clone]\n\tdefaultRemoteName = other\n";
     project.write("home/.gitconfig", settings);
     project.write("home/attributes", "* eol=crlf\n*.txt export-ignore\n");
-    // The second time nothing is made anew.
+    // The second render takes everything from the cache.
     for to in ["out", "again"] {
         let output = project
             .rendering("cache", to)
@@ -187,7 +187,7 @@ fn the_tree_is_that_of_a_clone() {
     );
 }
 
-/// As on a host: what Git LFS keeps is there, or the payload is not made.
+/// As on a host: files in Git LFS are included, or no payload is built.
 #[test]
 fn files_of_git_lfs_come_along() {
     let project = Project::new("beta\n");
@@ -206,7 +206,7 @@ fn files_of_git_lfs_come_along() {
     project.refuses(&["git failed: ", "style.css"]);
 }
 
-/// A redeploy builds and fetches nothing twice; what only changes the code leaves the dependencies' part as it is.
+/// A redeploy builds and fetches nothing twice; a change of the code alone leaves the dependencies' part unchanged.
 #[test]
 fn what_was_made_is_kept() {
     let mut project = Project::new("alpha\npure\n");
@@ -225,7 +225,7 @@ fn what_was_made_is_kept() {
     assert!(part(&one) == part(&other));
 }
 
-/// A revision may be a tag, a branch, a part of a SHA; a whole one needs nobody to be asked.
+/// A revision may be a tag, a branch or an abbreviated SHA; a full SHA needs no request to the repository.
 #[test]
 fn any_revision_is_resolved() {
     let project = Project::new("beta\n");
@@ -258,12 +258,12 @@ fn any_revision_is_resolved() {
     project.payload("offline");
 }
 
-/// Nothing is read as a whole, however large it is.
+/// No file is read into memory as a whole.
 #[test]
 fn memory_does_not_grow_with_the_payload() {
     const SIZE: u64 = 64 * 1024 * 1024;
     let project = Project::new("beta\n");
-    // What no compression makes smaller.
+    // Incompressible data.
     let mut random = fs::File::open("/dev/urandom")
         .expect("random bytes")
         .take(SIZE);
@@ -271,14 +271,14 @@ fn memory_does_not_grow_with_the_payload() {
     std::io::copy(&mut random, &mut large).expect("a file");
     git(&project.repo(), &["config", "core.compression", "0"]);
     project.commit();
-    // As a server sends it.
+    // In a pack, as a server sends it.
     git(&project.repo(), &["repack", "--quiet", "-a", "-d"]);
     let mut command = project.rendering("cache", "out");
     let mut child = command.spawn().expect("pystrano");
     let (mut peak, mut peak_of_git) = (0, 0);
     while child.try_wait().expect("a child").is_none() {
         peak = peak.max(memory(&child.id().to_string()));
-        // git, and what it starts itself.
+        // git and its child processes.
         let mut found = children(&child.id().to_string());
         while let Some(pid) = found.pop() {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -299,7 +299,7 @@ fn memory_does_not_grow_with_the_payload() {
     assert!((1..45 * 1024).contains(&peak_of_git), "{peak_of_git} kB");
 }
 
-/// The most memory that a process has had, in kB.
+/// The peak memory of a process, in kB.
 fn memory(pid: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,6 +1,6 @@
 //! The examples of the README and the manual.
 
-/// The indented lines, and empty ones between them, after the first line of a text that begins so.
+/// The indented block, with empty lines, that follows the first line that starts with `begin`.
 pub fn block<'a>(text: &'a str, begin: &str) -> Vec<&'a str> {
     let lines = text.lines().skip_while(|line| !line.starts_with(begin));
     let lines = lines.skip_while(|line| !line.starts_with("    "));

@@ -1,4 +1,4 @@
-//! What the README and the manual show is what happens.
+//! The README and the manual show the real output.
 
 mod block;
 mod modules;
@@ -11,7 +11,7 @@ const README: &str = include_str!("../../README.md");
 const FIELDS: &str = include_str!("../../src/manual/fields.md");
 const COMMANDS: &str = include_str!("../../src/manual/commands.md");
 
-/// What a command line with `cargo run` prints, in the directory that the README goes to.
+/// The output of a `cargo run` command line of the README, run in this directory.
 fn printed(directory: &Path, line: &str) -> String {
     let words = line.strip_prefix("cargo run -q -- ").expect(line);
     let output = Command::cargo_bin("pystrano")
@@ -61,7 +61,7 @@ fn the_table_of_commands_says_what_the_help_says() {
     compare("commands", COMMANDS, "| command | what it does |", &rows);
 }
 
-/// The README's table of the manual has a row for each page.
+/// The README's table of manual pages has a row for each page.
 #[test]
 fn every_page_is_in_the_table_of_the_manual() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual");
@@ -105,7 +105,7 @@ fn the_table_of_fields_says_what_the_schema_says() {
         .filter_map(|rule| rule["anyOf"][0]["properties"]["common"]["required"][0].as_str())
         .collect();
     assert!(!required.is_empty());
-    // `common` may also be null.
+    // `anyOf`, because `common` may also be null.
     let fields = &schema["properties"]["common"]["anyOf"][0]["properties"];
     let row = |(name, field): (&String, &serde_json::Value)| {
         let description = field["description"].as_str().expect("a description");
@@ -126,7 +126,7 @@ fn the_table_of_fields_says_what_the_schema_says() {
     compare("fields", FIELDS, "| field | meaning | default |", &rows);
 }
 
-/// The tables of who may do what, and of hostile attempts, name tests that are there.
+/// The tests named in the tables of permissions and of hostile attempts exist.
 #[test]
 fn named_tests_exist() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -184,8 +184,8 @@ fn the_attempts_are_counted() {
     assert!(text.contains(&format!("\n{sum} things ")), "{sum}");
 }
 
-/// Compares the rows of a table in a page of the manual; with BLESS=1 it writes them, each in its place and new
-/// ones at the end.
+/// Compares the rows of a table in a manual page. BLESS=1 rewrites them, existing rows in their order and new ones at
+/// the end.
 fn compare(page: &str, text: &str, head: &str, rows: &[String]) {
     let old = table(text, head);
     let name = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
@@ -202,7 +202,7 @@ fn compare(page: &str, text: &str, head: &str, rows: &[String]) {
     }
 }
 
-/// The rows of the table with this head.
+/// The rows of the table with this header.
 fn table<'a>(text: &'a str, head: &str) -> Vec<&'a str> {
     let rows = text.lines().skip_while(|line| *line != head).skip(2);
     rows.take_while(|line| line.starts_with('|')).collect()

@@ -1,4 +1,4 @@
-//! The map of the modules in src/README.md.
+//! The map of modules in src/README.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,7 +36,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// What code names after `crate::`, its tests left out.
+/// The modules that code names after `crate::`, except in its tests.
 fn named(file: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(file).expect("text");
     let code = text
@@ -77,7 +77,7 @@ fn the_map_of_the_modules_is_what_they_use() {
     assert_eq!(map.remove("command"), Some(all));
     assert_eq!(map, found);
     assert!(of_command.contains("cli") && !found.values().any(|uses| uses.contains("cli")));
-    // Those that use nothing that is left go, until all are gone.
+    // Removes modules that use none of the remaining ones until none is left; a cycle would remain.
     let mut left: BTreeSet<_> = found.keys().cloned().collect();
     while !left.is_empty() {
         let free = |name: &&String| found[*name].is_disjoint(&left);

@@ -1,4 +1,4 @@
-//! What is installed: pip, uv, locks, indexes, and the virtualenv that releases share.
+//! Installing dependencies: pip, uv, locks, indexes, and the shared virtualenv.
 
 use crate::sandbox::{Ran, Sandbox};
 use crate::web::Web;
@@ -227,7 +227,7 @@ fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
             .contains("The shared virtualenv was changed and stays changed: app-1.0 "),
         "{ran:?}"
     );
-    // The release that runs has what it installs, rather than a link to one that is gone.
+    // The virtualenv links to the current release, not to one that was removed.
     let current = host
         .path("root/releases")
         .join(host.current().expect("a release"));
@@ -235,7 +235,7 @@ fn a_command_that_leads_the_shared_virtualenv_into_a_release_is_told() {
     assert_eq!(link.trim_end(), current.to_str().expect("a path"));
 }
 
-/// A uv that has this to install, and says so.
+/// Makes `uv export` print this requirement.
 fn uv_of(host: &Sandbox, locked: &str) {
     let uv = host.read("venv/bin/uv");
     let export =
@@ -301,7 +301,7 @@ fn what_an_install_changed_before_a_stop_is_told() {
         let ran = host.deploy();
         assert_ne!(ran.status, 0, "{ran:?}");
         assert!(ran.stdout.contains(said), "{fault}: {ran:?}");
-        // Once more nothing changes, and nothing is told.
+        // A second deploy changes nothing and does not report a change.
         let ran = host.deploy();
         assert!(
             !ran.stdout.contains("The shared virtualenv"),
@@ -363,7 +363,7 @@ fn trial_25_a_dependency_file_that_cannot_be_read_is_no_empty_one() {
     }
 }
 
-/// Of pip itself, which keeps these to itself.
+/// Tests the real pip, which does not mention the login by itself.
 #[test]
 fn an_index_that_asks_for_a_login_is_told() {
     let host = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Modes and contents of what a release holds, and what shared files replace.
+//! Modes and contents of a release's files, and what shared files replace.
 
 use crate::repository::with_submodules;
 use crate::sandbox::{Ran, Sandbox, names};
@@ -108,7 +108,7 @@ fn files_that_the_repository_has_in_media_are_kept() {
     assert_eq!(host.read("root/current/media/it's/deep er.png"), "deep");
     assert_eq!(host.read("root/current/media/uploaded.png"), "uploaded");
 
-    // Copied once: what is there is never overwritten, and what was deleted there stays away.
+    // Files are copied only once: existing ones are never overwritten, and deleted ones do not come back.
     host.write("repo/media/default-avatar.png", "second");
     host.commit("another avatar");
     fs::remove_file(host.path("root/shared/media/it's/deep er.png")).expect("a file");

@@ -8,10 +8,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-/// A host whose repository has a submodule, which has one too; neither is at its newest commit.
+/// A host whose repository has a nested submodule; neither submodule is pinned to its newest commit.
 pub fn with_submodules() -> Sandbox {
     let host = Sandbox::new();
-    // git takes a submodule from a file:// address only where it is told to.
+    // By default git refuses submodules from file:// URLs.
     host.write(".gitconfig", "[protocol \"file\"]\n\tallow = always\n");
     for name in ["inner", "lib"] {
         let path = host.path(name);
@@ -41,7 +41,7 @@ pub fn with_submodules() -> Sandbox {
     host
 }
 
-/// An ssh that runs the command here, with a server that knows only the oldest protocol.
+/// An ssh that runs the command locally, with a server that supports only version 0 of git's protocol.
 const SSH: &str = r#"#!/bin/sh
 printf '%s\n' "$*" >>"$SANDBOX/calls/ssh"
 unset GIT_PROTOCOL
@@ -99,7 +99,7 @@ fn deployer_2802_a_submodule_out_of_reach_stops_the_deploy() {
     assert!(host.releases().is_empty());
 }
 
-/// A host whose repository keeps a style sheet in Git LFS, and the `PATH` on which git-lfs is not.
+/// A host whose repository keeps a style sheet in Git LFS, and a `PATH` without git-lfs.
 fn with_lfs() -> (Sandbox, String) {
     let host = Sandbox::new();
     let repo = host.path("repo");
@@ -154,7 +154,7 @@ fn git_lfs_455_pointers_are_not_served_as_files() {
         );
         assert!(host.releases().is_empty());
 
-        // With git-lfs, even where this login skips it.
+        // git-lfs is used even if the user's git config skips it.
         host.write(
             ".gitconfig",
             "[filter \"lfs\"]\n\tprocess = git-lfs filter-process --skip\n\trequired = true\n",
@@ -196,7 +196,7 @@ fn trial_17_the_password_of_the_repository_stays_out_of_releases_and_command_lin
     }
     let web = Web::new(host.path(""));
     let url = format!("http://ada:hunter%202@127.0.0.1:{}/repo/.git", web.1);
-    // A helper of this login that knows an old password.
+    // The user's credential helper has an outdated password.
     host.program(
         "bin/git-credential-old",
         "#!/bin/sh\n[ \"$1\" != get ] || printf 'username=ada\\npassword=old\\n'\n",
@@ -305,7 +305,7 @@ fn trial_12_a_damaged_repository_of_the_running_release_is_no_hindrance() {
         let host = Sandbox::new();
         host.configure("clone_depth: 0");
         deploys(&host);
-        // One pack, as after a clone of any size.
+        // Objects in a single pack, as after any large clone.
         git(
             &host.path("root/current/"),
             &["repack", "--quiet", "-a", "-d"],
@@ -352,7 +352,7 @@ fn git_is_told_in_words_that_name_the_field() {
         assert!(ran.stdout.contains(said), "{ran:?}");
     }
 
-    // HEAD of the repository names a branch that is not there.
+    // The repository's HEAD names a branch that does not exist.
     host.configure("branch: -");
     host.repo(&["branch", "release"]);
     host.repo(&["symbolic-ref", "HEAD", "refs/heads/gone"]);

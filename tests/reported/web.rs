@@ -1,10 +1,10 @@
-//! A repository or an index behind a login.
+//! A repository or an index that needs a login.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// Serves `directory` by http to who gives the login `ada:hunter 2`, until it is dropped.
+/// Serves `directory` over HTTP with the login `ada:hunter 2`, until it is dropped.
 pub struct Web(Child, pub String);
 
 impl Web {

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Writes an executable file. Another process does it: a file that this process has open for writing
-/// would stay open in a child that another test starts meanwhile, and then cannot be run ("Text file
-/// busy", ETXTBSY).
+/// Writes an executable file through a child process. If this process opened it for writing, a child that another
+/// test forks meanwhile could inherit the descriptor, and running the file would fail with ETXTBSY ("Text file
+/// busy").
 pub fn write(path: &Path, text: &str) {
     let mut shell = Command::new("sh")
         .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])

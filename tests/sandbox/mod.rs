@@ -1,10 +1,10 @@
-//! A directory that plays the host: a local repository, a project root and stand-ins for the
-//! commands a deploy runs, so that the real `deploy.sh` runs whole, as this user.
+//! A directory that plays the host: a local repository, a project root and stand-ins for the commands of a deploy, so
+//! that the real `deploy.sh` runs from end to end, as the current user.
 //!
-//! Each stand-in appends its arguments and its environment to `calls/<name>` and
-//! `environments/<name>`, reads all of its input, and fails while `fail/<name>` exists.
+//! Each stand-in appends its arguments and its environment to `calls/<name>` and `environments/<name>`, reads all of
+//! its stdin, and fails while `fail/<name>` exists.
 
-#![allow(dead_code)] // each test target uses its part
+#![allow(dead_code)] // each test target uses only some items
 
 mod executable;
 mod names;
@@ -27,7 +27,7 @@ pub struct Sandbox {
     pub dir: TempDir,
 }
 
-/// What a run said and how it ended.
+/// The output and the exit status of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub stdout: String,
@@ -93,7 +93,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Only the directories and stand-ins of another one, without a repository.
+    /// A sandbox with the directories and stand-ins of another one, but without a repository.
     pub fn bare(of: &Sandbox) -> Self {
         let sandbox = Sandbox::empty();
         for made in ["bin", "venv/bin", "calls", "environments", "fail", "files"] {
@@ -109,7 +109,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// `python3 -m venv` makes virtualenvs that hold the stand-ins of `venv`.
+    /// Makes `python3 -m venv` create virtualenvs that contain the stand-ins of `venv`.
     pub fn makes_venvs(&self) {
         self.program("bin/python3", PYTHON3);
     }
@@ -160,7 +160,7 @@ impl Sandbox {
             .to_owned()
     }
 
-    /// Commits all of `repo/`; gives the SHA.
+    /// Commits all files of `repo/`; returns the SHA.
     pub fn commit(&self, message: &str) -> String {
         self.git(&["-C", "repo", "add", "--all"]);
         self.git(&[
@@ -179,7 +179,7 @@ impl Sandbox {
         self.git(&[&["-C", "repo"], args].concat())
     }
 
-    /// The config that most tests use: everything but a barrier. `extra` replaces or adds keys.
+    /// Writes the config that most tests use, which has all features but a barrier. `extra` replaces or adds keys.
     pub fn configure(&self, extra: &str) {
         let mut keys: Vec<(String, String)> = Vec::new();
         let root = self.dir.path().display();
@@ -209,7 +209,7 @@ impl Sandbox {
         self.write("deploy/app/test/fleet.yml", text);
     }
 
-    /// The bytes of `deploy.sh`.
+    /// The text of `deploy.sh`.
     pub fn script(&self) -> String {
         self.render("deploy")
     }
@@ -222,7 +222,7 @@ impl Sandbox {
         self.rendered(&[environment, app, kind])
     }
 
-    /// The bytes of `deploy.sh` for one of several servers.
+    /// The text of `deploy.sh` for one of several servers.
     pub fn fleet_script(&self) -> String {
         let config = ["--config-file-name", "fleet.yml"];
         self.rendered(
@@ -249,7 +249,7 @@ impl Sandbox {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// The shell with the stand-ins before everything else on its PATH.
+    /// The shell with the stand-ins first in its PATH.
     pub fn command(&self, shell: &[&str]) -> Command {
         let path = std::env::var("PATH").expect("PATH");
         let mut command = Command::new(shell[0]);
@@ -269,7 +269,7 @@ impl Sandbox {
         command
     }
 
-    /// Runs `deploy.sh` from a file, as a person does.
+    /// Runs `deploy.sh` from a file, as a person would.
     pub fn run(&self, shell: &[&str], args: &[&str]) -> Ran {
         self.write("deploy.sh", self.script());
         self.command(shell)
@@ -284,13 +284,13 @@ impl Sandbox {
         self.run(&["sh"], &["deploy"])
     }
 
-    /// A deploy that must work; gives the name of its release.
+    /// Deploys a release, which must succeed.
     pub fn deployed(&self, release: &str) {
         let ran = self.run(&["sh"], &["deploy", release]);
         assert_eq!(ran.status, 0, "{ran:?}");
     }
 
-    /// Runs a script from a pipe that ends with it, as `ssh host 'sh -s' <deploy.sh` does.
+    /// Pipes a script to the shell and closes the pipe, as `ssh host 'sh -s' <deploy.sh` does.
     pub fn piped(&self, shell: &[&str], script: &[u8]) -> Ran {
         use std::io::Write;
         let mut child = self
@@ -301,14 +301,14 @@ impl Sandbox {
             .spawn()
             .expect("a shell");
         let mut stdin = child.stdin.take().expect("stdin");
-        // A shell that has read enough may be gone.
+        // A shell that exits early does not read the rest.
         let _ = stdin.write_all(script);
         drop(stdin);
         child.wait_with_output().expect("an end").into()
     }
 
-    /// Starts the script as the controller does: through `sh -s`, its input kept open. With a barrier
-    /// it is that of one of several servers.
+    /// Starts the script as the controller does: through `sh -s`, with its stdin kept open. With a `barrier` argument
+    /// it is the script for one of several servers.
     pub fn controlled(&self, words: &[&str]) -> Session {
         let script = match words.iter().any(|word| word.starts_with("barrier=")) {
             true => self.fleet_script(),
@@ -321,7 +321,7 @@ impl Sandbox {
         Session::start(self.command(shell), script, words)
     }
 
-    /// The release that `current` leads to.
+    /// The release that `current` points to.
     pub fn current(&self) -> Option<String> {
         let link = fs::read_link(self.path("root/current")).ok()?;
         Some(link.file_name()?.to_string_lossy().into_owned())
@@ -331,7 +331,7 @@ impl Sandbox {
         names(&self.path("root/releases"))
     }
 
-    /// Every path below `root` with its mode and content, but for the lock's text.
+    /// Every path below `root` with its mode and content, except the content of the lock.
     pub fn snapshot(&self) -> String {
         let mut lines = Vec::new();
         walk(&self.path("root"), &mut lines);

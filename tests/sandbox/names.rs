@@ -1,4 +1,4 @@
-//! What a directory holds.
+//! Lists directories.
 
 use std::fs;
 use std::path::Path;

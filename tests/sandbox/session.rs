@@ -1,18 +1,18 @@
-//! A script that is led by a controller.
+//! A script under a controller.
 
 use super::NONCE;
 use std::process::{Child, Command, Stdio};
 
-/// A script that runs under a controller.
+/// A running script and its connection to the controller.
 pub struct Session {
     pub child: Child,
-    /// The commit that it is ordered to deploy; at first, what it reports.
+    /// The commit that the script is ordered to deploy: the first one that it reports.
     pub commit: String,
     output: std::io::BufReader<std::process::ChildStdout>,
 }
 
 impl Session {
-    /// What `command` starts: this shell, with the script from its input.
+    /// Starts `command` with the words of `shell` appended; the shell reads the script from its stdin.
     pub fn of(mut command: Command, shell: &[&str], script: &str, words: &[&str]) -> Self {
         command.args(shell);
         Session::start(command, script, words)
@@ -48,8 +48,8 @@ impl Session {
         }
     }
 
-    /// Reads events up to the one that starts so; gives it without its mark. The order for a commit
-    /// that it waits for on the way is sent.
+    /// Reads events until one starts with `event`, and returns it without its nonce. On the way it answers
+    /// `phase cloned` with the order to deploy the reported commit.
     pub fn wait_for(&mut self, event: &str) -> String {
         let mut seen = String::new();
         loop {
@@ -87,12 +87,12 @@ impl Session {
         writeln!(stdin, "{NONCE} {word}").expect("a word sent");
     }
 
-    /// The controller goes away.
+    /// Closes stdin, as when the controller disconnects.
     pub fn hang_up(&mut self) {
         self.child.stdin = None;
     }
 
-    /// The link is lost: nothing comes, and nobody reads. Gives the exit status.
+    /// Closes stdin and stdout, as when the connection is lost. Returns the exit status.
     pub fn lost(self) -> Option<i32> {
         let Session {
             mut child, output, ..
@@ -103,7 +103,7 @@ impl Session {
         child.wait().expect("an end").code()
     }
 
-    /// Reads the rest; gives the last event and the exit status.
+    /// Reads the remaining output; returns the last event and the exit status.
     pub fn end(mut self) -> (String, i32) {
         let last = self.wait_for("end ");
         while self.line().is_some() {}

@@ -1,4 +1,4 @@
-//! A directory that plays a bare host for `setup.sh`: stand-ins for the commands that need a real one.
+//! A directory that plays a bare host for `setup.sh`, with stand-ins for the commands that need a real one.
 
 use super::{Ran, Sandbox};
 use std::fs;
@@ -7,8 +7,8 @@ use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 
-/// A directory that plays the host. The script's paths below /etc lie in it, its user is the one
-/// that runs the test, and `sh` is the shell under test.
+/// A directory that plays the host. The script's paths below /etc are in it, its user is the user that runs the test,
+/// and `sh` is the shell under test.
 pub struct SetupHost(Sandbox);
 
 impl Deref for SetupHost {
@@ -19,7 +19,7 @@ impl Deref for SetupHost {
     }
 }
 
-/// Each reads what it is given, notes its words in `calls`, and fails while `fail/<name>` exists.
+/// Each stand-in reads its stdin, records its arguments in `calls`, and fails while `fail/<name>` exists.
 const STAND_INS: [(&str, &str); 15] = [
     ("id", "echo 0"),
     (
@@ -62,7 +62,7 @@ const STAND_INS: [(&str, &str); 15] = [
     ("pip", "cp \"$SANDBOX/bin/true\" \"${0%/*}/uv\""),
 ];
 
-/// Runs the command, whoever it is for; once without success where root must step in.
+/// Runs the command as the current user. With `fail/own` it fails once, where root has to create the directory.
 const RUNUSER: &str = "#!/bin/sh
 export SANDBOX=\"${0%/bin/runuser}\"
 shift 3
@@ -78,7 +78,7 @@ exec \"$@\"
 ";
 
 impl SetupHost {
-    /// `shell` is the path of what plays `sh`.
+    /// `shell` is the path of the shell that plays `sh`.
     pub fn new(shell: &str) -> Self {
         let sandbox = Sandbox::empty();
         for name in [
@@ -117,7 +117,7 @@ impl SetupHost {
         SetupHost(sandbox)
     }
 
-    /// The bytes of `setup.sh`; `more` is added to the config.
+    /// The text of `setup.sh`; `more` is added to the config.
     pub fn script(&self, more: &str) -> String {
         let root = self.dir.path().display();
         self.write(
@@ -134,19 +134,19 @@ impl SetupHost {
         self.rendered()
     }
 
-    /// The bytes of `setup.sh` for the config that is there.
+    /// The text of `setup.sh` for the existing config.
     pub fn rendered(&self) -> String {
         self.render_of("test", "app")
     }
 
-    /// The config of one app and environment becomes that of another.
+    /// Moves the config of one app and environment to another.
     pub fn renames(&self, from: &str, to: &str) {
         let to = self.path(to);
         fs::create_dir_all(to.parent().expect("a directory")).expect("a directory");
         fs::rename(self.path(from), to).expect("a config");
     }
 
-    /// The bytes of `setup.sh` of an environment and app.
+    /// The text of `setup.sh` for an environment and app.
     pub fn render_of(&self, environment: &str, app: &str) -> String {
         let root = self.dir.path().display();
         let script = self.render_app(environment, app, "setup");
@@ -167,7 +167,7 @@ impl SetupHost {
             .stderr(Stdio::piped())
             .spawn()
             .expect("a shell");
-        // A shell that ends early leaves the rest unread.
+        // A shell that exits early does not read the rest.
         let _ = child
             .stdin
             .take()
@@ -176,7 +176,7 @@ impl SetupHost {
         child.wait_with_output().expect("an end").into()
     }
 
-    /// Runs it and requires success; the last line.
+    /// Runs the script, which must succeed; returns its last line.
     #[track_caller]
     pub fn set_up(&self, script: &str) -> String {
         let ran = self.run(script, &[]);
@@ -193,7 +193,7 @@ impl SetupHost {
 
 pub const UNIT: &str = "[Service]\nExecStart=/bin/sh -c 'echo \"$HOME\" `id` \\\\ !'\n\n[Install]\nWantedBy=multi-user.target";
 
-/// Larger than a pipe, with every byte.
+/// Binary data that is larger than a pipe's buffer.
 pub fn secret() -> Vec<u8> {
     (0..200_000u32)
         .map(|index| (index % 251) as u8 ^ (index / 997) as u8)

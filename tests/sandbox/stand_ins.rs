@@ -1,6 +1,6 @@
-//! Programs that play those of a host.
+//! Stand-ins for the programs of a host.
 
-/// A stand-in that records how it was called; `extra` is what else it does.
+/// A stand-in that records how it was called and then runs `extra`.
 pub(super) fn stand_in(name: &str, extra: &str) -> String {
     format!(
         r#"#!/bin/sh
@@ -44,19 +44,19 @@ is-active)
 esac
 "#;
 
-/// Prints the unit's log, `files/journal`.
+/// Prints the unit's log from `files/journal`.
 pub(super) const JOURNALCTL: &str = r#"#!/bin/sh
 printf '%s\n' "$*" >>"$SANDBOX/calls/journalctl"
 [ ! -e "$SANDBOX/files/journal" ] || cat "$SANDBOX/files/journal"
 "#;
 
-/// Answers as the fault files say; `fail/health-<release>` makes only that release sick.
+/// Answers with 500 while `fail/curl` exists, or for one release while `fail/health-<release>` exists.
 pub(super) const CURL: &str = r#"#!/bin/sh
 release=$(basename "$(readlink "$SANDBOX/root/current")")
 if [ -e "$SANDBOX/fail/curl" ] || [ -e "$SANDBOX/fail/health-$release" ]; then printf 500; else printf 200; fi
 "#;
 
-/// Makes virtualenvs that hold the stand-ins of `venv`.
+/// Creates virtualenvs that contain the stand-ins of `venv`.
 pub(super) const PYTHON3: &str = r#"#!/bin/sh
 PATH=${PATH#*:}
 case $1 in
@@ -69,5 +69,5 @@ case $1 in
 esac
 "#;
 
-/// What uv does besides what every stand-in does.
+/// What the stand-in for uv does besides recording its call.
 pub(super) const UV: &str = "[ \"$1\" != venv ] || \"$SANDBOX/bin/python3\" -m venv \"$3\"; [ \"$1\" != --version ] || echo uv 0";

@@ -1,10 +1,10 @@
-//! Completion as the shells ask for it.
+//! Completion as real shells request it.
 
 use std::fs;
 use std::process;
 use tempfile::TempDir;
 
-/// A deploy directory with three apps, and the program in its own directory for PATH.
+/// A project with three apps, and a `bin` directory for PATH with the program.
 fn project() -> TempDir {
     let directory = TempDir::new().unwrap();
     for path in [
@@ -21,7 +21,7 @@ fn project() -> TempDir {
     directory
 }
 
-/// Runs a script of a shell in the project; what it prints, one word each.
+/// Runs a script with a shell in the project; returns the words that it prints.
 fn shell(project: &TempDir, shell: &str, arguments: &[&str], script: &str) -> Vec<String> {
     let path = format!(
         "{}:{}",
@@ -46,7 +46,7 @@ fn shell(project: &TempDir, shell: &str, arguments: &[&str], script: &str) -> Ve
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What a command line, its last word being completed, offers in each shell.
+/// The candidates for the last word of a command line, in each shell.
 fn offers(line: &[&str]) -> Vec<Vec<String>> {
     let project = project();
     let last = line.len() - 1;
@@ -57,7 +57,7 @@ fn offers(line: &[&str]) -> Vec<Vec<String>> {
             .map(|word| format!("'{word}' "))
             .collect::<String>()
     );
-    // compadd belongs to the line editor: here it prints what it is given.
+    // compadd works only in zsh's line editor; this one prints its arguments.
     let zsh = format!(
         "compdef() {{ }}; _describe() {{ for item in ${{(P)@[-1]}}; do print -r -- ${{item%%:*}}; done }}; \
          source <(pystrano completions zsh); words=({}); CURRENT={}; _clap_dynamic_completer_pystrano",

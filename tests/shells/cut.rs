@@ -1,11 +1,11 @@
-//! A script that arrives in part runs nothing. Every day some of its cuts are tried, and those within its last lines;
+//! A truncated script runs nothing. By default a sample of its lengths is tried, and all those within its last lines;
 //! with `PYSTRANO_EXHAUSTIVE=1` all are.
 
 use crate::sandbox::Sandbox;
 use std::process::Stdio;
 
-/// Lengths to which a script is cut: each `step`th, and all of its end. The last newline may be missing: the closing
-/// brace was read.
+/// The lengths to which a script is truncated: each `step`th, and all near its end. Only the last newline may be
+/// missing, because the closing brace has been read by then.
 fn cuts(script: &str, step: usize) -> impl Iterator<Item = usize> {
     let is_exhaustive = std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some();
     let last = script.len() - 1;
@@ -37,7 +37,7 @@ fn a_script_cut_at_any_byte_runs_nothing() {
     }
 }
 
-/// Piped to `sh -s`, as the controller does it, with what follows the cut missing.
+/// The script is piped to `sh -s`, as by the controller, and ends at the cut.
 #[test]
 fn a_pipe_cut_at_any_byte_runs_nothing() {
     let host = Sandbox::new();
@@ -51,8 +51,7 @@ fn a_pipe_cut_at_any_byte_runs_nothing() {
     assert_eq!(host.snapshot(), before);
 }
 
-/// Commands that read stdin find nothing there, and the script goes on, also past the 64 KiB that
-/// a shell reads ahead.
+/// Commands that read stdin get nothing, and the script continues, also beyond the 64 KiB that a shell reads ahead.
 #[test]
 fn a_command_that_reads_stdin_takes_nothing_from_the_script() {
     for shell in crate::SHELLS.map(crate::started) {

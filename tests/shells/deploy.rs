@@ -1,4 +1,4 @@
-//! Every function of every golden `deploy.sh`, in every shell.
+//! Calls every function of every golden `deploy.sh` in every shell.
 
 use crate::sandbox::{Sandbox, names};
 use crate::started;
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The golden script, with the places it works on moved below the sandbox, and with each function
-/// writing its name down when it is called, those of programs for `sh -c` too.
+/// The golden script, with its paths moved below the sandbox, and with each function recording its name when it is
+/// called, including those in programs for `sh -c`.
 fn prepared(script: &str, more: &str) -> String {
     let mut text = String::new();
     for line in script.lines() {
@@ -20,7 +20,7 @@ fn prepared(script: &str, more: &str) -> String {
             text += "[ -z \"${health_check_timeout:-}\" ] || health_check_timeout=1\n";
             text += more;
         }
-        // Nothing comes up late here.
+        // No unit fails late here, so one look at its state is enough.
         let line = &line.replace("looks=15", "looks=1");
         if let Some((head, body)) = line.split_once("() { ") {
             let name = head.trim_start();
@@ -29,7 +29,7 @@ fn prepared(script: &str, more: &str) -> String {
         }
         text += line;
         text.push('\n');
-        // The trap asks for the exit status first of all.
+        // The trap must read `$?` before anything else.
         if line.trim_start() == "status=$?" || function(line).is_some_and(|name| name != "finish") {
             let name = function(line).unwrap_or("finish");
             text += &format!("echo {name} >>\"$SANDBOX/called\"\n");
@@ -70,7 +70,7 @@ fn secrets(script: &str) -> Vec<String> {
         .collect()
 }
 
-/// An `mv` that does not switch to the next release.
+/// An `mv` that can fail to switch `current` to the next release.
 const BROKEN_SWITCH: &str = "#!/bin/sh
 [ ! -e \"$SANDBOX/fail/mv\" ] || case $* in *'/.next '*) exit 1 ;; esac
 PATH=${PATH#*:}
@@ -79,7 +79,7 @@ exec mv \"$@\"
 
 const NOISE: &str = "#!/bin/sh\nprintf 'a\\033[31mb\\n' >&2\n";
 
-/// The env file that the script carries, if any.
+/// The env file that is embedded in the script, if any.
 fn env_of(script: &str) -> Vec<u8> {
     let body = script.split_once("base64 -d >\"$1/env\" <<\\EOF\n");
     let body = body.and_then(|(_, rest)| rest.split_once("\nEOF\n"));
@@ -87,12 +87,12 @@ fn env_of(script: &str) -> Vec<u8> {
     STANDARD.decode(text).expect("base64")
 }
 
-/// What the golden script needs on its host and in its repository.
+/// The host and the repository that the golden script needs.
 fn host_for(script: &str) -> Sandbox {
     let host = Sandbox::new();
     host.makes_venvs();
     host.program("bin/npm", NOISE);
-    // They print something, which is shown.
+    // These programs print something, so that output is tested, too.
     for name in names(&host.path("venv/bin")) {
         let text = host.read(&format!("venv/bin/{name}"));
         let text = text.replace("#!/bin/sh\n", NOISE);
@@ -175,8 +175,8 @@ fn host_for(script: &str) -> Sandbox {
         host.repo(&["tag", &revision]);
     }
     host.write("root/shared/revisions.log", "");
-    // Two releases of the Python tool, one of them current, with the env of this run: a unit that
-    // starts releases by their launcher needs one that fits.
+    // Two releases of the Python tool, one of them current, with the same env as this run, because a unit with the
+    // launcher needs releases that it can be added to.
     let env = env_of(script);
     for name in ["20200101000000", "20200102000000"] {
         host.write(&format!("root/releases/{name}/manage.py"), name);
@@ -190,7 +190,7 @@ fn host_for(script: &str) -> Sandbox {
     host
 }
 
-/// Runs everything the script can do; gives the functions that were never called.
+/// Exercises all branches of the script; returns the functions that were never called.
 fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     let host = host_for(script);
     let overrides = match case.ends_with("hostile-values") {
@@ -219,7 +219,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy", &format!("2026010{day}000000")], 0);
         assert_eq!(host.current(), Some(format!("2026010{day}000000")));
     }
-    // What a killed run leaves.
+    // Leftovers of a killed run.
     host.write("root/releases/.new-20260107000000/manage.py", "half");
     run(&["deploy"], 0);
     run(&["deploy", "20260103000000"], 3);
@@ -229,7 +229,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     if script.contains("restart_alone") {
         run(&["restart"], 0);
     }
-    // Somebody else has the lock.
+    // Another run holds the lock.
     let lock = fs::File::options()
         .append(true)
         .open(host.path("root/.pystrano/lock"))
@@ -239,7 +239,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
     host.write("root/.pystrano/lock", holder);
     run(&["deploy"], 3);
     drop(lock);
-    // What stops before promotion.
+    // Failures before promotion.
     fs::rename(host.path("repo"), host.path("away")).expect("moved");
     run(&["deploy"], 3);
     fs::rename(host.path("away"), host.path("repo")).expect("moved");
@@ -265,7 +265,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         fs::rename(&uv, host.path("kept-uv")).expect("uv");
         let pip = format!("{NOISE}cp \"$SANDBOX/kept-uv\" \"${{0%/*}}/uv\"\n");
         host.program("venv/bin/pip", &pip);
-        // Only a virtualenv that is to be made needs it.
+        // uv is needed only to create a virtualenv.
         fs::remove_dir_all(host.path("root/venvs")).expect("virtualenvs");
         run(&["deploy"], 0);
         assert!(uv.exists(), "{shell:?} {}", case.display());
@@ -284,7 +284,7 @@ fn missed(shell: &[&str], case: &Path, script: &str) -> BTreeSet<String> {
         run(&["deploy"], 5);
         host.stop_failing("restart");
     }
-    // The switch itself fails.
+    // The switch of `current` fails.
     host.program("bin/mv", BROKEN_SWITCH);
     host.fail("mv");
     run(&["deploy"], 1);
@@ -327,7 +327,7 @@ fn every_function(shell: &str) {
     for case in names(&golden) {
         let case = golden.join(case);
         if case.join("repository").exists() {
-            continue; // without sums they deploy nothing; see payload.rs
+            continue; // without payload checksums they deploy nothing; see payload.rs
         }
         for server in names(&case.join("scripts")) {
             let path = case.join("scripts").join(server).join("deploy.sh");

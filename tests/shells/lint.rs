@@ -18,7 +18,7 @@ fn golden_scripts_are_clean() {
     }
     scripts.retain(|script| script.exists());
     assert!(scripts.len() >= 20, "only {} scripts", scripts.len());
-    // `logs` sends a script that is in no golden case.
+    // The script that `logs` sends is in no golden case.
     let directory = tempfile::tempdir().expect("a directory");
     let logs = directory.path().join("logs.sh");
     let output = Command::new(env!("CARGO_BIN_EXE_pystrano"))

@@ -1,5 +1,5 @@
-//! The rendered scripts in every shell that a host may have as `sh`, and completion in those that
-//! people type in: `cargo test --test shells`.
+//! The rendered scripts in every shell that may be a host's `sh`, and completion in interactive shells:
+//! `cargo test --test shells`.
 
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
@@ -14,10 +14,10 @@ mod setup;
 use std::path::Path;
 use std::process::Command;
 
-/// Programs that play `sh`, each by the name it is called with.
+/// Shells that may be `sh`, by their program names.
 const SHELLS: [&str; 5] = ["dash", "bash", "busybox", "mksh", "yash"];
 
-/// The path of a shell. Called `sh`, bash and yash are POSIX shells and busybox is ash.
+/// The path of a shell. Under the name `sh`, bash and yash run in POSIX mode, and busybox is ash.
 fn find(shell: &str) -> String {
     let output = Command::new("sh")
         .args(["-c", "command -v \"$1\"", "sh", shell])
@@ -29,7 +29,7 @@ fn find(shell: &str) -> String {
     path.to_owned()
 }
 
-/// The words that start a shell as a POSIX shell.
+/// The command that starts a shell in POSIX mode.
 fn started(shell: &str) -> &'static [&'static str] {
     match shell {
         "dash" => &["dash"],

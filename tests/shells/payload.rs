@@ -1,15 +1,15 @@
-//! `deploy.sh` with a payload in every shell: by hand, and led by a controller that sends the parts.
+//! `deploy.sh` with a payload in every shell: run by hand, and under a controller that sends the parts.
 
 use crate::sandbox::Sandbox;
 use crate::{SHELLS, started};
 use std::io::Write;
 use std::process::Command;
 
-/// A host whose scripts and payload are in `out`, and the name of the payload.
+/// A host whose scripts and payload are in `out`, and the file name of the payload.
 fn host() -> (Sandbox, String) {
     let host = Sandbox::new();
     host.write("repo/requirements.txt", "");
-    // More than one piece of what is read from the controller.
+    // Large enough that the part is read from the controller in several pieces.
     host.write("repo/noise", noise());
     host.commit("2");
     host.configure("");
@@ -28,7 +28,7 @@ fn host() -> (Sandbox, String) {
     (host, payload)
 }
 
-/// 2 MB that no compression makes smaller.
+/// 2 MB of incompressible data.
 fn noise() -> Vec<u8> {
     let mut state = 1_u32;
     let next = || {

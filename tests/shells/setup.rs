@@ -1,4 +1,4 @@
-//! `setup.sh`, whole, with stand-ins for the commands that need a real host.
+//! The whole `setup.sh`, with stand-ins for the commands that need a real host.
 
 use super::sandbox::setup::{SetupHost, UNIT, secret};
 use super::{SHELLS, find};
@@ -46,7 +46,7 @@ fn every_step_runs_and_then_finds_itself_done() {
         }
         let calls = host.read("calls");
         assert!(calls.contains("install -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends -- python3-venv python3-pip sudo openssh-client \n"), "{shell}: {calls}");
-        // One package may provide others.
+        // A package may be provided by another one.
         host.write("packages", "installed python3 x, python3-venv, sudo\ninstalled git\ninstalled python3-pip\ninstalled openssh-client\ninstalled libpq-dev\n");
         host.write("calls", "");
 
@@ -97,7 +97,7 @@ fn root_makes_only_the_directory_that_the_user_cannot() {
         assert!(host.read("calls").contains("chown root: . \n"), "{shell}");
         assert!(host.path("srv/new/app/shared/media").is_dir());
 
-        // A directory that others can write is one where a link may have been planted.
+        // In a directory that others can write, a link may have been planted.
         fs::remove_dir_all(host.path("var")).expect("a record");
         let script = script.replace("/srv/new/app", "/srv/open/link/app");
         fs::create_dir(host.path("srv/open")).expect("a directory");
@@ -269,7 +269,7 @@ fn a_script_that_was_cut_runs_nothing() {
         let host = new(shell);
         host.write("files/key.bin", "short");
         let script = host.script("");
-        // The last newline may go.
+        // Only the last newline may be missing.
         let whole = script.len() - 1;
         let step = if shell == "dash" { 1 } else { 61 };
         for end in (0..whole).step_by(step) {
@@ -287,7 +287,7 @@ fn a_script_that_was_cut_runs_nothing() {
     }
 }
 
-/// The files below the directories that `setup.sh` changes, with their content.
+/// The files below the directories that `setup.sh` changes, with their contents.
 fn snapshot(host: &SetupHost) -> String {
     let find =
         "find etc home admin var ! -path var/lib/pystrano/lock -printf '%p %y %m %l\\n' | sort
