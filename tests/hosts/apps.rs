@@ -1,4 +1,4 @@
-//! Apps as they are: from `init` beside a checkout to a page that answers.
+//! Apps with realistic layouts, from `init --from CHECKOUT` to a served page.
 
 use crate::init::{Newcomer, Started};
 use crate::setup;
@@ -6,7 +6,7 @@ use crate::support::{App, Host, Image, Release, Repo, get};
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Runs `init` beside the checkout, changes the config, sets up and deploys.
+/// Runs `init --from` the checkout, edits the config, then runs `setup` and `deploy`.
 pub fn bring_up<'a>(
     newcomer: &'a Newcomer,
     name: &'static str,
@@ -25,7 +25,7 @@ pub fn bring_up<'a>(
     started
 }
 
-/// Waits until a file of the host says so.
+/// Waits until the content of a file on the host is `text`.
 #[track_caller]
 fn comes_to_say(host: &Host, path: &str, text: &str) {
     let begun = Instant::now();
@@ -48,7 +48,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
     let newcomer = Newcomer::new("apps");
     fs::write(newcomer.path("secret-key.txt"), "the-secret-key\n").unwrap();
 
-    // Django in backend/, its settings in a package, with steps around collectstatic and paths that it shares.
+    // Django in backend/, with a settings package, steps before and after collectstatic, and shared paths.
     let repo = Repo::new(App::Django);
     repo.move_into("backend");
     let settings = repo.read("backend/demo/settings.py");
@@ -82,7 +82,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
         "{\"name\": \"shop\", \"version\": \"1.0.0\", \"lockfileVersion\": 3, \"packages\": {}}\n",
     );
     repo.commit("In a directory");
-    // Debian's npm has some 400 packages.
+    // Debian's npm depends on about 400 packages: too slow for every run.
     let build = match std::env::var_os("PYSTRANO_EXHAUSTIVE") {
         Some(_) => "npm ci && npm run build\n  system_packages: [nodejs, npm]",
         None => "sh build.sh",
@@ -116,7 +116,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
     shop.run("deploy").expect(0);
     assert!(shop.page().starts_with("version=v2\n"), "{}", shop.page());
 
-    // Django in src/, its dependencies at the top, its style sheets in a submodule, a config file of the host's own.
+    // Django in src/, with requirements at the top level, style sheets in a submodule, and a shared config file.
     let styles = Repo::new(App::FastApi);
     styles.git(&["rm", "-q", "-r", "."]);
     styles.write("style.css", "p { color: submodule }\n");
@@ -151,7 +151,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
     ));
     assert_eq!(config, format!("{root}/shared/config/sites/local.ini"));
 
-    // FastAPI in backend/ of a uv workspace: the lock at the top, alembic in backend/.
+    // FastAPI in backend/ of a uv workspace, with the lock file at the top level and alembic in backend/.
     let repo = Repo::new(App::FastApi);
     repo.move_into("backend");
     let lock = repo.read("backend/uv.lock");
@@ -185,7 +185,7 @@ fn apps_below_the_top_of_their_repositories_run_from_init() {
     }
 }
 
-/// The worker runs the release's code, new after a deploy, old after a rollback.
+/// The Celery worker runs the new release's code after a deploy, and the old one's after a rollback.
 #[test]
 fn celery_goes_with_the_release() {
     let host = Host::boot(Image::Ready);
@@ -229,7 +229,7 @@ fn celery_goes_with_the_release() {
     shop.run("status").expect(0).says(units);
 }
 
-/// A host with two interpreters; the one that is not the host's own is named.
+/// On a host with two interpreters, the config selects the one that is not the system's default.
 #[test]
 fn the_python_that_is_named_makes_the_virtualenv_on_debian_testing() {
     let host = Host::boot_release(Release::Testing, Image::Ready);
@@ -266,7 +266,7 @@ fn the_python_that_is_named_makes_the_virtualenv_on_debian_testing() {
         );
         host.root(&format!("systemctl stop {}", started.unit()));
     }
-    // One that is nowhere stops setup before anything changes.
+    // A version that is neither installed nor available from apt stops setup before it changes anything.
     newcomer.replace("one", "python: \"3.13\"", "python: \"3.99\"");
     let records = "find /var/lib/pystrano -type f ! -name lock -exec sha256sum {} + | sort; ls -l /etc/systemd/system";
     let before = setup::listing(&host) + &host.root(records);

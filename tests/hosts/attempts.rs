@@ -1,9 +1,9 @@
-//! What was attempted from inside of a host: by an app in the sandbox of its unit, and by another user.
+//! Attacks from inside a host: by an app in the sandbox of its unit, and by another local user.
 
 use crate::init::Newcomer;
 use crate::support::{App, Deployed, Host, Image, Repo, deployed};
 
-/// Tries one command after another, and prints the names of those that succeed.
+/// A script that tries each command and prints the names of those that succeed.
 fn attempts(commands: &[(&str, &str)]) -> String {
     let mut script = "#!/bin/sh\nexec 2>/dev/null </dev/null\n".to_owned();
     for (name, command) in commands {
@@ -13,14 +13,14 @@ fn attempts(commands: &[(&str, &str)]) -> String {
     script
 }
 
-/// As code of the app would: from its unit, while the app user has a login and a deploy runs outside of it.
+/// Runs the attempts inside the app's unit, while the app user's service manager and another of its processes run outside.
 #[test]
 fn an_app_in_its_sandbox_gets_no_further() {
     let host = Host::boot(Image::Ready);
     let newcomer = Newcomer::new("sandbox");
     let shop = newcomer.start("shop", &Repo::new(App::Django), &host);
     let unit = shop.unit();
-    // What a deploy, a login and a session's service manager are like for the app.
+    // The app user's service manager, and a process outside the unit, as a deploy or a login would be.
     host.root(
         "systemctl start user@$(id -u deploy); systemd-run -q --uid=deploy --unit=outside sleep 1000
          install -d -o deploy /run/outside; systemctl show -P MainPID outside >/run/outside/pid",
@@ -146,7 +146,7 @@ fn an_app_in_its_sandbox_gets_no_further() {
     println!("{} attempts from the sandbox", commands.len() - 1);
 }
 
-/// A user with a login and nothing else, where homes can be passed through.
+/// An unprivileged user, on a host whose home directories have mode 0755.
 #[test]
 fn another_user_of_the_host_gets_nothing() {
     let Deployed { host, project, .. } = deployed(App::Django);

@@ -1,4 +1,4 @@
-//! `run`, `logs`, `restart` and what a deploy takes for one time.
+//! `run`, `logs`, `restart`, and the options that override the config for one deploy.
 
 use crate::support::{App, Deployed, Fleet, Host, Output, Project, client, deployed, fleet};
 use crate::terminal::Terminal;
@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// Waits for something to come true.
+/// Waits up to a minute until the condition holds.
 #[track_caller]
 fn until(what: &str, is_true: impl Fn() -> bool) {
     let begin = Instant::now();
@@ -18,8 +18,8 @@ fn until(what: &str, is_true: impl Fn() -> bool) {
     }
 }
 
-/// Whatever the login shell of the app user is: the words as they were written, stdin, stdout and the exit code as they
-/// are, in the release, with its env and virtualenv.
+/// Whatever the app user's login shell, `run` passes arguments, stdin, stdout and the exit code through unchanged, and
+/// runs the command in the release with its env and virtualenv.
 #[test]
 fn a_command_runs_as_it_was_written_under_every_login_shell() {
     let Deployed {
@@ -101,7 +101,7 @@ fn a_command_runs_as_it_was_written_under_every_login_shell() {
         .expect(0)
         .hides("canary");
 
-    // A person at a terminal, still with tcsh as the login shell.
+    // Interactive sessions on a terminal; the login shell is still tcsh.
     let ssh = client().program.to_str().unwrap().to_owned();
     let environment = [("PYSTRANO_SSH", &*ssh), ("NO_COLOR", "1")];
     let start = |words: &[&str]| {
@@ -125,7 +125,7 @@ fn a_command_runs_as_it_was_written_under_every_login_shell() {
     let (code, shown) = user.end();
     assert_eq!(code, 0, "{shown}");
     assert!(!shown.contains("horse"), "the password was shown: {shown}");
-    // Python brings a shell of SQLite, under another name than dbshell calls.
+    // dbshell runs `sqlite3`, which the image lacks; Python includes an equivalent shell as a module.
     let client = "#!/bin/sh\nexec python3 -m sqlite3 \"$@\"\n";
     host.write("/usr/local/bin/sqlite3", client);
     host.root("chmod 755 /usr/local/bin/sqlite3");
@@ -142,7 +142,7 @@ fn a_command_runs_as_it_was_written_under_every_login_shell() {
     assert_eq!(host.exec("pgrep -x sleep").code, 1);
 }
 
-/// The logs of two hosts, restarts and what a deploy takes for one time; none of it shows a secret.
+/// Logs of two hosts, restarts, and deploys of a given commit, branch or lock timeout; no secret is shown.
 #[test]
 fn logs_restarts_and_deploys_of_one_commit() {
     let Fleet {
@@ -159,7 +159,7 @@ fn logs_restarts_and_deploys_of_one_commit() {
         "import os\nprint('it starts with', os.environ['API_TOKEN'], flush=True)\n",
     );
     let first = repo.commit("It logs its token");
-    // Hooks of the controller, which look whether the hosts are free.
+    // Hooks on the controller that check that the locks on the hosts have been released.
     let ports = [hosts[0].port(), hosts[1].port()];
     let is_free = format!(
         "for port in {} {}; do \"$PYSTRANO_SSH\" -p $port deploy@127.0.0.1 flock -n demo/.pystrano/lock true || touch held; done",
@@ -220,7 +220,7 @@ fn logs_restarts_and_deploys_of_one_commit() {
     let json = project.run(&["logs", "--json", "--since", "1h"]).expect(0);
     json.hides("canary").says("\"event\":\"log\"");
 
-    // Followed on both, through a restart of each, until it is ended; nothing of it stays on the hosts.
+    // Follows both hosts across a restart until SIGTERM; no journalctl process is left on the hosts.
     let shown = project.directory().join("shown");
     let mut command =
         project.command(&["logs", "--follow", "--lines", "1", "--unit", "demo.service"]);
@@ -268,7 +268,7 @@ fn logs_restarts_and_deploys_of_one_commit() {
     }
     assert!(!fs::read_to_string(&shown).unwrap().contains("canary"));
 
-    // One commit, and one branch, for one time.
+    // `--revision` and `--branch` override the config for a single deploy.
     repo.release("v2");
     repo.git(&["branch", "topic"]);
     repo.release("v3");
@@ -291,7 +291,7 @@ fn logs_restarts_and_deploys_of_one_commit() {
     );
     assert_eq!(told["hosts"][1]["outcome"], "stopped");
 
-    // The lock is waited for; whoever has it is named.
+    // A deploy names the holder of the lock, and with `--lock-wait` waits for it.
     let lock = "/home/deploy/demo/.pystrano/lock";
     let hold = format!(
         "exec 9>>{lock}; flock 9; echo bob@desk deploy 9 since now pid $$ >{lock}; while [ ! -e /run/over ]; do sleep 0.1; done\n"

@@ -1,11 +1,11 @@
-//! What is installed: from locks of other package managers, and of projects with extras and groups.
+//! Dependencies from the lock files of other package managers, and of projects with extras and groups.
 
 use crate::apps::bring_up;
 use crate::init::Newcomer;
 use crate::support::{App, Host, Image, Repo};
 use std::fs;
 
-/// Puts files of a directory of tests/apps in place of what lists the dependencies.
+/// Replaces the dependency files of the repository by those of a directory in tests/apps.
 fn list(repo: &Repo, directory: &str, files: &[&str]) {
     for file in [
         "requirements.txt",
@@ -27,7 +27,7 @@ fn list(repo: &Repo, directory: &str, files: &[&str]) {
     }
 }
 
-/// The paragraph of the manual that has a text.
+/// The code block of the manual that contains a text.
 fn recipe(text: &str) -> String {
     let manual = include_str!("../../src/manual/fields.md");
     let mut paragraphs = manual
@@ -39,7 +39,7 @@ fn recipe(text: &str) -> String {
         .to_owned()
 }
 
-/// Lets the config of an app install by this manager, as these lines of the manual say.
+/// Changes an app's config to this virtualenv mode and package manager, with lines copied from the manual.
 fn install(newcomer: &Newcomer, app: &str, mode: &str, manager: &str, lines: &str) {
     let path = newcomer.path(&format!("deploy/{app}/production/deployment.yml"));
     let text = fs::read_to_string(&path).unwrap();
@@ -125,7 +125,7 @@ fn locks_of_poetry_and_pdm_and_projects_with_extras_and_groups() {
             ways = way;
         }
         shop.run("deploy").expect(0);
-        // gunicorn is an extra, idna in a group.
+        // gunicorn comes from an extra, idna from a dependency group.
         let page = shop.page();
         let is_new = page.starts_with(&format!("version=with-{index}\n"));
         assert!(is_new && page.contains("\nidna=3.10\n"), "{lines}: {page}");

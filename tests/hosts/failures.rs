@@ -1,10 +1,10 @@
-//! Deploys that fail: the exact words, the exit code, and the host as it was.
+//! Failing deploys: their exact messages and exit codes, and that the host is left unchanged.
 
 use crate::support::{App, Deployed, Output, deployed, free_port};
 use std::process::Command;
 
-/// What a failed deploy must not change: files, links, modes, contents, and which process of the
-/// application runs. The lock's text, times of starts, caches of Python and the database are not looked at.
+/// The state that a failed deploy must not change: files, links, modes, contents, and the state of the units.
+/// Excludes the text of the lock, the log, the record of starts, Python's caches and the database.
 fn state(fixture: &Deployed) -> String {
     fixture.host.root(
         "cd /home/deploy/demo && find . ../.ssh \\( -name __pycache__ -o -name 'db.sqlite3*' -o -path ./.pystrano/lock \
@@ -15,7 +15,7 @@ fn state(fixture: &Deployed) -> String {
     )
 }
 
-/// The lines of stderr from the failure on, with what differs from run to run replaced.
+/// The lines of stderr from the failure on, with placeholders for the values that differ from run to run.
 fn failure(output: &Output, fixture: &Deployed) -> String {
     let release = fixture
         .host
@@ -39,8 +39,8 @@ fn failure(output: &Output, fixture: &Deployed) -> String {
     text.replace(&format!("127.0.0.1:{}", fixture.host.port()), "HOST")
 }
 
-/// Whether the text is as expected, line by line; `    ...TEXT` stands for lines of a command's output,
-/// at least one, and one of them with that text.
+/// Whether the text equals `expected`, line by line. A line `    ...TEXT` matches one or more lines of a
+/// command's output, at least one of which contains TEXT.
 fn matches(text: &str, expected: &str) -> bool {
     fn from(text: &[&str], expected: &[&str]) -> bool {
         match expected {
@@ -72,18 +72,20 @@ const REVERTED: &str = "✗ Failed after promotion: every server runs what it ra
 const WENT_BACK: &str =
     "✓ Promoted OLD to current\n✓ Restarted demo.service\n✓ Verified that the unit stays up\n";
 
-/// Requires that a deploy ends with `code` and `words`, that the host is as it was before, that
-/// no lock of the deploy is left, and that the application answers.
+/// Requires that a deploy fails with this exit code and message, leaves the host unchanged and its lock
+/// free, and that the application still answers.
 #[track_caller]
 fn fails(fixture: &Deployed, code: i32, words: &str) {
     leaves_as_it_was(fixture, code, words);
     assert!(fixture.project.page(0).contains("v1"));
 }
 
-/// The same, where the application itself cannot answer.
+/// Like [`fails`], without requiring that the application answers.
 #[track_caller]
 fn leaves_as_it_was(fixture: &Deployed, code: i32, words: &str) {
     let before = state(fixture);
+    let invocation = || fixture.host.root("systemctl show demo -P InvocationID");
+    let started = invocation();
     let output = fixture.project.run(&["deploy"]).expect(code);
     let failure = failure(&output, fixture);
     assert!(
@@ -92,13 +94,15 @@ fn leaves_as_it_was(fixture: &Deployed, code: i32, words: &str) {
     );
     let after = state(fixture);
     assert!(before == after, "--- before\n{before}\n--- after\n{after}");
+    // Only a release that was promoted is replaced by a restart.
+    assert_eq!(invocation() == started, code != 1, "{output}");
     fixture
         .host
         .root("flock -n /home/deploy/demo/.pystrano/lock true");
     output.hides("the-secret-key-of-the-tests");
 }
 
-/// Like [`fails`], with a deploy that succeeds once `fix` has run on the host.
+/// Like [`fails`], and requires that a deploy succeeds after `fix` has run on the host.
 #[track_caller]
 fn fails_until(fixture: &Deployed, code: i32, words: &str, fix: &str) {
     fails(fixture, code, words);
@@ -196,8 +200,8 @@ fn unit_dies_a_second_later() {
     fails(&fixture, 1, &format!("{said}{WENT_BACK}{REVERTED}"));
 }
 
-/// systemd refuses a unit that was started too often, by a crashing release or by many deploys; a run waits
-/// until it is taken again.
+/// systemd refuses to start a unit that has reached its start limit, through crashes or many deploys; a run
+/// waits until systemd accepts another start.
 #[test]
 fn trial_24_unit_that_systemd_refuses_is_started_later() {
     let fixture = deployed(App::Django);
@@ -219,7 +223,7 @@ fn trial_24_unit_that_systemd_refuses_is_started_later() {
     assert!(fixture.project.page(0).contains("v2"));
 }
 
-/// systemd would stop the app for a restart, and then refuse to start it.
+/// At its start limit, a restart would stop the app and then fail to start it; so the run waits first.
 #[test]
 fn trial_24_a_restart_that_systemd_would_refuse_waits_while_the_app_runs() {
     let fixture = deployed(App::Django);
@@ -237,7 +241,7 @@ fn trial_24_a_restart_that_systemd_would_refuse_waits_while_the_app_runs() {
     assert!(!log.contains("repeated too quickly"), "{log}");
 }
 
-/// An application that dies before it serves, whose server started well.
+/// gunicorn starts, but its worker fails to import the application.
 #[test]
 fn worker_does_not_boot() {
     let fixture = deployed(App::Django);
@@ -254,7 +258,7 @@ fn page_does_not_answer() {
     let mut fixture = deployed(App::Django);
     fixture.project.check_health("/missing", 3);
     let url = format!("http://127.0.0.1:{}/missing", fixture.project.ports[0]);
-    // The old release is held to the same, so nobody knows whether it is well.
+    // The old release fails the same check after the revert, hence exit code 5.
     let output = fixture.project.run(&["deploy"]).expect(5);
     output.says(&format!(
         "{url} did not answer with 200-399 within 3 s; its last answer was 404"
@@ -334,7 +338,7 @@ fn sudo_rule_missing() {
 #[test]
 fn disk_full() {
     let fixture = deployed(App::Django);
-    // A disk of its own for the project, with the same content and no room left.
+    // Moves the project to a file system of its own, which is then filled.
     fixture.host.root(
         "systemctl stop demo && cd /home/deploy && mv demo away &&
          install -d -o deploy -g deploy demo && mount -t tmpfs -o size=40m,uid=$(id -u deploy),gid=$(id -g deploy),mode=755 tmpfs demo &&
@@ -359,7 +363,7 @@ fn home_read_only() {
         .root("mount --bind /home/deploy /home/deploy && mount -o remount,ro,bind /home/deploy");
     let said = "✗ lock failed with exit status 1\n    \
         touch: cannot touch '/home/deploy/demo/.pystrano/lock': Read-only file system\n";
-    // The application writes to its database, which is in that home.
+    // The application cannot answer: each request writes to the database, which is in that home.
     leaves_as_it_was(&fixture, 3, &format!("{said}{STOPPED}"));
     fixture.host.root("umount -l /home/deploy");
     assert!(fixture.project.page(0).contains("v1"));
@@ -369,7 +373,7 @@ fn home_read_only() {
 #[test]
 fn current_is_a_real_directory() {
     let fixture = deployed(App::Django);
-    // The application keeps running; its working directory is the release itself.
+    // The application keeps running, because its working directory is the release, not the link.
     fixture
         .host
         .root("cd /home/deploy/demo && cp -a current/. real && rm current && mv real current");
@@ -420,8 +424,8 @@ fn ssh_program_missing() {
     assert_eq!(state(&fixture), before);
 }
 
-/// Django answers 400 to names that are not its own, and sends to https what did not come by it. Asked as the manual says, the
-/// app itself answers, and one that is broken does not pass.
+/// Django answers 400 to hosts that are not in ALLOWED_HOSTS, and redirects plain HTTP to https. With the settings that the
+/// manual gives, the check reaches the app's own code, and a broken app fails it.
 #[test]
 fn a_health_check_gets_past_allowed_hosts_and_https() {
     let manual = include_str!("../../src/manual/faq.md");
@@ -453,7 +457,7 @@ fn a_health_check_gets_past_allowed_hosts_and_https() {
     assert!(manual.contains(&format!("`{name}`")));
     let (key, value) = name.split_once(": ").unwrap();
     project.set(key, value);
-    // gunicorn believes those on its own host that the client's side is https, and tells Django so.
+    // gunicorn trusts X-Forwarded-Proto from localhost by default, and passes the scheme on to Django.
     project.set("health_check_statuses", "200-299");
     project
         .run(&["deploy"])

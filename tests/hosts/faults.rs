@@ -1,5 +1,5 @@
-//! A deploy, a rollback and a revert are hit at their steps on a real host: power, ssh, signals. A sample of
-//! the places, or all of them with `PYSTRANO_EXHAUSTIVE=1`.
+//! Fault injection on a real host: power cuts, lost connections and signals at each step of a deploy, a
+//! rollback and a revert. Tests a sample of the places, or all of them with `PYSTRANO_EXHAUSTIVE=1`.
 
 #[path = "../faults/tally.rs"]
 mod tally;
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tally::{SEED, Tally};
 
-/// What happens at a step.
+/// A fault to inject during a step.
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     PowerCut,
@@ -54,12 +54,13 @@ const WORKER: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nUse
     ExecStart=/home/deploy/demo/current/.pystrano/run python worker.py\n\
     Restart=always\n[Install]\nWantedBy=multi-user.target\n";
 
-/// A host with two units and hooks, whose every version has an env, and in release mode a package, of its own.
+/// A host with two units and hooks. Each version of the app has its own env and, with release virtualenvs, its own
+/// version of a package, so that a mix of two releases is detected.
 struct Site {
     fixture: Deployed,
     release_mode: bool,
     versions: usize,
-    /// An ssh that soon notices a connection on which nothing comes.
+    /// A wrapper of ssh that sends keepalives every second, to detect a frozen connection soon.
     ssh: PathBuf,
 }
 
@@ -106,7 +107,7 @@ impl Site {
         site
     }
 
-    /// From now on what is deployed is pushed: nothing else can bring it.
+    /// Switches to `delivery: push`, and removes git so that the host cannot clone.
     fn push(&mut self) {
         let Deployed { host, project, .. } = &mut self.fixture;
         host.root("rm /usr/bin/git");
@@ -116,7 +117,7 @@ impl Site {
         project.set("delivery", "push");
     }
 
-    /// The version of idna that a version of the application wants.
+    /// The version of idna that a version of the application requires.
     fn package(version: &str) -> &'static str {
         match version.ends_with(['0', '2', '4', '6', '8']) {
             true => "3.9",
@@ -124,7 +125,7 @@ impl Site {
         }
     }
 
-    /// Commits the next version; a sick one does not start.
+    /// Commits the next version and returns its name; a `sick` version fails to start.
     fn commit(&mut self, sick: bool) -> String {
         self.versions += 1;
         let version = format!("v{}", self.versions);
@@ -137,7 +138,7 @@ impl Site {
         };
         repo.write("gunicorn.conf.py", config);
         if self.release_mode {
-            // Each has a virtualenv of its own, which its deploy has to build.
+            // A comment per version changes the file, so that each deploy has to build a virtualenv.
             let wanted = format!("idna=={}", Site::package(&version));
             let requirements = include_str!("../apps/django/requirements.txt");
             let requirements = requirements.replace("idna==3.10", &wanted);
@@ -147,7 +148,7 @@ impl Site {
         version
     }
 
-    /// The release that is current and the version of its code, which env, dependencies and hooks must share.
+    /// The current release and its version. An error if its code, env, dependencies and hooks are not all of that version.
     fn current(&self) -> Found<(String, String)> {
         let seen = self.fixture.host.exec(
             "cd /home/deploy/demo && readlink current | sed 's:.*/::' &&
@@ -165,7 +166,7 @@ impl Site {
         Ok((release.to_owned(), version.to_owned()))
     }
 
-    /// The version that answers; it has its own env and package.
+    /// The version that the running app reports. An error if it runs with the env or package of another version.
     fn answers(&self) -> Found<String> {
         let begin = Instant::now();
         let page = loop {
@@ -185,7 +186,7 @@ impl Site {
         Ok(version)
     }
 
-    /// Runs the program, which is hit after its Nth step began; its exit code and its number of steps.
+    /// Runs the program and injects the fault after the given step has begun. Returns the exit code and the number of steps.
     fn run(&mut self, command: &str, blow: Option<(usize, Blow)>) -> (i32, usize) {
         let mut program = self.fixture.project.command(&[command, "--json"]);
         let program = program.env("PYSTRANO_SSH", &self.ssh);
@@ -197,7 +198,7 @@ impl Site {
             if event.expect("a line").contains("\"event\":\"step\"") {
                 match blow {
                     Some((at, blow)) if at == steps => {
-                        // Not always at the beginning of the step.
+                        // Varies the delay, so that faults do not always hit the beginning of a step.
                         std::thread::sleep(Duration::from_millis(40 * (at as u64 * 37 % 5)));
                         self.hit(blow, &mut controller);
                     }
@@ -212,7 +213,7 @@ impl Site {
 
     fn hit(&mut self, blow: Blow, controller: &mut Child) {
         let host = &mut self.fixture.host;
-        // What is to be killed may have ended just before.
+        // Errors are ignored: the process to kill may already have ended.
         match blow {
             Blow::PowerCut => {
                 host.power_off();
@@ -232,7 +233,7 @@ impl Site {
         }
     }
 
-    /// One run that is hit, and what must hold after it.
+    /// Runs once with a fault, then checks the exit code, the current release, the running app and the next deploy.
     fn trial(&mut self, run: &str, at: usize, blow: Blow) -> Found {
         let (old, _) = self.current()?;
         let sick = run == "revert";
@@ -243,7 +244,7 @@ impl Site {
         let (code, _) = self.run(command, Some((at, blow)));
         let host = &self.fixture.host;
         host.exec("pkill -CONT -f '^sshd: deploy'");
-        // The host ends by itself what it began.
+        // The script on the host ends by itself and releases the lock.
         let lock = host.exec("flock -w 60 /home/deploy/demo/.pystrano/lock true");
         must!(lock.code == 0, "the lock is held: {lock}");
         let (now, version) = self.current()?;
@@ -291,14 +292,14 @@ impl Site {
              ls -d releases/*/.pystrano/env | cut -d / -f 2 | sort",
         );
         let (releases, envs) = left.split_once("\n\n").unwrap_or((&left, ""));
-        // The env of each lies in its release.
+        // Each release has its own env file.
         let tidy = envs == releases && (3..=4).contains(&releases.lines().count());
         must!(tidy && releases.contains(&release), "left behind: {left}");
         Ok(())
     }
 }
 
-/// Prints the counts; fails unless all survived.
+/// Prints the counts; panics if any trial failed.
 fn finish(tally: &Tally) {
     let name = tally.name;
     let line = format!(
@@ -309,14 +310,14 @@ fn finish(tally: &Tally) {
     assert!(tally.failures.is_empty(), "{name}: {:#?}", tally.failures);
 }
 
-/// The command of each kind of run, and the exit code that it has undisturbed.
+/// The kinds of runs: name, command, and exit code without a fault.
 const RUNS: [(&str, &str, i32); 3] = [
     ("deploy", "deploy", 0),
     ("rollback", "rollback", 0),
     ("revert", "deploy", 1),
 ];
 
-/// Hits runs of each kind, in this `venv_mode`, at `sample` places; prints the counts.
+/// Injects faults at `sample` places of each kind of run, with this `venv_mode`.
 pub fn hit(release: Release, name: &'static str, mode: &str, sample: usize) {
     hit_runs(&mut Site::new(release, mode), name, &RUNS, sample);
 }
@@ -347,18 +348,18 @@ fn hit_runs(site: &mut Site, name: &'static str, runs: &[(&str, &str, i32)], sam
 fn whatever_hits_a_run_leaves_one_whole_release() {
     let mut site = Site::new(Release::DEFAULT, "shared");
     hit_runs(&mut site, "one virtualenv", &RUNS, 4);
-    // The host gets code and packages through the connection that is hit.
+    // With a push, code and packages arrive through the connection that the faults hit.
     site.push();
     hit_runs(&mut site, "one virtualenv, pushed", &RUNS[..1], 2);
 }
 
-/// A package that was upgraded goes back with the release.
+/// With release virtualenvs, an upgraded package is reverted together with the release.
 #[test]
 fn whatever_hits_a_run_leaves_the_package_of_the_release() {
     hit(Release::DEFAULT, "release virtualenvs", "release", 3);
 }
 
-/// Two deploys at once: one wins, the other says who holds the lock.
+/// Of two concurrent deploys one succeeds, and the other fails and names the holder of the lock.
 #[test]
 fn of_two_deploys_at_once_one_wins() {
     let fixture = deployed(App::Django);

@@ -1,4 +1,4 @@
-//! From a bare host to an application that answers, and on to its next version.
+//! First deploys: from a bare host to a running application, then to its next version.
 
 use crate::support::{App, Host, Image, Project, Repo, get, post};
 
@@ -17,7 +17,7 @@ fn django_with_pip_on_a_bare_host() {
     django_with_pip(&Host::boot(Image::Bare));
 }
 
-/// Django's first deploy and its next one, on a host that was never set up.
+/// The first two deploys of Django, on a host that was never set up.
 pub fn django_with_pip(host: &Host) {
     let (repo, mut project) = set_up_and_deploy(host, App::Django);
     let page = |version: &str, greeting: &str| {
@@ -32,7 +32,7 @@ pub fn django_with_pip(host: &Host) {
     project.env.insert("GREETING".into(), "good day".into());
     project.run(&["deploy"]).expect(0);
     assert_eq!(project.page(0), page("v2", "good day"));
-    // The media directory is that of all releases.
+    // All releases share the media directory.
     assert_eq!(
         get(project.ports[0], "/upload").unwrap(),
         (200, "kept".into())
@@ -60,7 +60,7 @@ fn fastapi_with_uv_on_a_bare_host() {
     fastapi_with_uv(&Host::boot(Image::Bare));
 }
 
-/// The same for FastAPI.
+/// The first deploys of FastAPI, on a host that was never set up.
 pub fn fastapi_with_uv(host: &Host) {
     let (repo, mut project) = set_up_and_deploy(host, App::FastApi);
     let page = |version: &str| {
@@ -74,7 +74,7 @@ pub fn fastapi_with_uv(host: &Host) {
     project.run(&["deploy"]).expect(0);
     assert_eq!(project.page(0), page("v2"));
 
-    // With a virtualenv of its own, what uv installs is compiled before the app starts.
+    // With release virtualenvs, packages that uv installs are compiled to bytecode before the app starts.
     project.set("venv_mode", "release");
     repo.release("v3");
     project.run(&["deploy"]).expect(0);

@@ -1,4 +1,4 @@
-//! Many hosts as one, on four real ones: whatever fails where, all serve the same release.
+//! Deploys to four real hosts: whichever host fails at whichever step, all of them serve the same release.
 
 use crate::executable;
 use crate::support::{App, Fleet, Host, Output, fleet, free_port, ssh_program};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 const HOSTS: usize = 4;
 
-/// A file in `fail` makes the step of its name fail or hang.
+/// Commands that fail or hang if /home/deploy/fail contains a file of the fault's name.
 const STATIC: &str = "if rm /home/deploy/fail/hang 2>/dev/null; then touch /home/deploy/at; sleep 60; fi; \
     test ! -e /home/deploy/fail/slow || sleep 12; \
     test ! -e /home/deploy/fail/build && /home/deploy/.venv/bin/python build_static.py && touch /home/deploy/built";
 const MIGRATE: &str = "echo migrated >>/home/deploy/migrations && test ! -e /home/deploy/fail/migrate && \
     exec /home/deploy/.venv/bin/alembic upgrade head";
 
-/// The link cannot be switched forward.
+/// A stand-in for mv that can make the promotion fail.
 const MV: &str = "#!/bin/sh
 case $* in */.next*) [ ! -e /home/deploy/fail/promote ] || exit 1 ;; esac
 exec /usr/bin/mv \"$@\"
@@ -48,7 +48,7 @@ fn fragile(size: usize) -> Fleet {
 }
 
 impl Fleet {
-    /// The releases that the hosts run, which the apps' answers must agree with.
+    /// Requires that all hosts have the same current release, and that their apps answer with this version.
     #[track_caller]
     fn serves(&self, version: &str, case: &str) {
         let links = self.hosts.iter().map(|host| {
@@ -66,7 +66,7 @@ impl Fleet {
         }
     }
 
-    /// How often each host has migrated.
+    /// The number of migrations that each host has run.
     fn migrations(&self) -> Vec<usize> {
         let count = "cat /home/deploy/migrations 2>/dev/null | wc -l";
         let counts = self.hosts.iter().map(|host| host.root(count));
@@ -75,7 +75,7 @@ impl Fleet {
             .collect()
     }
 
-    /// What tells one start of each host's app from another.
+    /// The InvocationID of each host's unit, which is new at each start.
     fn starts(&self) -> Vec<String> {
         let start = "systemctl show --property=InvocationID --value demo";
         self.hosts.iter().map(|host| host.root(start)).collect()
@@ -87,7 +87,7 @@ impl Fleet {
         ));
     }
 
-    /// Waits until the step that hangs was reached on the host.
+    /// Waits until the host has reached the step that hangs.
     fn wait_at(&self, index: usize) {
         let begin = Instant::now();
         while !self.hosts[index].path("/home/deploy/at").exists() {
@@ -102,7 +102,7 @@ impl Fleet {
     }
 }
 
-/// The process of the ssh client that the controller runs for this port.
+/// The process ID of the ssh client that the controller runs for this port.
 pub fn client(controller: &Child, port: u16) -> Option<String> {
     let parent = format!("PPid:\t{}\n", controller.id());
     let port = format!("-p\0{port}\0");
@@ -116,7 +116,7 @@ pub fn client(controller: &Child, port: u16) -> Option<String> {
     found.and_then(|name| name.into_string().ok())
 }
 
-/// The faults, the exit code of each, and whether hosts have promoted by then.
+/// Each fault, its exit code, and whether it happens after other hosts have been promoted.
 const FAULTS: [(&str, i32, bool); 7] = [
     ("build", 3, false),
     ("migrate", 3, false),
@@ -127,12 +127,12 @@ const FAULTS: [(&str, i32, bool); 7] = [
     ("client killed", 3, false),
 ];
 
-/// Whether each fault is tried on each host: the stand-ins' tests do that always.
+/// Whether to try each fault on each host. The tests with stand-in hosts (tests/fleet) always do.
 fn is_exhaustive() -> bool {
     std::env::var_os("PYSTRANO_EXHAUSTIVE").is_some()
 }
 
-/// A deploy that a fault on one of the hosts stops; all of them serve what they served.
+/// Runs a deploy with a fault on one host, and requires that all hosts still serve `version`.
 fn try_fault(fleet: &mut Fleet, fault: &str, code: i32, index: usize, version: &str) {
     let case = format!("{fault} on {index}");
     let hosts = fleet.hosts.len();
@@ -164,10 +164,10 @@ fn try_fault(fleet: &mut Fleet, fault: &str, code: i32, index: usize, version: &
     };
     assert_eq!(output.code, code, "{case}: {output}");
     fleet.hosts[index].root("rm -f /home/deploy/fail/*");
-    // The host ends by itself when its controller is gone.
+    // When the controller is gone, the script on the host ends by itself.
     fleet.hosts[index].root("flock -w 30 /home/deploy/demo/.pystrano/lock true");
     fleet.serves(version, &case);
-    // Only after all builds, in the order of the config, and none after one that failed.
+    // Migrations run after all builds, in the order of the config, and stop at the first failure.
     let migrated = match fault {
         "build" | "unreachable" | "client killed" => 0,
         "migrate" => index + 1,
@@ -197,8 +197,7 @@ fn whatever_fails_anywhere_all_serve_the_same_release() {
     writeln!(std::io::stderr(), "{line}").expect("stderr");
 }
 
-/// A canary first: those that promoted before the failure go back with it, and those whose turn never came have not
-/// been restarted.
+/// With batches of one host, those promoted before the failure are reverted, and those after it are not restarted.
 #[test]
 fn whatever_fails_after_a_canary_all_serve_the_same_release() {
     const HOSTS: usize = 3;
@@ -225,7 +224,8 @@ fn whatever_fails_after_a_canary_all_serve_the_same_release() {
             tried += 1;
         }
     }
-    // Between two batches the canary waits for the verdict; its link is cut, and nobody may stay behind with it.
+    // Cuts the canary's connection in the pause between two batches, while it waits for the decision to keep or revert. It
+    // stays promoted, and after Ctrl-C all hosts must serve the old release again.
     fleet.project.set("promote_pause", "600");
     let link = "readlink /home/deploy/demo/current";
     let old = fleet.hosts[0].root(link);
@@ -292,7 +292,7 @@ fn nobody_promotes_before_the_slowest_is_ready() {
         fleet.repo.release(&version);
         fleet.project.run(&["deploy"]).expect(0);
         fleet.serves(&version, "slow");
-        // The hosts share the machine's clock.
+        // Times of different hosts are comparable: the containers share the machine's clock.
         let time = |host: usize, path: &str| -> f64 {
             let time = format!("find {path} -maxdepth 0 -printf %C@");
             fleet.hosts[host].root(&time).parse().expect("seconds")
@@ -329,7 +329,7 @@ fn one_sshd_takes_sixty_connections() {
     }
 }
 
-/// Waits for a push before it clones.
+/// A stand-in for git that delays a clone until the test has pushed another commit.
 const GIT: &str = "#!/bin/sh
 case \" $* \" in *' clone '*) touch /home/deploy/at; until [ -e /home/deploy/pushed ]; do sleep 0.05; done ;; esac
 exec /usr/bin/git \"$@\"

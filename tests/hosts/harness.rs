@@ -1,4 +1,4 @@
-//! The harness itself.
+//! Tests of the harness itself.
 
 use crate::support::{App, Host, Image, Repo, get};
 
@@ -11,7 +11,7 @@ fn four_hosts_boot_in_parallel() {
             host.ssh("root", "cat /proc/self/cgroup")
                 .expect(0)
                 .says("/user.slice/");
-            // A host that shared its control groups with another would kill the other's services.
+            // If hosts shared control groups, this restart would also kill the other hosts' sshd.
             host.root("systemctl restart ssh");
             host.ssh("root", "hostname").expect(0);
             host.init()

@@ -1,4 +1,4 @@
-//! From nothing but the answers of `init` to applications that answer, side by side.
+//! Applications that run on one host from the files that `init` writes, unedited.
 
 use crate::support::{App, Host, Image, Output, Repo, client, free_port, get, post, workspace};
 use std::fs;
@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A directory in which `init` is run for applications of one host.
+/// A directory in which `init` creates the configs of one host's applications.
 pub struct Newcomer {
     directory: PathBuf,
 }
 
-/// An application that `init` was asked for.
+/// An application whose config `init` has created.
 pub struct Started<'a> {
     newcomer: &'a Newcomer,
     name: &'static str,
@@ -32,7 +32,7 @@ impl Newcomer {
         self.directory.join(path)
     }
 
-    /// Replaces text that must be in the config of an application.
+    /// Replaces text in the config of an application; panics if the text is not there.
     #[track_caller]
     pub fn replace(&self, name: &str, from: &str, to: &str) {
         let path = self.path(&format!("deploy/{name}/production/deployment.yml"));
@@ -53,7 +53,7 @@ impl Newcomer {
             .into()
     }
 
-    /// Runs `init` with what it finds in the checkout, and writes the environment.
+    /// Runs `init --from` the checkout, and writes the dotenv file.
     pub fn init_from(
         &self,
         name: &'static str,
@@ -80,12 +80,12 @@ impl Newcomer {
         }
     }
 
-    /// Answers `init`, writes the environment, and runs `setup` and `deploy`.
+    /// Runs `init` with options for every answer, writes the dotenv file, and runs `check`, `setup` and `deploy`.
     pub fn start(&self, name: &'static str, repo: &Repo, host: &Host) -> Started<'_> {
         self.start_with(name, repo, host, "")
     }
 
-    /// The same, with an environment that begins with `env`.
+    /// Like [`Newcomer::start`], with a dotenv file that begins with `env`.
     pub fn start_with(
         &self,
         name: &'static str,
@@ -101,7 +101,7 @@ impl Newcomer {
         answer("--port", &host.port().to_string());
         answer("--app-port", &port.to_string());
         answer("--repo", &repo.url());
-        // The image has all that is needed, and nothing is fetched.
+        // The image already has all packages, and tests download none.
         answer("--system-packages", "");
         match repo.app {
             App::Django => {
@@ -141,7 +141,7 @@ impl Started<'_> {
         self.newcomer.run(&[command, "production", self.name])
     }
 
-    /// What it answers at `/`; waits up to 30 s.
+    /// The app's response to `/`; waits up to 30 s for it.
     #[track_caller]
     pub fn page(&self) -> String {
         let begin = Instant::now();
@@ -158,7 +158,7 @@ impl Started<'_> {
         format!("{}-production.service", self.name)
     }
 
-    /// systemd finds no fault with the unit; how exposed it says the unit is, of 10.
+    /// The exposure of the unit, from 0 to 10, by `systemd-analyze security`; also requires a clean `systemd-analyze verify`.
     fn exposure(&self, host: &Host) -> String {
         let unit = self.unit();
         let verified = host.exec(&format!("systemd-analyze verify --man=no {unit}"));
@@ -190,10 +190,10 @@ fn django_and_fastapi_live_side_by_side_from_init_alone() {
         "{}",
         pages[1]
     );
-    // The hardened unit writes uploads; the database it has written already.
+    // The sandboxed unit can write uploads; serving the page has shown that it can write the database.
     assert_eq!(post(shop.port, "/upload", "kept").unwrap().0, 200);
 
-    // A new release of one is seen after its restart, and the other is left alone.
+    // A deploy of one app takes effect and does not restart the other app.
     let before = host.root(&format!("systemctl show -P InvocationID {}", api.unit()));
     django.release("v2");
     shop.run("deploy").expect(0);
@@ -207,7 +207,7 @@ fn django_and_fastapi_live_side_by_side_from_init_alone() {
     newcomer.run(&["rollback", "production", "api"]).expect(0);
     assert!(api.page().contains("\"version\":\"v1\""), "{}", api.page());
 
-    // Neither can write outside of its shared directory, nor read the keys.
+    // Neither app can write outside its shared directory, nor read the user's ssh keys.
     for app in [&shop, &api] {
         let unit = app.unit();
         let inside = |script: &str| {
@@ -244,8 +244,8 @@ fn django_and_fastapi_live_side_by_side_from_init_alone() {
     }
 }
 
-/// The units are as they were when a first deploy fails; and what has connected to an app that stops is answered by
-/// the next one.
+/// A failed first deploy leaves the units as they were. Connections made while the app is down are answered by its next
+/// start.
 #[test]
 fn a_socket_listens_as_long_as_the_app_is_to_run() {
     let mut host = Host::boot(Image::Ready);
@@ -286,8 +286,8 @@ fn a_socket_listens_as_long_as_the_app_is_to_run() {
         assert!(answer.contains("\"version\":\"v2\""), "{answer}");
     }
 
-    // It stays however often the app crashes at its start, more often than systemd lets a unit start (5 times in 10 s),
-    // and without a pause.
+    // The socket stays up while the app crashes at each start, without a pause and more often than systemd's default start
+    // limit (5 times in 10 s).
     let run = "/home/deploy/apps/api-production/current/.pystrano/run";
     let dropin = format!("/run/systemd/system/{service}.d/no-pause.conf");
     host.write(&dropin, "[Service]\nRestartSec=0\n");
@@ -317,7 +317,7 @@ fn a_socket_listens_as_long_as_the_app_is_to_run() {
     api.run("deploy").expect(0);
     assert!(api.page().contains("\"version\":\"v3\""), "{}", api.page());
 
-    // It comes again with the app, at the start of the host, too.
+    // Socket and app also start at boot.
     host.power_off();
     host.power_on();
     assert!(api.page().contains("\"version\":\"v3\""), "{}", api.page());
@@ -327,7 +327,7 @@ fn a_socket_listens_as_long_as_the_app_is_to_run() {
     api.run("setup").expect(0).says("0 changed");
 }
 
-/// What tests/demo shows.
+/// The test that tests/demo runs and whose output it shows.
 #[test]
 fn demo() {
     println!("A throw-away Debian host boots.\n");

@@ -1,5 +1,5 @@
-//! The launcher of a release under the units that `init` writes: one env for all, and nothing that
-//! the app can exchange is opened for it by systemd.
+//! The launcher of a release (`.pystrano/run`) in the units that `init` writes: every process gets the same env,
+//! and systemd opens no file for the app that the app could replace.
 
 use crate::init::Newcomer;
 use crate::support::{App, Host, Image, Release, Repo};
@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 
 const ROOT: &str = "/home/deploy/apps/shop-production";
 
-/// The variables in the `/proc/PID/environ` that a file of the host has.
+/// Parses a file on the host in the format of `/proc/PID/environ`.
 fn environ(host: &Host, path: &str) -> BTreeMap<String, String> {
     let bytes = fs::read(host.path(path)).unwrap();
     let text = String::from_utf8(bytes).unwrap();
@@ -21,14 +21,14 @@ fn environ(host: &Host, path: &str) -> BTreeMap<String, String> {
     pairs.collect()
 }
 
-/// What the process that systemd watches was started with.
+/// The initial environment of the unit's main process.
 fn environ_of_app(host: &Host, unit: &str) -> BTreeMap<String, String> {
     let pid = host.root(&format!("systemctl show -P MainPID {unit}"));
     host.root(&format!("cat /proc/{pid}/environ >/root/environ"));
     environ(host, "/root/environ")
 }
 
-/// A Django app whose `migrate` keeps the environment that it got in shared/migrate.
+/// A Django app whose `migrate` saves its environment to shared/migrate.
 fn repo() -> Repo {
     let repo = Repo::new(App::Django);
     repo.replace(
@@ -42,20 +42,20 @@ fn repo() -> Repo {
     repo
 }
 
-/// Each line that systemd's EnvironmentFile reads in another way than python-dotenv, and each kind
-/// that both read alike; the values are python-dotenv's.
+/// Lines of env files, both those that systemd's EnvironmentFile parses differently from python-dotenv and those that
+/// both parse alike. The expected values are python-dotenv's.
 #[test]
 fn trial_5_systemd_2836_4416_migrate_and_the_app_get_the_same_env() {
     get_the_same_env(Release::DEFAULT);
 }
 
-/// A line and the variables that python-dotenv makes of it; each has its number in its name.
+/// A line and the variables that python-dotenv parses from it; their names contain the number of the case.
 type Case = (String, BTreeMap<String, String>);
 
 pub fn get_the_same_env(release: Release) {
     let cases: Vec<Case> = serde_json::from_str(include_str!("env-values.json")).unwrap();
     assert_eq!(cases.len(), 105);
-    // The last two have quotes that nothing closes, so all else comes before.
+    // The last two lines have unterminated quotes, which would swallow any lines after them.
     let (open, whole) = (&cases[103..], &cases[..103]);
     let text = |cases: &[(String, _)]| cases.iter().map(|case| &*case.0).collect::<String>();
     let host = Host::boot_release(release, Image::Ready);
@@ -90,14 +90,14 @@ pub fn get_the_same_env(release: Release) {
     let differing = read_otherwise(&host, &cases);
     let mut warned = warned_of(&newcomer, &cases);
     if release != Release::Bookworm {
-        // A comment that ends with a backslash goes on for systemd 252, and no more for 257.
+        // systemd 252 continues a comment that ends with a backslash on the next line; 257 does not.
         warned.retain(|number| !cases[*number].0.starts_with('#'));
     }
     assert!(differing.len() >= 40, "{differing:?}");
     assert_eq!(warned, differing);
 }
 
-/// The cases of which systemd, which reads each from a file of its own, makes other variables.
+/// The cases that systemd, given each in a file of its own, parses differently from python-dotenv.
 fn read_otherwise(host: &Host, cases: &[Case]) -> BTreeSet<usize> {
     let mut unit = String::from("[Service]\nType=oneshot\n");
     for (number, (line, _)) in cases.iter().enumerate() {
@@ -119,7 +119,7 @@ fn read_otherwise(host: &Host, cases: &[Case]) -> BTreeSet<usize> {
     cases.iter().enumerate().filter_map(differs).collect()
 }
 
-/// The cases of which `check` says so, for a unit that names shared/.env.
+/// The cases for which `check` warns of the difference, if the unit has shared/.env as its EnvironmentFile.
 fn warned_of(newcomer: &Newcomer, cases: &[Case]) -> BTreeSet<usize> {
     let root = "/home/deploy/seen";
     let put = |path: &str, text: &str| {
@@ -152,8 +152,9 @@ fn warned_of(newcomer: &Newcomer, cases: &[Case]) -> BTreeSet<usize> {
     numbers.collect()
 }
 
-/// The app, in its sandbox, puts other things in the place of shared/.env and of an earlier tool's log. Its unit
-/// starts all the same, without them, and a deploy puts the link back. Read-only directories go with their release.
+/// From its sandbox, the app replaces shared/.env, and an earlier tool's log, by links, FIFOs, directories and devices.
+/// Its unit still starts, without reading them, and a deploy restores the link. Read-only directories of a release are
+/// removed with it.
 #[test]
 fn trial_2_what_the_app_puts_in_place_of_its_env_is_not_opened() {
     let host = Host::boot(Image::Ready);

@@ -1,4 +1,4 @@
-//! Requests that come all the time, while releases come and go.
+//! Constant load during deploys, rollbacks and failures.
 //!
 //! `tests/load` prints the table of `pystrano man speed`.
 
@@ -10,21 +10,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
-/// Requests that came while something was done.
+/// The requests during one kind of action.
 #[derive(Debug, Default)]
 struct Seen {
     requests: usize,
-    /// Without an answer.
+    /// Errors of requests that got no answer.
     lost: Vec<String>,
-    /// Answered by a release that fails: what its users see before it is taken back.
+    /// Answers with status 5xx, by a failing release before it is reverted.
     errors: Vec<String>,
     longest: Duration,
 }
 
-/// One request: when it came, how long it took, and its answer, or why there is none.
+/// One request: when it was sent, how long it took, and the answer or error.
 type Answer = (Instant, Duration, Result<String, String>);
 
-/// Sends a request a hundredth of a second after the last, whatever became of it, until it is told to stop.
+/// Sends 100 requests a second, without waiting for their answers, until `is_over`.
 fn send_all(port: u16, answers: &Sender<Answer>, is_over: &AtomicBool) {
     std::thread::scope(|scope| {
         let begun = Instant::now();
@@ -36,7 +36,7 @@ fn send_all(port: u16, answers: &Sender<Answer>, is_over: &AtomicBool) {
             scope.spawn(move || {
                 let sent = Instant::now();
                 let answer = ask(port).map_err(|error| error.to_string());
-                // Nobody listens once the test has failed.
+                // The receiver is gone if the test has failed.
                 let _ = answers.send((sent, sent.elapsed(), answer));
             });
             let next = begun + Duration::from_millis(10) * (number + 1);
@@ -57,7 +57,7 @@ fn ask(port: u16) -> std::io::Result<String> {
     }
 }
 
-/// What is done under load, how often in a short and in a full run, and what it is.
+/// A kind of action under load: its name, how often to repeat it in a sample and in a full run, and the action.
 type Kind = (&'static str, [usize; 2], fn(&Started, &Repo, &Host));
 
 const KINDS: [Kind; 5] = [
@@ -101,7 +101,7 @@ const KINDS: [Kind; 5] = [
     }),
 ];
 
-/// Servers, with nginx before them or without their socket.
+/// The servers to test. `-nginx`: behind nginx; `-alone`: without a socket unit.
 const CASES: [(&str, App); 5] = [
     ("gunicorn", App::Django),
     ("uvicorn", App::FastApi),
@@ -110,13 +110,13 @@ const CASES: [(&str, App); 5] = [
     ("uvicorn-alone", App::FastApi),
 ];
 
-/// The servers that all of it is asked for, not a sample.
+/// The servers named in PYSTRANO_LOAD, which selects a full run instead of a sample.
 fn named() -> Option<Vec<String>> {
     let names = std::env::var("PYSTRANO_LOAD").ok()?;
     Some(names.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Does all of it once; what was seen in each kind.
+/// Performs all kinds of actions under load. Returns the name and repetitions of each kind and its requests.
 fn under_load(
     app: &Started,
     repo: &Repo,
@@ -129,7 +129,7 @@ fn under_load(
     std::thread::scope(|scope| {
         let is_over = &is_over;
         scope.spawn(move || send_all(port, &sender, is_over));
-        // A failure ends the load, too.
+        // Ends the load also when an action panics.
         struct End<'a>(&'a AtomicBool);
         impl Drop for End<'_> {
             fn drop(&mut self) {
@@ -175,7 +175,7 @@ fn print(name: &str, seen: &[(&str, usize, Seen)]) {
     }
 }
 
-/// The app with a page that is quick.
+/// A repository of the app with a page that does no work.
 fn repo(app: App) -> Repo {
     let repo = Repo::new(app);
     if app == App::Django {
@@ -196,7 +196,7 @@ fn repo(app: App) -> Repo {
     repo
 }
 
-/// Gives the service its port, and takes the socket out of the config.
+/// Removes the socket from the config, and lets the service bind the port itself.
 fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
     let socket = format!("    - \"./deploy/{name}/production/{name}-production.socket\"\n");
     newcomer.replace(name, &socket, "");
@@ -214,7 +214,7 @@ fn take_socket(app: &Started, newcomer: &Newcomer, name: &str) {
     app.run("setup").expect(0);
 }
 
-/// Puts nginx before the app, with the site of `pystrano man faq`; its port.
+/// Installs nginx in front of the app, with the site of `pystrano man faq`. Returns the port of nginx.
 fn put_nginx_before(app: &Started, host: &Host) -> u16 {
     host.fetches_packages();
     host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
@@ -232,7 +232,7 @@ fn put_nginx_before(app: &Started, host: &Host) -> u16 {
     port
 }
 
-/// With the units that `init` writes nobody is refused.
+/// With the units that `init` writes, every request is answered.
 #[test]
 fn no_request_is_lost_behind_a_socket() {
     let host = Host::boot(Image::Ready);

@@ -1,8 +1,8 @@
-//! Migrations of a release that is not kept: its code goes back, the database's schema does not.
+//! Migrations of a release that is reverted: the code is reverted, the schema of the database is not.
 
 use crate::support::{App, Deployed, deployed};
 
-/// A field that the earlier code can do without.
+/// A migration that adds a nullable field, which the previous code can ignore.
 fn django_migration(name: &str, after: &str) -> String {
     format!(
         "from django.db import migrations, models\n\n\
@@ -21,8 +21,9 @@ fn alembic_migration(number: u32) -> String {
     )
 }
 
-/// A release that migrates twice and does not start is taken back. `before` and `after` are what `list` shows, by the
-/// new code, before that deploy and after it.
+/// Requires that a release with two migrations that fails to start is reverted, and that its migrations stay applied and
+/// are named with the command that undoes them. `before` and `after` are the output of `list`, run with the new code,
+/// before and after that deploy.
 #[track_caller]
 fn stays_applied(
     fixture: &Deployed,
@@ -39,7 +40,7 @@ fn stays_applied(
     } = fixture;
     let old = host.root("readlink -f /home/deploy/demo/current");
     let (_, release) = old.rsplit_once('/').expect("a release");
-    // The code of the new release in the env of the one that runs, as a person would undo it.
+    // A clone of the new code, run in the env of the current release, as an operator would undo the migrations.
     let code = "/home/deploy/code";
     host.root(&format!(
         "runuser -u deploy -- git clone -q {} {code} && ln -s /home/deploy/demo/shared/secret-key.txt {code}/",
@@ -69,7 +70,7 @@ fn stays_applied(
     assert_eq!(shown(), after);
     assert!(project.page(0).contains("v1"));
 
-    // The next one applies none, and has none to tell of.
+    // The next deploy applies no migrations and reports none.
     let again = project.run(&["deploy", "--json"]).expect(1);
     again.says(r#""migrations":[],"undo":null"#);
     by_new_code(undo);
@@ -115,7 +116,7 @@ fn migrations_of_alembic_that_stay_applied_are_named_with_what_undoes_them() {
             &alembic_migration(number),
         );
     }
-    // As `alembic init` sets it up; the sample application logs nothing.
+    // Logging as in the template of `alembic init`; the sample application does not configure it.
     repo.replace(
         "migrations/env.py",
         "import os\n",

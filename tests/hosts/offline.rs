@@ -1,4 +1,4 @@
-//! Hosts without any network: scripts and a payload are carried to them.
+//! Hosts without a network, to which scripts and a payload are copied.
 
 use crate::readme;
 use crate::support::{App, Host, Image, Output, Project, Release, Repo};
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const HANDOFF: &str = include_str!("../../src/manual/handoff.md");
 
-/// A block of the manual's page, with the application of these tests.
+/// The lines of a code block of the manual's handoff page, changed to the application of these tests.
 fn page(begin: &str) -> Vec<String> {
     let lines = readme::block(HANDOFF, begin);
     assert!(!lines.is_empty(), "{begin}");
@@ -17,22 +17,22 @@ fn page(begin: &str) -> Vec<String> {
     lines.map(|line| line.replace(" shop ", " demo ")).collect()
 }
 
-/// A host that nothing reaches and that reaches nothing, and what is carried to it as the manual tells.
+/// A host without a network, and the project that is handed off to it as the manual describes.
 struct Offline {
     host: Host,
     repo: Repo,
     project: Project,
-    /// Further words of the rendering.
+    /// Further arguments of `render`.
     packages: &'static str,
-    /// Packets that found no way out, before the first run.
+    /// The counters of [`lost`] before the first run.
     lost: [u64; 3],
 }
 
 impl Offline {
-    /// From a bare Debian, whose packages come along by the words `packages`.
+    /// Boots a bare host. The arguments `packages` let `render` include system packages in the payload.
     fn new(app: App, release: Release, python: &str, packages: &'static str) -> Self {
         let host = Host::boot_offline(release, Image::Bare);
-        // What the image has for other tests.
+        // Removes what the image provides for other tests.
         host.root("rm -rf /usr/bin/git /etc/pip.conf /var/cache/wheels /opt/wheels; find / -xdev -type d -path '*/.cache/uv' -prune -exec rm -rf {} +");
         let links = host.root("ls /sys/class/net");
         assert_eq!(links, "lo");
@@ -41,7 +41,7 @@ impl Offline {
         project.set("python", python);
         project.set_server(0, "host", "app1.example.com");
         project.check_health("/", 20);
-        // Who signs, and the list of signers, which does not come with the files.
+        // The signing key, and the list of allowed signers, which the host must not get from the files it verifies.
         project.save();
         let home = project.directory();
         fs::create_dir(home.join(".ssh")).expect("a directory");
@@ -66,7 +66,7 @@ impl Offline {
         }
     }
 
-    /// Renders, signs, and carries all of it to the host.
+    /// Renders and signs the scripts and payload, and copies them to the host.
     fn carry(&self) {
         let [render] = &page("Here, render and sign")[..] else {
             panic!("there is one command");
@@ -91,12 +91,12 @@ impl Offline {
         self.host.copy_in(&handoff, "/mnt/stick/handoff");
     }
 
-    /// As root: verifies, sets up, and puts the rest where the project user runs it.
+    /// Runs the page's commands for root: verifies the files, runs setup.sh, and copies the rest for the project user.
     fn setup(&self) -> Output {
         self.host.exec(&page("There, as root").join("\n"))
     }
 
-    /// As the project user, the line of the page that ends so.
+    /// Runs, as the project user, the command of the page that ends with `end`.
     fn run(&self, end: &str) -> Output {
         let lines = page("As the project user");
         let line = lines.iter().find(|line| line.ends_with(end)).expect(end);
@@ -110,7 +110,7 @@ impl Offline {
         ))
     }
 
-    /// From nothing to an answering app, once more, and back.
+    /// First deploy, second deploy, rollback; none of them may use the network.
     fn lives(&self) {
         self.carry();
         self.setup().expect(0);
@@ -139,7 +139,7 @@ impl Offline {
             self.lost,
             "something asked for the network"
         );
-        // What is counted is what asks.
+        // Checks that the counters would have noticed an attempt.
         for (family, address) in [("INET", "192.0.2.1"), ("INET6", "2001:db8::1")] {
             let ask =
                 format!("import socket as s; s.socket(s.AF_{family}).connect((\"{address}\", 80))");
@@ -148,7 +148,7 @@ impl Offline {
         }
         let [v4, v6, _] = lost(&self.host);
         assert!(v4 > self.lost[0] && v6 > self.lost[1], "{v4} {v6}");
-        // An auditor looks into it.
+        // The page's commands to review a payload work.
         let look = page("To review a payload").join("\n");
         let seen = self.host.root(&format!(
             "cd /mnt && mkdir look && cd look && cp -R ../stick/handoff/payload . && {look}"
@@ -164,7 +164,7 @@ impl Offline {
     }
 }
 
-/// Packets that were to leave: those that had no way to, of IPv4 and IPv6, and those of IPv6 that took one past the loopback.
+/// Attempts to use the network: packets without a route (IPv4, IPv6), and IPv6 packets sent by interfaces other than lo.
 fn lost(host: &Host) -> [u64; 3] {
     let snmp = host.read("/proc/net/snmp");
     let lines: Vec<Vec<&str>> = snmp
@@ -193,8 +193,8 @@ fn django_lives_where_there_is_no_network() {
     offline.lives();
 }
 
-/// Truncated at ten places, and with one bit flipped at ten: setup stops before anything changes. So it does where the sums
-/// or their signature are not those that were signed.
+/// With the payload truncated at ten places, or one bit flipped at ten, setup stops before it changes anything. So do the
+/// manual's commands if the checksums do not match, or their signature does not.
 fn a_damaged_one_changes_nothing(offline: &Offline) {
     let host = &offline.host;
     let state = || {
@@ -228,7 +228,7 @@ fn a_damaged_one_changes_nothing(offline: &Offline) {
         payload.set_len(at(place)).expect("a size");
         refused("truncated");
     }
-    // The page's commands stop earlier.
+    // The page's commands fail before they run setup.sh.
     let output = offline.setup();
     assert_ne!(output.code, 0, "{output}");
     output.says("FAILED").hides("setup: ");
@@ -252,11 +252,11 @@ fn fastapi_lives_where_there_is_no_network_on_debian_12() {
     offline.lives();
 }
 
-/// All that is missing is named at once, and how to get it.
+/// One error names all missing packages and the command that installs them.
 #[test]
 fn setup_names_all_packages_that_are_missing() {
     let mut offline = Offline::new(App::Django, Release::Trixie, "3.13", "");
-    // Those that the release does not have are named where they would be packed.
+    // `render` names the packages that the Debian release does not have.
     offline.project.set("python", "3.99");
     offline
         .project

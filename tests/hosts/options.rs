@@ -27,7 +27,7 @@ fn a_dry_run_contacts_nothing() {
                 .hides("canary-dry-run")
                 .hides("the-secret-key-of-the-tests");
             output.says(&format!("-p {}", host.port()));
-            // What would be sent is what `render` writes for the handoff.
+            // The script that would be sent is byte for byte the one that `render` writes.
             let file = scripts.join(format!("127.0.0.1/{command}.sh"));
             let sum = Command::new("sha256sum").arg(file).output().unwrap();
             output.says(&String::from_utf8(sum.stdout).unwrap()[..64]);
@@ -42,7 +42,7 @@ fn output_of_the_hosts_is_shown_on_request() {
         mut project,
         ..
     } = deployed(App::Django);
-    // Colours and a title would reach the terminal.
+    // Control sequences that would set colours and the title of the terminal.
     project.set(
         "dependency_install_command",
         r"printf 'plain \033[31mred\033]0;title\007 over\n'",
@@ -99,7 +99,7 @@ fn without_a_unit_nothing_is_restarted() {
     assert!(project.page(0).contains("version=v2"));
 }
 
-/// Reads stderr until a line has `text`.
+/// Reads stderr until a line contains `text`.
 fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStderr> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -113,7 +113,7 @@ fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStder
     stderr
 }
 
-/// Ctrl-C: a signal to the whole foreground process group, ssh included.
+/// Sends SIGINT to the process group, ssh included, as Ctrl-C does.
 fn interrupt(child: &Child) {
     let killed = Command::new("kill")
         .args(["-INT", "--", &format!("-{}", child.id())])

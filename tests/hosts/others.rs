@@ -1,4 +1,4 @@
-//! The manual's ways past one controller: the rendered scripts, run by Ansible and by ClusterShell.
+//! The rendered scripts, run by Ansible and by ClusterShell as the manual describes.
 
 use crate::executable;
 use crate::readme;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 const HANDOFF: &str = include_str!("../../src/manual/handoff.md");
 
-/// Two hosts that ssh knows by the manual's names, with the scripts in `handoff`.
+/// Two hosts with the manual's names in ssh_config, and their scripts rendered to `handoff`.
 fn handed_off() -> Fleet {
     let mut fleet = fleet(App::FastApi, 2);
     let mut config = String::new();
@@ -37,7 +37,7 @@ fn handed_off() -> Fleet {
     fleet
 }
 
-/// Runs a command line where `handoff` is.
+/// Runs a command line in the directory that contains `handoff`.
 fn run(fleet: &Fleet, command: &str) -> Output {
     let directory = fleet.project.directory();
     let of = |program: &Path| program.parent().expect("a directory").display().to_string();
@@ -52,7 +52,7 @@ fn run(fleet: &Fleet, command: &str) -> Output {
         .current_dir(directory)
         .env("PATH", path.join(":"))
         .env("ANSIBLE_HOME", directory.join("ansible"))
-        // sftp does not look for ssh in PATH.
+        // sftp does not find the ssh wrapper, because it does not search PATH.
         .env(
             "ANSIBLE_SSH_ARGS",
             format!("-F {}", directory.join("ssh_config").display()),

@@ -1,10 +1,10 @@
-//! What one app and environment has on a host is not another's: units, directories, rules.
+//! Units, directories and sudo rules on a host belong to one app and environment, and no other may take them.
 
 use crate::setup::similar;
 use crate::support::{App, Host, Image, Project, Repo};
 use std::fs;
 
-/// A second project, `demo/staging`, on the same host: the first one's config with other places.
+/// Writes the config of a second environment, `demo/staging`, on the same host: the first one's config with `changes`.
 fn second(project: &Project, changes: &[(&str, &str)]) -> String {
     let production = project.directory().join("deploy/demo/production");
     let staging = project.directory().join("deploy/demo/staging");
@@ -19,7 +19,7 @@ fn second(project: &Project, changes: &[(&str, &str)]) -> String {
     "staging".to_owned()
 }
 
-/// Everything that belongs to the first app, and what the second must not leave.
+/// The files in /etc and /home, the records of ownership and the users, none of which a refused setup may change.
 fn listing(host: &Host) -> String {
     host.root(
         "find /etc /home -xdev ! -path '*/__pycache__*' ! -name 'db.sqlite3*' -printf '%p %y %m %u %g %l\n' | sort
@@ -69,7 +69,7 @@ fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
         project.run_in(&staging, &["setup"]).expect(1).says(says);
         similar(&before, &listing(&host));
         assert!(project.page(0).contains("version=v1"));
-        // As if a setup of an earlier version had made them.
+        // The directories that the setup of an earlier version, without this check, would have made.
         let made = "cd /home/deploy; mkdir -p other/releases; cp -r demo/shared demo/.pystrano other; cp -r .venv other-venv";
         host.root(&format!("runuser -u deploy -- sh -c '{made}'"));
         let (what, _) = says.split_once(" belongs").expect("a name");
@@ -78,7 +78,7 @@ fn trial_3_and_4_what_another_app_has_is_refused_by_name() {
         assert!(project.page(0).contains("version=v1"));
         host.root("rm -r /home/deploy/other /home/deploy/other-venv");
     }
-    // A deploy clears up in what is its own.
+    // Nested directories and links into the first app's are refused, because a deploy removes files from its own.
     let inside = "demo/production on this host; give demo/staging a";
     host.root("runuser -u deploy -- ln -s demo /home/deploy/link");
     for (changes, says) in [
@@ -145,7 +145,7 @@ fn trial_4_units_of_the_host_are_not_replaced() {
     host.root("systemctl daemon-reload; systemctl -q enable mine.service");
     project.save();
     let before = listing_of_units(&host);
-    // Of the vendors' units, their path: below /usr since Debian 13.
+    // Units of packages lie below /usr/lib since Debian 13, and below /lib before it.
     for (unit, says, path) in [
         (
             "ssh.service",
@@ -192,7 +192,7 @@ fn trial_4_units_of_the_host_are_not_replaced() {
     }
 }
 
-/// `systemctl enable` would put a link with that name before the host's own unit.
+/// Enabling a unit with an Alias= of that name would override the host's own unit.
 #[test]
 fn trial_4_another_name_of_a_unit_is_none_of_the_host() {
     let host = Host::boot(Image::Ready);
@@ -229,7 +229,7 @@ fn a_unit_that_an_earlier_version_installed_is_adopted() {
     let host = Host::boot(Image::Ready);
     let project = Project::new(&Repo::new(App::Django), &[&host]);
     project.run(&["setup"]).expect(0);
-    // As version 0.1.0 left it: without a record, with an older text.
+    // The state that version 0.1.0 left: no record of ownership, and another text in the unit.
     host.root("rm -r /var/lib/pystrano; sed -i s/Description=Demo/Description=Old/ /etc/systemd/system/demo.service");
     project.run(&["setup"]).expect(0).says("2 changed");
     project.run(&["setup"]).expect(0).says("0 changed");

@@ -1,4 +1,4 @@
-//! The ways to install: `cargo install --path .`, and the wheel and the Debian package of packaging/build.
+//! Installation: `cargo install --path .`, and the wheel and the Debian package of packaging/build.
 
 use crate::support::{Host, Image, Output, Release, workspace};
 use std::fs;
@@ -11,7 +11,7 @@ fn made(program: &str, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(source)
         .env("CARGO_TARGET_DIR", source.join("target"))
-        // What is installed matters here, not how fast it is: three optimized builds take minutes.
+        // Only the installed files matter here, and three optimized builds would take minutes.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
@@ -19,7 +19,7 @@ fn made(program: &str, arguments: &[&str]) -> Output {
     Output::from(ran.expect(program)).expect(0)
 }
 
-/// The one file of target/dist whose name ends so.
+/// The file in target/dist whose name ends with `end`.
 fn built(end: &str) -> PathBuf {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dist");
     let mut files = fs::read_dir(dist)
@@ -30,7 +30,7 @@ fn built(end: &str) -> PathBuf {
         .expect(end)
 }
 
-/// It makes scripts where it is installed.
+/// Requires that the installed program can create a config and render a script.
 fn renders(host: &Host, pystrano: &str) {
     host.root(&format!(
         "cd /root && {pystrano} init production shop --yes --repo git@code.example.com:you/shop.git --host www.example.com &&
@@ -91,7 +91,7 @@ fn a_package_and_a_program_are_installed_on_debian_12_and_13() {
         renders(&host, "pystrano");
         host.root("apt-get -q purge -y pystrano && rm -r /root/deploy");
 
-        // The wheel, in an empty virtualenv, with uvx and with uv tool install.
+        // Installs the wheel in an empty virtualenv, with uvx and with uv tool install.
         let wheel_there = format!(
             "/root/{}",
             wheel.file_name().expect("a name").to_string_lossy()

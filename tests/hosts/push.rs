@@ -1,9 +1,9 @@
-//! `delivery: push`: hosts that reach neither the repository nor an index.
+//! `delivery: push`: hosts that can reach neither the repository nor a package index.
 
 use crate::support::{App, Fleet, Output, Release, Repo, fleet_on};
 use std::process::Command;
 
-/// Hosts that were deployed to by clones, and now get what is pushed. They have no git any more.
+/// Hosts whose first release was cloned, and that now use `delivery: push` and have no git.
 fn pushed(release: Release, hosts: usize) -> Fleet {
     let mut fleet = fleet_on(release, App::Django, hosts);
     for host in &fleet.hosts {
@@ -16,7 +16,7 @@ fn pushed(release: Release, hosts: usize) -> Fleet {
     fleet
 }
 
-/// The parts that were sent in whole, to any host.
+/// The parts of payloads that were sent completely, to any host.
 fn sent(output: &Output) -> Vec<String> {
     let events = output.stdout.lines().map(|line| {
         let event: serde_json::Value = serde_json::from_str(line).expect("an object");
@@ -30,7 +30,7 @@ fn sent(output: &Output) -> Vec<String> {
     parts
 }
 
-/// Commits a file that no compression makes smaller.
+/// Commits an incompressible file.
 fn add_noise(repo: &Repo, bytes: u32) {
     let noise = format!("head -c {bytes} /dev/urandom >noise");
     let mut made = Command::new("sh");
@@ -63,7 +63,7 @@ fn what_is_pushed_needs_no_repository_and_no_index() {
     project.run(&["rollback"]).expect(0);
     assert!(project.page(1).contains("v2"));
 
-    // The link of one is cut in the middle of a part: none of the four changes.
+    // Cuts the connection of one host in the middle of a part: none of the four hosts is changed.
     hosts[1].write(
         "/usr/local/bin/dd",
         "#!/bin/sh\necho chunk >>/home/deploy/chunks\n\
@@ -83,7 +83,7 @@ fn what_is_pushed_needs_no_repository_and_no_index() {
     }
 }
 
-/// Its coreutils are others, which read ahead.
+/// The dd of uutils reads ahead, unlike that of GNU coreutils.
 #[test]
 fn what_is_pushed_arrives_whole_like_ubuntu() {
     let Fleet {

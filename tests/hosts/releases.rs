@@ -1,9 +1,9 @@
-//! A sample of the tests on each release but the one that all other tests run on. tests/run counts by the names of modules and tests.
+//! A sample of the tests on each release other than the default. tests/run counts them by the names of modules and tests.
 
 use crate::support::{App, Host, Image, Release, deployed_on};
 use crate::{faults, first_deploy, launcher, rollback, setup, takeover};
 
-/// The tests that every release passes; `$fresh` is the image of the host that was never set up.
+/// The tests that run on every release; `$fresh` is the image for first deploys.
 macro_rules! sample {
     ($release:expr, $fresh:expr, $name:literal) => {
         #[test]
@@ -34,7 +34,7 @@ macro_rules! sample {
     };
 }
 
-/// The Python tool logs in as root, which a cloud image of Ubuntu does not allow.
+/// Not for Ubuntu: the Python tool logs in as root, which its cloud images do not allow.
 macro_rules! taken_over {
     ($release:expr) => {
         #[test]

@@ -1,10 +1,10 @@
-//! What public reports of other deployment tools say went wrong there, where git, pip and uv of a real host decide.
+//! Bugs reported publicly for other deployment tools that depend on the git, pip and uv of a real host.
 
 use crate::support::{App, Deployed, Repo, deployed, get};
 use std::path::Path;
 use std::process::Command;
 
-/// Makes the Django application a package that its requirements install from the checkout.
+/// Turns the Django application into a package that its own requirements install from the checkout.
 fn packaged(repo: &Repo) {
     repo.write(
         "pyproject.toml",
@@ -72,7 +72,7 @@ fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virt
     host.root("systemctl restart demo");
     assert!(project.page(0).contains("v1"));
 
-    // With release virtualenvs it installs itself beside packages that stay.
+    // With release virtualenvs, the project is installed per release, and the dependencies are shared between releases.
     project.set("venv_mode", "release");
     for release in ["v2", "v3"] {
         repo.release(release);
@@ -94,7 +94,7 @@ fn heroku_buildpack_python_345_a_packaged_uv_project_is_refused_in_a_shared_virt
 fn ansible_modules_core_5347_pip_is_that_of_the_virtualenv() {
     let mut fixture = deployed(App::Django);
     fixture.own_venv();
-    // As on hosts whose own pip installs into the user's home without a word.
+    // As on hosts whose system pip installs into the user's home by default.
     fixture
         .host
         .root("rm -f /usr/lib/python3*/EXTERNALLY-MANAGED; printf 'PIP_DRY_RUN=1\\nPIP_TARGET=/tmp/elsewhere\\nPYTHONPATH=/tmp/elsewhere\\n' >>/etc/environment");
@@ -148,7 +148,7 @@ fn a_lock_in_a_directory_and_of_a_workspace() {
     repo.git(&["rm", "--quiet", "--cached", "pyproject.toml", "uv.lock"]);
     let lock = repo.git(&["show", "HEAD:uv.lock"]);
     let project = repo.git(&["show", "HEAD:pyproject.toml"]);
-    // A workspace whose top has no dependencies, with the application as its member.
+    // A workspace whose root has no dependencies, with the application as a member.
     let root = "[project]\nname = \"root\"\nversion = \"0\"\nrequires-python = \">=3.11\"\n\n[tool.uv.workspace]\nmembers = [\"services/*\"]\n\n[tool.uv]\npackage = false\n";
     repo.write("pyproject.toml", root);
     repo.write("services/api/pyproject.toml", &project);
@@ -212,7 +212,7 @@ fn deployer_2802_and_git_lfs_455_nothing_of_the_repository_is_left_out() {
     let version = host.read("/home/deploy/demo/current/vendor/demo/__init__.py");
     assert_eq!(version, "VERSION = \"of the library\"\n");
 
-    // git-lfs itself fetches from a directory, and nothing from a git daemon.
+    // git-lfs can fetch from a local directory, but not from a git daemon.
     repo.git(&["lfs", "install", "--local"]);
     repo.git(&["lfs", "track", "*.css"]);
     repo.write("pages/static/pages/style.css", "p { color: large }\n");

@@ -1,4 +1,4 @@
-//! A deploy asks pip only where pip could find something to do.
+//! A deploy runs pip only if the virtualenv may not match the requirements.
 
 use crate::support::{App, deployed};
 
@@ -17,12 +17,12 @@ fn pip_is_asked_when_its_answer_may_differ() {
         none
     };
     fixture.own_venv();
-    // Its packages were copied: it is not the one that pip left.
+    // The virtualenv was copied, so it is not recognized as the one that pip installed.
     assert!(!release());
     assert!(release());
     assert!(fixture.project.page(0).contains("idna=3.10"));
 
-    // Somebody's hands were in it.
+    // Packages were changed by hand.
     let pip = "/home/deploy/.venv/bin/pip -q";
     fixture
         .host
@@ -35,7 +35,7 @@ fn pip_is_asked_when_its_answer_may_differ() {
     assert!(!release());
     assert!(fixture.project.page(0).contains("idna=3.10"));
 
-    // Another dependency file, and the first one again.
+    // The requirements change, and change back.
     fixture
         .repo
         .replace("requirements.txt", "idna==3.10", "idna==3.9");

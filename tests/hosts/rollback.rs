@@ -1,9 +1,9 @@
-//! `rollback` and `status` of a real application, through the controller and by hand.
+//! `rollback` and `status` of a real application, by the controller and by running deploy.sh on the host.
 
 use crate::support::{App, Deployed, deployed};
 use serde_json::Value;
 
-/// What the controller's `status` tells.
+/// The event that `pystrano status --json` prints for the host.
 fn status(fixture: &Deployed) -> Value {
     let output = fixture.project.run(&["status", "--json"]).expect(0);
     let mut lines = output.stdout.lines();
@@ -20,7 +20,7 @@ fn back_and_forth_through_the_controller_and_by_hand() {
     back_and_forth(deployed(App::Django));
 }
 
-/// Rolls back and forward, through the controller and by hand.
+/// Rolls back and forward, by the controller and by hand.
 pub fn back_and_forth(mut fixture: Deployed) {
     let before = status(&fixture);
     let first = text(&before["current"]);
@@ -38,7 +38,7 @@ pub fn back_and_forth(mut fixture: Deployed) {
     let [since, _, _, by, _] = fixture.host.last_revision();
     assert_eq!((text(&seen["since"]), text(&seen["by"])), (since, by));
 
-    // Code and env go back together, and nothing is migrated.
+    // A rollback reverts code and env together, and runs no migrations.
     let output = fixture.project.run(&["rollback", "--verbose"]).expect(0);
     output.hides("Running migrations");
     let page = fixture.project.page(0);
@@ -50,7 +50,7 @@ pub fn back_and_forth(mut fixture: Deployed) {
     assert_eq!((&*release, &*result), (&*first, "rolled-back"));
     assert_eq!(sha, text(&before["commit"]));
 
-    // By hand, as its user on the host.
+    // By hand, as the project user on the host.
     let words = ["render", "--output", "out"];
     fixture.project.run(&words).expect(0);
     let script = fixture.project.directory().join("out/127.0.0.1/deploy.sh");
@@ -73,7 +73,7 @@ pub fn back_and_forth(mut fixture: Deployed) {
     output.says(&format!("release   {first}\n"));
     output.hides("lock");
 
-    // One that failed is never gone back to, and the log says that it failed.
+    // The log records that a release failed, and no rollback goes to it.
     fixture.repo.die_at_start();
     fixture.project.run(&["deploy"]).expect(1);
     let [_, failed, _, _, result] = fixture.host.last_revision();
@@ -82,7 +82,7 @@ pub fn back_and_forth(mut fixture: Deployed) {
     let page = fixture.project.page(0);
     assert!(page.contains("version=v2\n"), "{page}");
 
-    // While a deploy runs, status names it.
+    // While a deploy runs, `status` names it as the holder of the lock.
     fixture.repo.write("gunicorn.conf.py", "");
     fixture.repo.release("v4");
     let deploy = fixture.project.start(&["deploy"]);

@@ -1,4 +1,4 @@
-//! The manual's jobs of CI, run as a runner runs them.
+//! The manual's CI jobs, run in an environment like that of a CI runner.
 
 use crate::support::{App, Deployed, Output, client_home, deployed};
 use std::fs;
@@ -16,7 +16,7 @@ fn block(heading: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The lines of the script of a job: those indented below `key`, each without `mark`.
+/// The script of a job: the lines indented below `key`, each without its prefix `mark`.
 fn script(block: &[&str], key: &str, mark: &str) -> String {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let at = block.iter().position(|line| line.trim() == key).expect(key);
@@ -32,8 +32,8 @@ fn script(block: &[&str], key: &str, mark: &str) -> String {
         .replace("production shop", "production demo")
 }
 
-/// Runs a job's script in an empty home, without a terminal, an agent or anything else of this process, as another
-/// session: a question would find nobody.
+/// Runs a job's script in an empty home and a clean environment, without an ssh agent, and in a session of its own, so
+/// that no program can prompt on the terminal.
 fn runner(directory: &Path, shell: &[&str], script: &str, variables: &[(&str, &str)]) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_pystrano")).parent().unwrap();
     let home = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ fn a_ci_job_deploys_the_commit_that_was_tested() {
         assert!(project.page(0).contains("version=tested"));
         assert!(project.page(0).contains("greeting=from-ci"));
     }
-    // What was rendered and signed before is what is sent, byte for byte.
+    // `--from` sends the scripts that were rendered and signed before, and refuses changed ones.
     let sign = "ssh-keygen -q -t ed25519 -N '' -f ada && echo \"ada $(cat ada.pub)\" >signers";
     let signer = Command::new("sh")
         .args(["-c", sign])
@@ -139,7 +139,7 @@ fn a_ci_job_deploys_the_commit_that_was_tested() {
     output.expect(2).says("deploy.sh is not as it was rendered");
     assert_eq!(host.exec("test -e /home/deploy/changed").code, 1);
 
-    // A host with another key than the one that was checked is not talked to.
+    // A host whose key is not the one in known_hosts is refused.
     let other = known.replace("AAAAC3NzaC1lZDI1NTE5AAAAI", "AAAAC3NzaC1lZDI1NTE5AAAAJ");
     let mut wrong = variables(("GITHUB_SHA", &tested));
     wrong[1].1 = &other;

@@ -1,5 +1,5 @@
-//! Secrets and env values: in no argument of any process, in no file that others can read, at no
-//! instant, and in nothing that is printed.
+//! Secrets and env values appear in no process arguments, in no output, and never, even for an instant, in files
+//! that other users can read.
 
 use crate::executable;
 use crate::support::{App, Deployed, Host, Output, Project, deployed};
@@ -12,15 +12,15 @@ use std::time::Duration;
 
 const CANARY: &str = "canary-7f3a91c2";
 
-/// What systems calls of sshd's children were seen on a host.
+/// The system calls of sshd and its descendants on a host.
 struct Trace {
-    /// Process and call, in the order of their ends.
+    /// Process ID and call, in the order in which the calls returned.
     lines: Vec<(u32, String)>,
-    /// For each process, the line that made it.
+    /// For each process, the index in `lines` of the call that created it.
     births: BTreeMap<u32, usize>,
 }
 
-/// Traces all that ssh sessions do on the host while `work` runs.
+/// Traces the system calls of ssh sessions on the host while `work` runs.
 fn traced(host: &Host, work: impl FnOnce()) -> Trace {
     host.root(
         "systemd-run --quiet --unit=trace strace -f -y -v -s 65536 -o /root/trace \
@@ -37,18 +37,18 @@ fn traced(host: &Host, work: impl FnOnce()) -> Trace {
 }
 
 impl Trace {
-    /// Whether a system call carried the text, as it is or in base64 at any offset.
+    /// Whether a system call contains the text, verbatim or in base64 at any offset.
     fn carries(call: &str, text: &str) -> bool {
         call.contains(text) || base64_cores(text).iter().any(|core| call.contains(core))
     }
 
-    /// The programs that were started: path and arguments, then the environment.
+    /// The executed programs: path and arguments, and the environment.
     fn commands(&self) -> impl Iterator<Item = (&str, &str)> {
         self.calls("execve(")
             .map(|(_, call)| call.rsplit_once("], [").expect(call))
     }
 
-    /// What marks the events of each script that ran for the controller.
+    /// The nonces of the scripts that the controller ran, which mark their events.
     fn nonces(&self) -> Vec<&str> {
         let starts = self.calls("write(").filter_map(|(_, call)| {
             let (nonce, rest) = call.split_once(", \"@")?.1.split_once(' ')?;
@@ -64,7 +64,7 @@ impl Trace {
             .map(|(at, (_, call))| (at, call.as_str()))
     }
 
-    /// Regular files that the text was written to.
+    /// The regular files to which the text was written.
     fn written(&self, text: &str) -> Vec<&str> {
         let mut paths: Vec<&str> = self
             .calls("write(")
@@ -78,7 +78,7 @@ impl Trace {
         paths
     }
 
-    /// The modes, after the umask, that a file was created or given with.
+    /// The modes with which a file was created (after the umask) or that chmod set.
     fn modes(&self, path: &str) -> Vec<u32> {
         let name = path.rsplit('/').next().unwrap();
         let created = self.calls("openat(").filter_map(|(at, call)| {
@@ -100,7 +100,7 @@ impl Trace {
         created.chain(changed).collect()
     }
 
-    /// The umask of the process of a line, at that line.
+    /// The umask of the process that made the call at this index, at that time.
     fn umask(&self, at: usize) -> u32 {
         let pid = self.lines[at].0;
         for before in (0..at).rev() {
@@ -114,13 +114,13 @@ impl Trace {
         }
         match self.births.get(&pid) {
             Some(&birth) => self.umask(birth),
-            // sshd itself, which systemd starts.
+            // The default of sshd, which systemd started before the trace.
             None => 0o022,
         }
     }
 }
 
-/// Each call with its process. strace writes one in two lines when another begins before it ends.
+/// The calls in strace's output, with their processes. Joins the two lines of a call that another one interrupted.
 fn whole_calls(text: &str) -> Vec<(u32, String)> {
     let mut lines = Vec::new();
     let mut begun: BTreeMap<u32, &str> = BTreeMap::new();
@@ -146,7 +146,7 @@ fn whole_calls(text: &str) -> Vec<(u32, String)> {
     lines
 }
 
-/// For each process, the line that made it.
+/// For each process, the index of the line of the call that created it.
 fn births(lines: &[(u32, String)]) -> BTreeMap<u32, usize> {
     let names = ["clone", "fork", "vfork"];
     let made = lines.iter().enumerate().filter_map(|(at, (_, call))| {
@@ -157,7 +157,7 @@ fn births(lines: &[(u32, String)]) -> BTreeMap<u32, usize> {
     made.collect()
 }
 
-/// What every base64 text that holds `text` has in it, for the three ways that it can be aligned.
+/// The parts of base64 that encode `text` whatever surrounds it, for each of the three alignments.
 fn base64_cores(text: &str) -> [String; 3] {
     use base64::Engine;
     [0, 1, 2].map(|offset| {
@@ -196,7 +196,7 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
         format!("{CANARY}\n"),
     )
     .unwrap();
-    // The controller's own argument lists.
+    // A wrapper of ssh that records the arguments that the controller passes.
     let arguments = project.directory().join("arguments");
     let recorder = project.directory().join("ssh");
     let ssh = crate::support::ssh_program().display();
@@ -216,7 +216,7 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
                 .unwrap();
             Output::from(output).expect(0).hides(CANARY);
         }
-        // A failure prints the last lines, here those of a command that prints its environment.
+        // A failure prints the last lines of output, here of a command that prints its environment.
         project.set(
             "dependency_install_command",
             "env; cat ../../shared/secret-canary.txt; false",
@@ -245,7 +245,7 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
         .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
 
-    // Who knows the nonce of a run could report for it.
+    // A process that knew the nonce could forge events of the run.
     let nonces = trace.nonces();
     assert!(nonces.len() >= 7, "{nonces:?}");
     assert!(nonces.iter().all(|nonce| nonce.len() == 32), "{nonces:?}");
@@ -296,7 +296,7 @@ fn trial_6_and_7_secrets_and_nonces_stay_where_they_belong() {
     );
 }
 
-/// A git server on the host takes two keys: one that `setup` installs, one in the operator's agent.
+/// The git server on the host accepts two keys: the deploy key, and one in the operator's agent.
 #[test]
 fn trial_1_a_clone_over_ssh_has_the_agent_or_the_deploy_key_and_nothing_later_has() {
     let Deployed {
@@ -328,7 +328,7 @@ fn trial_1_a_clone_over_ssh_has_the_agent_or_the_deploy_key_and_nothing_later_ha
         "source_code_url",
         &format!("ssh://git@127.0.0.1:{port}/home/git/app"),
     );
-    // It fails where it has an agent, or finds the socket of one.
+    // The migration fails if it has an agent or a deploy key, or finds the socket of an agent.
     project.set(
         "migration_command",
         "ssh-add -l; [ $? = 2 ] && [ -z \"$(find /tmp /home/deploy/.ssh -type s 2>/dev/null)\" ] && \
@@ -354,7 +354,7 @@ fn trial_1_a_clone_over_ssh_has_the_agent_or_the_deploy_key_and_nothing_later_ha
     deploy(&project, "by-nothing", 3).says("accepts none of the keys that git has here");
 }
 
-/// The operator's agent.
+/// An ssh-agent of the operator.
 struct Agent {
     socket: PathBuf,
     process: Child,

@@ -30,7 +30,7 @@ pub fn set_up_twice(host: &Host, app: App) {
             "ssh_known_hosts",
             "code.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl;127.0.0.1",
         );
-    // ssh-keyscan asks port 22, where nobody listens here.
+    // A stand-in for ssh-keyscan, which would connect to port 22, where nothing listens.
     host.write(
         "/usr/local/bin/ssh-keyscan",
         "#!/bin/sh\necho \"$6 ssh-ed25519 AAAAscanned\"\n",
@@ -46,7 +46,7 @@ pub fn set_up_twice(host: &Host, app: App) {
     similar(&before, &after);
 }
 
-/// Requires equal listings, showing only the lines that differ.
+/// Requires that two listings are equal; panics with the lines that differ.
 #[track_caller]
 pub fn similar(before: &str, after: &str) {
     let missing = |from: &str, other: &str, sign: char| {
@@ -200,7 +200,7 @@ fn sudo_restarts_the_unit_and_nothing_else() {
     println!("{} of {} escapes were denied", escapes.len(), escapes.len());
 }
 
-/// Those of sudo's command lines that the application user may run.
+/// Returns the command lines that the application user may run with sudo.
 pub fn allowed<'a>(host: &Host, commands: &[&'a str]) -> Vec<&'a str> {
     let is_allowed = |command: &&&str| {
         let output = host.ssh("deploy", &format!("sudo -n {command}"));
@@ -212,7 +212,7 @@ pub fn allowed<'a>(host: &Host, commands: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn planted_links_lead_root_nowhere() {
-    // What the application user may replace: everything below its home.
+    // Paths that the application user can replace, since they lie below its home.
     let places = [
         ".ssh",
         ".ssh/authorized_keys",

@@ -1,4 +1,4 @@
-//! Directories that the application user cannot make: root makes them, and nothing else.
+//! Directories that the application user cannot create: root creates these, and nothing else.
 
 use crate::support::{App, Host, Image, Project, Repo};
 
@@ -31,7 +31,7 @@ fn a_root_outside_the_home_is_made_and_handed_over() {
     }
 }
 
-/// The Python tool's root made the directories above the first project.
+/// The Python tool created the parent directories of its project as root.
 #[test]
 fn a_second_project_beside_one_of_the_python_tool() {
     let host = Host::boot(Image::Ready);
@@ -76,7 +76,7 @@ fn what_is_not_for_the_app_is_not_handed_over() {
     }
 }
 
-/// The user exchanges directory and link all the time that root walks by.
+/// A race: the user keeps swapping a directory and a link while setup runs as root.
 #[test]
 fn a_link_planted_at_the_last_moment_leads_nowhere() {
     let host = Host::boot(Image::Ready);

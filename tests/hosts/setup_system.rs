@@ -1,4 +1,4 @@
-//! What `setup` finds on hosts that others look after too.
+//! `setup` on hosts that are also administered by others.
 
 use crate::support::{App, Deployed, Host, Image, Project, Repo, deployed};
 use std::fs;
@@ -61,7 +61,7 @@ fn units_with_odd_names_get_rules_for_them_alone() {
         assert!(allowed(unit), "{unit}");
         project.run(&["setup"]).expect(0).hides("(changed)");
     }
-    // The rules of the units before it went with them.
+    // The sudo rules of the previous units were removed with these units.
     for unit in &units[..3] {
         assert!(!allowed(unit), "{unit}");
     }
@@ -93,7 +93,7 @@ fn a_masked_unit_stays_masked() {
     );
 }
 
-/// Locked dependencies are synchronised by a deploy; what setup put there must outlive that.
+/// A deploy syncs locked dependencies; this must not remove what setup installed in the virtualenv.
 #[test]
 fn setup_after_a_deploy_changes_nothing() {
     for (app, mode) in [
@@ -116,7 +116,8 @@ fn setup_after_a_deploy_changes_nothing() {
     }
 }
 
-/// What setup needs is looked for before anything is changed; what a report of a fault needs is told.
+/// Setup checks its requirements before it changes anything. Errors and `status --verbose` print the versions that a bug
+/// report needs.
 #[test]
 fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
     let Deployed { host, project, .. } = deployed(App::Django);
@@ -141,7 +142,7 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
         host.root(breaks);
         let output = project.run(&["setup"]);
         host.root(fix);
-        // With what a report of it needs.
+        // The error includes what a bug report needs.
         output
             .expect(1)
             .says(told)
@@ -173,7 +174,7 @@ fn setup_says_what_cannot_work_here_and_status_says_what_runs_here() {
     project.run(&["status"]).expect(0).hides("Debian");
 }
 
-/// A directory in which only root can make the name of the virtualenv.
+/// The virtualenv's link lies in a directory in which only root can create it.
 #[test]
 fn a_virtualenv_beside_the_home_needs_no_directory_handed_over() {
     let host = Host::boot(Image::Ready);

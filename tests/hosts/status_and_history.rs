@@ -4,10 +4,10 @@ use crate::support::{App, Fleet, Host, fleet};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// The static files of the second host are made when the test says so.
+/// Holds up a host's static step until the test removes the file.
 const HELD: &str = "while [ -e /home/deploy/held ]; do sleep 0.1; done";
 
-/// The events of a kind that `--json` shows.
+/// The events of a kind in the output of `--json`.
 fn events(stdout: &str, kind: &str) -> Vec<Value> {
     let events = stdout
         .lines()
@@ -37,7 +37,7 @@ fn status_and_history_tell_of_all_hosts_what_each_of_them_has() {
 
     let first = link(&hosts[0]);
 
-    // One host goes ahead alone, and the unit of the other one dies.
+    // One host is deployed to alone, and the unit of the other one dies.
     let ahead = repo.release("v2");
     project
         .run(&["deploy", "--host", &labels[1]])
@@ -91,7 +91,7 @@ fn status_and_history_tell_of_all_hosts_what_each_of_them_has() {
         assert_eq!(is_down, (state == "failed").then_some(since.as_str()));
     }
 
-    // One that is ready waits for the other one, and so does its lock.
+    // A host that is ready waits for the other one, and keeps its lock meanwhile.
     hosts[1].root("touch /home/deploy/held");
     let deploy = project.start(&["deploy"]);
     let begin = Instant::now();
@@ -125,7 +125,7 @@ fn status_and_history_tell_of_all_hosts_what_each_of_them_has() {
     let restarted = project.run(&["restart", "--json", "--verbose"]).expect(0);
     restarted.hides("canary");
 
-    // What the logs of the hosts have, by its time.
+    // The expected history: the entries of the hosts' logs, ordered by time.
     let mut runs: Vec<Vec<String>> = Vec::new();
     for (host, label) in hosts.iter().zip(&labels) {
         let log = host.read("/home/deploy/demo/.pystrano/revisions.log");

@@ -1,4 +1,4 @@
-//! A host that the Python tool, version 2.0.0, set up and deployed is taken over.
+//! Taking over a host from version 2.0.0 of the Python tool.
 
 use crate::support::{App, Host, Image, Output, Project, Repo, client_home, program};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::process::Command;
 /// Runs the Python tool on the project's config.
 fn python(project: &Project, command: &str) -> Output {
     project.save();
-    // It copies the mode, and the copy is root's.
+    // The Python tool copies the secret as root with its mode; with 0600 the app could not read it.
     let secret = project
         .directory()
         .join("deploy/demo/production/secret-key.txt");
@@ -15,7 +15,7 @@ fn python(project: &Project, command: &str) -> Output {
     let process = Command::new(program("pystrano"))
         .args([command, "production", "demo"])
         .current_dir(project.directory())
-        // paramiko finds its keys here.
+        // paramiko looks for keys in $HOME/.ssh.
         .env("HOME", client_home())
         .output();
     process.unwrap().into()
@@ -30,10 +30,10 @@ fn a_host_of_the_python_tool_is_taken_over() {
 pub fn take_over(host: &Host) {
     let repo = Repo::new(App::Django);
     let mut project = Project::new(&repo, &[host]);
-    // Without these two the Python tool's setup fails.
+    // The Python tool's setup fails without these two fields.
     project.set("system_packages", "less");
     project.set("ssh_known_hosts", "code.example.com");
-    // It asks github.com for its keys, whatever the config says, which may not be reachable.
+    // The Python tool always scans the keys of github.com, which may not be reachable.
     host.write(
         "/usr/local/bin/ssh-keyscan",
         "#!/bin/sh\nfor host; do :; done\necho \"$host ssh-ed25519 AAAAscanned\"\n",
@@ -43,7 +43,7 @@ pub fn take_over(host: &Host) {
     for version in ["p1", "p2", "p3"] {
         repo.release(version);
         python(&project, "deploy").expect(0);
-        // Its releases are named after seconds.
+        // The Python tool names releases by the time in seconds.
         std::thread::sleep(std::time::Duration::from_millis(1100));
     }
     assert!(project.page(0).contains("version=p3"));

@@ -1,4 +1,4 @@
-//! Hostile application users, hosts with habits, and what an earlier setup left, as `setup` meets them.
+//! `setup` with hostile application users, on hosts with unusual policies, and after earlier or killed setups.
 
 use crate::setup::similar;
 use crate::support::{App, Host, Image, Project, Repo, post};
@@ -16,7 +16,7 @@ fn set_up() -> (Host, Project) {
     (host, project)
 }
 
-/// Writes the handed-off script into the host's /root.
+/// Renders setup.sh for a handoff and writes it to the host's /root.
 pub fn hand_over(host: &Host, project: &Project) {
     project
         .run(&["render", "setup", "--output", "handoff"])
@@ -58,13 +58,13 @@ fn trial_9_a_fifo_a_device_or_an_endless_file_ends_setup_with_clear_words() {
             .says("is larger than 1 MiB");
         host.root(&format!("cp -p /root/aside {file}"));
     }
-    // Where the virtualenv's programs are the user's to replace.
+    // The user can also replace the virtualenv's pyvenv.cfg.
     host.root("rm /home/deploy/.venv/pyvenv.cfg; mkfifo /home/deploy/.venv/pyvenv.cfg");
     let output = host.exec("timeout 60 sh /root/setup.sh").expect(1);
     output.says("/home/deploy/.venv/pyvenv.cfg is not a regular file; remove it");
 }
 
-/// What a program of the app user, run by `sudo sh setup.sh` at a terminal, can reach of it.
+/// A program that `sudo sh setup.sh` runs as the app user cannot reach the terminal of root's session.
 #[test]
 fn trial_8_programs_of_the_app_user_have_no_terminal() {
     let (host, project) = set_up();
@@ -85,14 +85,14 @@ fn trial_8_programs_of_the_app_user_have_no_terminal() {
     );
     assert!(seen.contains("/var/lib/pystrano/output"), "{seen}");
     assert!(!output.stdout.contains('\u{1b}'), "{output}");
-    // Of root's environment it has what leads to a package index.
+    // From root's environment it gets only the settings of package indexes.
     assert!(seen.contains("PIP_CERT=/etc/own.pem\n"), "{seen}");
     assert!(seen.contains("HOME=/home/deploy\n"), "{seen}");
     assert!(
         !seen.contains("canary") && !seen.contains("SUDO_"),
         "{seen}"
     );
-    // Nor do names that it gives reach the terminal as they are.
+    // Control sequences in file names that the user chose do not reach the terminal either.
     host.root("cd /home/deploy; rm -rf .venv; ln -s \"$(printf 'x\\033]0;title\\007/current/.pystrano/venv')\" .venv");
     let output = host.exec("script -qec 'sh /root/setup.sh' /dev/null </dev/null");
     output.says("/home/deploy/.venv belongs to another project");
@@ -112,7 +112,7 @@ fn trial_15_one_setup_at_a_time_and_the_second_says_who_is_at_it() {
     output
         .says("another setup is at work on ")
         .says("demo/production for root, since ");
-    // Its end, however it comes, frees the lock, and what it started as the user ends with it.
+    // If setup is killed, its lock is released, and the processes that it started as the user end with it.
     let begin = Instant::now();
     host.root("systemctl kill --kill-whom=main --signal=TERM first; while systemctl is-active -q first; do sleep 0.1; done");
     assert!(
@@ -162,7 +162,7 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
     project.run(&["deploy"]).expect(0);
     assert!(project.page(0).contains("version=v1"));
 
-    // Another unit, without the secret, the host, the key; and root's key is gone.
+    // The config renames the unit and drops the secret, the known host and the deploy key; root loses an authorized key.
     project.set("secrets", "deploy/demo/production/secret-key.txt");
     project.unset("ssh_known_hosts");
     project.unset("deploy_key");
@@ -223,7 +223,7 @@ fn trial_18_what_is_no_longer_wanted_is_named_and_pruned() {
         .says("0 changed");
     similar(&left, &host.root(files));
 
-    // A unit that does not stop is not forgotten.
+    // A removed unit that refuses to stop stays on record, and a later setup removes it.
     let stays = directory.join("deploy/demo/production/stays.service");
     let text = "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
     fs::write(&stays, text).expect("a unit");
@@ -358,7 +358,7 @@ fn a_home_that_a_web_server_cannot_pass_is_told_and_kept() {
     project.run(&["setup"]).expect(0).hides("www-data");
 }
 
-/// The umask is that of all logins, and a web server reads what it is to serve.
+/// With umask 077 in every login, modes stay as intended, and a web server can read static files and media.
 #[test]
 fn magallanes_8_a_strict_umask_decides_no_mode() {
     let host = Host::boot(Image::Ready);
@@ -390,14 +390,14 @@ fn magallanes_8_a_strict_umask_decides_no_mode() {
     assert_eq!(host.exec(served).expect(0).stdout, format!("{style}kept"));
 }
 
-/// What `setup` makes or changes on a host, but for the times and what holds the lock.
+/// Lists what `setup` creates or changes on a host, except times and its lock.
 const MADE: &str = "cd /; find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano \
      ! -path '*/pystrano/lock' ! -path '*/pystrano/output' -printf '%p %y %m %u %l\n' | sort
      find etc/systemd/system etc/sudoers.d home/deploy/.ssh home/deploy/demo var/lib/pystrano/apps -type f -exec sha256sum {} + | sort
      sort var/lib/pystrano/kept/demo/production/*; systemctl is-enabled one.service two.service worker.service 2>&1";
 
-/// Two states of a config take turns. Each setup is killed with all that it started, at one place after
-/// another; then either state is set up again, and the host looks as if nobody had been killed.
+/// Alternates between two states of a config. Kills each setup, with all its processes, at another place; then sets up
+/// the old or the new state, which must give the same result as if none had been killed.
 #[test]
 fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
     let host = Host::boot(Image::Ready);
@@ -410,7 +410,7 @@ fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
             .unit(0)
             .replace("Description=", &format!("Description={unit} "));
         fs::write(directory.join(&service), text).expect("a unit");
-        // And one of both states, which is to start when the host does at any time.
+        // A unit that both states have, and that must be enabled at all times.
         let target = ["multi-user.target", "graphical.target"][number];
         fs::write(
             directory.join("deploy/demo/production/worker.service"),
@@ -460,7 +460,7 @@ fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
     let (mut at, mut kills) = (1, 0);
     for place in 1.. {
         let wanted = 1 - at;
-        // It has begun or ended so many steps, and then gets some milliseconds more.
+        // Kill setup after this many lines of output (steps begun or ended), and this many milliseconds.
         let (lines, pause) = (place % 20 + 2, place * 7 % 40);
         let killed = host.root(&format!(
             "rm -f /root/out; systemd-run -q --unit=victim --property=StandardOutput=file:/root/out sh /root/{wanted}.sh --prune nonce=x
@@ -472,9 +472,9 @@ fn trial_setup_is_killed_twenty_times_and_the_next_one_leaves_all_right() {
              systemctl reset-failed victim 2>/dev/null || :
              visudo -qc && systemctl -q is-enabled worker.service && {{ {whole}; }}"
         ));
-        // Some end before.
+        // Some setups end before they can be killed.
         kills += usize::from(killed.contains("killed"));
-        // The killed one is run again, or what was there before.
+        // Half of the time the killed state is set up again, otherwise the previous one.
         if place % 2 == 0 {
             at = wanted;
         }

@@ -1,4 +1,4 @@
-//! The log of a unit: who may read it, and what a failure shows of it.
+//! The log of a unit: which commands may read it, and the lines of it that a failure shows.
 
 use crate::support::{
     App, Deployed, Host, Image, Output, Project, Release, Repo, client, deployed,
@@ -6,13 +6,13 @@ use crate::support::{
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// What sudo lets the app user do with the log of demo.service.
+/// With `FOLLOW`, the commands that sudo lets the app user run to read the log of demo.service.
 const SHOW: &str = "journalctl --no-pager --unit=demo.service --output=short-unix --lines=10000";
 
 const FOLLOW: &str =
     "journalctl --no-pager --unit=demo.service --output=short-unix --lines=1000 --follow";
 
-/// As the app user, with sudo.
+/// Runs a command as the app user, with sudo and a time limit.
 fn sudo(host: &Host, command: &str) -> Output {
     host.ssh("deploy", &format!("timeout 10 sudo -n {command}"))
 }
@@ -22,13 +22,13 @@ fn the_log_of_the_unit_can_be_read_and_nothing_else() {
     only_the_log_can_be_read(Release::DEFAULT);
 }
 
-/// By sudo-rs.
+/// The same rule with sudo-rs.
 #[test]
 fn the_log_of_the_unit_can_be_read_like_ubuntu() {
     only_the_log_can_be_read(Release::Ubuntu);
 }
 
-/// The rule of the log lets its unit be shown and followed, and nothing else.
+/// Requires that the sudo rule allows to show and follow the unit's log, and nothing else.
 fn only_the_log_can_be_read(release: Release) {
     let host = Host::boot_release(release, Image::Ready);
     let project = Project::new(&Repo::new(App::Django), &[&host]);
@@ -42,11 +42,11 @@ fn only_the_log_can_be_read(release: Release) {
         .expect(0)
         .says("a line of demo")
         .hides("canary-of-root");
-    // Killed by the time limit, which sudo-rs tells in its own way.
+    // Killed by the time limit, which sudo and sudo-rs report differently.
     let followed = sudo(&host, FOLLOW);
     assert_ne!(followed.code, 0, "{followed}");
     followed.says("a line of demo");
-    // A pager would be a shell of root.
+    // A pager would let the user start a root shell.
     let pager = format!(
         "SYSTEMD_PAGER='touch /root/paged' PAGER='touch /root/paged' SYSTEMD_LESS=x LESSOPEN='touch /root/paged' sudo -n {SHOW}"
     );
@@ -70,7 +70,7 @@ fn only_the_log_can_be_read(release: Release) {
         .says("a line of demo");
     assert_eq!(host.exec("test -e /root/paged").code, 1);
     for denied in [
-        // without the pager's being off, and with another
+        // with a pager: the default one, and another
         "journalctl --unit=demo.service --output=short-unix --lines=10000",
         &format!("SYSTEMD_PAGER=id {SHOW}"),
         // another unit, and all units
@@ -85,7 +85,7 @@ fn only_the_log_can_be_read(release: Release) {
         &format!("{SHOW} --directory=/root"),
         &format!("{SHOW} --cursor-file=/root/x"),
         "journalctl --no-pager --unit=demo.service --output=short-unix --lines=10000 --follow --file=/root/x.journal",
-        // other words, in one piece and in another order
+        // other arguments, joined arguments, and another order
         &format!("{SHOW} --output=json"),
         &format!("{SHOW} --follow"),
         "journalctl --no-pager --unit=demo.service --output=short-unix --lines=100000",
@@ -112,7 +112,7 @@ fn only_the_log_can_be_read(release: Release) {
     );
 }
 
-/// The reason stands under the failure, for the controller and by hand, without what the env keeps secret.
+/// A failed start shows the unit's log, with secrets redacted, both with the controller and by hand.
 #[test]
 fn a_unit_that_fails_is_told_with_its_own_log() {
     let Deployed {
@@ -151,7 +151,7 @@ fn a_unit_that_fails_is_told_with_its_own_log() {
         .unwrap();
     assert!(failed.contains("]: broken-start with [secret]\""), "{json}");
     json.hides("canary");
-    // The release that runs does not start again.
+    // Breaks the current release, so that a restart fails.
     let conf = "/home/deploy/demo/current/gunicorn.conf.py";
     host.write(conf, repo.read("gunicorn.conf.py"));
     let json = project.run(&["restart", "--json", "--verbose"]).expect(1);
@@ -177,7 +177,7 @@ fn a_unit_that_fails_is_told_with_its_own_log() {
     by_hand.hides("canary").hides("Booting worker");
     assert!(project.page(0).contains("v1"));
 
-    // A host that was set up before there was such a right.
+    // A host that was set up by a version without the sudo rule for the log.
     host.root("sed -i 's/, .*journalctl.*//' /etc/sudoers.d/pystrano-*");
     let output = project.run(&["deploy"]).expect(1);
     output.says("    deploy may not read the log of demo.service here; run setup.sh again");

@@ -1,11 +1,11 @@
-//! Apps of several units: a socket, what answers on it, a worker, a timer, a path.
+//! Apps of several units: a socket and its service, a worker, a timer and a path.
 
 use crate::setup::allowed;
 use crate::support::{App, Host, Image, Project, Repo, free_port, get};
 use crate::trial_setup::hand_over;
 use std::fs;
 
-/// What a service of the app says besides its command.
+/// The text of a service of the app, which runs `command` by the launcher.
 fn service(more: &str, command: &str) -> String {
     format!(
         "[Unit]\nStartLimitIntervalSec=0\n{more}\n\
@@ -15,7 +15,7 @@ fn service(more: &str, command: &str) -> String {
     )
 }
 
-/// The project with these unit files.
+/// Writes these unit files and sets `service_file` to them.
 fn with_units(project: &mut Project, units: &[(&str, String)]) {
     let own = "deploy/demo/production/units";
     fs::create_dir_all(project.directory().join(own)).expect("a directory");
@@ -33,7 +33,7 @@ fn property(host: &Host, property: &str, unit: &str) -> String {
     host.root(&format!("systemctl show -P {property} {unit}"))
 }
 
-/// The releases that the processes of these units work in.
+/// The releases in which the main processes of these units run, by their working directories.
 fn releases(host: &Host, units: &[&str]) -> Vec<String> {
     let releases = units.iter().map(|unit| {
         let process = property(host, "MainPID", unit);
@@ -89,7 +89,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     );
     host.root("systemctl daemon-reload; systemctl start foreign");
 
-    // What a timer or a path starts need not start with the host.
+    // A service that a timer or path starts needs no WantedBy.
     project.run(&["setup"]).expect(0).hides("has no WantedBy");
     for trigger in ["demo.socket", "clean.timer", "inbox.path"] {
         host.root(&format!(
@@ -106,7 +106,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
         .expect(0)
         .says("demo.service active, worker.service active, demo.socket active");
 
-    // One call, argument for argument.
+    // The sudo rule allows one call with exactly these arguments.
     let escapes = [
         "systemctl restart demo.service",
         "systemctl restart worker.service",
@@ -134,7 +134,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     ];
     assert_eq!(allowed(&host, &escapes), Vec::<&str>::new());
 
-    // A release whose worker does not live is taken back as a whole.
+    // A release whose worker dies is reverted as a whole.
     repo.write("worker.py", "raise SystemExit('broken-worker')\n");
     repo.release("v2");
     let output = project.run(&["deploy"]).expect(1);
@@ -150,7 +150,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     project.run(&["rollback"]).expect(0);
     assert_eq!(releases(&host, &all), [web.as_str(), &web]);
 
-    // The socket is there from the start of the host.
+    // The socket starts at boot.
     host.power_off();
     host.power_on();
     host.root("systemctl start foreign");
@@ -158,7 +158,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     assert!(project.page(0).contains("version=v1"));
     assert_eq!(releases(&host, &all), [web.as_str(), &web]);
 
-    // A trigger that changed starts anew, and nothing else does.
+    // Setup restarts a timer that changed, and no other unit.
     let invocations = |units: &[&str]| {
         units
             .iter()
@@ -193,7 +193,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     assert_ne!(before.1, after.1);
     assert!(property(&host, "TimersCalendar", "clean.timer").contains("Mon "));
 
-    // What the config no longer names goes, with its right; what is of others stays.
+    // Units that the config no longer has are removed with their sudo rule; units of others stay.
     units.truncate(2);
     with_units(&mut project, &units);
     let output = project.run(&["setup"]).expect(0);
@@ -217,7 +217,7 @@ fn a_socket_a_worker_a_timer_and_a_path_go_with_the_release() {
     project.run(&["deploy"]).expect(0);
 }
 
-/// Runs setup, which gets a signal when it calls systemctl with words like these.
+/// Runs setup, and sends it a signal when it calls systemctl with arguments that match a pattern of `case`.
 fn ended_at(host: &Host, project: &Project, words: &str, signal: &str) {
     hand_over(host, project);
     let systemctl = "/usr/local/bin/systemctl";
@@ -234,7 +234,7 @@ fn ended_at(host: &Host, project: &Project, words: &str, signal: &str) {
     host.root(&format!("rm {systemctl}"));
 }
 
-/// A unit that has its port to itself gets a socket, another one, and none again.
+/// A service that binds its own port gets a socket, then another one, then none.
 #[test]
 fn an_app_without_a_socket_gets_one() {
     let host = Host::boot(Image::Ready);
@@ -252,7 +252,7 @@ fn an_app_without_a_socket_gets_one() {
     };
     let units = |port: u16| vec![("demo.service", web("demo")), ("demo.socket", socket(port))];
 
-    // The app goes on; the next deploy gives its port to the socket.
+    // Setup leaves the app running; the next deploy hands its port over to the socket.
     let both = units(project.ports[0]);
     with_units(&mut project, &both);
     project.run(&["setup"]).expect(0).says(
@@ -266,20 +266,20 @@ fn an_app_without_a_socket_gets_one() {
     assert!(project.page(0).contains("version=v2"));
     project.run(&["setup"]).expect(0).says("0 changed");
 
-    // One that changed starts anew, with what runs behind it.
+    // Setup restarts a socket that changed, and the service behind it.
     project.ports[0] = free_port();
     let both = units(project.ports[0]);
     with_units(&mut project, &both);
     project.run(&["setup"]).expect(0);
     assert!(project.page(0).contains("version=v2"));
 
-    // Units of other names take the place of these, and are running at once.
+    // Renamed units replace the old ones, and are started by setup.
     let renamed = [
         ("shop.service", web("shop")),
         ("shop.socket", socket(project.ports[0])),
     ];
     with_units(&mut project, &renamed);
-    // A setup that is killed when the old ones have ended leaves the rest to the next one.
+    // A setup that is killed after it stopped the old units is completed by the next one.
     ended_at(&host, &project, "start*", "KILL --kill-whom=all");
     get(project.ports[0], "/").expect_err("nothing runs");
     project.run(&["setup"]).expect(0);
@@ -288,14 +288,14 @@ fn an_app_without_a_socket_gets_one() {
     assert_eq!(property(&host, "LoadState", "demo.socket"), "not-found");
     assert!(project.page(0).contains("version=v2"));
 
-    // A signal waits until the app is back.
+    // Setup handles a signal only after the app runs again.
     with_units(&mut project, &both);
     ended_at(&host, &project, "stop* | *--now*", "TERM --kill-whom=main");
     assert!(project.page(0).contains("version=v2"));
     with_units(&mut project, &renamed);
     project.run(&["setup"]).expect(0);
 
-    // Without a socket again.
+    // The config drops the socket again.
     let alone = service(
         "[Service]\nType=notify",
         &format!("gunicorn --bind 127.0.0.1:{} demo.wsgi", project.ports[0]),

@@ -1,9 +1,9 @@
-//! Hosts on which the application runs already.
+//! Hosts to which an application is already deployed.
 
 use super::{App, Host, Image, Project, Release, Repo};
 use std::sync::OnceLock;
 
-/// A host on which version `v1` of an application was set up and deployed by this program.
+/// A host that pystrano has set up, and to which it has deployed version `v1` of an application.
 pub struct Deployed {
     pub host: Host,
     pub repo: Repo,
@@ -11,26 +11,26 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// Makes the virtualenv this host's own: the disks of forked hosts cannot rename a directory that they share.
+    /// Copies the virtualenv to this host's own layer: overlayfs cannot rename directories of the layers below.
     pub fn own_venv(&self) {
         self.host
             .root("cd /home/deploy && cp -a .venv own && rm -r .venv && mv own .venv");
     }
 }
 
-/// Several such hosts of one project.
+/// Several hosts of one project, each as in [`Deployed`].
 pub struct Fleet {
     pub hosts: Vec<Host>,
     pub repo: Repo,
     pub project: Project,
 }
 
-/// A fresh [`Deployed`].
+/// A new [`Deployed`] with the default Debian release.
 pub fn deployed(app: App) -> Deployed {
     deployed_on(Release::DEFAULT, app)
 }
 
-/// A fresh [`Deployed`] on a host of the given release.
+/// A new [`Deployed`] with the given Debian release.
 pub fn deployed_on(release: Release, app: App) -> Deployed {
     let mut fleet = fleet_on(release, app, 1);
     Deployed {
@@ -40,12 +40,13 @@ pub fn deployed_on(release: Release, app: App) -> Deployed {
     }
 }
 
-/// A fresh [`Fleet`] of the default release.
+/// A new [`Fleet`] with the default Debian release.
 pub fn fleet(app: App, size: usize) -> Fleet {
     fleet_on(Release::DEFAULT, app, size)
 }
 
-/// A fresh [`Fleet`]. The work is done once for each release and application; every call boots copies.
+/// A new [`Fleet`] with the given Debian release. Setup and deploy run once for each Debian release and application;
+/// every call boots forks of that host.
 pub fn fleet_on(release: Release, app: App, size: usize) -> Fleet {
     static PREPARED: [[OnceLock<Host>; 2]; 4] = [const { [const { OnceLock::new() }; 2] }; 4];
     let prepared = PREPARED[release as usize][app as usize].get_or_init(|| {
@@ -54,7 +55,7 @@ pub fn fleet_on(release: Release, app: App, size: usize) -> Fleet {
         let project = Project::new(&repo, &[&host]);
         project.run(&["setup"]).expect(0);
         project.run(&["deploy"]).expect(0);
-        // What is in memory only is lost when the power is.
+        // A power cut loses data that is not on the disk.
         host.root("sync");
         host.power_off();
         host

@@ -13,9 +13,9 @@ use std::time::Duration;
 /// The sample applications of tests/apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum App {
-    /// Django on pip and gunicorn.
+    /// Django with pip and gunicorn.
     Django,
-    /// FastAPI on uv, Alembic and uvicorn.
+    /// FastAPI with uv, Alembic and uvicorn.
     FastApi,
 }
 
@@ -29,7 +29,7 @@ impl App {
             })
     }
 
-    /// The file that holds the version that the application answers with.
+    /// The file with the version that the application's page shows.
     fn version_file(self) -> &'static str {
         match self {
             App::Django => "demo/__init__.py",
@@ -66,17 +66,17 @@ impl Repo {
         repo
     }
 
-    /// What `source_code_url` is set to.
+    /// The URL for `source_code_url`.
     pub fn url(&self) -> String {
         format!("git://127.0.0.1:{}/{}", Daemon::the().port, self.name)
     }
 
-    /// The working tree.
+    /// The path of the working tree.
     pub fn path(&self) -> &Path {
         &self.directory
     }
 
-    /// Moves the application into a directory.
+    /// Moves all files of the working tree into a new directory.
     pub fn move_into(&self, directory: &str) {
         let below = self.directory.join(directory);
         fs::create_dir(&below).unwrap();
@@ -93,7 +93,7 @@ impl Repo {
         fs::remove_file(self.directory.join(path)).unwrap();
     }
 
-    /// Commits version `version` of the application; its SHA.
+    /// Commits version `version` of the application. Returns the SHA.
     pub fn release(&self, version: &str) -> String {
         self.write(
             self.app.version_file(),
@@ -102,21 +102,21 @@ impl Repo {
         self.commit(version)
     }
 
-    /// Writes a file of the working tree; [`Repo::commit`] makes it seen.
+    /// Writes a file of the working tree, without a commit.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.directory.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// A file of the working tree.
+    /// Reads a file of the working tree.
     #[track_caller]
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.directory.join(path))
             .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Replaces text that must be in a file of the working tree.
+    /// Replaces text in a file of the working tree; panics if the text is not there.
     #[track_caller]
     pub fn replace(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
@@ -124,7 +124,7 @@ impl Repo {
         self.write(path, &text.replace(from, to));
     }
 
-    /// Commits the working tree; its SHA.
+    /// Commits all changes of the working tree. Returns the SHA.
     pub fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
@@ -150,7 +150,7 @@ impl Repo {
         self.commit("A migration that fails")
     }
 
-    /// Commits a static files step that fails.
+    /// Commits a change that makes the step for static files fail.
     pub fn break_static(&self) -> String {
         match self.app {
             App::Django => self.replace(
@@ -163,7 +163,7 @@ impl Repo {
         self.commit("A static files step that fails")
     }
 
-    /// Commits a dependency that nobody publishes.
+    /// Commits a dependency that cannot be installed.
     pub fn break_dependencies(&self) -> String {
         match self.app {
             App::Django => self.replace("requirements.txt", "idna==3.10", "idna==0.0.999"),
@@ -172,13 +172,13 @@ impl Repo {
         self.commit("A dependency that does not install")
     }
 
-    /// Commits a Django application whose server ends before it is ready.
+    /// Commits a Django application whose server exits before it is ready.
     pub fn die_at_start(&self) -> String {
         self.write("gunicorn.conf.py", "raise SystemExit(\"broken-start\")\n");
         self.commit("Dies at start")
     }
 
-    /// Commits an application whose server is killed one second after it started.
+    /// Commits an application whose server is killed one second after its start.
     pub fn die_after_a_second(&self) -> String {
         let target = match self.app {
             App::Django => "os.getppid()",
@@ -195,7 +195,7 @@ impl Repo {
         self.commit("Dies after a second")
     }
 
-    /// Runs git in the working tree; what it prints, without the last newline.
+    /// Runs git in the working tree. Returns its standard output, without the last newline.
     #[track_caller]
     pub fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
@@ -217,7 +217,7 @@ impl Repo {
     }
 }
 
-/// One git daemon for the test process, which lives as long as its own standard input is open.
+/// The git daemon of the test process. It is stopped when its standard input is closed, so it never outlives the process.
 struct Daemon {
     base: PathBuf,
     port: u16,
@@ -240,7 +240,7 @@ impl Daemon {
                 .args(["sh", &port.to_string()])
                 .arg(&base)
                 .stdin(Stdio::piped())
-                // It reports the connection that asks whether it listens.
+                // The daemon would log the connections of the loop below.
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("sh");

@@ -1,4 +1,4 @@
-//! Debian hosts in containers of systemd-nspawn, which tests/hosts/boot keeps running.
+//! Debian hosts: systemd-nspawn containers that tests/hosts/boot runs.
 
 use super::ssh::client;
 use super::{Output, free_port, here};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a host runs.
+/// The Debian release of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
     /// Debian 12.
@@ -20,16 +20,16 @@ pub enum Release {
     Trixie,
     /// Debian testing.
     Testing,
-    /// Debian testing with what a cloud image of Ubuntu has in its place: the user `ubuntu` instead of
-    /// root, sshd behind a socket, sudo-rs, uutils. [`Image::Ready`] alone.
+    /// Debian testing made to resemble a cloud image of Ubuntu: login as `ubuntu` instead of root, ssh.socket, sudo-rs,
+    /// uutils. Only with [`Image::Ready`].
     Ubuntu,
 }
 
 impl Release {
-    /// That of tests which name none: the newest stable one.
+    /// The newest stable release, for tests that do not select one.
     pub const DEFAULT: Release = Release::Trixie;
 
-    /// Its name for tests/hosts/image.
+    /// The name of the release for tests/hosts/image.
     fn name(self) -> &'static str {
         match self {
             Release::Bookworm => "bookworm",
@@ -40,17 +40,17 @@ impl Release {
     }
 }
 
-/// What is installed on a host before the test begins; tests/hosts/image builds them.
+/// The root directory from which a host boots; tests/hosts/image builds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Image {
     /// systemd, sshd and sudo.
     Bare,
-    /// Also all that `setup` installs and that the sample applications need, from local files.
+    /// Also the packages that `setup` installs, and local files of all dependencies of the sample applications.
     Ready,
 }
 
 impl Image {
-    /// Its root directory for a release, built first if it is missing.
+    /// The root directory for a release, which is built if it is missing.
     fn directory(self, release: Release) -> PathBuf {
         static BUILT: Mutex<[[Option<PathBuf>; 4]; 2]> =
             Mutex::new([const { [const { None }; 4] }; 2]);
@@ -72,7 +72,7 @@ impl Image {
     }
 }
 
-/// The directory of this test process, for disks and keys. Those of dead processes are removed.
+/// The directory of this test process, for disks and keys. The first call removes those of dead processes.
 pub fn workspace() -> &'static Path {
     static WORKSPACE: LazyLock<PathBuf> = LazyLock::new(|| {
         let all = Image::Bare
@@ -84,12 +84,12 @@ pub fn workspace() -> &'static Path {
         fs::create_dir_all(&all).unwrap();
         for entry in fs::read_dir(&all).unwrap().map(Result::unwrap) {
             if !Path::new("/proc").join(entry.file_name()).exists() {
-                // Another test process may be removing the same one.
+                // Fails if another test process is removing the same directory.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
         let mine = all.join(std::process::id().to_string());
-        // A process of the same number may have left it.
+        // A dead process with the same ID may have left it.
         let _ = fs::remove_dir_all(&mine);
         fs::create_dir(&mine).unwrap();
         mine
@@ -97,11 +97,11 @@ pub fn workspace() -> &'static Path {
     &WORKSPACE
 }
 
-/// A running Debian host. Dropping it cuts its power and removes its disk.
+/// A Debian host. Dropping it cuts its power and removes its disk.
 pub struct Host {
     name: String,
     release: Release,
-    /// Directories below its own changes, separated by colons, the uppermost first.
+    /// The lower directories of the host's overlayfs, separated by colons, the uppermost first.
     layers: String,
     disk: PathBuf,
     port: u16,
@@ -116,7 +116,7 @@ struct Power {
 }
 
 impl Host {
-    /// Boots a new host of the default release and waits until all its services run. Root can log in by ssh.
+    /// Boots a new host of the default release and waits until all services have started. Root can log in by ssh.
     pub fn boot(image: Image) -> Host {
         Host::boot_release(Release::DEFAULT, image)
     }
@@ -128,7 +128,7 @@ impl Host {
         host
     }
 
-    /// A new host that is off, to be prepared before it boots.
+    /// Creates a host that is off, so that it can be prepared before it boots.
     pub fn off(release: Release, image: Image) -> Host {
         Host::new(
             release,
@@ -136,7 +136,7 @@ impl Host {
         )
     }
 
-    /// A new host with the disk that this one, which is off, has now; it is off too.
+    /// Creates a host, which is off, with a copy-on-write copy of this host's disk. This host must be off too.
     pub fn fork(&self) -> Host {
         assert!(self.power.is_none(), "{} is running", self.name);
         let layers = format!("{}/changes:{}", self.disk.display(), self.layers);
@@ -179,7 +179,7 @@ impl Host {
         host
     }
 
-    /// Who `setup` logs in as.
+    /// The user for `setup_user`.
     pub fn setup_user(&self) -> &'static str {
         match self.release {
             Release::Ubuntu => "ubuntu",
@@ -187,7 +187,7 @@ impl Host {
         }
     }
 
-    /// Boots a new host that has no network but its own loopback: [`Host::exec`] alone reaches it.
+    /// Boots a new host with no network interface except its own loopback. Only [`Host::exec`] can reach it, ssh cannot.
     pub fn boot_offline(release: Release, image: Image) -> Host {
         let mut host = Host::off(release, image);
         host.offline = true;
@@ -195,7 +195,7 @@ impl Host {
         host
     }
 
-    /// Copies a directory of the machine to the host, as root's.
+    /// Copies a directory of the machine to the host, owned by root.
     pub fn copy_in(&self, from: &Path, to: &str) {
         let copied = Command::new("cp")
             .arg("-R")
@@ -204,7 +204,7 @@ impl Host {
         assert!(copied.unwrap().success());
     }
 
-    /// Writes a file as root while the host is off.
+    /// Writes a file, owned by root, while the host is off.
     pub fn prepare(&self, path: &str, text: &str) {
         assert!(self.power.is_none(), "{} is running", self.name);
         let file = self.disk.join("changes").join(&path[1..]);
@@ -212,7 +212,7 @@ impl Host {
         fs::write(file, text).unwrap();
     }
 
-    /// Makes a directory of the host's own changes, with the owner and mode that it has in the layers below.
+    /// Creates a directory in the host's upper layer, with the owner and mode that it has in the layers below.
     fn prepare_directory(&self, path: &Path) {
         let inner = path.strip_prefix("/").unwrap();
         let changed = self.disk.join("changes").join(inner);
@@ -236,7 +236,7 @@ impl Host {
         }
     }
 
-    /// The last line of the application's log: time, release, commit, who, result.
+    /// The words of the last line of revisions.log: time, release, commit, operator, result.
     pub fn last_revision(&self) -> [String; 5] {
         let log = self.read("/home/deploy/demo/.pystrano/revisions.log");
         let line = log.lines().last().expect("a line");
@@ -244,12 +244,12 @@ impl Host {
         words.try_into().expect("five words")
     }
 
-    /// The port of its sshd on 127.0.0.1.
+    /// The port of the host's sshd on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Boots a host that is off, with the disk it has.
+    /// Boots a host that is off, and keeps its disk.
     pub fn power_on(&mut self) {
         const FAILED: &str = "systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1";
         assert!(self.power.is_none(), "{} is running", self.name);
@@ -279,7 +279,7 @@ impl Host {
             let state = self.exec("systemctl is-system-running --wait");
             match state.stdout.trim_end() {
                 "running" => break,
-                // A power cut may come while a release runs that does not start: the host is well.
+                // The power cut may have hit a deploy of a release that cannot start.
                 "degraded" if self.exec(FAILED).stdout == "demo.service\n" => break,
                 "" | "offline" | "initializing" | "starting" => {
                     assert!(
@@ -296,14 +296,14 @@ impl Host {
         }
     }
 
-    /// Cuts the power: every process dies at once. The disk stays as it is.
+    /// Cuts the power: kills all processes at once. The disk is kept.
     pub fn power_off(&mut self) {
         let mut power = self.power.take().expect("a running host");
         drop(power.keeper.stdin.take());
         power.keeper.wait().unwrap();
     }
 
-    /// Runs a shell script as root, without ssh and without a login. Quick.
+    /// Runs a shell script as root, by nsenter: without ssh or a login, and fast.
     pub fn exec(&self, script: &str) -> Output {
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let process = Command::new("nsenter")
@@ -324,14 +324,14 @@ impl Host {
         process.expect("nsenter").into()
     }
 
-    /// Runs a shell script as root, which must succeed; its standard output without the last newline.
+    /// Runs a shell script as root, which must succeed. Returns its standard output without trailing newlines.
     #[track_caller]
     pub fn root(&self, script: &str) -> String {
         let output = self.exec(script).expect(0);
         output.stdout.trim_end_matches('\n').to_owned()
     }
 
-    /// Runs a command line by ssh in the login shell of `user`, with nothing on standard input.
+    /// Runs a command line by ssh in the login shell of `user`, with empty standard input.
     pub fn ssh(&self, user: &str, command: &str) -> Output {
         Command::new(&client().program)
             .args([
@@ -350,19 +350,19 @@ impl Host {
             .into()
     }
 
-    /// A file of the host, as this process can open it. Links are followed as root of the machine,
-    /// so read with [`Host::read`] where they may lead out.
+    /// The path by which this process can open a file of the host. Symlinks in it are resolved on the machine and may lead
+    /// out of the host; use [`Host::read`] where that matters.
     pub fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.init()))
     }
 
-    /// The bytes of a file of the host, as text.
+    /// Reads a file of the host.
     #[track_caller]
     pub fn read(&self, path: &str) -> String {
         self.exec(&format!("cat -- '{path}'")).expect(0).stdout
     }
 
-    /// Lets pip, uv and apt of a ready host fetch packages from where this machine does.
+    /// Allows pip and uv of a ready host to download packages, from the same indexes as this machine.
     pub fn fetches_packages(&self) {
         self.root("rm -f /etc/pip.conf; sed -i '/^UV_OFFLINE=/d' /etc/environment");
         if let Ok(config) = fs::read("/etc/pip.conf") {
@@ -370,7 +370,7 @@ impl Host {
         }
     }
 
-    /// Writes a file of the host as root, without following a link; directories are made.
+    /// Writes a file of the host as root. Replaces a symlink instead of following it, and creates missing directories.
     pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let file = self.path(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -380,7 +380,7 @@ impl Host {
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 
-    /// The process id of the host's init, on the machine.
+    /// The process ID of the host's init in the machine's namespace.
     pub fn init(&self) -> u32 {
         self.power.as_ref().expect("a running host").init
     }

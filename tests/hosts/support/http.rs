@@ -1,15 +1,15 @@
-//! A minimal HTTP client, to ask the applications.
+//! A minimal HTTP client for requests to the applications.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Status and body of `http://127.0.0.1:PORT/PATH`; an error when nobody answers.
+/// Returns the status and body of `http://127.0.0.1:PORT/PATH`; an error if there is no valid response.
 pub fn get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
     request(port, "GET", path, "")
 }
 
-/// Like [`get`], sending a body.
+/// Like [`get`], by POST with a body.
 pub fn post(port: u16, path: &str, body: &str) -> std::io::Result<(u16, String)> {
     request(port, "POST", path, body)
 }

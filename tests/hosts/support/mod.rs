@@ -1,7 +1,7 @@
 //! The harness: real Debian hosts with systemd and sshd, a git server, sample applications.
 //!
 //! ```ignore
-//! let host = Host::boot(Image::Ready);                  // half a second; gone when dropped
+//! let host = Host::boot(Image::Ready);                  // takes half a second; removed when dropped
 //! let repo = Repo::new(App::Django);                    // served by a git daemon
 //! let mut project = Project::new(&repo, &[&host]);      // deploy/demo/production/...
 //! project.set("keep_releases", "3");                    // a line of `common`
@@ -11,15 +11,15 @@
 //! repo.release("v2");                                   // a commit that changes the version
 //! host.root("systemctl is-active demo");                // a root shell on the host
 //!
-//! let Deployed { host, repo, project } = deployed(App::Django);  // all of that, in a second
+//! let Deployed { host, repo, project } = deployed(App::Django);  // the first deploy done, in a second
 //! ```
 //!
-//! Hosts run the newest stable Debian; `Host::boot_release(Release::Bookworm, Image::Ready)` and
-//! `deployed_on(Release::Bookworm, App::Django)` name another, and `each_release!` makes one test for each.
+//! Hosts run the newest stable Debian, unless `Host::boot_release(Release::Bookworm, Image::Ready)` or
+//! `deployed_on(Release::Bookworm, App::Django)` selects another release.
 //!
 //! All hosts and the tests share one network: every host has a port of its own for sshd
-//! ([`Host::port`]), every application one from [`free_port`]. Tests may run in parallel, in any
-//! number. Nothing is left running or mounted when the test process ends, however it ends.
+//! ([`Host::port`]), and every application one from [`free_port`]. Any number of tests may run in
+//! parallel. However the test process ends, nothing is left running or mounted.
 
 mod deployed;
 mod git;
@@ -44,25 +44,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-/// The directory of this test target's own files.
+/// The directory tests/hosts.
 pub fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts")
 }
 
-/// A program from PyPI, installed once; tests/hosts/program knows which.
+/// The path of a program from PyPI, installed on first use; tests/hosts/program lists the names.
 pub fn program(name: &str) -> PathBuf {
     let output = Command::new(here().join("program")).arg(name).output();
     let output = Output::from(output.expect("tests/hosts/program")).expect(0);
     PathBuf::from(output.stdout.trim_end())
 }
 
-/// A TCP port of 127.0.0.1 that nobody listens on and that no other test of this process is given.
-/// It lies below the range that the kernel takes ports of outgoing connections from.
+/// A TCP port of 127.0.0.1 that is free and has not been returned before in this process.
+/// It lies below the range of ephemeral ports, so no outgoing connection takes it.
 pub fn free_port() -> u16 {
     static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
     const PORTS: std::ops::Range<u16> = 12_000..32_000;
     let mut given = GIVEN.lock().unwrap();
-    // Test processes that run at the same time begin at different places.
+    // Concurrent test processes begin at different ports.
     let begin = std::process::id() as usize * 101 % PORTS.len();
     let port = PORTS
         .cycle()

@@ -1,18 +1,18 @@
-//! What a finished command said.
+//! The output of a finished command.
 
 use std::process;
 
-/// Status and output of a command, with checks that show all of it when they fail.
+/// Exit status and output of a command, with assertions whose messages include all of it.
 #[derive(Debug)]
 pub struct Output {
-    /// Exit status; 128 + N after signal N, as shells count.
+    /// Exit status; 128 + N after signal N, as in shells.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Output {
-    /// The same output, if the command ended with this status.
+    /// Requires this exit status, and returns the output.
     #[track_caller]
     pub fn expect(self, code: i32) -> Output {
         assert!(
@@ -23,7 +23,7 @@ impl Output {
         self
     }
 
-    /// Requires a piece of text on stdout or stderr.
+    /// Requires that the text is on stdout or stderr.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Output {
         assert!(
@@ -33,7 +33,7 @@ impl Output {
         self
     }
 
-    /// Requires that a piece of text is neither on stdout nor on stderr.
+    /// Requires that the text is neither on stdout nor on stderr.
     #[track_caller]
     pub fn hides(&self, text: &str) -> &Output {
         assert!(

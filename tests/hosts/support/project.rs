@@ -1,4 +1,4 @@
-//! A deploy directory for sample applications on hosts, and runs of the program on it.
+//! A directory with the config of a sample application on hosts, and runs of pystrano in it.
 
 use super::git::{App, Repo};
 use super::host::{Host, workspace};
@@ -13,21 +13,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// `deploy/demo/production/` with `deployment.yml`, and for the Nth server `N/demo.service` and
-/// `N/.env`. The application user is `deploy`, the project `/home/deploy/demo`.
+/// A directory that contains `deploy/demo/production/` with `deployment.yml`, and `N/demo.service` and `N/.env` for
+/// the Nth server. The application user is `deploy`, the project root `/home/deploy/demo`.
 pub struct Project {
     directory: PathBuf,
     app: App,
     common: BTreeMap<String, String>,
     servers: Vec<BTreeMap<String, String>>,
-    /// The port that the application listens on, for each server.
+    /// The application's port on each server.
     pub ports: Vec<u16>,
-    /// Variables of the dotenv files beside `DATABASE`.
+    /// Variables of the dotenv files, besides `DATABASE`.
     pub env: BTreeMap<String, String>,
 }
 
 impl Project {
-    /// The application of `repo` on `hosts`; migrations run on the first.
+    /// A project that deploys `repo` to `hosts`; migrations run on the first host.
     pub fn new(repo: &Repo, hosts: &[&Host]) -> Project {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Project {
         self.servers[index].insert(key.into(), value.into());
     }
 
-    /// Adds the Nth server again under another name, which the ssh client must know.
+    /// Adds the Nth server again under another host name, which the caller must add to ssh_config.
     pub fn alias(&mut self, index: usize, name: &str) {
         let mut server = self.servers[index].clone();
         server.insert("host".into(), name.into());
@@ -93,7 +93,7 @@ impl Project {
         self.ports.push(self.ports[index]);
     }
 
-    /// Removes a field everywhere.
+    /// Removes a field from `common` and all servers.
     pub fn unset(&mut self, key: &str) {
         self.common.remove(key);
         for server in &mut self.servers {
@@ -101,7 +101,7 @@ impl Project {
         }
     }
 
-    /// Sets `health_check_url` of every server to a path of its application.
+    /// Sets `health_check_url` of every server to a path of its application, and `health_check_timeout` in seconds.
     pub fn check_health(&mut self, path: &str, timeout: u32) {
         self.set("health_check_timeout", &timeout.to_string());
         for index in 0..self.ports.len() {
@@ -115,13 +115,13 @@ impl Project {
         self.command(words).output().expect("pystrano").into()
     }
 
-    /// The same for another environment, whose configuration the test has written.
+    /// Like [`Project::run`], for another environment, whose config the test has written.
     pub fn run_in(&self, environment: &str, words: &[&str]) -> Output {
         let mut command = self.command_in(environment, words);
         command.output().expect("pystrano").into()
     }
 
-    /// Starts the same in the background, in a process group of its own, with its output piped.
+    /// Like [`Project::run`], but in the background, in a process group of its own, with its output piped.
     pub fn start(&self, words: &[&str]) -> Child {
         use std::os::unix::process::CommandExt;
         self.command(words)
@@ -132,7 +132,7 @@ impl Project {
             .expect("pystrano")
     }
 
-    /// The same, to be changed before it is run. Writes the configuration anew.
+    /// Writes the config, and returns the command of [`Project::run`], so that the test can change it.
     pub fn command(&self, words: &[&str]) -> Command {
         self.command_in("production", words)
     }
@@ -157,13 +157,13 @@ impl Project {
         command
     }
 
-    /// The directory that commands run in; local paths of the configuration are relative to it.
+    /// The directory in which commands run; local paths in the config are relative to it.
     pub fn directory(&self) -> &PathBuf {
         &self.directory
     }
 
-    /// Writes the configuration and the files that it names; those that are right already are left
-    /// alone, as another command may be reading them.
+    /// Writes the config and the files that it names. Unchanged files are not rewritten, since another command
+    /// may be reading them.
     pub fn save(&self) {
         let home = self.directory.join("deploy/demo/production");
         fs::create_dir_all(&home).unwrap();
@@ -201,7 +201,7 @@ impl Project {
         text
     }
 
-    /// The unit file of the Nth server.
+    /// The text of the Nth server's unit file.
     pub fn unit(&self, index: usize) -> String {
         let port = self.ports[index];
         let (kind, server) = match self.app {
@@ -221,7 +221,7 @@ impl Project {
         )
     }
 
-    /// What the application of the Nth server answers at `/`; waits up to 30 s for an answer.
+    /// The body of `/` from the application of the Nth server; waits up to 30 s for status 200.
     #[track_caller]
     pub fn page(&self, index: usize) -> String {
         let begin = Instant::now();

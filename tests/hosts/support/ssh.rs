@@ -1,4 +1,4 @@
-//! The controller's side of ssh: a throw-away key and an ssh_config of the test process's own.
+//! The ssh client of the tests: a temporary key and an ssh_config for this test process.
 
 use super::host::workspace;
 use crate::executable;
@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// Where the test process keeps its ssh files.
+/// The ssh files of the test process.
 pub struct Client {
-    /// A program with ssh's interface that reads this process's configuration, for `PYSTRANO_SSH`.
+    /// A wrapper of ssh with this process's ssh_config, for `PYSTRANO_SSH`.
     pub program: PathBuf,
-    /// What a host's authorized_keys holds.
+    /// The line for a host's authorized_keys.
     pub public_key: String,
 }
 
-/// A home directory whose `.ssh` holds the key, for programs that do not run `ssh`.
+/// A home directory with the key in `.ssh`, for programs with an ssh client of their own, such as paramiko.
 pub fn client_home() -> &'static Path {
     client();
     workspace()
 }
 
-/// The ssh of this test process, which has its key.
+/// The wrapper of ssh, see [`Client::program`].
 pub fn ssh_program() -> &'static Path {
     &client().program
 }
 
-/// The ssh client of this test process.
+/// The ssh files of this test process, created on first use.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         let directory = workspace().join(".ssh");
