@@ -249,9 +249,9 @@ impl Site {
                 self.host.script()
             };
             // No unit fails late here, so one look at its state is enough.
-            assert!(text.contains("looks=15"));
+            assert!(text.contains("checks_left=15"));
             self.host
-                .write(&script, text.replace("looks=15", "looks=1"));
+                .write(&script, text.replace("checks_left=15", "checks_left=1"));
         }
     }
 

@@ -21,7 +21,7 @@ fn prepared(script: &str, more: &str) -> String {
             text += more;
         }
         // No unit fails late here, so one look at its state is enough.
-        let line = &line.replace("looks=15", "looks=1");
+        let line = &line.replace("checks_left=15", "checks_left=1");
         if let Some((head, body)) = line.split_once("() { ") {
             let name = head.trim_start();
             text += &format!("{head}() {{ echo {name} >>\"$SANDBOX/called\"; {body}\n");
