@@ -97,7 +97,13 @@ impl Input {
             is_self_contained: true,
             directory: directory.clone(),
         };
-        input.add_requirements(tree, file, &mut BTreeSet::new())?;
+        if file.extension().is_some_and(|kind| kind == "toml") {
+            let text = input.add_text(tree, file)?;
+            let local_sources = ["dynamic", "path", "workspace", "git", "file:", "url"];
+            input.is_self_contained = !local_sources.iter().any(|word| text.contains(word));
+        } else {
+            input.add_requirements(tree, file, &mut BTreeSet::new())?;
+        }
         if server.package_manager == PackageManager::Pip {
             return Ok(input);
         }
@@ -111,6 +117,15 @@ impl Input {
         Ok(input)
     }
 
+    /// Reads a file, which must be UTF-8: uv decodes UTF-16, too, in which includes would not be found.
+    fn add_text(&mut self, tree: &Path, file: &Path) -> Result<String> {
+        let path = tree.join(file);
+        let text = fs::read_to_string(&path).map_err(PackError::file("read", &path))?;
+        self.text += &format!("\0{}\0{text}", file.display());
+        Ok(text)
+    }
+
+    /// Reads a requirements file with its includes, which uv reads as requirements, too, whatever their names are.
     fn add_requirements(
         &mut self,
         tree: &Path,
@@ -120,16 +135,7 @@ impl Input {
         if !visited.insert(file.to_owned()) {
             return Ok(());
         }
-        let path = tree.join(file);
-        // uv decodes UTF-16, too, in which the lines below would not be found.
-        let text = fs::read_to_string(&path).map_err(PackError::file("read", &path))?;
-        self.text += &format!("\0{}\0{text}", file.display());
-        // uv reads included files as requirements, whatever their names are.
-        if visited.len() == 1 && path.extension().is_some_and(|kind| kind == "toml") {
-            let local_sources = ["dynamic", "path", "workspace", "git", "file:", "url"];
-            self.is_self_contained &= !local_sources.iter().any(|word| text.contains(word));
-            return Ok(());
-        }
+        let text = self.add_text(tree, file)?;
         for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
             let line = line.split(" #").next().unwrap_or_default().trim();
             let Some(included) = included_file(line) else {
